@@ -1,0 +1,124 @@
+//! Typed access to the fields of one JSON file; every error names file and field.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// A JSON object and the name of the file that holds it.
+pub(crate) struct Fields<'a> {
+    file: &'a str,
+    map: Map<String, Value>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn parse(file: &'a str, bytes: &[u8]) -> Result<Self> {
+        match parse_json(file, bytes)? {
+            Value::Object(map) => Ok(Self { file, map }),
+            _ => Err(Error::InvalidJson {
+                file: file.to_owned(),
+                reason: "the outermost value is not an object".to_owned(),
+            }),
+        }
+    }
+
+    /// The fields of an object inside this one; `None` if it is absent or null.
+    pub(crate) fn object(&self, field: &str) -> Result<Option<Fields<'a>>> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Fields { file: self.file, map: map.clone() })),
+            Some(_) => Err(self.invalid(field, "is not an object")),
+        }
+    }
+
+    /// Whether the field is there, null included.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.map.contains_key(field)
+    }
+
+    /// The field's value; `None` if it is absent or null.
+    pub(crate) fn value(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
+    }
+
+    pub(crate) fn string(&self, field: &str) -> Result<Option<&str>> {
+        self.value(field)
+            .map(|value| value.as_str().ok_or_else(|| self.invalid(field, "is not a string")))
+            .transpose()
+    }
+
+    pub(crate) fn bool(&self, field: &str) -> Result<Option<bool>> {
+        self.value(field)
+            .map(|value| value.as_bool().ok_or_else(|| self.invalid(field, "is not true or false")))
+            .transpose()
+    }
+
+    pub(crate) fn float(&self, field: &str) -> Result<Option<f64>> {
+        self.value(field)
+            .map(|value| value.as_f64().ok_or_else(|| self.invalid(field, "is not a number")))
+            .transpose()
+    }
+
+    /// A whole number from 1 to `limit`.
+    pub(crate) fn count(&self, field: &str, limit: usize) -> Result<Option<usize>> {
+        let Some(value) = self.value(field) else {
+            return Ok(None);
+        };
+        // transformers writes "no limit" as 1e30, which is no integer in JSON.
+        let number = value
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+            .filter(|number| (1..=limit).contains(number));
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.invalid(
+                field,
+                &format!("is {value}; a whole number from 1 to {limit} is needed"),
+            )),
+        }
+    }
+
+    pub(crate) fn strings(&self, field: &str) -> Result<Option<Vec<String>>> {
+        let Some(value) = self.value(field) else {
+            return Ok(None);
+        };
+        value
+            .as_array()
+            .and_then(|list| {
+                list.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            })
+            .map(Some)
+            .ok_or_else(|| self.invalid(field, "is not a list of strings"))
+    }
+
+    /// Turns an absent field into an error.
+    pub(crate) fn required<T>(&self, field: &str, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| self.invalid(field, "is missing"))
+    }
+
+    pub(crate) fn invalid(&self, field: &str, reason: &str) -> Error {
+        Error::InvalidField {
+            file: self.file.to_owned(),
+            field: field.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(crate) fn unsupported(&self, field: &str, value: &str, hint: &'static str) -> Error {
+        Error::Unsupported {
+            file: self.file.to_owned(),
+            field: field.to_owned(),
+            value: value.to_owned(),
+            hint,
+        }
+    }
+}
+
+/// Parses JSON; nesting is bounded by the parser itself.
+pub(crate) fn parse_json(file: &str, bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::InvalidJson { file: file.to_owned(), reason: error.to_string() })
+}

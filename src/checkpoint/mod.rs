@@ -1,0 +1,285 @@
+//! Which files make up a checkpoint folder, and what do they hold?
+//!
+//! A folder on a web server cannot be listed, so the reader says which file it needs next:
+//!
+//! ```text
+//! while !(wanted = files.wanted()?).is_empty() { for each: insert(name, bytes) or insert_missing(name) }
+//! ```
+//!
+//! The command line and the browser run the same loop. Only names that [`CheckpointFiles::wanted`]
+//! gives are ever asked for, and each optional one only where the files so far make it likely:
+//! a browser prints every absent file on the console.
+//!
+//! Recognised layouts: plain transformers, sentence-transformers (bi-encoder and version 6
+//! multi-vector), PyLate, Stanford ColBERT.
+
+mod fields;
+mod modules;
+mod weights;
+
+use std::collections::BTreeMap;
+
+pub(crate) use fields::Fields;
+pub(crate) use modules::{Module, ModuleKind};
+pub use weights::Weights;
+
+use crate::error::{Error, Result};
+
+/// Largest JSON file that is read, in bytes; a tokenizer with 250,000 entries has 17 MB.
+const MAX_JSON: usize = 64 << 20;
+/// Largest weight file that is read, in bytes.
+const MAX_WEIGHTS: usize = if cfg!(target_pointer_width = "32") { 512 << 20 } else { 4 << 30 };
+const NO_PICKLES: &str = " (only safetensors weights are read, never pickled ones: save the model again with safetensors)";
+
+/// A file to look for next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedFile {
+    /// Path relative to the checkpoint folder, with `/`.
+    pub name: String,
+    /// Whether the checkpoint is complete without it.
+    pub optional: bool,
+}
+
+/// The files of one checkpoint folder, as far as they have been found.
+#[derive(Debug, Clone, Default)]
+pub struct CheckpointFiles {
+    /// `None`: looked for and absent.
+    files: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl CheckpointFiles {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the bytes of a file.
+    ///
+    /// # Errors
+    /// [`Error::FileTooLarge`].
+    pub fn insert(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        let limit = if name.ends_with(".safetensors") { MAX_WEIGHTS } else { MAX_JSON };
+        if bytes.len() > limit {
+            return Err(Error::FileTooLarge { file: name.to_owned(), bytes: bytes.len(), limit });
+        }
+        self.files.insert(name.to_owned(), Some(bytes));
+        Ok(())
+    }
+
+    /// Notes that the folder has no such file.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] if it is not optional.
+    pub fn insert_missing(&mut self, name: &str) -> Result<()> {
+        let required = self.wanted()?.iter().any(|file| file.name == name && !file.optional);
+        if required {
+            return Err(Error::MissingFile {
+                name: name.to_owned(),
+                hint: if name.ends_with(".safetensors") || name == WEIGHT_INDEX {
+                    NO_PICKLES
+                } else {
+                    ""
+                },
+            });
+        }
+        self.files.insert(name.to_owned(), None);
+        Ok(())
+    }
+
+    /// The files to look for next, given those found so far; empty when the checkpoint is complete.
+    ///
+    /// # Errors
+    /// What the files so far say wrongly.
+    pub fn wanted(&self) -> Result<Vec<WantedFile>> {
+        for round in [Self::roots, Self::settings, Self::weight_files] {
+            let mut files = Vec::new();
+            for (name, optional) in round(self)? {
+                check_name(&name)?;
+                if !self.files.contains_key(&name) {
+                    files.push(WantedFile { name, optional });
+                }
+            }
+            if !files.is_empty() {
+                return Ok(files);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The bytes of a file; `None` if it is absent.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name)?.as_deref()
+    }
+
+    /// A JSON file's fields; `None` if it is absent.
+    pub(crate) fn fields<'n>(&self, name: &'n str) -> Result<Option<Fields<'n>>> {
+        self.get(name).map(|bytes| Fields::parse(name, bytes)).transpose()
+    }
+
+    /// The modules that `modules.json` lists; a lone Transformer where there is no such file.
+    pub(crate) fn modules(&self) -> Result<Vec<Module>> {
+        match self.get(MODULES) {
+            Some(bytes) => modules::parse(bytes),
+            None => Ok(vec![Module::transformer()]),
+        }
+    }
+
+    /// Folder of the Transformer module, with a closing `/` unless it is the root.
+    pub(crate) fn transformer_path(&self) -> Result<String> {
+        let modules = self.modules()?;
+        Ok(modules[0].path_of(""))
+    }
+
+    /// `modules.json` decides where everything else is.
+    fn roots(&self) -> Result<Vec<(String, bool)>> {
+        Ok(vec![(MODULES.to_owned(), true)])
+    }
+
+    fn settings(&self) -> Result<Vec<(String, bool)>> {
+        let root = self.transformer_path()?;
+        let mut files = vec![
+            (format!("{root}config.json"), false),
+            (format!("{root}tokenizer.json"), false),
+            (format!("{root}tokenizer_config.json"), true),
+        ];
+        if self.get(MODULES).is_some() {
+            files.push((SENTENCE_TRANSFORMERS.to_owned(), true));
+            files.push((format!("{root}sentence_bert_config.json"), true));
+        }
+        for module in self.modules()? {
+            match module.kind {
+                ModuleKind::Dense | ModuleKind::MultiVectorMask => {
+                    files.push((module.path_of("config.json"), false))
+                }
+                ModuleKind::Normalize if self.is_multi_vector()? => {
+                    files.push((module.path_of("config.json"), true))
+                }
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+
+    fn weight_files(&self) -> Result<Vec<(String, bool)>> {
+        let root = self.transformer_path()?;
+        let mut files = Vec::new();
+        if self.is_stanford()? {
+            files.push((ARTIFACT.to_owned(), false));
+        }
+        if self.needs_special_tokens_map()? {
+            files.push((format!("{root}special_tokens_map.json"), true));
+        }
+        let whole = format!("{root}model.safetensors");
+        files.push((whole.clone(), true));
+        if matches!(self.files.get(&whole), Some(None)) {
+            let index = format!("{root}{WEIGHT_INDEX}");
+            files.push((index.clone(), false));
+            if let Some(bytes) = self.get(&index) {
+                files.extend(
+                    weights::shards(&index, bytes)?
+                        .into_iter()
+                        .map(|shard| (format!("{root}{shard}"), false)),
+                );
+            }
+        }
+        for module in self.modules()? {
+            if module.kind == ModuleKind::Dense {
+                files.push((module.path_of("model.safetensors"), false));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Whether this is the layout of Stanford's ColBERT: the projection lies among the backbone's weights.
+    pub(crate) fn is_stanford(&self) -> Result<bool> {
+        if self.get(MODULES).is_some() {
+            return Ok(false);
+        }
+        let Some(config) = self.fields("config.json")? else {
+            return Ok(false);
+        };
+        Ok(config
+            .strings("architectures")?
+            .is_some_and(|names| names.iter().any(|name| name == "HF_ColBERT")))
+    }
+
+    /// Whether `modules.json` is sentence-transformers 6's for multi-vector models.
+    pub(crate) fn is_multi_vector(&self) -> Result<bool> {
+        Ok(self.modules()?.iter().any(|module| module.kind == ModuleKind::MultiVectorMask))
+    }
+
+    /// Older tokenizer configurations leave the special tokens to a file of their own.
+    fn needs_special_tokens_map(&self) -> Result<bool> {
+        let name = format!("{}tokenizer_config.json", self.transformer_path()?);
+        let Some(config) = self.fields(&name)? else {
+            return Ok(true);
+        };
+        Ok(!["mask_token", "unk_token"].iter().all(|field| config.has(field)))
+    }
+
+    /// Names of the files that hold the backbone's weights.
+    pub(crate) fn backbone_files(&self) -> Result<Vec<String>> {
+        let root = self.transformer_path()?;
+        let whole = format!("{root}model.safetensors");
+        if self.get(&whole).is_some() {
+            return Ok(vec![whole]);
+        }
+        let index = format!("{root}{WEIGHT_INDEX}");
+        let bytes = self.get(&index).ok_or(Error::MissingFile { name: whole, hint: NO_PICKLES })?;
+        Ok(weights::shards(&index, bytes)?
+            .into_iter()
+            .map(|shard| format!("{root}{shard}"))
+            .collect())
+    }
+}
+
+const MODULES: &str = "modules.json";
+pub(crate) const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
+pub(crate) const ARTIFACT: &str = "artifact.metadata";
+const WEIGHT_INDEX: &str = "model.safetensors.index.json";
+
+/// A file may only lie below the folder: names come from files that we do not trust.
+fn check_name(name: &str) -> Result<()> {
+    let fine = name.len() <= 512
+        && name.split('/').all(|part| {
+            !part.is_empty()
+                && part != "."
+                && part != ".."
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        });
+    if fine { Ok(()) } else { Err(Error::FileName { name: name.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_outside_the_folder_are_refused() {
+        for name in [
+            "",
+            "/etc/passwd",
+            "..",
+            "../a",
+            "a/../b",
+            "a//b",
+            "./a",
+            "a/.",
+            "C:\\a",
+            "a\\b",
+            "https://a/b",
+            "data:text/plain,a",
+            "a?b",
+            "a#b",
+            "a%2e",
+            "a\0b",
+            "a b",
+            "\u{202e}a",
+        ] {
+            assert!(check_name(name).is_err(), "{name:?} was taken");
+        }
+        for name in ["config.json", "1_Dense/model.safetensors", "a-b_c.0"] {
+            assert!(check_name(name).is_ok(), "{name:?} was refused");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a command can fail with, and the exit code of each (those of BSD's `sysexits.h`).
+
+use std::io;
+use std::path::PathBuf;
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Library(#[from] tabrank::Error),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is not a folder", path.display())]
+    NoFolder { path: PathBuf },
+    #[error("cannot write {name}: {source}")]
+    Write { name: String, source: io::Error },
+    /// A line of a data file is wrong.
+    #[error("{file}:{line}:{column}: {reason}")]
+    Line { file: String, line: usize, column: usize, reason: String },
+}
+
+impl CliError {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            CliError::Line { .. } => 65,
+            CliError::Library(error) => match error.code() {
+                "DEVICE_LOST" | "NON_FINITE" | "ABORTED" => 70,
+                _ => 65,
+            },
+            CliError::Read { .. } | CliError::NoFolder { .. } => 66,
+            CliError::Write { .. } => 74,
+        }
+    }
+
+    /// Whether the reader of our output went away, as `head` does: no failure.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, CliError::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,66 @@
+//! Arguments, and the command that each verb runs. The only code of this crate that touches files,
+//! the console or the clock.
+
+mod encode;
+mod error;
+mod eval;
+mod jsonl;
+mod metrics;
+mod model;
+mod progress;
+mod rerank;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use error::CliError;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    success
+  2    wrong usage
+  65   bad input data, or a checkpoint that is damaged or not supported
+  66   a file or folder that cannot be read
+  70   an error inside tabrank
+  74   output that cannot be written";
+
+/// Late-interaction reranking: encode query and documents, score them by MaxSim, keep the best.
+#[derive(Parser)]
+#[command(version, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Rerank(rerank::RerankArgs),
+    Eval(eval::EvalArgs),
+    Encode(encode::EncodeArgs),
+}
+
+/// The checkpoint that a verb works with.
+#[derive(clap::Args)]
+pub struct ModelArgs {
+    /// Checkpoint folder: config.json, tokenizer.json, model.safetensors and what its layout adds
+    /// (PyLate, Stanford, sentence-transformers or plain transformers).
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+}
+
+/// The kind of text that is encoded.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Query,
+    Document,
+}
+
+/// Runs what was asked for.
+pub fn run(args: Args) -> Result<(), CliError> {
+    match args.command {
+        Command::Rerank(args) => rerank::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Encode(args) => encode::run(&args),
+    }
+}

@@ -1,0 +1,43 @@
+//! Reads a checkpoint folder: asks the library which file is wanted next until it has them all.
+
+use std::path::Path;
+use std::{fs, io};
+
+use pollster::block_on;
+use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
+
+use super::CliError;
+
+/// Loads the checkpoint in `folder` on the CPU and prints its warnings.
+pub fn load(folder: &Path) -> Result<Reranker, CliError> {
+    if !folder.is_dir() {
+        return Err(CliError::NoFolder { path: folder.to_owned() });
+    }
+    let files = read(folder)?;
+    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
+    let reranker = block_on(Reranker::load(&files, &options, &mut Unobserved))?;
+    for warning in reranker.warnings() {
+        eprintln!("tabrank: warning: {}", warning.message);
+    }
+    Ok(reranker)
+}
+
+fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
+    let mut files = CheckpointFiles::new();
+    loop {
+        let wanted = files.wanted()?;
+        if wanted.is_empty() {
+            return Ok(files);
+        }
+        for file in wanted {
+            let path = folder.join(&file.name);
+            match fs::read(&path) {
+                Ok(bytes) => files.insert(&file.name, bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    files.insert_missing(&file.name)?
+                }
+                Err(source) => return Err(CliError::Read { path, source }),
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where are tensors computed? The only place that knows which of Burn's devices were built.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::error::{Error, Result};
+
+/// What the caller asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// WebGPU where it is there, computes what the CPU computes, and is faster; else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// WebGPU, or an error.
+    WebGpu,
+}
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    Cpu,
+    WebGpu,
+}
+
+impl DeviceKind {
+    /// The name that callers know: `cpu` or `webgpu`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::WebGpu => "webgpu",
+        }
+    }
+}
+
+/// Burn's CPU device: wasm SIMD in the browser, the platform's own instructions natively.
+pub(crate) fn cpu() -> Device {
+    Device::flex()
+}
+
+/// Burn's WebGPU device. Once an instance has it, it keeps it.
+///
+/// # Errors
+/// [`Error::WebGpuUnavailable`].
+#[cfg(feature = "gpu")]
+pub(crate) async fn webgpu() -> Result<Device> {
+    Device::wgpu_options()
+        .init_async()
+        .await
+        .map_err(|error| Error::WebGpuUnavailable { reason: error.to_string() })
+}
+
+#[cfg(not(feature = "gpu"))]
+pub(crate) async fn webgpu() -> Result<Device> {
+    Err(Error::WebGpuUnavailable { reason: "this build leaves it out".to_owned() })
+}
+
+/// Reads a tensor back, row-major. The asynchronous call is the only one that works in a browser.
+///
+/// # Errors
+/// [`Error::DeviceLost`].
+pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let lost = |reason: String| Error::DeviceLost { reason };
+    let data = tensor.into_data_async().await.map_err(|error| lost(format!("{error:?}")))?;
+    data.try_into_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+}

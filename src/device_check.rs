@@ -1,0 +1,143 @@
+//! Does this GPU compute what the CPU computes, and is it faster?
+//!
+//! In a browser a shader that fails is only logged, and its output buffer keeps plausible stale
+//! numbers; some drivers are right once and wrong ever after. So before a WebGPU device is used, the
+//! whole model runs on it and on the CPU over batches of the shapes in use, twice each, and the
+//! embeddings and scores are compared. Batches grow from one short text to a full batch. A device that
+//! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
+//! ones: the check would cost more than it protects.
+
+use burn::tensor::Device;
+
+use crate::colbert::{BATCH_TOKENS, ColBert};
+use crate::embeddings::TokenEmbeddings;
+use crate::error::{Error, Result};
+use crate::maxsim::maxsim;
+use crate::observer::{Observer, Unobserved};
+use crate::token_batch::{TextKind, TokenSequence};
+
+/// Largest difference of one value of a unit vector.
+const EMBEDDING_TOLERANCE: f32 = 2e-3;
+/// Largest relative difference of a score.
+const SCORE_TOLERANCE: f32 = 2e-3;
+/// A device that needs longer for a batch is not given the next larger one, in milliseconds.
+const PATIENCE: f64 = 1_500.0;
+
+/// A model and the device that it is on.
+#[derive(Clone, Copy)]
+pub(crate) struct Contender<'a> {
+    pub(crate) model: &'a ColBert,
+    pub(crate) device: &'a Device,
+}
+
+/// How the last and largest batch went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CheckReport {
+    /// Milliseconds of the second run on the GPU.
+    pub(crate) gpu_ms: f64,
+    pub(crate) cpu_ms: f64,
+    /// Tokens of that batch.
+    pub(crate) tokens: usize,
+}
+
+/// Compares `gpu` with `cpu`.
+///
+/// # Errors
+/// [`Error::DeviceRejected`] with the first difference, or what the device itself reports.
+pub(crate) async fn check(
+    gpu: Contender<'_>,
+    cpu: Contender<'_>,
+    vocabulary: usize,
+    longest: usize,
+    observer: &impl Observer,
+) -> Result<CheckReport> {
+    let mut report = CheckReport { gpu_ms: 0.0, cpu_ms: 0.0, tokens: 0 };
+    for lengths in batches(longest) {
+        let texts = sequences(&lengths, vocabulary);
+        let start = observer.now_ms();
+        let expected = run(cpu, &texts).await?;
+        let middle = observer.now_ms();
+        compare(&expected, &run(gpu, &texts).await?, &lengths, 1)?;
+        let second = observer.now_ms();
+        compare(&expected, &run(gpu, &texts).await?, &lengths, 2)?;
+        report = CheckReport {
+            gpu_ms: observer.now_ms() - second,
+            cpu_ms: middle - start,
+            tokens: lengths.iter().sum(),
+        };
+        if report.gpu_ms > PATIENCE {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// Lengths of the texts of each batch: odd and even, alone and padded, short and at the limit.
+fn batches(longest: usize) -> Vec<Vec<usize>> {
+    let full = BATCH_TOKENS / longest.max(1);
+    [vec![7], vec![32, 19], vec![100, 100, 64], vec![128; 8], vec![longest; full.clamp(1, 8)]]
+        .into_iter()
+        .map(|lengths| lengths.into_iter().map(|n| n.min(longest)).collect())
+        .collect()
+}
+
+/// Texts of these lengths over the whole vocabulary; every third position of the first is not
+/// attended to, as expansion tokens are not.
+fn sequences(lengths: &[usize], vocabulary: usize) -> Vec<TokenSequence> {
+    lengths
+        .iter()
+        .enumerate()
+        .map(|(text, &length)| TokenSequence {
+            ids: (0..length)
+                .map(|position| ((text * 7_919 + position * 104_729) % vocabulary) as u32)
+                .collect(),
+            attention_mask: (0..length).map(|position| text > 0 || position % 3 != 2).collect(),
+            embedding_mask: vec![true; length],
+            offsets: vec![None; length],
+            truncated: false,
+        })
+        .collect()
+}
+
+/// What a contender makes of the texts: their embeddings, and their scores against the first.
+struct Outcome {
+    embeddings: TokenEmbeddings,
+    scores: Vec<f32>,
+}
+
+async fn run(contender: Contender<'_>, texts: &[TokenSequence]) -> Result<Outcome> {
+    let embeddings = contender.model.encode(TextKind::Document, texts, &mut Unobserved).await?;
+    let first = embeddings.texts().next().unwrap_or_default().to_vec();
+    let scores = maxsim(&first, &embeddings, contender.device).await?;
+    Ok(Outcome { embeddings, scores })
+}
+
+fn compare(expected: &Outcome, found: &Outcome, lengths: &[usize], run: usize) -> Result<()> {
+    let difference = expected
+        .embeddings
+        .values()
+        .iter()
+        .zip(found.embeddings.values())
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    let relative = expected
+        .scores
+        .iter()
+        .zip(&found.scores)
+        .map(|(a, b)| (a - b).abs() / a.abs().max(1.0))
+        .fold(0.0, f32::max);
+    let reject = |what: &str, by: f32| {
+        Err(Error::DeviceRejected {
+            reason: format!(
+                "{what} differ from the CPU's by {by:.1e}, in run {run} over texts of {lengths:?} tokens"
+            ),
+        })
+    };
+    if difference > EMBEDDING_TOLERANCE {
+        return reject("embeddings", difference);
+    }
+    if relative > SCORE_TOLERANCE {
+        return reject("scores", relative);
+    }
+    Ok(())
+}

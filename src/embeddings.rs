@@ -1,0 +1,77 @@
+//! Token embeddings of several texts, without padding.
+
+/// Ragged rows: text after text, token after token. Padding cannot be represented, so it can never
+/// reach a score.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TokenEmbeddings {
+    values: Vec<f32>,
+    lengths: Vec<usize>,
+    dimension: usize,
+}
+
+impl TokenEmbeddings {
+    /// No texts, with embeddings of width `dimension`.
+    pub fn new(dimension: usize) -> Self {
+        Self { values: Vec::new(), lengths: Vec::new(), dimension }
+    }
+
+    /// Appends one text's embeddings, row-major `[length, dimension]`.
+    ///
+    /// # Panics
+    /// If `rows` is not a whole number of rows: the caller's arithmetic is broken.
+    pub fn push(&mut self, rows: &[f32]) {
+        assert_eq!(rows.len() % self.dimension, 0, "a text has whole rows");
+        self.lengths.push(rows.len() / self.dimension);
+        self.values.extend_from_slice(rows);
+    }
+
+    /// All embeddings, row-major `[sum of lengths, dimension]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Number of embeddings of each text.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Width of an embedding.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Whether there are no texts.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// Each text's embeddings, row-major `[length, dimension]`.
+    pub fn texts(&self) -> impl Iterator<Item = &[f32]> {
+        let mut rest = self.values.as_slice();
+        self.lengths.iter().map(move |length| {
+            let (text, tail) = rest.split_at(length * self.dimension);
+            rest = tail;
+            text
+        })
+    }
+
+    /// The texts at `indices`, in that order.
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let texts: Vec<&[f32]> = self.texts().collect();
+        let mut selected = Self::new(self.dimension);
+        for &index in indices {
+            selected.push(texts[index]);
+        }
+        selected
+    }
+
+    /// Values and lengths, for callers that pass them on.
+    pub fn into_parts(self) -> (Vec<f32>, Vec<usize>, usize) {
+        (self.values, self.lengths, self.dimension)
+    }
+}

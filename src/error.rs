@@ -1,0 +1,126 @@
+//! What can go wrong, one variant a cause, each naming the culprit.
+//!
+//! Outside input (files, texts, devices) returns an [`Error`]; a broken invariant of our own panics
+//! with the reason why it cannot happen. Texts of users never appear in a message: only their index.
+
+use crate::token_batch::TextKind;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that the library refuses.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The query holds nothing but white space.
+    #[error("the query is empty")]
+    EmptyQuery,
+    /// A text is larger than the tokenizer is given at once.
+    #[error("{kind}[{index}] has {bytes} bytes; at most {limit} are taken")]
+    TextTooLarge { kind: TextKind, index: usize, bytes: usize, limit: usize },
+    /// The tokenizer refused a text.
+    #[error("{kind}[{index}] could not be tokenized: {reason}")]
+    Tokenize { kind: TextKind, index: usize, reason: String },
+
+    /// The checkpoint folder lacks a file that its other files call for.
+    #[error("the checkpoint has no {name}{hint}")]
+    MissingFile { name: String, hint: &'static str },
+    /// A name that cannot belong to a checkpoint folder.
+    #[error("{name:?} is not the name of a file below the checkpoint folder")]
+    FileName { name: String },
+    /// A file is larger than any checkpoint that runs here.
+    #[error("{file} has {bytes} bytes; at most {limit} are taken")]
+    FileTooLarge { file: String, bytes: usize, limit: usize },
+    /// A file that should be JSON is not.
+    #[error("{file} is not valid JSON: {reason}")]
+    InvalidJson { file: String, reason: String },
+    /// A field is absent, of the wrong type or out of range.
+    #[error("{file}: {field} {reason}")]
+    InvalidField { file: String, field: String, reason: String },
+    /// The checkpoint asks for something this version does not compute.
+    #[error("{file}: {field} {value:?} is not supported; {hint}")]
+    Unsupported { file: String, field: String, value: String, hint: &'static str },
+    /// A weight file is not a valid safetensors file.
+    #[error("{file} is not a valid safetensors file: {reason}")]
+    InvalidSafetensors { file: String, reason: String },
+    /// The weights lack a tensor of the architecture.
+    #[error("tensor {name} is missing from {file}")]
+    MissingTensor { file: String, name: String },
+    /// A tensor's shape does not follow from the configuration.
+    #[error("tensor {name} has shape {found:?}; the configuration calls for {expected:?}")]
+    TensorShape { name: String, expected: Vec<usize>, found: Vec<usize> },
+    /// A tensor is stored in a type that is not read.
+    #[error("tensor {name} has type {found}; F32, F16 and BF16 are read")]
+    TensorType { name: String, found: String },
+    /// A tensor holds NaN or infinity.
+    #[error("tensor {name} holds a value that is not finite")]
+    TensorNotFinite { name: String },
+    /// `tokenizer.json` is damaged, hostile or of an unknown kind.
+    #[error("tokenizer.json: {reason}")]
+    InvalidTokenizer { reason: String },
+
+    /// WebGPU was asked for and cannot be had.
+    #[error("WebGPU is not available: {reason}")]
+    WebGpuUnavailable { reason: String },
+    /// The device computed something else than the CPU did.
+    #[error("the WebGPU device failed its check: {reason}")]
+    DeviceRejected { reason: String },
+    /// The device went away, or refused to give its results back.
+    #[error("the device was lost: {reason}")]
+    DeviceLost { reason: String },
+    /// A score or an embedding is NaN or infinite.
+    #[error("{what} of {kind}[{index}] is not finite")]
+    NotFinite { what: &'static str, kind: TextKind, index: usize },
+    /// The caller's observer asked to stop.
+    #[error("stopped by the caller")]
+    Aborted,
+}
+
+impl Error {
+    /// Every string that [`Error::code`] can answer, sorted.
+    pub const CODES: &[&str] = &[
+        "ABORTED",
+        "CHECKPOINT_INVALID",
+        "CHECKPOINT_UNSUPPORTED",
+        "DEVICE_LOST",
+        "DEVICE_REJECTED",
+        "INPUT_TOO_LARGE",
+        "INVALID_INPUT",
+        "NON_FINITE",
+        "WEBGPU_UNAVAILABLE",
+    ];
+
+    /// The stable name of the cause, for programs. Messages may change; codes do not.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::EmptyQuery | Error::Tokenize { .. } => "INVALID_INPUT",
+            Error::TextTooLarge { .. } => "INPUT_TOO_LARGE",
+            Error::MissingFile { .. }
+            | Error::FileName { .. }
+            | Error::FileTooLarge { .. }
+            | Error::InvalidJson { .. }
+            | Error::InvalidField { .. }
+            | Error::InvalidSafetensors { .. }
+            | Error::MissingTensor { .. }
+            | Error::TensorShape { .. }
+            | Error::TensorType { .. }
+            | Error::TensorNotFinite { .. }
+            | Error::InvalidTokenizer { .. } => "CHECKPOINT_INVALID",
+            Error::Unsupported { .. } => "CHECKPOINT_UNSUPPORTED",
+            Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
+            Error::DeviceRejected { .. } => "DEVICE_REJECTED",
+            Error::DeviceLost { .. } => "DEVICE_LOST",
+            Error::NotFinite { .. } => "NON_FINITE",
+            Error::Aborted => "ABORTED",
+        }
+    }
+}
+
+/// Something that a user should know although the work went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Stable name, for programs.
+    pub code: &'static str,
+    /// What happened and what it means.
+    pub message: String,
+}

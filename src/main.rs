@@ -1,0 +1,18 @@
+//! The `tabrank` command: the same crate on files and pipes. Data goes to stdout, all else to stderr.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tabrank: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Reads the fixtures that `tests/reference/make_fixtures.py` makes.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pollster::block_on;
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
+
+/// Every case; a missing one fails.
+pub const CASES: &[&str] = &[
+    "plain",
+    "pylate",
+    "pylate-attended-two-dense",
+    "pylate-no-expansion",
+    "pylate-old",
+    "stanford",
+    "sentence-transformers",
+    "sentence-transformers-min",
+    "f16",
+    "bf16",
+];
+
+/// What the reference libraries computed for one text.
+#[derive(Deserialize)]
+pub struct ExpectedText {
+    pub text: String,
+    pub ids: Vec<u32>,
+    pub attention_mask: Vec<u8>,
+    pub embedding_mask: Vec<u8>,
+    /// In code points; (0, 0) for tokens that the text does not hold.
+    pub offsets: Vec<(usize, usize)>,
+    pub truncated: bool,
+}
+
+#[derive(Deserialize)]
+pub struct Settings {
+    pub dimension: usize,
+    pub query_length: usize,
+    pub document_length: usize,
+}
+
+#[derive(Deserialize)]
+pub struct Expected {
+    pub settings: Settings,
+    pub queries: Vec<ExpectedText>,
+    pub documents: Vec<ExpectedText>,
+    /// Every query with every document; `None` for a document without embeddings.
+    pub scores: Vec<Vec<Option<f32>>>,
+}
+
+/// One case: the checkpoint's files and what is expected of it.
+pub struct Fixture {
+    pub name: &'static str,
+    pub files: CheckpointFiles,
+    pub expected: Expected,
+    tensors: Vec<u8>,
+}
+
+impl Fixture {
+    pub fn read(name: &'static str) -> Self {
+        let folder = fixtures().join(name);
+        let json = fs::read(folder.join("expected.json"))
+            .unwrap_or_else(|error| panic!("fixture {name}: {error}"));
+        Self {
+            name,
+            files: checkpoint(&folder.join("checkpoint")),
+            expected: serde_json::from_slice(&json).unwrap(),
+            tensors: fs::read(folder.join("expected.safetensors")).unwrap(),
+        }
+    }
+
+    pub fn load(&self) -> Reranker {
+        load(&self.files)
+    }
+
+    /// An expected tensor, row-major; `None` if the reference wrote none.
+    pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
+        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
+        let view = tensors.tensor(name).ok()?;
+        let values = view.data().chunks_exact(4);
+        Some(values.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+    }
+}
+
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The default model; `make test` fetches it.
+pub fn minilm() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2")
+}
+
+/// The files of a checkpoint folder, by the library's own loop.
+pub fn checkpoint(folder: &Path) -> CheckpointFiles {
+    let mut files = CheckpointFiles::new();
+    loop {
+        let wanted = files.wanted().unwrap();
+        if wanted.is_empty() {
+            return files;
+        }
+        for file in wanted {
+            match fs::read(folder.join(&file.name)) {
+                Ok(bytes) => files.insert(&file.name, bytes).unwrap(),
+                Err(_) => files.insert_missing(&file.name).unwrap(),
+            }
+        }
+    }
+}
+
+pub fn load(files: &CheckpointFiles) -> Reranker {
+    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
+    block_on(Reranker::load(files, &options, &mut Unobserved)).unwrap()
+}
+
+/// Largest absolute difference.
+pub fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len(), "lengths differ");
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}

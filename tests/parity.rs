@@ -1,0 +1,127 @@
+//! Stage by stage the same as the reference libraries, on tiny checkpoints of every layout: ids and
+//! masks equal, hidden states and embeddings within 1e-4, scores within 1e-4 relative.
+
+mod common;
+
+use common::{CASES, ExpectedText, Fixture, difference};
+use pollster::block_on;
+use tabrank::{Inspection, Pooling, RerankOptions, Reranker, TextKind, Unobserved};
+
+const TOLERANCE: f32 = 1e-4;
+
+#[test]
+fn tokens_equal_the_reference() {
+    for name in CASES {
+        let fixture = Fixture::read(name);
+        let reranker = fixture.load();
+        each_text(&fixture, |kind, index, expected| {
+            let tokens = inspect(&reranker, kind, &expected.text).tokens;
+            let at = format!("{name} {kind} {index} {:?}", expected.text);
+            assert_eq!(tokens.ids, expected.ids, "ids of {at}");
+            assert_eq!(bits(&tokens.attention_mask), expected.attention_mask, "attention of {at}");
+            assert_eq!(bits(&tokens.embedding_mask), expected.embedding_mask, "embeddings of {at}");
+            assert_eq!(tokens.truncated, expected.truncated, "truncation of {at}");
+            let offsets: Vec<(usize, usize)> =
+                tokens.offsets.iter().map(|range| code_points(&expected.text, *range)).collect();
+            assert_eq!(offsets, expected.offsets, "offsets of {at}");
+        });
+    }
+}
+
+#[test]
+fn every_hidden_state_equals_the_reference() {
+    for name in CASES {
+        let fixture = Fixture::read(name);
+        let reranker = fixture.load();
+        let mut compared = 0;
+        each_text(&fixture, |kind, index, expected| {
+            let inspection = inspect(&reranker, kind, &expected.text);
+            for (layer, state) in inspection.hidden_states.iter().enumerate() {
+                let Some(reference) = fixture.tensor(&format!("{kind}.{index}.hidden.{layer}"))
+                else {
+                    continue;
+                };
+                let worst = difference(state, &reference);
+                assert!(worst < TOLERANCE, "{name} {kind} {index} layer {layer}: {worst}");
+                compared += 1;
+            }
+        });
+        assert!(compared >= 6, "{name}: the fixture holds hidden states of only {compared} layers");
+    }
+}
+
+#[test]
+fn embeddings_and_pooled_vectors_equal_the_reference() {
+    for name in CASES {
+        let fixture = Fixture::read(name);
+        let reranker = fixture.load();
+        each_text(&fixture, |kind, index, expected| {
+            if kind == TextKind::Query && expected.text.trim().is_empty() {
+                return;
+            }
+            let texts = [expected.text.as_str()];
+            for (pooling, tensor) in [(Pooling::None, "embeddings"), (Pooling::Mean, "pooled")] {
+                let mut observer = Unobserved;
+                let encoded = reranker.encode(kind, &texts, pooling, &mut observer);
+                let encoded = block_on(encoded).unwrap().embeddings;
+                let tensor = format!("{kind}.{index}.{tensor}");
+                let reference =
+                    fixture.tensor(&tensor).unwrap_or_else(|| panic!("{name} {tensor}"));
+                let worst = difference(encoded.values(), &reference);
+                assert!(worst < TOLERANCE, "{name} {tensor}: {worst}");
+            }
+        });
+    }
+}
+
+#[test]
+fn scores_equal_the_reference() {
+    for name in CASES {
+        let fixture = Fixture::read(name);
+        let reranker = fixture.load();
+        let documents: Vec<&str> =
+            fixture.expected.documents.iter().map(|document| document.text.as_str()).collect();
+        for (query, row) in fixture.expected.queries.iter().zip(&fixture.expected.scores) {
+            if query.text.trim().is_empty() {
+                continue;
+            }
+            let options = RerankOptions::default();
+            let mut observer = Unobserved;
+            let output = reranker.rerank(&query.text, &documents, options, &mut observer);
+            let output = block_on(output).unwrap();
+            assert_eq!(output.results.len(), documents.len());
+            for result in &output.results {
+                let Some(expected) = row[result.index] else { continue };
+                let relative = (result.score - expected).abs() / expected.abs().max(1.0);
+                let text = &query.text;
+                assert!(relative < TOLERANCE, "{name} {text:?} × {}: {relative}", result.index);
+            }
+        }
+    }
+}
+
+fn each_text(fixture: &Fixture, mut check: impl FnMut(TextKind, usize, &ExpectedText)) {
+    let sides = [
+        (TextKind::Query, &fixture.expected.queries),
+        (TextKind::Document, &fixture.expected.documents),
+    ];
+    for (kind, texts) in sides {
+        for (index, expected) in texts.iter().enumerate() {
+            check(kind, index, expected);
+        }
+    }
+}
+
+fn inspect(reranker: &Reranker, kind: TextKind, text: &str) -> Inspection {
+    block_on(reranker.inspect(kind, text)).unwrap()
+}
+
+fn bits(mask: &[bool]) -> Vec<u8> {
+    mask.iter().map(|&set| u8::from(set)).collect()
+}
+
+/// The reference counts code points, and writes (0, 0) where a token is not in the text.
+fn code_points(text: &str, range: Option<(usize, usize)>) -> (usize, usize) {
+    let count = |byte: usize| text[..byte].chars().count();
+    range.map_or((0, 0), |(start, end)| (count(start), count(end)))
+}
