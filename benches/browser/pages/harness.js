@@ -1,0 +1,34 @@
+// What the bench calls on the page. A contestant module exports `create(load)`, which gives an object with
+// rerank(query, documents) -> { order, scores, timings }, encodeQuery(query), encodeDocuments(documents) and facts.
+// All clocks are read here, so messages to and from a worker count for everyone.
+let contestant;
+
+/** From nothing to the first result: scripts, wasm, model, and one rerank. */
+export async function cold(module, load, sample) {
+  const start = performance.now();
+  const { create } = await import(module);
+  contestant = await create(load);
+  const ready = performance.now();
+  const result = await contestant.rerank(sample.query, sample.documents);
+  return { load: ready - start, first: performance.now() - start, facts: contestant.facts, result };
+}
+
+export async function rerank(sample) {
+  const start = performance.now();
+  const { timings } = await contestant.rerank(sample.query, sample.documents);
+  return { time: performance.now() - start, timings };
+}
+
+export async function encodeQuery(sample) {
+  const start = performance.now();
+  await contestant.encodeQuery(sample.query);
+  return { time: performance.now() - start };
+}
+
+/** Sends the documents' embeddings: dimension, number of documents and lengths as 32-bit words, then the values. */
+export async function upload(id, sample) {
+  const { values, lengths, dimension } = await contestant.encodeDocuments(sample.documents);
+  const head = new Uint32Array([dimension, lengths.length, ...lengths]);
+  const response = await fetch(`/upload/${id}`, { method: "POST", body: new Blob([head, values]) });
+  if (!response.ok) throw new Error(`the upload was answered with ${response.status}`);
+}

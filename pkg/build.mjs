@@ -1,0 +1,53 @@
+// Makes dist/ from src/ and the engine in wasm/: two scripts, the declarations of the public API, and the wasm module.
+
+import { execFileSync } from "node:child_process";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const CLIENT_LIMIT = 8 * 1024;
+const DECLARATIONS = "dist/declarations";
+
+const common = { bundle: true, format: "esm", platform: "browser", target: "es2022", minify: true, legalComments: "none", logLevel: "warning" };
+
+await rm("dist", { recursive: true, force: true });
+await buildClient();
+await buildWorker();
+await writeDeclarations();
+await copyFile("wasm/tabrank_bg.wasm", "dist/tabrank.wasm");
+
+async function buildClient() {
+  await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js" });
+  const size = gzipSync(await readFile("dist/index.js")).length;
+  if (size > CLIENT_LIMIT) throw new Error(`dist/index.js has ${size} bytes gzipped; the limit is ${CLIENT_LIMIT}`);
+}
+
+/**
+ * One self-contained file, since some bundlers copy a worker without what it imports. The glue's own idea of where its wasm module lies is cut out: it is
+ * never used, and bundlers would look for that file.
+ */
+async function buildWorker() {
+  const define = { "import.meta.url": "undefined" };
+  await build({ ...common, entryPoints: ["src/worker.ts"], outfile: "dist/worker.js", define });
+  const script = await readFile("dist/worker.js", "utf8");
+  const outside = /\bimport\s*[({"']|import\.meta|\bexport\s*\{/.exec(script);
+  if (outside) throw new Error(`dist/worker.js is not self-contained: it holds ${JSON.stringify(outside[0])}`);
+  await writeFile("dist/worker.d.ts", "export {};\n");
+}
+
+/** Only those that index.d.ts leads to: the rest declares what no import can reach. */
+async function writeDeclarations() {
+  execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
+  await copyWithImports("index.d.ts", new Set());
+  await rm(DECLARATIONS, { recursive: true });
+}
+
+async function copyWithImports(file, done) {
+  if (done.has(file)) return;
+  done.add(file);
+  const text = await readFile(join(DECLARATIONS, file), "utf8");
+  if (/\bany\b/.test(text.replace(/\/\*[^]*?\*\//g, ""))) throw new Error(`${file} has the type any`);
+  await writeFile(join("dist", file), text);
+  for (const [, name] of text.matchAll(/from "\.\/(.+?)\.js"/g)) await copyWithImports(`${name}.d.ts`, done);
+}

@@ -1,0 +1,24 @@
+/** Late-interaction reranking in the browser tab. Importing this does nothing yet: no worker, no request, no touch of `window`. */
+
+export { Reranker } from "./reranker.js";
+export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
+export type {
+  CallProgress,
+  CheckpointFiles,
+  Device,
+  DeviceChoice,
+  EncodeOptions,
+  Explanation,
+  Limits,
+  LoadOptions,
+  ModelInfo,
+  Progress,
+  RerankOptions,
+  RerankOutput,
+  RerankResult,
+  Timings,
+  TokenEmbeddings,
+  TokenMatch,
+  TokenSpan,
+  Warning,
+} from "./types.js";

@@ -1,0 +1,140 @@
+/**
+ * The checkpoint files that stay in this browser (Cache Storage).
+ *
+ * Each file is an entry under its address plus the model's key, with the SHA-256 of its bytes in a header; a file that the folder does not have is an entry
+ * too, so that an offline load need not ask. The mark, an entry without a file's name that lists the others, is written once the engine has accepted the
+ * whole checkpoint: entries of a model without the mark are not used by later loads, so a bad download is never kept.
+ */
+
+import type { Bytes } from "./download.js";
+
+const CACHE = "tabrank-v1";
+const KEY_PARAMETER = "tabrank-model";
+const HASH = "x-tabrank-sha256";
+const SIZE = "x-tabrank-bytes";
+const ABSENT = "x-tabrank-absent";
+
+export interface StoredFile {
+  size: number;
+  /** Undefined when the bytes are not those that were stored. */
+  read(): Promise<Bytes | undefined>;
+}
+
+export class ModelCache {
+  /** Names the model among all that are stored. */
+  readonly key: string;
+  readonly #folder: string;
+  readonly #cache: Cache;
+
+  readonly #onFailure: (error: unknown) => void;
+  readonly #names = new Set<string>();
+  #changed = false;
+  #failed = false;
+
+  private constructor(folder: string, revision: string, cache: Cache, onFailure: (error: unknown) => void) {
+    this.key = `${folder}@${revision}`;
+    this.#folder = folder;
+    this.#cache = cache;
+    this.#onFailure = onFailure;
+  }
+
+  /** Throws where the browser denies storage. `onFailure` hears the first write that fails; nothing of the model is kept then. */
+  static async open(folder: string, revision: string, onFailure: (error: unknown) => void = () => {}): Promise<ModelCache> {
+    return new ModelCache(folder, revision, await caches.open(CACHE), onFailure);
+  }
+
+  async isAccepted(): Promise<boolean> {
+    return (await this.#match("")) !== undefined;
+  }
+
+  /** Accepted, and nothing of it is missing. */
+  async isWhole(): Promise<boolean> {
+    const mark = await this.#match("");
+    const names: string[] | undefined = await mark?.json().catch(() => undefined);
+    const found = await Promise.all((names ?? []).map((name) => this.#match(name)));
+    return names !== undefined && found.every((response) => response !== undefined);
+  }
+
+  /** The stored file, `"absent"` when the folder was found not to have it, undefined when nothing is known. */
+  async find(name: string): Promise<StoredFile | "absent" | undefined> {
+    const response = await this.#match(name);
+    if (!response) return undefined;
+    this.#names.add(name);
+    if (response.headers.has(ABSENT)) return "absent";
+    const hash = response.headers.get(HASH);
+    return { size: Number(response.headers.get(SIZE)) || 0, read: () => readChecked(response, hash) };
+  }
+
+  async store(name: string, bytes: Bytes): Promise<void> {
+    await this.#write(name, async () => {
+      const headers = { [HASH]: await sha256(bytes), [SIZE]: String(bytes.length) };
+      await this.#cache.put(this.#address(name), new Response(bytes, { headers }));
+    });
+  }
+
+  async storeAbsent(name: string): Promise<void> {
+    await this.#write(name, () => this.#cache.put(this.#address(name), new Response(null, { headers: { [ABSENT]: "1" } })));
+  }
+
+  /** The engine took the checkpoint that was found and stored here. */
+  async accept(): Promise<void> {
+    if (this.#changed || !(await this.isAccepted())) {
+      await this.#write("", () => this.#cache.put(this.#address(""), Response.json([...this.#names])));
+    }
+  }
+
+  /** Deletes a damaged file. */
+  async drop(name: string): Promise<void> {
+    await this.#cache.delete(this.#address(name));
+  }
+
+  /** Deletes all of this model; whether there was anything. */
+  async discard(): Promise<boolean> {
+    const requests = await this.#cache.keys();
+    const own = requests.filter((request) => new URL(request.url).searchParams.get(KEY_PARAMETER) === this.key);
+    const deleted = await Promise.all(own.map((request) => this.#cache.delete(request)));
+    return deleted.includes(true);
+  }
+
+  async #write(name: string, put: () => Promise<void>): Promise<void> {
+    if (this.#failed) return;
+    if (name !== "") this.#names.add(name);
+    this.#changed = true;
+    try {
+      await put();
+    } catch (error) {
+      this.#failed = true;
+      await this.discard().catch(() => false);
+      this.#onFailure(error);
+    }
+  }
+
+  #match(name: string): Promise<Response | undefined> {
+    return this.#cache.match(this.#address(name)).catch(() => undefined);
+  }
+
+  #address(name: string): string {
+    const url = new URL(fileUrl(this.#folder, name));
+    url.searchParams.set(KEY_PARAMETER, this.key);
+    return url.href;
+  }
+}
+
+/** The address of a file below a folder whose path ends in `/`; the folder's own query stays. */
+export function fileUrl(folder: string, name: string): string {
+  const url = new URL(folder);
+  url.pathname += name.split("/").map(encodeURIComponent).join("/");
+  return url.href;
+}
+
+async function readChecked(response: Response, hash: string | null): Promise<Bytes | undefined> {
+  const buffer = await response.arrayBuffer().catch(() => undefined);
+  if (!buffer) return undefined;
+  const bytes = new Uint8Array(buffer);
+  return (await sha256(bytes)) === hash ? bytes : undefined;
+}
+
+async function sha256(bytes: Bytes): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,106 @@
+/**
+ * The messages between page and worker: the only file where the two sides meet.
+ *
+ * A call has an id, and is answered once: by `answer` or `failed`, or not at all after a `cancel`. Only texts cross, never documents; a list may be cut into
+ * parts for several workers, since each part carries the place of its first text (`base`) and the answer's indices count from the whole list's start.
+ */
+
+import type { ErrorData } from "./error.js";
+import type { Device, DeviceChoice, Explanation, ModelInfo, Progress, Timings, Warning } from "./types.js";
+
+/** A checkpoint's folder on a server. */
+export interface FolderLocation {
+  kind: "folder";
+  /** Absolute; its path ends in `/`. */
+  url: string;
+  revision: string;
+  headers: Record<string, string>;
+  cache: "use" | "reload" | "off";
+}
+
+/** A checkpoint that the page gave. */
+export interface GivenLocation {
+  kind: "files";
+  files: Record<string, Blob>;
+}
+
+export interface LoadRequest {
+  /** An address, or the module that an earlier worker compiled. */
+  wasm: string | WebAssembly.Module;
+  checkpoint: FolderLocation | GivenLocation;
+  device: DeviceChoice;
+  /** A worker before this one died in the same load: what it stored may be used. */
+  resume: boolean;
+}
+
+export interface LoadAnswer {
+  device: Device;
+  model: ModelInfo;
+  warnings: Warning[];
+}
+
+export interface RerankRequest {
+  query: string;
+  texts: string[];
+  base: number;
+  topK: number | undefined;
+  explain: boolean;
+}
+
+export interface RerankAnswer {
+  indices: Uint32Array;
+  scores: Float32Array;
+  queryLength: number;
+  truncated: Uint8Array;
+  explanations: Explanation[] | undefined;
+  timings: Timings;
+}
+
+export interface EncodeRequest {
+  kind: "query" | "document";
+  texts: string[];
+  pooling: "none" | "mean";
+}
+
+export interface EncodeAnswer {
+  values: Float32Array;
+  lengths: Uint32Array;
+  dimension: number;
+}
+
+export interface ExplainRequest {
+  query: string;
+  document: string;
+}
+
+export interface Calls {
+  load: { request: LoadRequest; answer: LoadAnswer };
+  rerank: { request: RerankRequest; answer: RerankAnswer };
+  encode: { request: EncodeRequest; answer: EncodeAnswer };
+  explain: { request: ExplainRequest; answer: Explanation };
+}
+
+export type CallName = keyof Calls;
+
+export type CallMessage = { [K in CallName]: { type: "call"; id: number; name: K; request: Calls[K]["request"] } }[CallName];
+
+export type AnswerMessage = { [K in CallName]: { type: "answer"; id: number; name: K; answer: Calls[K]["answer"] } }[CallName];
+
+/** A load's progress as the worker sees it; the page turns it into the public one, which survives a change of worker. */
+export type LoadProgress = Omit<Progress, "progress">;
+
+export type ToWorker = CallMessage | { type: "cancel"; id: number };
+
+export type FromWorker =
+  | AnswerMessage
+  | { type: "failed"; id: number; error: ErrorData }
+  | { type: "batch"; id: number; done: number; total: number }
+  /** The script runs. */
+  | { type: "started" }
+  | { type: "compiled"; module: WebAssembly.Module }
+  /** The load goes on with WebGPU, so a death may be the GPU's doing. */
+  | { type: "trying-webgpu" }
+  | { type: "progress"; progress: LoadProgress }
+  | { type: "warning"; warning: Warning }
+  /** The instance or its GPU device is dead: nothing more will be answered. */
+  | { type: "fatal"; error: ErrorData };

@@ -1,0 +1,176 @@
+/** The public types: what goes into a {@link Reranker} and what comes out. Lengths of text are in UTF-16 units, times in milliseconds. */
+
+/** Where the model runs: `auto` takes WebGPU when it is there and gives right numbers, else the CPU. */
+export type DeviceChoice = "auto" | "cpu" | "webgpu";
+
+/** Where the model does run. */
+export type Device = "cpu" | "webgpu";
+
+/** A checkpoint's files by their path in its folder, for pages that fetch them by their own means. */
+export type CheckpointFiles = Record<string, Blob | ArrayBuffer | Uint8Array>;
+
+/** Something the caller should know that does not stop the work. `code` is stable, `message` is for people. */
+export interface Warning {
+  code: string;
+  message: string;
+}
+
+/** How far a load has come. `loaded` and `total` are exact bytes of the checkpoint's files. */
+export interface Progress {
+  phase: "compile" | "download" | "load" | "check" | "ready";
+  /** The file that bytes are arriving for. */
+  file?: string;
+  /** Never falls. */
+  loaded: number;
+  /** 0 until the size of every file is known; never changes after that. */
+  total: number;
+  /** From 0 to 1, never falls; 1 exactly once, with the phase `ready`. The last tenth stands for the work after the download. */
+  progress: number;
+  /** Every byte so far came from this browser's storage. */
+  fromCache: boolean;
+}
+
+/** What a call may ask for at most. */
+export interface Limits {
+  /** Documents a call; 1,000. */
+  documents: number;
+  /** UTF-16 units a text; 1,048,576. */
+  textLength: number;
+  /** UTF-16 units a call; 16,777,216. */
+  totalLength: number;
+  /** Calls that run or wait at one time; one more is refused with `BUSY`; 32. */
+  queue: number;
+}
+
+export interface LoadOptions {
+  /** Default `auto`. With `webgpu` a load without a usable GPU fails instead of falling back. */
+  device?: DeviceChoice;
+  /** Called at most 20 times a second, never after an abort. */
+  onProgress?: (progress: Progress) => void;
+  /** Called for each warning, during the load and after it. */
+  onWarning?: (warning: Warning) => void;
+  /** Ends the load at once, network requests included. */
+  signal?: AbortSignal;
+  /** `use` (default) reads and fills the browser's storage, `reload` replaces what is there, `off` leaves it alone. */
+  cache?: "use" | "reload" | "off";
+  /** A label for the checkpoint's version. It is part of the cache key, not of any address: change it when files change under the same address. */
+  revision?: string;
+  /** Sent with each request for a checkpoint file. */
+  headers?: Record<string, string>;
+  /** Address of `tabrank/worker`, where the bundler or the server puts it elsewhere. */
+  workerUrl?: string | URL;
+  /** Address of `tabrank/tabrank.wasm`, where the bundler or the server puts it elsewhere. */
+  wasmUrl?: string | URL;
+  limits?: Partial<Limits>;
+}
+
+/** What the checkpoint's own files say. */
+export interface ModelInfo {
+  architecture: string;
+  /** False for a plain encoder, whose last hidden states are used as they are. */
+  lateInteraction: boolean;
+  /** Width of a token's embedding. */
+  dimension: number;
+  layers: number;
+  hiddenSize: number;
+  vocabularySize: number;
+  /** Tokens a query is cut to. */
+  queryLength: number;
+  /** Tokens a document is cut to. */
+  documentLength: number;
+  /** Queries are filled up with mask tokens. */
+  queryExpansion: boolean;
+  weightBytes: number;
+  dtype: string;
+}
+
+/** Texts done, of all texts of a call. */
+export interface CallProgress {
+  done: number;
+  total: number;
+}
+
+export interface RerankOptions<T> {
+  /** Results to give back; all of them by default. */
+  topK?: number;
+  /** Rejects the call at once; the work stops at the next batch. */
+  signal?: AbortSignal;
+  /** Adds to each result which document token each query token matched; costs one more pass over the results. */
+  explain?: boolean;
+  /** The text of a document. By default a document is a string, or an object with a string `text`. */
+  text?: (document: T) => string;
+  onProgress?: (progress: CallProgress) => void;
+}
+
+/** Milliseconds that a call spent in each stage, measured in the worker. Waiting behind other calls does not count. */
+export interface Timings {
+  tokenize: number;
+  encode: number;
+  score: number;
+  explain: number;
+  total: number;
+}
+
+export interface RerankResult<T> {
+  /** Place in the list that was given, from 0. */
+  index: number;
+  /** Place in the new order, from 1. */
+  rank: number;
+  /** MaxSim: the sum over query tokens of the best similarity. Grows with the query's length. */
+  score: number;
+  /** `score` over the number of query embeddings, in [-1, 1]: the one to compare with a threshold. */
+  normalizedScore: number;
+  /** The caller's own object. */
+  document: T;
+  /** The text was longer than the model reads; its end played no part. */
+  truncated: boolean;
+  explanation?: Explanation;
+}
+
+export interface RerankOutput<T> {
+  /** Best first; equal scores keep the order they came in. */
+  results: RerankResult<T>[];
+  timings: Timings;
+  /** Those that arose during this call. */
+  warnings: Warning[];
+  device: Device;
+}
+
+export interface EncodeOptions<T = string> {
+  signal?: AbortSignal;
+  /** `none` (default) keeps an embedding for each token; `mean` gives one L2-normalised mean vector a text, for single-vector search. */
+  pooling?: "none" | "mean";
+  /** The text of a document. By default a document is a string, or an object with a string `text`. */
+  text?: (document: T) => string;
+  onProgress?: (progress: CallProgress) => void;
+}
+
+/** Embeddings of several texts: flat rows of `dimension` values, text after text, `lengths[i]` rows for text `i`. */
+export interface TokenEmbeddings {
+  values: Float32Array;
+  lengths: Uint32Array;
+  dimension: number;
+}
+
+/** A token and where it stands in the original text; `start` and `end` (UTF-16) are null for tokens that the text does not hold. */
+export interface TokenSpan {
+  id: number;
+  token: string;
+  start: number | null;
+  end: number | null;
+}
+
+/** A query token with its best document token. */
+export interface TokenMatch {
+  query: TokenSpan;
+  document: TokenSpan;
+  similarity: number;
+  /** This match's part of the score. */
+  share: number;
+}
+
+/** Why a document got its score: its score is the sum of these matches, one for each query token. */
+export interface Explanation {
+  score: number;
+  matches: TokenMatch[];
+}

@@ -1,0 +1,118 @@
+/** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
+
+import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/engine.js";
+import type { Device, DeviceChoice, Explanation, ModelInfo } from "../../src/types.js";
+
+export const INFO: ModelInfo = {
+  architecture: "bert",
+  lateInteraction: false,
+  dimension: 2,
+  layers: 1,
+  hiddenSize: 2,
+  vocabularySize: 10,
+  queryLength: 8,
+  documentLength: 8,
+  queryExpansion: false,
+  weightBytes: 100,
+  dtype: "f32",
+};
+
+/** Rounds of files, as a real checkpoint asks for some only after it has read others. */
+export const ROUNDS: WantedFile[][] = [
+  [
+    { name: "config.json", optional: false },
+    { name: "modules.json", optional: true },
+  ],
+  [
+    { name: "tokenizer.json", optional: false },
+    { name: "1_Dense/model.safetensors", optional: true },
+    { name: "model.safetensors", optional: false },
+  ],
+];
+
+export class FakeCheckpoint implements Checkpoint {
+  readonly added = new Map<string, Uint8Array>();
+  readonly missing = new Set<string>();
+
+  constructor(private readonly rounds = ROUNDS) {}
+
+  wanted(): WantedFile[] {
+    const open = (file: WantedFile) => !this.added.has(file.name) && !this.missing.has(file.name);
+    return this.rounds.map((round) => round.filter(open)).find((round) => round.length > 0) ?? [];
+  }
+
+  add(name: string, bytes: Uint8Array): void {
+    this.added.set(name, bytes.slice());
+  }
+
+  addMissing(name: string): void {
+    const optional = this.rounds.flat().find((file) => file.name === name)?.optional;
+    if (!optional) throw engineError("CHECKPOINT_INVALID", `${name} is missing`);
+    this.missing.add(name);
+  }
+}
+
+export function engineError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+export class FakeEngine implements Engine {
+  warnings = [{ code: "NO_LATE_INTERACTION_HEAD", message: "plain encoder" }];
+  info = INFO;
+  /** Called before each text; may throw, or wait. */
+  beforeText: (text: string) => void | Promise<void> = () => {};
+  readonly started: string[] = [];
+
+  constructor(public device: Device = "cpu") {}
+
+  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean }, hooks: Hooks): Promise<Ranked> {
+    this.started.push(query);
+    await this.#texts(documents, hooks);
+    const order = documents.map((text, index) => ({ score: text.length, index })).sort((a, b) => b.score - a.score || a.index - b.index);
+    const best = order.slice(0, options.topK ?? order.length);
+    return {
+      indices: Uint32Array.from(best, ({ index }) => index),
+      scores: Float32Array.from(best, ({ score }) => score),
+      queryLength: 4,
+      truncated: Uint8Array.from(best, ({ score }) => (score > 8 ? 1 : 0)),
+      ...(options.explain && { explanations: best.map(({ score }) => ({ score, matches: [] })) }),
+    };
+  }
+
+  async encode(_kind: string, texts: string[], _options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded> {
+    await this.#texts(texts, hooks);
+    return { values: new Float32Array(texts.length * 2), lengths: new Uint32Array(texts.length).fill(1), dimension: 2 };
+  }
+
+  async explain(): Promise<Explanation> {
+    return { score: 1, matches: [] };
+  }
+
+  async #texts(texts: string[], hooks: Hooks): Promise<void> {
+    for (const [index, text] of texts.entries()) {
+      hooks.stage?.("tokenize");
+      hooks.stage?.("encode");
+      await this.beforeText(text);
+      if (!(await hooks.batch?.(index + 1, texts.length))) throw engineError("ABORTED", "stopped");
+    }
+    hooks.stage?.("score");
+  }
+}
+
+type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks) => Promise<Engine>;
+
+export interface FakeModule extends EngineModule<FakeCheckpoint> {
+  /** As the engine does from its panic hook. */
+  panic(message: string): void;
+}
+
+export function fakeModule(load: Load = async () => new FakeEngine()): FakeModule {
+  let onPanic: (message: string) => void = () => {};
+  return {
+    init: async () => {},
+    onPanic: (callback) => (onPanic = callback),
+    panic: (message) => onPanic(message),
+    Checkpoint: FakeCheckpoint,
+    Engine: { load },
+  };
+}

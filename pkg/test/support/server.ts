@@ -1,0 +1,60 @@
+/** A server of files, with faults by script. */
+
+import { vi } from "vitest";
+
+export type Answer = () => Response | Promise<Response>;
+
+export class FakeServer {
+  static last: FakeServer | undefined;
+  readonly requests: string[] = [];
+  readonly inits: RequestInit[] = [];
+  readonly #files: Record<string, Answer[]>;
+
+  /** Several answers to one file are given in turn, the last of them ever after. */
+  constructor(files: Record<string, Answer | Answer[]>) {
+    this.#files = Object.fromEntries(Object.entries(files).map(([name, answers]) => [name, [answers].flat()]));
+    FakeServer.last = this;
+    vi.stubGlobal("fetch", (url: string, init?: RequestInit) => this.#fetch(url, init ?? {}));
+  }
+
+  async #fetch(url: string, init: RequestInit): Promise<Response> {
+    const name = new URL(url).pathname.replace(/^\/model\//, "");
+    this.requests.push(name);
+    this.inits.push(init);
+    const answers = this.#files[name];
+    const answer = answers && (answers.length > 1 ? answers.shift()! : answers[0]!);
+    return answer ? answer() : new Response("not found", { status: 404 });
+  }
+}
+
+export const ok = (body: BodyInit, headers: Record<string, string> = {}): Answer => () => new Response(body, { headers });
+export const status = (code: number, headers: Record<string, string> = {}): Answer => () => new Response("no", { status: code, headers });
+export const html: Answer = () => new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html; charset=utf-8" } });
+export const networkError: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
+
+/** A body that comes in pieces; an error among them breaks it off, `null` leaves it hanging. */
+export function pieces(parts: (Uint8Array | Error | null)[], headers: Record<string, string> = {}): Answer {
+  return () => new Response(streamOf([...parts]), { headers });
+}
+
+function streamOf(parts: (Uint8Array | Error | null)[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      const part = parts.shift();
+      if (part === null) return new Promise(() => {});
+      if (part === undefined) controller.close();
+      else if (part instanceof Error) controller.error(part);
+      else controller.enqueue(part);
+      return undefined;
+    },
+  });
+}
+
+/** A safetensors file of one tensor with this many bytes of data. */
+export function safetensors(dataBytes: number): Uint8Array<ArrayBuffer> {
+  const header = new TextEncoder().encode(JSON.stringify({ weight: { dtype: "U8", shape: [dataBytes], data_offsets: [0, dataBytes] } }));
+  const file = new Uint8Array(8 + header.length + dataBytes);
+  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
+  file.set(header, 8);
+  return file.fill(7, 8 + header.length);
+}

@@ -1,0 +1,36 @@
+/** What the compiler must say of the public API: `npm run typecheck` is the test. */
+
+import { expectTypeOf, test } from "vitest";
+import { type ErrorCode, type ModelInfo, type RerankOutput, Reranker, RerankerError, type TokenEmbeddings } from "../src/index.js";
+import type * as glue from "../wasm/tabrank.js";
+
+test("documents keep their type", () => {
+  expectTypeOf<Reranker["rerank"]>().returns.resolves.toExtend<RerankOutput<unknown>>();
+  const use = async (reranker: Reranker) => {
+    const { results } = await reranker.rerank("q", [{ id: 1, body: "b" }], { text: (document) => document.body });
+    expectTypeOf(results[0]!.document).toEqualTypeOf<{ id: number; body: string }>();
+    // @ts-expect-error: documents have no such field
+    await reranker.rerank("q", [{ id: 1 }], { text: (document) => document.body });
+    // @ts-expect-error: topK is a number
+    await reranker.rerank("q", ["a"], { topK: "3" });
+    // @ts-expect-error: the device is read only
+    reranker.device = "cpu";
+    // @ts-expect-error: there is no such device
+    await Reranker.load("/model/", { device: "gpu" });
+    // @ts-expect-error: a Reranker is loaded, not made
+    new Reranker();
+    using disposed = reranker;
+    return disposed;
+  };
+  expectTypeOf(use).toBeFunction();
+});
+
+test("errors have closed codes", () => {
+  expectTypeOf<RerankerError["code"]>().toEqualTypeOf<ErrorCode>();
+  expectTypeOf<"BUSY">().toExtend<ErrorCode>();
+  expectTypeOf<TokenEmbeddings["values"]>().toExtend<Float32Array>();
+});
+
+test("the engine's model information is the public one", () => {
+  expectTypeOf<glue.ModelInfo>().toEqualTypeOf<ModelInfo>();
+});
