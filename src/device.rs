@@ -37,16 +37,22 @@ pub(crate) fn cpu() -> Device {
     Device::flex()
 }
 
-/// Burn's WebGPU device. Once an instance has it, it keeps it.
+/// Burn's WebGPU device. It is registered once and cannot be set up again, so all models of a process
+/// (in the browser: of an instance) share it.
 ///
 /// # Errors
 /// [`Error::WebGpuUnavailable`].
 #[cfg(feature = "gpu")]
 pub(crate) async fn webgpu() -> Result<Device> {
-    Device::wgpu_options()
+    static DEVICE: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+    if let Some(device) = DEVICE.get() {
+        return Ok(device.clone());
+    }
+    let device = Device::wgpu_options()
         .init_async()
         .await
-        .map_err(|error| Error::WebGpuUnavailable { reason: error.to_string() })
+        .map_err(|error| Error::WebGpuUnavailable { reason: error.to_string() })?;
+    Ok(DEVICE.get_or_init(|| device).clone())
 }
 
 #[cfg(not(feature = "gpu"))]

@@ -57,9 +57,9 @@ pub(crate) async fn check(
         let start = observer.now_ms();
         let expected = run(cpu, &texts).await?;
         let middle = observer.now_ms();
-        compare(&expected, &run(gpu, &texts).await?, &lengths, 1)?;
+        compare(&expected, &run_on_gpu(gpu, &texts, &lengths, 1).await?, &lengths, 1)?;
         let second = observer.now_ms();
-        compare(&expected, &run(gpu, &texts).await?, &lengths, 2)?;
+        compare(&expected, &run_on_gpu(gpu, &texts, &lengths, 2).await?, &lengths, 2)?;
         report = CheckReport {
             gpu_ms: observer.now_ms() - second,
             cpu_ms: middle - start,
@@ -112,32 +112,42 @@ async fn run(contender: Contender<'_>, texts: &[TokenSequence]) -> Result<Outcom
     Ok(Outcome { embeddings, scores })
 }
 
+/// A value that is not finite is the device's fault here: the CPU's of the same texts are.
+async fn run_on_gpu(
+    gpu: Contender<'_>,
+    texts: &[TokenSequence],
+    lengths: &[usize],
+    run_number: usize,
+) -> Result<Outcome> {
+    run(gpu, texts).await.map_err(|error| match error {
+        Error::NotFinite { .. } => rejected("are not finite", lengths, run_number),
+        other => other,
+    })
+}
+
 fn compare(expected: &Outcome, found: &Outcome, lengths: &[usize], run: usize) -> Result<()> {
-    let difference = expected
-        .embeddings
-        .values()
-        .iter()
-        .zip(found.embeddings.values())
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max);
-    let relative = expected
-        .scores
-        .iter()
-        .zip(&found.scores)
-        .map(|(a, b)| (a - b).abs() / a.abs().max(1.0))
-        .fold(0.0, f32::max);
-    let reject = |what: &str, by: f32| {
-        Err(Error::DeviceRejected {
-            reason: format!(
-                "{what} differ from the CPU's by {by:.1e}, in run {run} over texts of {lengths:?} tokens"
-            ),
-        })
-    };
+    let embeddings = expected.embeddings.values().iter().zip(found.embeddings.values());
+    let difference = largest(embeddings.map(|(a, b)| (a - b).abs()));
+    let scores = expected.scores.iter().zip(&found.scores);
+    let relative = largest(scores.map(|(a, b)| (a - b).abs() / a.abs().max(1.0)));
     if difference > EMBEDDING_TOLERANCE {
-        return reject("embeddings", difference);
+        let fault = format!("differ from the CPU's by {difference:.1e}");
+        return Err(rejected(&fault, lengths, run));
     }
     if relative > SCORE_TOLERANCE {
-        return reject("scores", relative);
+        let fault = format!("give scores that differ from the CPU's by {relative:.1e}");
+        return Err(rejected(&fault, lengths, run));
     }
     Ok(())
+}
+
+/// The largest of some differences; one that is not a number counts as infinite.
+fn largest(differences: impl Iterator<Item = f32>) -> f32 {
+    differences.map(|d| if d.is_nan() { f32::INFINITY } else { d }).fold(0.0, f32::max)
+}
+
+fn rejected(fault: &str, lengths: &[usize], run: usize) -> Error {
+    Error::DeviceRejected {
+        reason: format!("its embeddings {fault}, in run {run} over texts of {lengths:?} tokens"),
+    }
 }

@@ -103,9 +103,18 @@ extern "C" {
     pub type JsInspection;
 }
 
-/// Until a caller takes panics over, they go to the console.
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Runs once, before any other call.
 #[wasm_bindgen(start)]
 fn start() {
+    // SAFETY: the linker makes this function; it takes nothing and is meant to be called once. Left to
+    // itself, the linker calls it in front of every exported function instead, and the compiler crates
+    // under Burn register thousands of items in it: that made each small call cost milliseconds.
+    unsafe { __wasm_call_ctors() };
+    // Until a caller takes panics over, they go to the console.
     console_error_panic_hook::set_once();
 }
 

@@ -1,0 +1,172 @@
+//! The command line, end to end: streams, fields, order, exit codes.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use common::{Fixture, fixtures, minilm};
+use serde_json::Value;
+
+fn tabrank(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tabrank"));
+    command.args(arguments);
+    command
+}
+
+fn checkpoint(case: &str) -> String {
+    fixtures().join(case).join("checkpoint").display().to_string()
+}
+
+fn rerank(arguments: &[&str], input: &str) -> Vec<Value> {
+    let model = checkpoint("pylate");
+    let mut all = vec!["rerank", "--model", &model];
+    all.extend(arguments);
+    let output = tabrank(&all).write_stdin(input).assert().success().get_output().clone();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn rerank_keeps_each_object_and_adds_index_rank_and_score() {
+    let fixture = Fixture::read("pylate");
+    let input: String = fixture
+        .expected
+        .documents
+        .iter()
+        .enumerate()
+        .map(|(id, document)| {
+            serde_json::json!({"id": id, "text": document.text}).to_string() + "\n"
+        })
+        .collect();
+    let query = &fixture.expected.queries[3];
+    let ranked = rerank(&["--query", &query.text], &input);
+    assert_eq!(ranked.len(), fixture.expected.documents.len());
+    for (place, object) in ranked.iter().enumerate() {
+        assert_eq!(object["rank"], place + 1);
+        assert_eq!(object["id"], object["index"]);
+        let index = object["index"].as_u64().unwrap() as usize;
+        let expected = fixture.expected.scores[3][index].unwrap();
+        let score = object["score"].as_f64().unwrap() as f32;
+        assert!((score - expected).abs() < 1e-3, "document {index}");
+    }
+    let best = rerank(&["--query", &query.text, "--top-k", "3"], &input);
+    assert_eq!(best, ranked[..3]);
+}
+
+#[test]
+fn fields_stay_to_the_letter_and_nothing_is_lost() {
+    let model = checkpoint("pylate");
+    let input = "{\"n\": 12345678901234567890123.50, \"text\":\"oil\", \"score\": 0.10, \"rank\": \"a\"}\n\n{\"text\":\"war\"}";
+    let output = tabrank(&["rerank", "--model", &model, "--query", "oil"])
+        .write_stdin(input)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("12345678901234567890123.50"), "{text}");
+    assert!(text.contains(r#""replaced":{"rank":"a","score":0.10}"#), "{text}");
+    assert!(text.contains(r#""index":2"#), "blank lines count: {text}");
+}
+
+#[test]
+fn bad_input_names_its_place_and_has_an_exit_code() {
+    let model = checkpoint("pylate");
+    let cases = [
+        ("{\"text\": \"a\"}\n{\"text\": 1}\n", 65, "stdin:2:"),
+        ("{\"text\": \"a\"}\n{\"text\": \n", 65, "stdin:2:"),
+        ("{\"body\": \"a\"}\n", 65, "\"text\""),
+        ("[1]\n", 65, "stdin:1:"),
+    ];
+    for (input, code, place) in cases {
+        let assert =
+            tabrank(&["rerank", "--model", &model, "--query", "oil"]).write_stdin(input).assert();
+        let output = assert.code(code).get_output().clone();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(place), "{error}");
+        assert!(output.stdout.is_empty());
+    }
+    let run = |arguments: &[&str]| tabrank(arguments).write_stdin("{\"text\":\"a\"}").assert();
+    run(&["rerank", "--model", "/no/such/folder", "--query", "oil"]).code(66);
+    run(&["rerank", "--model", &model, "--query", " "]).code(65);
+    run(&["rerank", "--model", &model, "--query", "oil", "--top-k", "0"]).code(2);
+    run(&["rerank", "--model", &model]).code(2);
+    run(&["encode", "--model", &model, "-o", "/no/such/folder/file"]).code(74);
+    tabrank(&["eval", "--model", &model, "--data", "/no/such/folder"]).assert().code(66);
+    tabrank(&["rerank", "--model", &model, "--query", "oil"])
+        .write_stdin("")
+        .assert()
+        .success()
+        .stdout("");
+}
+
+#[test]
+fn encode_writes_what_the_reference_computes() {
+    let fixture = Fixture::read("pylate");
+    let folder = tempfile::tempdir().unwrap();
+    let text = &fixture.expected.documents[3].text;
+    for (pooling, tensor) in [("none", "embeddings"), ("mean", "pooled")] {
+        let file: PathBuf = folder.path().join(pooling);
+        let path = file.display().to_string();
+        let model = checkpoint("pylate");
+        tabrank(&["encode", "--model", &model, "--pooling", pooling, "-o", &path])
+            .write_stdin(serde_json::json!({"text": text}).to_string())
+            .assert()
+            .success()
+            .stdout("");
+        let bytes = std::fs::read(&file).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let view = tensors.tensor("embeddings").unwrap();
+        let values: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        let expected = fixture.tensor(&format!("document.3.{tensor}")).unwrap();
+        assert!(common::difference(&values, &expected) < 1e-4);
+        assert_eq!(tensors.tensor("lengths").unwrap().shape(), [1]);
+    }
+}
+
+/// The first 120 paragraphs and the questions written for them: the whole set takes minutes, and
+/// `make eval` holds it against PyTorch's figures in the same way. 0.1 points are 0.001.
+#[test]
+fn eval_agrees_with_pytorch() {
+    let data = small_set(120);
+    let (model, folder) = (minilm().display().to_string(), data.path().display().to_string());
+    let output =
+        tabrank(&["eval", "--json", "--model", &model, "--data", &folder]).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let bytes = std::fs::read(fixtures().join("minilm/eval-small.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&bytes).unwrap();
+    for (ours, theirs) in [("dense", "first_stage"), ("reranked", "reranked")] {
+        for measure in ["ndcg@10", "mrr@10", "recall@100"] {
+            let found = report[ours][measure].as_f64().unwrap();
+            let reference = expected[theirs][measure].as_f64().unwrap();
+            assert!((found - reference).abs() < 1e-3, "{ours} {measure}: {found}, not {reference}");
+        }
+    }
+}
+
+/// The retrieval set cut to its first paragraphs and the judgements on them.
+fn small_set(paragraphs: usize) -> tempfile::TempDir {
+    let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/squad-dev-a");
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| std::fs::read_to_string(whole.join(name)).unwrap();
+    let corpus: Vec<String> =
+        read("corpus.jsonl").lines().take(paragraphs).map(str::to_owned).collect();
+    let ids: Vec<String> = corpus
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    let judgements: String = read("qrels.tsv")
+        .lines()
+        .filter(|line| ids.iter().any(|id| line.split('\t').nth(1) == Some(id)))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(folder.path().join("corpus.jsonl"), corpus.join("\n")).unwrap();
+    std::fs::write(folder.path().join("queries.jsonl"), read("queries.jsonl")).unwrap();
+    std::fs::write(folder.path().join("qrels.tsv"), judgements).unwrap();
+    folder
+}

@@ -1,0 +1,284 @@
+//! Damaged and hostile checkpoint files: each is refused with an error that names the culprit, and
+//! nothing panics, whatever the bytes.
+
+mod common;
+
+use common::Fixture;
+use pollster::block_on;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tabrank::{CheckpointFiles, Error, LoadOptions, Reranker, Unobserved};
+
+/// A fixture's files, one of them changed.
+fn changed(case: &'static str, file: &str, change: impl FnOnce(&mut Value)) -> CheckpointFiles {
+    let mut files = Fixture::read(case).files;
+    let mut value: Value = serde_json::from_slice(files.get(file).unwrap()).unwrap();
+    change(&mut value);
+    files.insert(file, value.to_string().into_bytes()).unwrap();
+    files
+}
+
+fn refusal(files: &CheckpointFiles) -> Error {
+    if let Err(error) = files.wanted() {
+        return error;
+    }
+    let loaded = block_on(Reranker::load(files, &LoadOptions::default(), &mut Unobserved));
+    loaded.err().expect("the checkpoint was taken")
+}
+
+/// The error must carry `code` and mention `culprit`.
+fn check(files: &CheckpointFiles, code: &str, culprit: &str) {
+    let error = refusal(files);
+    let text = error.to_string();
+    assert_eq!(error.code(), code, "{text}");
+    assert!(text.contains(culprit), "{text:?} does not mention {culprit:?}");
+}
+
+#[test]
+fn config_fields_are_used_or_refused() {
+    let cases: &[(&str, Value, &str)] = &[
+        ("model_type", json!("gpt2"), "CHECKPOINT_UNSUPPORTED"),
+        ("model_type", Value::Null, "CHECKPOINT_INVALID"),
+        ("hidden_size", json!(1_000_000_000u64), "CHECKPOINT_INVALID"),
+        ("hidden_size", json!(-1), "CHECKPOINT_INVALID"),
+        ("hidden_size", json!("32"), "CHECKPOINT_INVALID"),
+        ("num_hidden_layers", json!(1_000_000), "CHECKPOINT_INVALID"),
+        ("num_attention_heads", json!(5), "CHECKPOINT_INVALID"),
+        ("num_attention_heads", json!(0), "CHECKPOINT_INVALID"),
+        ("vocab_size", json!(4_000_000_000u64), "CHECKPOINT_INVALID"),
+        ("layer_norm_eps", Value::Null, "CHECKPOINT_INVALID"),
+        ("layer_norm_eps", json!(-1.0), "CHECKPOINT_INVALID"),
+        ("hidden_act", json!("gelu_new"), "CHECKPOINT_UNSUPPORTED"),
+        ("position_embedding_type", json!("relative_key"), "CHECKPOINT_UNSUPPORTED"),
+        ("is_decoder", json!(true), "CHECKPOINT_UNSUPPORTED"),
+        ("max_position_embeddings", json!(8), "CHECKPOINT_INVALID"),
+    ];
+    for (field, value, code) in cases {
+        let files = changed("plain", "config.json", |config| config[*field] = value.clone());
+        check(&files, code, field);
+    }
+}
+
+#[test]
+fn text_settings_are_used_or_refused() {
+    let pylate = "config_sentence_transformers.json";
+    let cases: &[(&'static str, &str, &str, Value, &str)] = &[
+        ("pylate", pylate, "document_length", Value::Null, "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "query_prefix", Value::Null, "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "query_length", json!(1_000_000), "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "query_length", json!(2), "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "skiplist_words", json!([1]), "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "prompts", json!({"query": "q: "}), "CHECKPOINT_UNSUPPORTED"),
+        ("pylate", "1_Dense/config.json", "activation_function", Value::Null, "CHECKPOINT_INVALID"),
+        (
+            "pylate",
+            "1_Dense/config.json",
+            "activation_function",
+            json!("os.system"),
+            "CHECKPOINT_UNSUPPORTED",
+        ),
+        ("stanford", "artifact.metadata", "doc_maxlen", Value::Null, "CHECKPOINT_INVALID"),
+        (
+            "sentence-transformers",
+            pylate,
+            "similarity_fn_name",
+            json!("meanmaxsim"),
+            "CHECKPOINT_UNSUPPORTED",
+        ),
+        (
+            "sentence-transformers",
+            "2_MultiVectorMask/config.json",
+            "keep_only_token_ids",
+            json!([7]),
+            "CHECKPOINT_UNSUPPORTED",
+        ),
+    ];
+    for (case, file, field, value, code) in cases {
+        let files = changed(case, file, |config| config[*field] = value.clone());
+        let error = refusal(&files);
+        assert_eq!(error.code(), *code, "{field}: {error}");
+    }
+    let files = changed("pylate", pylate, |config| config["query_prefix"] = json!("[Absent] "));
+    check(&files, "CHECKPOINT_INVALID", "[Absent]");
+    let files =
+        changed("pylate", "1_Dense/config.json", |config| config["in_features"] = json!(31));
+    check(&files, "CHECKPOINT_INVALID", "1_Dense");
+}
+
+#[test]
+fn modules_are_known_and_lie_below_the_folder() {
+    let modules = |change: fn(&mut Value)| changed("pylate", "modules.json", change);
+    check(
+        &modules(|m| m[1]["type"] = json!("evil.Module")),
+        "CHECKPOINT_UNSUPPORTED",
+        "evil.Module",
+    );
+    check(&modules(|m| m[1]["path"] = json!("../../etc")), "CHECKPOINT_INVALID", "../../etc");
+    check(&modules(|m| m[1]["path"] = json!("https://evil")), "CHECKPOINT_INVALID", "evil");
+    check(&modules(|m| m[0] = m[1].clone()), "CHECKPOINT_INVALID", "Transformer");
+    check(&modules(|m| *m = json!([])), "CHECKPOINT_INVALID", "modules.json");
+}
+
+/// The first three made the tokenizers crate panic, the fourth ran out of memory.
+#[test]
+fn hostile_tokenizers_are_refused_or_harmless() {
+    let refused: &[(fn(&mut Value), &str)] = &[
+        (
+            |t| t["post_processor"]["single"][0]["SpecialToken"]["id"] = json!("[ABSENT]"),
+            "[ABSENT]",
+        ),
+        (
+            |t| t["model"] = json!({"type": "BPE", "vocab": {"a": 0}, "merges": ["aaaa bbbb"]}),
+            "WordPiece",
+        ),
+        (|t| t["model"]["vocab"]["evil"] = json!(4_000_000_000u64), "4000000000"),
+        (|t| t["model"]["vocab"]["evil"] = json!(-1), "-1"),
+        (|t| t["model"]["unk_token"] = json!("[NONE]"), "[NONE]"),
+        (|t| t["post_processor"]["single"] = json!([]), "post_processor"),
+        (|t| t["post_processor"] = Value::Null, "post_processor"),
+        (|t| t["added_tokens"] = json!([{"id": 3, "content": ""}]), "content"),
+        (|t| t["added_tokens"][0]["id"] = json!(580), "gap"),
+        (|t| t["model"]["max_input_chars_per_word"] = json!(1e12), "max_input_chars_per_word"),
+        (|t| *t = json!([]), "tokenizer.json"),
+    ];
+    for (change, culprit) in refused {
+        let files = changed("plain", "tokenizer.json", change);
+        let error = refusal(&files);
+        let text = error.to_string();
+        assert!(error.code().starts_with("CHECKPOINT_"), "{text}");
+        assert!(text.contains(culprit), "{text:?} does not mention {culprit:?}");
+    }
+    let harmless: &[fn(&mut Value)] = &[
+        |t| t["pre_tokenizer"] = json!({"type": "FixedLength", "length": 0}),
+        |t| t["padding"] = json!({"strategy": {"Fixed": 100_000_000}, "direction": "Right"}),
+        |t| t["truncation"] = json!({"max_length": 1, "strategy": "LongestFirst", "stride": 5}),
+    ];
+    for change in harmless {
+        let reranker = common::load(&changed("plain", "tokenizer.json", change));
+        assert_eq!(reranker.info().hidden_size, 32);
+    }
+    // Without a BERT class the file's own components count, so they must be known ones.
+    let mut files = changed("plain", "tokenizer.json", harmless[0]);
+    let config = json!({"tokenizer_class": "PreTrainedTokenizerFast", "mask_token": "[MASK]", "unk_token": "[UNK]"});
+    files.insert("tokenizer_config.json", config.to_string().into_bytes()).unwrap();
+    check(&files, "CHECKPOINT_UNSUPPORTED", "FixedLength");
+}
+
+#[test]
+fn weights_are_complete_well_shaped_and_finite() {
+    let bytes = Fixture::read("plain").files.get("model.safetensors").unwrap().to_vec();
+    let with = |bytes: Vec<u8>| {
+        let mut files = Fixture::read("plain").files;
+        files.insert("model.safetensors", bytes).unwrap();
+        files
+    };
+    let header_len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let rewritten = |change: &dyn Fn(&mut Value)| {
+        let mut header: Value = serde_json::from_slice(&bytes[8..8 + header_len]).unwrap();
+        change(&mut header);
+        let header = header.to_string().into_bytes();
+        let mut out = (header.len() as u64).to_le_bytes().to_vec();
+        out.extend_from_slice(&header);
+        out.extend_from_slice(&bytes[8 + header_len..]);
+        with(out)
+    };
+    let norm = "embeddings.LayerNorm.weight";
+    check(&with(bytes[..bytes.len() - 1].to_vec()), "CHECKPOINT_INVALID", "model.safetensors");
+    check(&with(Vec::new()), "CHECKPOINT_INVALID", "model.safetensors");
+    check(
+        &with(b"<!doctype html><title>404</title>".to_vec()),
+        "CHECKPOINT_INVALID",
+        "model.safetensors",
+    );
+    check(&with(b"\x80\x02}q\x00.".to_vec()), "CHECKPOINT_INVALID", "model.safetensors");
+    check(
+        &with([&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
+        "CHECKPOINT_INVALID",
+        "model.safetensors",
+    );
+    let files = rewritten(&|h| {
+        let tensor = h.as_object_mut().unwrap().remove(norm).unwrap();
+        h["other"] = tensor;
+    });
+    check(&files, "CHECKPOINT_INVALID", norm);
+    check(&rewritten(&|h| h[norm]["shape"] = json!([1, 32])), "CHECKPOINT_INVALID", norm);
+    check(&rewritten(&|h| h[norm]["dtype"] = json!("I32")), "CHECKPOINT_INVALID", norm);
+    let bomb = rewritten(&|h| h[norm]["shape"] = json!([1u64 << 62, 4]));
+    check(&bomb, "CHECKPOINT_INVALID", "model.safetensors");
+    let header: Value = serde_json::from_slice(&bytes[8..8 + header_len]).unwrap();
+    let start = 8 + header_len + header[norm]["data_offsets"][0].as_u64().unwrap() as usize;
+    let mut nan = bytes.clone();
+    nan[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    check(&with(nan), "CHECKPOINT_INVALID", norm);
+}
+
+#[test]
+fn a_folder_of_pickled_weights_is_refused_with_advice() {
+    let mut files = CheckpointFiles::new();
+    let complete = Fixture::read("plain").files;
+    let error = loop {
+        let wanted = files.wanted().unwrap();
+        assert!(!wanted.is_empty(), "the checkpoint was taken");
+        let taken = wanted.iter().try_for_each(|file| match complete.get(&file.name) {
+            Some(bytes) if !file.name.ends_with(".safetensors") => {
+                files.insert(&file.name, bytes.to_vec())
+            }
+            _ => files.insert_missing(&file.name),
+        });
+        if let Err(error) = taken {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("safetensors"), "{error}");
+    assert_eq!(error.code(), "CHECKPOINT_INVALID");
+}
+
+const FILES: &[&str] = &[
+    "modules.json",
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "model.safetensors",
+    "1_Dense/config.json",
+    "1_Dense/model.safetensors",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(file in 0..FILES.len(), bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        let mut files = Fixture::read("pylate").files;
+        files.insert(FILES[file], bytes).unwrap();
+        if files.wanted().is_ok() {
+            let _ = block_on(Reranker::load(&files, &LoadOptions::default(), &mut Unobserved));
+        }
+    }
+
+    #[test]
+    fn flipped_bytes_never_panic(file in 0..FILES.len(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut files = Fixture::read("pylate").files;
+        let mut bytes = files.get(FILES[file]).unwrap().to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        files.insert(FILES[file], bytes).unwrap();
+        if files.wanted().is_ok() {
+            let _ = block_on(Reranker::load(&files, &LoadOptions::default(), &mut Unobserved));
+        }
+    }
+
+    #[test]
+    fn arbitrary_texts_are_encoded_with_offsets_inside_them(text in any::<String>()) {
+        thread_local!(static MODEL: Reranker = Fixture::read("pylate").load());
+        MODEL.with(|model| {
+            let explanation = block_on(model.explain("oil", &text, &mut Unobserved)).unwrap();
+            for found in explanation.matches {
+                if let Some((start, end)) = found.document.range {
+                    assert!(text.get(start..end).is_some(), "{start}..{end} of {text:?}");
+                }
+            }
+        });
+    }
+}

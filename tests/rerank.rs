@@ -1,0 +1,168 @@
+//! The façade: order, ties, batch neighbours, explanations, what is refused.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{Fixture, difference};
+use pollster::block_on;
+use tabrank::{
+    Error, Observer, Pooling, RerankOptions, RerankOutput, Reranker, Stage, TextKind, Unobserved,
+};
+
+fn rerank(
+    model: &Reranker,
+    query: &str,
+    documents: &[&str],
+    options: RerankOptions,
+) -> RerankOutput {
+    block_on(model.rerank(query, documents, options, &mut Unobserved)).unwrap()
+}
+
+fn encode(model: &Reranker, texts: &[&str]) -> Vec<Vec<f32>> {
+    let mut observer = Unobserved;
+    let encoded = model.encode(TextKind::Document, texts, Pooling::None, &mut observer);
+    block_on(encoded).unwrap().embeddings.texts().map(<[f32]>::to_vec).collect()
+}
+
+#[test]
+fn the_best_come_first_and_equal_documents_keep_their_order() {
+    let model = Fixture::read("pylate").load();
+    let documents = ["the oil crisis", "water", "the oil crisis", "", "war and oil"];
+    let all = rerank(&model, "the oil crisis", &documents, RerankOptions::default());
+    assert_eq!(all.results.len(), documents.len());
+    for pair in all.results.windows(2) {
+        let tie = pair[0].score == pair[1].score && pair[0].index < pair[1].index;
+        assert!(pair[0].score > pair[1].score || tie);
+    }
+    let place = |index| all.results.iter().position(|result| result.index == index).unwrap();
+    assert_eq!(place(0) + 1, place(2), "equal documents stand in the order they came in");
+    let best = rerank(
+        &model,
+        "the oil crisis",
+        &documents,
+        RerankOptions { top_k: Some(2), explain: false },
+    );
+    assert_eq!(best.results, all.results[..2]);
+    assert!(rerank(&model, "oil", &[], RerankOptions::default()).results.is_empty());
+}
+
+#[test]
+fn embeddings_do_not_depend_on_the_neighbours() {
+    let model = Fixture::read("sentence-transformers").load();
+    let long = "oil crisis of the war in the city ".repeat(20);
+    let batch = ["oil", &long, "the war", "", "water and oil", &long[..40], "a", "city"];
+    let together = encode(&model, &batch);
+    let reversed: Vec<&str> = batch.iter().rev().copied().collect();
+    let backwards = encode(&model, &reversed);
+    for (index, text) in batch.iter().enumerate() {
+        let alone = encode(&model, &[text]);
+        assert!(difference(&alone[0], &together[index]) < 1e-5, "{index} in a batch");
+        assert!(
+            difference(&alone[0], &backwards[batch.len() - 1 - index]) < 1e-5,
+            "{index} reversed"
+        );
+    }
+}
+
+#[test]
+fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
+    let model = Fixture::read("stanford").load();
+    let document = "👩‍🔬 The Oil crisis — é water!";
+    let options = RerankOptions { top_k: None, explain: true };
+    let output = rerank(&model, "oil crisis", &[document, "war"], options);
+    assert_eq!(output.explanations.len(), 2);
+    for (result, explanation) in output.results.iter().zip(&output.explanations) {
+        assert!((explanation.score - result.score).abs() < 1e-4);
+        assert_eq!(explanation.matches.len(), output.query_length);
+        let shares: f32 = explanation.matches.iter().map(|found| found.share).sum();
+        assert!((shares - 1.0).abs() < 1e-3, "shares add up to {shares}");
+        let sum: f32 = explanation.matches.iter().map(|found| found.similarity).sum();
+        assert!((sum - explanation.score).abs() < 1e-4);
+    }
+    let explanation = block_on(model.explain("oil", document, &mut Unobserved)).unwrap();
+    let texts: Vec<&str> = explanation
+        .matches
+        .iter()
+        .filter_map(|found| found.document.range)
+        .map(|(start, end)| &document[start..end])
+        .collect();
+    assert!(texts.iter().all(|text| !text.contains(' ')), "{texts:?} are single words");
+}
+
+#[test]
+fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
+    // A skiplist with the special tokens themselves leaves an empty document nothing.
+    let mut files = Fixture::read("pylate").files;
+    let name = "config_sentence_transformers.json";
+    let mut config: serde_json::Value = serde_json::from_slice(files.get(name).unwrap()).unwrap();
+    config["skiplist_words"] = serde_json::json!(["[CLS]", "[SEP]", "[D] "]);
+    files.insert(name, config.to_string().into_bytes()).unwrap();
+    let model = common::load(&files);
+    let output = rerank(&model, "oil", &["", "war"], RerankOptions { top_k: None, explain: true });
+    assert_eq!(output.results[1].index, 0);
+    assert_eq!(output.results[1].score, -(output.query_length as f32));
+    assert!(output.explanations[1].matches.is_empty());
+}
+
+#[test]
+fn empty_queries_and_oversized_texts_are_refused() {
+    let model = Fixture::read("plain").load();
+    for query in ["", "  \n\t"] {
+        let error =
+            block_on(model.rerank(query, &["a"], RerankOptions::default(), &mut Unobserved));
+        assert_eq!(error.unwrap_err(), Error::EmptyQuery);
+    }
+    let huge = "a ".repeat(3 << 20);
+    let documents = ["a", huge.as_str()];
+    let error = block_on(model.rerank("a", &documents, RerankOptions::default(), &mut Unobserved));
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), "INPUT_TOO_LARGE");
+    assert!(error.to_string().contains("document[1]"), "{error}");
+}
+
+/// Stops after the first batch and notes the stages.
+#[derive(Default)]
+struct Stopper {
+    stages: Vec<Stage>,
+    batches: usize,
+}
+
+impl Observer for Stopper {
+    fn stage(&mut self, stage: Stage) {
+        self.stages.push(stage);
+    }
+
+    async fn batch_done(&mut self, _: usize, _: usize) -> ControlFlow<()> {
+        self.batches += 1;
+        ControlFlow::Break(())
+    }
+
+    fn now_ms(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn an_observer_can_stop_a_call_between_batches() {
+    let model = Fixture::read("plain").load();
+    let long = "oil crisis ".repeat(100);
+    let documents = vec![long.as_str(); 64];
+    let mut observer = Stopper::default();
+    let stopped =
+        block_on(model.rerank("oil", &documents, RerankOptions::default(), &mut observer));
+    assert_eq!(stopped.unwrap_err(), Error::Aborted);
+    assert_eq!(observer.batches, 1);
+    assert_eq!(observer.stages, [Stage::Tokenize, Stage::Encode]);
+}
+
+#[test]
+fn every_error_code_is_in_the_list() {
+    let mut sorted = Error::CODES.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted, Error::CODES);
+    for error in [Error::EmptyQuery, Error::Aborted, Error::DeviceLost { reason: String::new() }] {
+        assert!(Error::CODES.contains(&error.code()));
+    }
+}
