@@ -1,0 +1,135 @@
+# make demo   the demo page, built and served
+# make test   the whole suite
+# make bench  the browser benchmark beside its peers
+# make eval   ranking quality on the whole retrieval set, beside PyTorch's figures
+#
+# Each installs what it needs, and builds only what has changed.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+STAMPS := target/stamps
+RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock .cargo/config.toml
+PKG := $(shell find pkg/src -type f) pkg/package.json pkg/package-lock.json pkg/build.mjs pkg/README.md \
+  $(wildcard pkg/tsconfig*.json)
+WWW := $(shell find www/src www/scripts -type f) www/index.html www/package.json www/package-lock.json \
+  www/vite.config.ts www/tsconfig.json $(shell find www/public -maxdepth 1 -type f 2>/dev/null)
+
+CLI := target/release/tabrank
+WASM := pkg/wasm/tabrank_bg.wasm
+TARBALL := pkg/tabrank-0.1.0.tgz
+MODEL := models/all-MiniLM-L6-v2/model.safetensors
+CORPUS := tests/data/squad-dev-a
+
+.PHONY: help demo test bench eval site cli lint test-rust test-pkg test-www test-web clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 4
+
+demo: site
+	@cd www && exec npm run --silent preview
+
+site: $(STAMPS)/site
+cli: $(CLI)
+
+test: lint test-rust test-pkg test-www test-web
+
+bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools
+	cd benches/browser && node run.mjs $(BENCH)
+
+eval: $(CLI) $(MODEL)
+	$(CLI) eval --model $(dir $(MODEL)) --data $(CORPUS)
+	@echo "PyTorch:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
+
+# --- tools ---
+
+$(STAMPS)/%: | $(STAMPS)
+$(STAMPS):
+	@mkdir -p $@
+
+$(STAMPS)/rust: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh rust
+	@touch $@
+
+$(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh chromium
+	@touch $@
+
+# npm ci reads the lock file only, and runs no package's install script.
+$(STAMPS)/npm-%: | $(STAMPS)
+	@scripts/require.sh node
+	cd $(FOLDER) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+$(STAMPS)/npm-pkg: FOLDER := pkg
+$(STAMPS)/npm-pkg: pkg/package-lock.json
+$(STAMPS)/npm-www: FOLDER := www
+$(STAMPS)/npm-www: www/package-lock.json
+$(STAMPS)/npm-web: FOLDER := tests/web
+$(STAMPS)/npm-web: tests/web/package-lock.json
+$(STAMPS)/npm-bench: FOLDER := benches/browser
+$(STAMPS)/npm-bench: benches/browser/package-lock.json
+
+# --- what is built ---
+
+$(MODEL): scripts/fetch-model.sh
+	@scripts/require.sh python
+	scripts/fetch-model.sh
+	@touch $@
+
+$(CLI): $(RUST) | $(STAMPS)/rust
+	cargo build --release --locked --features cli
+	@touch $@
+
+$(WASM): $(RUST) scripts/build-wasm.sh $(STAMPS)/npm-pkg | $(STAMPS)/rust
+	scripts/build-wasm.sh
+
+$(TARBALL): $(WASM) $(PKG) $(STAMPS)/npm-pkg
+	cd pkg && npm run --silent build && npm pack --silent --ignore-scripts
+	@touch $@
+
+# The demo takes the package as any user would: from its tarball.
+$(STAMPS)/www-package: $(TARBALL) $(STAMPS)/npm-www
+	cd www && npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error ../$(TARBALL)
+	@touch $@
+
+$(STAMPS)/www-data: $(CLI) $(MODEL) www/scripts/prepare-data.mjs $(wildcard $(CORPUS)/*) $(STAMPS)/npm-www
+	cd www && node scripts/prepare-data.mjs --tabrank ../$(CLI) --model ../$(dir $(MODEL)) --corpus ../$(CORPUS) --out public/data
+	@touch $@
+
+$(STAMPS)/site: $(STAMPS)/www-package $(STAMPS)/www-data $(WWW)
+	cd www && npm run --silent build
+	@touch $@
+
+$(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt benches/browser/export_onnx.py $(MODEL)
+	@scripts/require.sh python
+	python3 -m venv target/bench/python
+	target/bench/python/bin/pip install --quiet --requirement benches/browser/requirements.txt
+	target/bench/python/bin/python benches/browser/export_onnx.py --model $(dir $(MODEL)) --out target/bench/onnx
+	@touch $@
+
+# --- checks, cheapest first ---
+
+lint: | $(STAMPS)/rust
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets --features cli -- -D warnings
+	cargo clippy --release --locked --lib -- -D warnings
+	cargo clippy --release --locked --lib --target wasm32-unknown-unknown -- -D warnings
+	cargo clippy --release --locked --lib --target wasm32-unknown-unknown --features gpu -- -D warnings
+
+test-rust: $(MODEL) | $(STAMPS)/rust
+	cargo test --release --locked --features cli
+
+test-pkg: $(TARBALL)
+	cd pkg && npm run --silent typecheck && npm test --silent && npm run --silent lint:package
+
+test-www: $(STAMPS)/www-package
+	cd www && npm run --silent check && npm test --silent
+
+test-web: site $(STAMPS)/npm-web $(STAMPS)/chromium
+	cd tests/web && npm test --silent
+
+clean:
+	rm -rf target pkg/wasm pkg/dist pkg/*.tgz www/dist www/public/data www/public/models

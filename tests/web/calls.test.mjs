@@ -1,0 +1,105 @@
+// Calls of the package in a page: aborted, queued, disposed of, and documents that come back as they are.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { openBrowser } from "./lib/package.mjs";
+import { needMiniLm, needPackage } from "./lib/paths.mjs";
+import { assertRanked, tinyCase } from "./lib/tiny.mjs";
+
+const LIMIT = { timeout: 60_000 };
+const MINILM = "models/all-MiniLM-L6-v2/";
+
+let browser;
+let tab;
+let tiny;
+before(async () => {
+  needPackage();
+  needMiniLm();
+  tiny = await tinyCase("pylate");
+  browser = await openBrowser({ webgpu: false });
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  tab = await browser.newPackagePage();
+});
+afterEach(async () => {
+  const complaints = tab?.complaints;
+  await tab?.close();
+  assert.deepEqual(complaints, []);
+});
+
+const loadTiny = () => tab.harness("load", "it", tab.url(tiny.checkpoint), { device: "cpu" });
+
+describe("abort", () => {
+  it("before the load: no worker is started", LIMIT, async () => {
+    const { error } = await tab.harness("loadAborted", tab.url(tiny.checkpoint));
+    assert.equal(error.name, "AbortError");
+    assert.equal(await tab.harness("workers"), 0);
+  });
+
+  it("during the download: the load rejects at once, its worker ends and the network rests", LIMIT, async () => {
+    const { error, late, after } = await tab.harness("abortLoad", tab.url(MINILM), "download");
+    assert.equal(error.name, "AbortError");
+    assert.ok(late < 100, `it took ${late} ms`);
+    assert.equal(after, 0, "progress was reported after the abort");
+    assert.equal(await tab.harness("liveWorkers"), 0);
+    assert.equal((await tab.harness("static", "isCached", tab.url(MINILM))).value, false);
+  });
+
+  it("during a rerank: it rejects at once, and the next call is right", LIMIT, async () => {
+    await tab.harness("load", "it", tab.url(MINILM), { device: "cpu" });
+    const documents = Array.from({ length: 24 }, (_, i) => `Document ${i} tells of the price of oil. `.repeat(7));
+    const { error, late, after } = await tab.harness("abortRerank", "it", "the price of oil", documents);
+    assert.equal(error.name, "AbortError");
+    assert.ok(late < 100, `it took ${late} ms`);
+    assert.equal(after, 0, "progress was reported after the abort");
+    const { value } = await tab.harness("rerank", "it", "the price of oil", ["bread", "the price of oil"]);
+    assert.equal(value.results[0].index, 1);
+    assert.ok(value.timings.total < 2_000, "the aborted call went on");
+  });
+});
+
+describe("dispose", () => {
+  it("ends the worker; open calls and later ones reject with DISPOSED, and twice is no error", LIMIT, async () => {
+    await loadTiny();
+    const codes = await tab.page.evaluate(async ([query, documents]) => {
+      const open = globalThis.harness.rerank("it", query, documents);
+      globalThis.harness.dispose("it");
+      globalThis.harness.dispose("it");
+      return [(await open).error.code, (await globalThis.harness.rerank("it", query, documents)).error.code];
+    }, [tiny.query, tiny.documents]);
+    assert.deepEqual(codes, ["DISPOSED", "DISPOSED"]);
+    assert.equal(await tab.harness("liveWorkers"), 0);
+    // The browser tells of the end a little later.
+    if (tab.page.workers().length > 0) await tab.page.workers()[0].waitForEvent("close");
+  });
+});
+
+describe("calls", () => {
+  it("ten at once give what each gives alone", LIMIT, async () => {
+    await loadTiny();
+    const outcomes = await tab.page.evaluate(
+      ([query, documents]) => Promise.all(Array.from({ length: 10 }, () => globalThis.harness.rerank("it", query, documents))),
+      [tiny.query, tiny.documents],
+    );
+    for (const outcome of outcomes) assertRanked(outcome, tiny);
+    const scores = outcomes.map(({ value }) => value.results.map(({ score }) => score));
+    assert.deepEqual(new Set(scores.map(String)).size, 1);
+  });
+
+  it("give back the caller's own objects, in the asked number", LIMIT, async () => {
+    await loadTiny();
+    const same = await tab.harness("ownObjects", "it", tiny.query, tiny.documents);
+    assert.deepEqual(same, { identical: true, count: 3, ranks: [1, 2, 3] });
+  });
+
+  it("explain a score by the query's tokens, at their places in the text", LIMIT, async () => {
+    await loadTiny();
+    const text = "👩 oil, and the crisis";
+    const { value } = await tab.harness("call", "it", "explain", "oil crisis", text);
+    const sum = value.matches.reduce((total, { similarity }) => total + similarity, 0);
+    assert.ok(Math.abs(sum - value.score) < 1e-4);
+    const placed = value.matches.filter(({ document }) => document.start !== null);
+    assert.ok(placed.length > 0);
+    for (const { document } of placed) assert.ok(document.start >= 0 && document.end <= text.length && document.start < document.end);
+  });
+});

@@ -1,0 +1,142 @@
+// The packed package in the demo page, built by Vite, below a sub-path, under a strict policy, used as a person uses it.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, describe, it } from "node:test";
+import { openDemo, tinySettings } from "./lib/demo.mjs";
+import { HOSTILE, prepareTinyData, QUESTIONS, TINY_MODEL } from "./lib/demo-data.mjs";
+import * as native from "./lib/native.mjs";
+import { openBrowser } from "./lib/package.mjs";
+import { need, needCli, needDemo, needMiniLm } from "./lib/paths.mjs";
+
+const LIMIT = { timeout: 120_000 };
+const CANDIDATES = 5;
+const QUESTION = "Which river flows through the middle of Warsaw?";
+const MINILM = "models/all-MiniLM-L6-v2";
+
+let tiny;
+let demo;
+before(() => {
+  needDemo();
+  needCli();
+  tiny = prepareTinyData();
+});
+afterEach(async () => {
+  const complaints = demo?.complaints;
+  await demo?.close();
+  demo = undefined;
+  assert.deepEqual(complaints, [], "the console is not empty");
+});
+
+/** What the page shows is what the command line computes of the same candidates. */
+async function assertNative(model, question, texts) {
+  const candidates = (await demo.rows("dense")).map(({ id }) => id);
+  const shown = await demo.rows("reranked");
+  const expected = native.rerank(model, question, candidates.map((id) => texts.get(id)));
+  assert.deepEqual(shown.map(({ id }) => id), expected.map(({ index }) => candidates[index]));
+  for (const [place, { figures: [score] }] of shown.entries()) {
+    // The page shows two decimals.
+    assert.ok(Math.abs(score - expected[place].score) <= 0.0051, `${score}, expected ${expected[place].score}`);
+  }
+}
+
+describe("without WebGPU, with the default model", () => {
+  let browser;
+  let texts;
+  let folder;
+  before(async () => {
+    needMiniLm();
+    folder = need(MINILM, "make site");
+    browser = await openBrowser({ webgpu: false });
+    const corpus = await readFile(need("www/dist/data/documents.jsonl", "make site"), "utf8");
+    texts = new Map(corpus.trim().split("\n").map((line) => JSON.parse(line)).map(({ id, text }) => [id, text]));
+  });
+  after(() => browser?.close());
+
+  it("a question: the dense order at once, then the better one, equal to the native one, with no request after the load", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: CANDIDATES });
+    await demo.loadModel();
+    await demo.reranked();
+    browser.server.requests.length = 0;
+    await demo.ask(QUESTION);
+    await demo.page.waitForSelector("#reranked[data-run=reranking]");
+    assert.equal((await demo.rows("dense")).length, CANDIDATES);
+    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("dense")).map(({ id }) => id));
+    await demo.reranked();
+    await assertNative(folder, QUESTION, texts);
+    assert.equal(await demo.page.textContent("#request-count"), "0");
+    assert.deepEqual(browser.server.requests, []);
+    assert.equal(await demo.page.textContent("#device-in-use"), "the CPU");
+    await demo.explain();
+    await demo.screenshot("wide-light");
+  });
+
+  it("a second visit takes the model from the browser's storage: no request for it", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: CANDIDATES });
+    await demo.loadModel();
+    browser.server.requests.length = 0;
+    await demo.page.reload();
+    await demo.page.waitForSelector("#model[data-state=ready]");
+    await demo.reranked();
+    assert.deepEqual(browser.server.requests.filter((request) => request.includes("/models/")), []);
+  });
+
+  it("offline after the load: questions still work, and nothing is asked for", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: CANDIDATES });
+    await demo.loadModel();
+    await demo.reranked();
+    await demo.context.setOffline(true);
+    browser.server.requests.length = 0;
+    await demo.ask(QUESTION);
+    await demo.page.waitForSelector("#reranked[data-run=reranking]");
+    await demo.reranked();
+    assert.equal((await demo.rows("reranked")).length, CANDIDATES);
+    assert.deepEqual(browser.server.requests, []);
+    assert.equal(await demo.page.textContent("#request-count"), "0");
+  });
+
+  it("a rerank that is cancelled leaves the dense order, and can be asked for again", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: 20 });
+    await demo.loadModel();
+    await demo.page.waitForSelector("#reranked[data-run=reranking]");
+    await demo.page.click("#reranked-status button:text('Cancel')");
+    await demo.page.waitForSelector("#reranked[data-run=cancelled]");
+    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("dense")).map(({ id }) => id));
+    await demo.page.click("#reranked-status button:text('Rerank')");
+    await demo.page.waitForSelector("#reranked[data-run=reranking]");
+  });
+});
+
+describe("with WebGPU, with a tiny model", () => {
+  let browser;
+  before(async () => {
+    browser = await openBrowser({ webgpu: true });
+  });
+  after(() => browser?.close());
+
+  it("reranks on WebGPU as the command line does", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server), device: "webgpu", candidates: 10 });
+    await demo.loadModel();
+    await demo.reranked();
+    assert.equal(await demo.page.textContent("#device-in-use"), "WebGPU");
+    await assertNative(need(TINY_MODEL, "git checkout tests/fixtures"), QUESTIONS[0].text, tiny);
+    assert.equal(await demo.page.textContent("#request-count"), "0");
+  });
+
+  it("shows hostile texts as texts", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server), device: "cpu", candidates: 100 });
+    await demo.loadModel();
+    for (const question of [QUESTIONS[1].text, ...HOSTILE.slice(0, 3)]) {
+      await demo.ask(question);
+      await demo.page.waitForFunction((expected) => document.querySelector("#question").value === expected, question);
+      await demo.reranked();
+    }
+    await demo.page.click("#reranked-rows .unfold button");
+    for (const button of await demo.page.$$("#results h3 button")) await button.click();
+    const shown = await demo.page.textContent("#results");
+    for (const text of HOSTILE) assert.ok(shown.includes(text), text);
+    const foreign = await demo.page.$$eval("#results *, #examples *", (elements) =>
+      elements.map(({ localName }) => localName).filter((name) => /^(script|img|svg|a|iframe|style|details|h1)$/.test(name)),
+    );
+    assert.deepEqual(foreign, []);
+  });
+});

@@ -1,0 +1,38 @@
+// Chromium, with the software WebGPU adapter or with no adapter at all, and pages whose every complaint is kept.
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // A host that is no secure context, unlike 127.0.0.1.
+  "--host-resolver-rules=MAP insecure.example 127.0.0.1",
+];
+
+const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/** `webgpu`: whether there is an adapter. */
+export async function launch({ webgpu }) {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: install Chromium, or name yours in CHROMIUM.`);
+  return chromium.launch({ executablePath, args: webgpu ? [...ARGUMENTS, ...WEBGPU] : ARGUMENTS });
+}
+
+/** Opens an address; the page's `complaints` gathers console messages, uncaught errors and dialogs, of its workers too. */
+export async function openPage(context, address) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const complaints = [];
+  page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
+  page.on("dialog", (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(address);
+  return { page, complaints };
+}

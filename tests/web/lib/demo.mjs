@@ -1,0 +1,52 @@
+// The demo page as a user has it.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openPage } from "./browser.mjs";
+import { OUTPUT } from "./paths.mjs";
+
+/** The tiny model and corpus, as the page's parameters. */
+export function tinySettings(server) {
+  return { model: new URL(server.url("strict/fixtures/plain/checkpoint/")).pathname, data: new URL(server.url("strict/data/tiny/")).pathname };
+}
+
+/** Opens the page with these parameters in a storage of its own, or in a context that is there. */
+export async function openDemo({ server, browser }, settings, { context, ...options } = {}) {
+  const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
+  const { page, complaints } = await openPage(own, `${server.url("strict/demo/index.html")}?${new URLSearchParams(settings)}`);
+  await watchPolicy(page, complaints);
+  return { page, context: own, complaints, ...actions(page), close: () => own.close() };
+}
+
+async function watchPolicy(page, complaints) {
+  await page.exposeFunction("reportViolation", (directive) => complaints.push(`policy: ${directive}`));
+  await page.evaluate(() => addEventListener("securitypolicyviolation", ({ violatedDirective }) => globalThis.reportViolation(violatedDirective)));
+}
+
+function actions(page) {
+  return {
+    loadModel: async () => {
+      await page.click("#load-model");
+      await page.waitForSelector("#model[data-state=ready]");
+    },
+    ask: async (question) => {
+      await page.fill("#question", question);
+      await page.press("#question", "Enter");
+    },
+    reranked: () => page.waitForSelector("#reranked[data-run=done]"),
+    /** Paragraphs and figures of a list, as shown. */
+    rows: (list) =>
+      page.$$eval(`#${list}-rows > .row`, (rows) =>
+        rows.map((row) => ({ id: row.dataset.paragraph, figures: [...row.querySelectorAll(".row-figures b")].map((figure) => Number(figure.textContent)) })),
+      ),
+    /** Opens the explanation of the first result. */
+    explain: async () => {
+      await page.click("#reranked-rows > .row:first-child h3 button");
+      await page.waitForSelector("#reranked-rows .heat-map");
+    },
+    setTheme: (theme) => page.check(`#theme input[value=${theme}]`, { force: true }),
+    screenshot: (name) => {
+      mkdirSync(OUTPUT, { recursive: true });
+      return page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
+    },
+  };
+}

@@ -1,0 +1,18 @@
+// The wasm module in a page of its own.
+import { launch, openPage } from "./browser.mjs";
+import { serve } from "./server.mjs";
+
+/** `call(name, ...)` calls a function of pages/engine-worker.js. */
+export async function openEngine(options) {
+  const server = await serve();
+  const browser = await launch(options);
+  const { page } = await openPage(await browser.newContext(), server.url("open/pages/engine.html"));
+  return {
+    url: (path) => server.url(`open/${path}`),
+    call: (name, ...parameters) => page.evaluate(([name, parameters]) => globalThis.engine(name, ...parameters), [name, parameters]),
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+// The same work on the command line: what the browser's results are held against.
+import { spawnSync } from "node:child_process";
+import { needCli } from "./paths.mjs";
+
+/** The native ranking of texts: index and score of each, best first. */
+export function rerank(model, query, texts) {
+  const lines = tabrank(["rerank", "--model", model, "--query", query], texts.map((text) => ({ text })));
+  return lines.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** Mean-pooled vectors of texts, into a file. */
+export function encode(model, kind, texts, output) {
+  tabrank(["encode", "--model", model, "--kind", kind, "--pooling", "mean", "--output", output], texts.map((text) => ({ text })));
+}
+
+function tabrank(parameters, lines) {
+  const input = lines.map((line) => JSON.stringify(line)).join("\n");
+  const { status, stdout, stderr, error } = spawnSync(needCli(), parameters, { input, encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status !== 0) throw new Error(`tabrank ${parameters[0]} ended with ${status}: ${error ?? stderr}`);
+  return stdout;
+}

@@ -1,0 +1,89 @@
+// A static server that sends each file with its right type and a chosen policy, below a sub-path, and keeps a log of what was asked for.
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { OUTPUT, PAGES, ROOT } from "./paths.mjs";
+
+const TYPES = {
+  ".css": "text/css",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+};
+
+const STRICT = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+].join("; ");
+
+/** The first folder of an address picks the policy that its response carries. */
+const POLICIES = {
+  open: {},
+  strict: { "content-security-policy": STRICT },
+  "no-wasm": { "content-security-policy": "script-src 'self'" },
+};
+
+const FOLDERS = {
+  pages: PAGES,
+  wasm: join(ROOT, "pkg/wasm"),
+  package: join(ROOT, "pkg/dist"),
+  fixtures: join(ROOT, "tests/fixtures"),
+  models: join(ROOT, "models"),
+  demo: join(ROOT, "www/dist"),
+  data: join(OUTPUT, "data"),
+};
+
+/** Nothing stands at the root, as on a server where a project has its own folder. */
+const BASE = "/some/project/";
+
+/** Starts the server; `url(path)` is an address such as `open/pages/engine.html`. */
+export async function serve() {
+  const requests = [];
+  const http = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    answer(request, response).catch(() => response.destroy());
+  });
+  await new Promise((done) => http.listen(0, "127.0.0.1", done));
+  const { port } = http.address();
+  return {
+    port,
+    requests,
+    url: (path, host = "127.0.0.1") => `http://${host}:${port}${BASE}${path}`,
+    close: () => new Promise((done) => http.close(done).closeAllConnections()),
+  };
+}
+
+async function answer(request, response) {
+  const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+  const place = path.startsWith(BASE) ? locate(path.slice(BASE.length)) : undefined;
+  const found = place && (await stat(place.file).catch(() => undefined));
+  if (!found?.isFile()) return response.writeHead(404, { "content-type": "text/html" }).end("<!doctype html><title>Not found</title>");
+  response.writeHead(200, {
+    "content-type": TYPES[extname(place.file)] ?? "application/octet-stream",
+    "content-length": found.size,
+    "x-content-type-options": "nosniff",
+    ...place.policy,
+  });
+  if (request.method === "HEAD") return response.end();
+  await pipeline(createReadStream(place.file), response);
+}
+
+function locate(path) {
+  const [name, folder, ...rest] = path.split("/");
+  const policy = POLICIES[name];
+  if (!policy || !FOLDERS[folder]) return undefined;
+  const file = join(FOLDERS[folder], normalize(`/${rest.join("/")}`));
+  return { policy, file: file.endsWith("/") ? join(file, "index.html") : file };
+}

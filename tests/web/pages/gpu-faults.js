@@ -1,0 +1,119 @@
+// Ways in which a browser's WebGPU may be absent, fail, or compute wrong numbers.
+import { replaceGetter, wrap } from "./patch.js";
+import { changeAfterFirstRun, changeScoring, changeShaders, wrongActivation, wrongMaximum, wrongProduct } from "./shader-faults.js";
+
+/** The software adapter passes for a GPU, so that `auto` tries it. */
+function hardware() {
+  replaceGetter(GPUAdapterInfo.prototype, "isFallbackAdapter", () => false);
+}
+
+/** Makes each look at a clock come `step` milliseconds later than the one before, and each step longer by `growth`. */
+function strangeClock(step, growth) {
+  for (const clock of [Date, performance]) {
+    let now = clock.now();
+    let next = step;
+    clock.now = () => (now += next += growth);
+  }
+}
+
+function noGpu({ injected }) {
+  replaceGetter(WorkerNavigator.prototype, "gpu", () => {
+    injected("no gpu");
+    return undefined;
+  });
+}
+
+function noAdapter({ injected }) {
+  GPU.prototype.requestAdapter = async () => {
+    injected("no adapter");
+    return null;
+  };
+}
+
+function noTimestamps({ injected }) {
+  replaceGetter(GPUAdapter.prototype, "features", (features) => {
+    injected("no timestamps");
+    return new Set([...features].filter((feature) => feature !== "timestamp-query"));
+  });
+}
+
+function noDevice({ injected }) {
+  GPUAdapter.prototype.requestDevice = async () => {
+    injected("no device");
+    throw new DOMException("refused by the test", "OperationError");
+  };
+}
+
+/** Calls `strike` with each device as it comes. */
+function eachDevice(strike) {
+  wrap(GPUAdapter.prototype, "requestDevice", async (request, descriptor) => {
+    const device = await request(descriptor);
+    strike(device);
+    return device;
+  });
+}
+
+/** Calls `strike` once, when work number `count` is submitted, counted from the test's order if there is one to wait for. */
+function atSubmission(count, onOrder, strike) {
+  let left = onOrder ? Infinity : count;
+  onOrder?.(() => (left = count));
+  wrap(GPUQueue.prototype, "submit", (submit, buffers) => {
+    if (--left === 0) strike();
+    return submit(buffers);
+  });
+}
+
+function strikeAt(name, when, harm) {
+  return (test) => {
+    let device;
+    eachDevice((made) => (device = made));
+    const strike = () => {
+      test.injected(name);
+      harm(device);
+    };
+    if (when === "idle") test.onOrder(strike);
+    else if (when === "load") atSubmission(2, undefined, strike);
+    else atSubmission(1, test.onOrder, strike);
+  };
+}
+
+const destroy = (device) => device.destroy();
+
+/** What a driver's reset looks like: only then is the reason not `destroyed`. */
+function crashes(fault) {
+  return (test) => {
+    replaceGetter(GPUDevice.prototype, "lost", async (lost) => {
+      const { message } = await lost;
+      return { reason: "unknown", message };
+    });
+    fault(test);
+  };
+}
+
+/** A buffer that is for nothing is an error that nobody waits for; it is noticed with the next work that is submitted. */
+function offend(device) {
+  device.createBuffer({ size: 16, usage: 0 });
+  device.queue.submit([]);
+}
+
+const WHEN = ["idle", "load", "rerank"];
+
+export const gpuFaults = {
+  hardware,
+  // The GPU seems as fast as the CPU, or slower; in both cases too slow to be checked with more than the smallest batch.
+  "even-clock": () => strangeClock(2_000, 0),
+  "slowing-clock": () => strangeClock(2_000, 500),
+  "no-gpu": noGpu,
+  "no-adapter": noAdapter,
+  "no-timestamps": noTimestamps,
+  "no-device": noDevice,
+  "invalid-shader": (test) => changeShaders((code) => `${code}\nfn broken() -> u32 { return undeclared; }`, test),
+  "wrong-product": (test) => changeShaders(wrongProduct, test),
+  "wrong-activation": (test) => changeShaders(wrongActivation, test),
+  "not-finite": (test) => changeShaders(wrongMaximum, test),
+  "wrong-scores": (test) => changeScoring(wrongMaximum, test),
+  "wrong-later": (test) => changeAfterFirstRun(wrongActivation, test),
+  ...Object.fromEntries(WHEN.map((when) => [`destroyed-${when}`, strikeAt(`destroyed ${when}`, when, destroy)])),
+  ...Object.fromEntries(WHEN.map((when) => [`lost-${when}`, crashes(strikeAt(`lost ${when}`, when, destroy))])),
+  ...Object.fromEntries(WHEN.map((when) => [`error-${when}`, strikeAt(`error ${when}`, when, offend)])),
+};

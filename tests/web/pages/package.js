@@ -1,0 +1,108 @@
+// Gives tests the built package as plain functions: what comes out is data, errors included.
+import { Reranker, RerankerError } from "../package/index.js";
+
+const rerankers = new Map();
+const workers = [];
+const faults = new BroadcastChannel("faults");
+const injected = [];
+
+faults.onmessage = ({ data }) => {
+  if (data.injected) injected.push(data.injected);
+};
+
+/** Numbers the workers, so that a fault can be one of the first worker only. */
+globalThis.Worker = class extends Worker {
+  constructor(address, options) {
+    const url = new URL(address);
+    if (url.searchParams.has("fault")) url.searchParams.set("life", workers.length + 1);
+    super(url, options);
+    workers.push({ isLive: true });
+    this.record = workers.at(-1);
+  }
+
+  terminate() {
+    this.record.isLive = false;
+    super.terminate();
+  }
+};
+
+/** What a promise came to: `{ value }` or `{ error }`. */
+async function outcome(promise) {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    const { name, code, message, hint, retryable } = error;
+    return { error: { name, code, message, hint, retryable, isOurs: error instanceof RerankerError } };
+  }
+}
+
+async function load(name, source, options) {
+  const seen = { progress: [], warnings: [] };
+  const reranker = await Reranker.load(source, {
+    ...options,
+    onProgress: (progress) => seen.progress.push(progress),
+    onWarning: (warning) => seen.warnings.push(warning),
+  });
+  rerankers.set(name, { reranker, seen });
+  return { device: reranker.device, model: reranker.model, warnings: [...reranker.warnings], ...seen };
+}
+
+async function rerank(name, query, documents, options) {
+  const { results, device, warnings, timings } = await rerankers.get(name).reranker.rerank(query, documents, options);
+  return { results, device, warnings, timings };
+}
+
+/** Aborts when `start` says so, and measures how late the promise rejects and how often `onProgress` is called after that. */
+async function aborted(start) {
+  const controller = new AbortController();
+  const seen = { abortedAt: 0, after: 0 };
+  const abort = () => {
+    seen.abortedAt ||= performance.now();
+    controller.abort();
+  };
+  const progress = (isTime) => (now) => {
+    if (seen.abortedAt > 0) seen.after++;
+    else if (isTime(now)) setTimeout(abort);
+  };
+  const { error } = await outcome(start(controller.signal, progress));
+  const late = performance.now() - seen.abortedAt;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return { error, late, after: seen.after };
+}
+
+function abortLoad(source, phase) {
+  return aborted((signal, progress) => Reranker.load(source, { signal, device: "cpu", onProgress: progress((now) => now.phase === phase && now.loaded > 0) }));
+}
+
+function abortRerank(name, query, documents) {
+  const { reranker } = rerankers.get(name);
+  return aborted((signal, progress) => reranker.rerank(query, documents, { signal, onProgress: progress(({ done }) => done > 0) }));
+}
+
+async function ownObjects(name, query, texts) {
+  const documents = texts.map((body) => ({ body, own: Symbol() }));
+  const { results } = await rerankers.get(name).reranker.rerank(query, documents, { text: ({ body }) => body, topK: 3 });
+  return {
+    identical: results.every(({ document, index }) => document === documents[index]),
+    count: results.length,
+    ranks: results.map(({ rank }) => rank),
+  };
+}
+
+globalThis.harness = {
+  loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
+  abortLoad,
+  abortRerank,
+  ownObjects,
+  load: (name, source, options) => outcome(load(name, source, options)),
+  rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
+  call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),
+  static: (method, ...parameters) => outcome(Reranker[method](...parameters)),
+  dispose: (name) => rerankers.get(name).reranker.dispose(),
+  device: (name) => rerankers.get(name).reranker.device,
+  warnings: (name) => rerankers.get(name).seen.warnings,
+  tellWorkers: (order) => faults.postMessage({ order }),
+  injected: () => injected.splice(0),
+  liveWorkers: () => workers.filter(({ isLive }) => isLive).length,
+  workers: () => workers.length,
+};

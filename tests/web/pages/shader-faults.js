@@ -1,0 +1,66 @@
+// GPUs that compile a shader into something else than it says.
+import { wrap } from "./patch.js";
+
+/** Changes the text of the shaders that the change applies to. */
+export function changeShaders(change, { injected }) {
+  wrap(GPUDevice.prototype, "createShaderModule", (create, descriptor) => {
+    const code = change(descriptor.code);
+    if (code !== descriptor.code) injected("shader");
+    return create({ ...descriptor, code });
+  });
+}
+
+/** Changes only shaders that are made once the first results were read: those that score. */
+export function changeScoring(change, test) {
+  let isRead = false;
+  wrap(GPUBuffer.prototype, "mapAsync", (map, ...parameters) => {
+    isRead = true;
+    return map(...parameters);
+  });
+  changeShaders((code) => (isRead ? change(code) : code), test);
+}
+
+/** Matrix products that come out a hundredth too large in each step. */
+export function wrongProduct(code) {
+  return code.includes("fn matmul") ? code.replace(/(fma\(\w+, \w+, \w+\))/g, "$1 * 1.01") : code;
+}
+
+/** An activation with one digit of its polynomial wrong. */
+export function wrongActivation(code) {
+  return code.replace("1.4214136600494385", "1.5214136600494385");
+}
+
+/** Maxima that are minima. */
+export function wrongMaximum(code) {
+  return code.includes("fn reduce") ? code.replaceAll(/\bmax\(/g, "min(").replaceAll("4286578688", "2139095040") : code;
+}
+
+/** Reads of results that the first run of a batch takes: its embeddings and its scores. */
+const FIRST_RUN = 2;
+
+/** Each pipeline gets a twin of the changed shader, which takes over once results were read. */
+export function changeAfterFirstRun(change, { injected }) {
+  const twins = new WeakMap();
+  let reads = 0;
+  wrap(GPUDevice.prototype, "createShaderModule", function (create, descriptor) {
+    const module = create(descriptor);
+    const code = change(descriptor.code);
+    if (code !== descriptor.code) twins.set(module, create({ ...descriptor, code }));
+    return module;
+  });
+  wrap(GPUDevice.prototype, "createComputePipeline", (create, descriptor) => {
+    const pipeline = create(descriptor);
+    const module = twins.get(descriptor.compute.module);
+    if (module) twins.set(pipeline, create({ ...descriptor, compute: { ...descriptor.compute, module } }));
+    return pipeline;
+  });
+  wrap(GPUBuffer.prototype, "mapAsync", (map, ...parameters) => {
+    reads++;
+    return map(...parameters);
+  });
+  wrap(GPUComputePassEncoder.prototype, "setPipeline", (set, pipeline) => {
+    const twin = reads >= FIRST_RUN ? twins.get(pipeline) : undefined;
+    if (twin) injected("shader");
+    set(twin ?? pipeline);
+  });
+}

@@ -1,0 +1,43 @@
+// Ways in which a worker's browser or the engine itself may fail, WebGPU aside.
+
+/** Rust sets fields of its answers with Reflect.set, and panics where that fails. */
+function panicAt(field) {
+  return ({ injected }) => {
+    const set = Reflect.set;
+    Reflect.set = (target, name, value) => {
+      if (name !== field) return set(target, name, value);
+      injected(field);
+      throw new TypeError("broken by the test");
+    };
+  };
+}
+
+function refuseStorage({ injected }) {
+  CacheStorage.prototype.open = async () => {
+    injected("open");
+    throw new DOMException("denied by the test", "SecurityError");
+  };
+}
+
+function fullStorage({ injected }) {
+  Cache.prototype.put = async () => {
+    injected("put");
+    throw new DOMException("full by the test", "QuotaExceededError");
+  };
+}
+
+function uncaughtError({ injected, onOrder }) {
+  onOrder(() => {
+    injected("error");
+    throw new WebAssembly.RuntimeError("broken by the test");
+  });
+}
+
+export const workerFaults = {
+  "panic-in-load": panicAt("architecture"),
+  "panic-in-rerank": panicAt("scores"),
+  "panic-in-explain": panicAt("similarity"),
+  "storage-denied": refuseStorage,
+  "storage-full": fullStorage,
+  "uncaught-error": uncaughtError,
+};

@@ -1,0 +1,103 @@
+// The worker is the unit of failure: whatever happens in it, a call ends with a right answer or a typed error, and the next one works.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, afterEach, describe, it } from "node:test";
+import { openBrowser } from "./lib/package.mjs";
+import { assertRanked, tinyCase } from "./lib/tiny.mjs";
+import { needPackage } from "./lib/paths.mjs";
+
+const LIMIT = { timeout: 30_000 };
+
+let browser;
+let tab;
+let tiny;
+before(async () => {
+  needPackage();
+  tiny = await tinyCase("pylate");
+  browser = await openBrowser({ webgpu: false });
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  tab = await browser.newPackagePage();
+});
+afterEach(() => tab?.close());
+
+const load = (options) => tab.harness("load", "it", tab.url(tiny.checkpoint), { device: "cpu", ...options });
+const rerank = () => tab.harness("rerank", "it", tiny.query, tiny.documents, { explain: true });
+const faulty = (fault, lives) => ({ workerUrl: tab.faultyWorker([["fault", fault], ...(lives ? [["lives", lives]] : [])]) });
+
+async function assertWorks() {
+  assertRanked(await rerank(), tiny);
+}
+
+describe("a panic of the engine", () => {
+  for (const [fault, name] of [["panic-in-rerank", "scores"], ["panic-in-explain", "similarity"]]) {
+    it(`${fault}: the call is answered by a new worker`, LIMIT, async () => {
+      assert.equal((await load(faulty(fault, 1))).error, undefined);
+      await assertWorks();
+      assert.deepEqual(await tab.harness("injected"), [name]);
+      assert.equal(await tab.harness("workers"), 2);
+      assert.equal(await tab.harness("liveWorkers"), 1);
+    });
+  }
+
+  it("twice in one call: the call fails with INTERNAL and the panic's own text, the next call works", LIMIT, async () => {
+    assert.equal((await load(faulty("panic-in-rerank", 2))).error, undefined);
+    const { error } = await rerank();
+    assert.equal(error.code, "INTERNAL");
+    assert.match(error.message, /panicked/);
+    assert.doesNotMatch(error.message, /recursive use/);
+    await assertWorks();
+  });
+
+  it("in the load: a new worker loads", LIMIT, async () => {
+    assert.equal((await load(faulty("panic-in-load", 1))).error, undefined);
+    await assertWorks();
+  });
+
+  it("in every load: INTERNAL, and no worker is left", LIMIT, async () => {
+    const { error } = await load(faulty("panic-in-load"));
+    assert.equal(error.code, "INTERNAL");
+    assert.equal(await tab.harness("liveWorkers"), 0);
+  });
+});
+
+describe("a worker that dies or never lives", () => {
+  it("dies between calls: the next call works", LIMIT, async () => {
+    await load(faulty("uncaught-error", 1));
+    await tab.harness("tellWorkers", "throw");
+    await tab.page.waitForFunction(() => globalThis.harness.liveWorkers() === 0);
+    await assertWorks();
+    assert.deepEqual(await tab.harness("injected"), ["error"]);
+  });
+
+  for (const [what, path] of [["is missing", "package/absent.js"], ["is a web page", "pages/package.html"]]) {
+    it(`its script ${what}: WORKER_FAILED`, { timeout: 10_000 }, async () => {
+      const { error } = await load({ workerUrl: tab.url(path) });
+      assert.equal(error.code, "WORKER_FAILED");
+      assert.ok(error.hint);
+      assert.equal(await tab.harness("liveWorkers"), 0);
+    });
+  }
+});
+
+describe("a wasm module that does not come", () => {
+  it("the address answers with a web page: INTEGRITY_FAILED says so", LIMIT, async () => {
+    const { error } = await load({ wasmUrl: tab.url("pages/package.html") });
+    assert.equal(error.code, "INTEGRITY_FAILED");
+    assert.match(error.message, /web page/);
+  });
+
+  it("the address answers with 404: HTTP_STATUS", LIMIT, async () => {
+    const { error } = await load({ wasmUrl: tab.url("package/absent.wasm") });
+    assert.equal(error.code, "HTTP_STATUS");
+    assert.match(error.message, /404/);
+  });
+
+  it("the policy forbids WebAssembly: WASM_BLOCKED_BY_CSP says what to allow", LIMIT, async () => {
+    const guarded = await browser.newPackagePage({ policy: "no-wasm" });
+    const { error } = await guarded.harness("load", "it", guarded.url(tiny.checkpoint), { device: "cpu" });
+    await guarded.close();
+    assert.equal(error.code, "WASM_BLOCKED_BY_CSP");
+    assert.match(error.hint, /wasm-unsafe-eval/);
+  });
+});

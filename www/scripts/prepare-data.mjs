@@ -1,0 +1,81 @@
+// Makes what the page serves: the corpus with its vectors, the example questions with theirs, and the model.
+//
+//   node scripts/prepare-data.mjs --tabrank ../target/release/tabrank --model ../models/all-MiniLM-L6-v2 \
+//     --corpus ../tests/data/squad-dev-a --out public/data
+import { spawn } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+// Questions with which MaxSim lifts the right paragraph to the first place; in brackets its place in the dense order.
+const EXAMPLES = [
+  "56dfa7887aa994140058dfaa", // Why did Tesla sever ties with his family? (15)
+  "572fad30a23a5019007fc86d", // Which sea was oil discovered in? (14)
+  "56f89a959b226e1400dd0c9d", // What book did Luther read in 1542? (16)
+  "57273cca708984140094db33", // Who normally manages a construction job? (8)
+  "5726ddf6f1498d1400e8ee06", // Who authored the Liber servitoris? (8)
+  "56bebcbe3aeaaa14008c9326", // In what city is the Moscone Center located? (6)
+  "5727f2583acd2414000df087", // What planet is Doctor Who from? (5)
+  "5733314e4776f4190066076c", // What river does Warsaw straddle? (4)
+];
+
+const { values: options } = parseArgs({
+  options: {
+    tabrank: { type: "string" },
+    model: { type: "string" },
+    corpus: { type: "string" },
+    out: { type: "string", default: "public/data" },
+    models: { type: "string", default: "public/models" },
+  },
+});
+for (const name of ["tabrank", "model", "corpus"]) {
+  if (options[name] === undefined) fail(`--${name} is missing`);
+}
+
+await mkdir(options.out, { recursive: true });
+await copyFile(join(options.corpus, "corpus.jsonl"), join(options.out, "documents.jsonl"));
+await writeFile(join(options.out, "queries.jsonl"), await exampleLines(options.corpus));
+await encode("query", "queries");
+await encode("document", "documents");
+await linkModel(options.model, options.models);
+
+async function exampleLines(corpus) {
+  const questions = new Map((await readLines(join(corpus, "queries.jsonl"))).map(JSON.parse).map((q) => [q.id, q]));
+  const judged = (await readLines(join(corpus, "qrels.tsv"))).map((line) => line.split("\t"));
+  const relevant = new Map(judged.map(([question, paragraph]) => [question, paragraph]));
+  const lines = EXAMPLES.map((id) => {
+    const question = questions.get(id) ?? fail(`the corpus has no question ${id}`);
+    return JSON.stringify({ id, text: question.text, relevant: relevant.get(id) });
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+async function readLines(path) {
+  return (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
+}
+
+/** Vectors get their name only when they are complete, so an interrupted run leaves nothing that looks done. */
+async function encode(kind, name) {
+  const part = join(options.out, `${name}.part`);
+  const args = ["encode", "--model", options.model, "--kind", kind, "--pooling", "mean", "-o", part];
+  const child = spawn(resolve(options.tabrank), args, { stdio: ["pipe", "inherit", "inherit"] });
+  // A program that ends early closes its input; its exit code says why.
+  child.stdin.on("error", () => {});
+  createReadStream(join(options.out, `${name}.jsonl`)).pipe(child.stdin);
+  const code = await new Promise((done, failed) => child.on("close", done).on("error", failed));
+  if (code !== 0) fail(`tabrank encode ended with code ${code}`);
+  await rename(part, join(options.out, `${name}.safetensors`));
+}
+
+async function linkModel(model, models) {
+  const link = join(models, basename(resolve(model)));
+  await mkdir(models, { recursive: true });
+  await rm(link, { recursive: true, force: true });
+  await symlink(relative(dirname(resolve(link)), resolve(model)), link);
+}
+
+function fail(message) {
+  console.error(`prepare-data: ${message}`);
+  process.exit(1);
+}

@@ -1,0 +1,86 @@
+// How is a question answered? First stage at once where its vector is known, then the model, then the better order.
+import type { Reranker } from "tabrank";
+import { candidatesOf, type Corpus } from "./first-stage.ts";
+import type { Model } from "./model.ts";
+import { asProblem } from "./problem.ts";
+import type { Candidate, Store } from "./state.ts";
+
+export class Search {
+  #abort = new AbortController();
+
+  constructor(
+    private readonly store: Store,
+    private readonly model: Model,
+    private readonly corpus: Promise<Corpus>,
+  ) {}
+
+  /** Ends the question before it. `consent`: the model may be loaded for this one. */
+  async ask(question: string, consent: boolean): Promise<void> {
+    this.#abort.abort();
+    const { signal } = (this.#abort = new AbortController());
+    try {
+      await this.#answer(question, consent, signal);
+    } catch (error) {
+      if (!signal.aborted) this.store.set({ run: { kind: "failed", problem: asProblem(error) } });
+    }
+  }
+
+  /** Asks the present question once more, with the settings of now. */
+  async again(consent: boolean): Promise<void> {
+    const { question } = this.store.state;
+    if (question !== "") await this.ask(question, consent);
+    else if (consent) await this.model.load().catch(() => {});
+  }
+
+  cancel(): void {
+    this.#abort.abort();
+    this.store.set({ run: { kind: "cancelled" } });
+  }
+
+  async #answer(question: string, consent: boolean, signal: AbortSignal): Promise<void> {
+    const expanded = this.store.state.expanded && question === this.store.state.question;
+    this.store.set({ question, expanded, dense: [], denseTime: undefined, run: { kind: "waiting" } });
+    // A corpus that failed to load is shown as such, not as a failed question.
+    const corpus = await this.corpus.catch(() => undefined);
+    if (corpus === undefined || signal.aborted) return;
+    const stored = corpus.examples.find((example) => example.text === question)?.vector;
+    if (stored !== undefined) this.#firstStage(corpus, stored, performance.now());
+
+    if (!consent && !this.model.wanted) return;
+    // The model tells its own failures.
+    const reranker = await this.model.load().catch(() => undefined);
+    if (reranker === undefined || signal.aborted) return;
+    if (stored === undefined) await this.#encodeAndSearch(corpus, reranker, question, signal);
+    if (!signal.aborted && this.store.state.dense.length > 0) await this.#rerank(reranker, question, signal);
+  }
+
+  #firstStage(corpus: Corpus, vector: Float32Array, since: number): void {
+    const dense = candidatesOf(corpus, vector, this.store.state.candidates);
+    const denseTime = performance.now() - since;
+    this.store.set({ dense, denseTime, run: { kind: dense.length > 0 ? "waiting" : "empty" } });
+  }
+
+  async #encodeAndSearch(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
+    const since = performance.now();
+    this.store.set({ run: { kind: "searching" } });
+    const { values } = await reranker.encodeQuery(question, { pooling: "mean", signal });
+    if (!signal.aborted) this.#firstStage(corpus, values, since);
+  }
+
+  async #rerank(reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
+    const { dense } = this.store.state;
+    this.store.set({ run: { kind: "reranking", done: 0, total: dense.length } });
+    const output = await reranker.rerank<Candidate>(question, dense, {
+      text: ({ paragraph }) => paragraph.text,
+      topK: dense.length,
+      explain: true,
+      signal,
+      onProgress: ({ done, total }) => {
+        if (!signal.aborted) this.store.set({ run: { kind: "reranking", done, total } });
+      },
+    });
+    if (signal.aborted) return;
+    this.store.set({ run: { kind: "done", output } });
+    this.model.refresh(output);
+  }
+}

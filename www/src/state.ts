@@ -1,0 +1,106 @@
+// What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
+import type { LoadOptions, ModelInfo, Progress, RerankOutput, Warning } from "tabrank";
+
+export type Device = NonNullable<LoadOptions["device"]>;
+
+export interface Paragraph {
+  id: string;
+  title: string;
+  text: string;
+}
+
+/** A paragraph as the first stage sent it. */
+export interface Candidate {
+  paragraph: Paragraph;
+  /** From 1, in dense order. */
+  rank: number;
+  cosine: number;
+}
+
+export interface Example {
+  id: string;
+  text: string;
+  /** Id of the paragraph the question was written for. */
+  relevant?: string;
+  vector: Float32Array;
+}
+
+export interface Problem {
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+export type ModelState =
+  | { kind: "idle" }
+  | { kind: "loading"; progress?: Progress }
+  | { kind: "ready"; device: "cpu" | "webgpu"; info: ModelInfo; warnings: readonly Warning[]; fromCache: boolean }
+  | { kind: "failed"; problem: Problem };
+
+export type Run =
+  | { kind: "none" }
+  /** The question stands, the model is not there yet. */
+  | { kind: "waiting" }
+  /** The first stage encodes a question that has no stored vector. */
+  | { kind: "searching" }
+  | { kind: "reranking"; done: number; total: number }
+  | { kind: "done"; output: RerankOutput<Candidate> }
+  | { kind: "empty" }
+  | { kind: "cancelled" }
+  | { kind: "failed"; problem: Problem };
+
+export interface State {
+  device: Device;
+  candidates: number;
+  online: boolean;
+  /** Bytes of the model's weights, once the server has told. */
+  modelSize: number | undefined;
+  model: ModelState;
+  paragraphs: number | undefined;
+  examples: readonly Example[];
+  corpusProblem: Problem | undefined;
+  question: string;
+  dense: readonly Candidate[];
+  /** Milliseconds of the first stage. */
+  denseTime: number | undefined;
+  run: Run;
+  /** Whether the lists show all rows. */
+  expanded: boolean;
+}
+
+export type Listener = (state: State, previous: State | undefined) => void;
+
+export class Store {
+  #state: State;
+  readonly #listeners: Listener[] = [];
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  set(patch: Partial<State>): void {
+    const previous = this.#state;
+    this.#state = { ...previous, ...patch };
+    for (const listener of this.#listeners) listener(this.#state, previous);
+  }
+
+  /** Calls the listener now and after every change. */
+  subscribe(listener: Listener): void {
+    this.#listeners.push(listener);
+    listener(this.#state, undefined);
+  }
+}
+
+/** Whether any of these parts was replaced. */
+export function changed(state: State, previous: State | undefined, ...keys: (keyof State)[]): boolean {
+  return previous === undefined || keys.some((key) => state[key] !== previous[key]);
+}
+
+/** The example the question was taken from, if it was. */
+export function currentExample(state: State): Example | undefined {
+  return state.examples.find((example) => example.text === state.question);
+}

@@ -1,0 +1,117 @@
+// Where the model stands: the question for consent, the load, the device in use and why.
+import type { Progress, Warning } from "tabrank";
+import { megabytes, megabytesOf } from "../format.ts";
+import { changed, type ModelState, type State, type Store } from "../state.ts";
+import { button, byId, el, fill } from "./dom.ts";
+import { problemNote } from "./problem.ts";
+
+export interface ModelActions {
+  load(): void;
+  cancel(): void;
+}
+
+type Ready = Extract<ModelState, { kind: "ready" }>;
+
+const PHASES: Record<Progress["phase"], string> = {
+  download: "Downloading",
+  compile: "Compiling the engine",
+  load: "Loading the weights",
+  check: "Checking the device",
+  ready: "Ready",
+};
+
+const DEVICES = { cpu: "the CPU", webgpu: "WebGPU" };
+
+export function mountModelPanel(store: Store, name: string, actions: ModelActions): void {
+  const panel = byId("model");
+  const body = byId("model-body");
+  let loading: ((state: State) => void) | undefined;
+  store.subscribe((state, previous) => {
+    if (!changed(state, previous, "model", "modelSize", "online")) return;
+    panel.dataset["state"] = state.model.kind;
+    if (state.model.kind === "loading") {
+      // Built once: a bar that is replaced at each step would lose the focus on “Cancel”.
+      loading ??= mountLoading(body, name, actions);
+      loading(state);
+    } else {
+      loading = undefined;
+      fill(body, ...contents(state, name, actions));
+    }
+  });
+}
+
+function contents(state: State, name: string, actions: ModelActions): HTMLElement[] {
+  const { model } = state;
+  if (model.kind === "ready") return readyContents(state, model, name);
+  if (model.kind === "failed") {
+    return [named(name, "not loaded"), problemNote("The model could not be loaded.", model.problem, actions.load)];
+  }
+  const size = state.modelSize === undefined ? "" : ` (${megabytes(state.modelSize)})`;
+  return [
+    named(name, "not loaded"),
+    el("p", {}, `Reranking needs the model in this tab. It is fetched once${size} and then kept in this browser.`),
+    ...(state.online ? [] : [el("p", { class: "note" }, "You are offline. The model is not in this browser yet, so loading it needs a connection.")]),
+    el("p", {}, button(`Load the model${size}`, actions.load, { class: "primary", id: "load-model" })),
+  ];
+}
+
+function mountLoading(body: HTMLElement, name: string, actions: ModelActions): (state: State) => void {
+  const phase = el("p", {});
+  const bar = el("progress", { max: 1, value: 0, "aria-label": "Loading the model" });
+  const bytes = el("p", { class: "aside figure" });
+  fill(body, named(name, "loading"), phase, bar, bytes, el("p", {}, button("Cancel", actions.cancel)));
+  return ({ model }) => {
+    const progress = model.kind === "loading" ? model.progress : undefined;
+    bar.value = progress?.progress ?? 0;
+    phase.textContent = progress === undefined ? "Starting" : phaseText(progress);
+    bytes.textContent = progress === undefined ? "" : bytesText(progress);
+  };
+}
+
+function phaseText({ phase, fromCache }: Progress): string {
+  return phase === "download" && fromCache ? "Reading from this browser’s storage" : PHASES[phase];
+}
+
+function bytesText({ loaded, total, fromCache }: Progress): string {
+  return `${megabytesOf(loaded, total)}, ${fromCache ? "from this browser’s storage" : "from the network"}`;
+}
+
+function readyContents(state: State, model: Ready, name: string): HTMLElement[] {
+  const fallback = model.warnings.filter(({ code }) => code === "WEBGPU_FALLBACK");
+  const others = model.warnings.filter(({ code }) => code !== "WEBGPU_FALLBACK");
+  return [
+    named(name, "ready"),
+    el("p", {}, "Runs on ", el("strong", { id: "device-in-use" }, DEVICES[model.device]), ` ${reason(state, model, fallback)}`),
+    ...fallback.map((warning) => warningNote(warning)),
+    ...(state.online ? [] : [el("p", { class: "note" }, "You are offline. Nothing is missing: questions still work.")]),
+    el("details", {}, el("summary", {}, aboutLabel(others)), about(model), ...others.map((warning) => warningNote(warning))),
+  ];
+}
+
+function reason({ device }: State, model: Ready, fallback: readonly Warning[]): string {
+  if (fallback.length > 0) return "because WebGPU was ruled out:";
+  if (device !== "auto") return "as chosen.";
+  return model.device === "webgpu"
+    ? "because this browser has it and its check passed."
+    : "(WebAssembly SIMD) because WebGPU is not to be had here.";
+}
+
+function aboutLabel(notes: Warning[]): string {
+  if (notes.length === 0) return "About this model";
+  return `About this model, ${notes.length === 1 ? "one note" : `${notes.length} notes`}`;
+}
+
+function about({ info, fromCache }: Ready): HTMLElement {
+  const origin = fromCache ? "read from this browser’s storage" : "fetched from the network and kept";
+  const parts = [`${info.layers} layers`, `${info.dimension} dimensions for each token`, `${info.dtype} weights, ${megabytes(info.weightBytes)}`];
+  const cut = `texts are cut after ${info.documentLength} tokens`;
+  return el("p", { class: "aside" }, `${info.architecture}, ${parts.join(", ")}; ${cut}; ${origin}.`);
+}
+
+function warningNote({ code, message }: Warning): HTMLElement {
+  return el("p", { class: "note" }, message, " ", el("code", {}, code));
+}
+
+function named(name: string, standing: string): HTMLElement {
+  return el("p", { class: "model-name" }, el("strong", {}, name), " ", el("span", { class: "badge" }, standing));
+}

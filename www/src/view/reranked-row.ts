@@ -1,0 +1,47 @@
+// A reranked result: how far it moved, its scores, and the words that decided.
+import type { RerankOutput, RerankResult } from "tabrank";
+import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
+import { rankChange } from "../rank-change.ts";
+import { bestWords, snippet } from "../ranges.ts";
+import type { Candidate } from "../state.ts";
+import { el } from "./dom.ts";
+import { explanationView } from "./explanation.ts";
+import { markedText } from "./marked-text.ts";
+import { figure, resultRow } from "./row.ts";
+
+/** Words of weaker matches are not marked: most of them are small words that any text has. */
+const MARKED_LEVEL = 4;
+
+export function rerankedRows({ results }: RerankOutput<Candidate>, relevant: string | undefined): HTMLElement[] {
+  const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
+  return results.map((result) => rerankedRow(result, scale, relevant));
+}
+
+function rerankedRow(result: RerankResult<Candidate>, scale: HeatScale, relevant: string | undefined): HTMLElement {
+  const { paragraph, rank } = result.document;
+  const { text } = paragraph;
+  const marks = bestWords(text, result.explanation?.matches ?? [], levelFloor(scale, MARKED_LEVEL));
+  const change = rankChange(rank, result.rank);
+  return resultRow({
+    rank: result.rank,
+    paragraph,
+    relevant: paragraph.id === relevant,
+    figures: [
+      el("span", { class: `change ${change.direction}` }, change.text),
+      figure("score", result.score.toFixed(2)),
+      figure("normalized", result.normalizedScore.toFixed(3)),
+    ],
+    text: markedText(text, snippet(text, marks), marks),
+    action: "why?",
+    details: () => rowDetails(text, result, scale),
+  });
+}
+
+function rowDetails(text: string, { explanation, truncated }: RerankResult<Candidate>, scale: HeatScale): DocumentFragment {
+  const details = new DocumentFragment();
+  if (truncated) details.append(el("p", { class: "note" }, "This text is longer than the model reads: its end was not compared."));
+  details.append(
+    explanation === undefined ? el("p", { class: "full-text", dir: "auto" }, text) : explanationView(text, explanation, scale),
+  );
+  return details;
+}
