@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tabrank::{CheckpointFiles, Error, LoadOptions, Reranker, Unobserved};
 
+type Change = fn(&mut Value);
+
 /// A fixture's files, one of them changed.
 fn changed(case: &'static str, file: &str, change: impl FnOnce(&mut Value)) -> CheckpointFiles {
     let mut files = Fixture::read(case).files;
@@ -122,7 +124,7 @@ fn modules_are_known_and_lie_below_the_folder() {
 /// The first three made the tokenizers crate panic, the fourth ran out of memory.
 #[test]
 fn hostile_tokenizers_are_refused_or_harmless() {
-    let refused: &[(fn(&mut Value), &str)] = &[
+    let refused: &[(Change, &str)] = &[
         (
             |t| t["post_processor"]["single"][0]["SpecialToken"]["id"] = json!("[ABSENT]"),
             "[ABSENT]",
@@ -148,7 +150,7 @@ fn hostile_tokenizers_are_refused_or_harmless() {
         assert!(error.code().starts_with("CHECKPOINT_"), "{text}");
         assert!(text.contains(culprit), "{text:?} does not mention {culprit:?}");
     }
-    let harmless: &[fn(&mut Value)] = &[
+    let harmless: &[Change] = &[
         |t| t["pre_tokenizer"] = json!({"type": "FixedLength", "length": 0}),
         |t| t["padding"] = json!({"strategy": {"Fixed": 100_000_000}, "direction": "Right"}),
         |t| t["truncation"] = json!({"max_length": 1, "strategy": "LongestFirst", "stride": 5}),
