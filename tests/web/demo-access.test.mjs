@@ -14,13 +14,13 @@ let browser;
 let demo;
 before(async () => {
   needDemo();
-  prepareTinyData();
+  prepareTinyData("access");
   browser = await openBrowser({ webgpu: false });
 });
 after(() => browser?.close());
 afterEach(() => demo?.close());
 
-const open = (options) => openDemo(browser, { ...tinySettings(browser.server), device: "cpu", candidates: 10 }, options);
+const open = (options) => openDemo(browser, { ...tinySettings(browser.server, "access"), device: "cpu", candidates: 10 }, options);
 
 /** Brings the page from the state before to this one. */
 const reach = {
@@ -43,7 +43,6 @@ for (const theme of ["light", "dark"]) {
       const found = violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${state}: ${id} at ${target}`));
       assert.deepEqual(found, []);
     }
-    await demo.screenshot(`access-${theme}`);
   });
 }
 
@@ -51,8 +50,9 @@ it("nothing is cut off or scrolls sideways at 320 pixels", LIMIT, async () => {
   demo = await open({ viewport: { width: 320, height: 640 } });
   for (const state of STATES) {
     await reach[state]();
-    const wide = await demo.page.evaluate(() => document.scrollingElement.scrollWidth);
+    const { wide, beyond } = await demo.page.evaluate(measureWidth);
     assert.ok(wide <= 320, `${state}: ${wide} pixels wide`);
+    assert.deepEqual(beyond, [], state);
   }
   for (const theme of ["light", "dark"]) {
     await demo.setTheme(theme);
@@ -89,6 +89,13 @@ it("settings by keyboard: the radios answer to arrows", LIMIT, async () => {
   for (let presses = 0; presses < 3 && (await page.getAttribute("html", "data-theme")) !== "dark"; presses++) await page.keyboard.press("ArrowRight");
   assert.equal(await page.getAttribute("html", "data-theme"), "dark");
 });
+
+/** How wide the page is, and what stands outside of it. */
+function measureWidth() {
+  const isOutside = ({ left, right, width }) => width > 0 && (left < 0 || right > document.documentElement.clientWidth);
+  const outside = [...document.querySelectorAll("body *")].filter((element) => isOutside(element.getBoundingClientRect()));
+  return { wide: document.scrollingElement.scrollWidth, beyond: outside.map(({ localName, className }) => `${localName}.${className}`) };
+}
 
 /** Presses Tab until something with this selector has the focus, which has to be visible. */
 async function tabTo(page, selector) {

@@ -18,7 +18,7 @@ let demo;
 before(() => {
   needDemo();
   needCli();
-  tiny = prepareTinyData();
+  tiny = prepareTinyData("demo");
 });
 afterEach(async () => {
   const complaints = demo?.complaints;
@@ -67,7 +67,10 @@ describe("without WebGPU, with the default model", () => {
     assert.deepEqual(browser.server.requests, []);
     assert.equal(await demo.page.textContent("#device-in-use"), "the CPU");
     await demo.explain();
-    await demo.screenshot("wide-light");
+    for (const theme of ["light", "dark"]) {
+      await demo.setTheme(theme);
+      await demo.screenshot(`wide-${theme}`);
+    }
   });
 
   it("a second visit takes the model from the browser's storage: no request for it", LIMIT, async () => {
@@ -114,7 +117,7 @@ describe("with WebGPU, with a tiny model", () => {
   after(() => browser?.close());
 
   it("reranks on WebGPU as the command line does", LIMIT, async () => {
-    demo = await openDemo(browser, { ...tinySettings(browser.server), device: "webgpu", candidates: 10 });
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "webgpu", candidates: 10 });
     await demo.loadModel();
     await demo.reranked();
     assert.equal(await demo.page.textContent("#device-in-use"), "WebGPU");
@@ -123,7 +126,7 @@ describe("with WebGPU, with a tiny model", () => {
   });
 
   it("shows hostile texts as texts", LIMIT, async () => {
-    demo = await openDemo(browser, { ...tinySettings(browser.server), device: "cpu", candidates: 100 });
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 100 });
     await demo.loadModel();
     for (const question of [QUESTIONS[1].text, ...HOSTILE.slice(0, 3)]) {
       await demo.ask(question);

@@ -20,7 +20,7 @@ before(async () => {
 after(() => engine?.close());
 
 for (const [device, { tolerance, texts, queries, documents }] of Object.entries(DEVICES)) {
-  it(`MiniLM on ${device} equals PyTorch`, { timeout: 180_000 }, async () => {
+  it(`MiniLM on ${device} equals PyTorch`, { timeout: 300_000 }, async () => {
     const address = { checkpoint: engine.url("models/all-MiniLM-L6-v2/"), expected: engine.url("fixtures/minilm/") };
     const { device: found, warnings } = await engine.call("describe", address, device);
     assert.equal(found, device);

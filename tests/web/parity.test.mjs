@@ -55,7 +55,7 @@ for (const [device, { tolerance, texts, queries, documents }] of Object.entries(
   describe(`parity on ${device}`, () => {
     for (const name of CASES) {
       it(name, { timeout: 120_000 }, async () => {
-        need(`tests/fixtures/${name}/expected.json`, "tests/reference/make_fixtures.py");
+        need(`tests/fixtures/${name}/expected.json`, "git checkout tests/fixtures");
         const folder = engine.url(`fixtures/${name}/`);
         const address = { checkpoint: `${folder}checkpoint/`, expected: folder };
         assert.equal((await engine.call("describe", address, device)).device, device);

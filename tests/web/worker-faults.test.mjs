@@ -34,7 +34,7 @@ describe("a panic of the engine", () => {
     it(`${fault}: the call is answered by a new worker`, LIMIT, async () => {
       assert.equal((await load(faulty(fault, 1))).error, undefined);
       await assertWorks();
-      assert.deepEqual(await tab.harness("injected"), [name]);
+      assert.deepEqual(await tab.harness("struck"), [name]);
       assert.equal(await tab.harness("workers"), 2);
       assert.equal(await tab.harness("liveWorkers"), 1);
     });
@@ -67,7 +67,7 @@ describe("a worker that dies or never lives", () => {
     await tab.harness("tellWorkers", "throw");
     await tab.page.waitForFunction(() => globalThis.harness.liveWorkers() === 0);
     await assertWorks();
-    assert.deepEqual(await tab.harness("injected"), ["error"]);
+    assert.deepEqual(await tab.harness("struck"), ["error"]);
   });
 
   for (const [what, path] of [["is missing", "package/absent.js"], ["is a web page", "pages/package.html"]]) {
@@ -78,6 +78,14 @@ describe("a worker that dies or never lives", () => {
       assert.equal(await tab.harness("liveWorkers"), 0);
     });
   }
+
+  it("is forbidden by the page's policy: WORKER_FAILED", { timeout: 10_000 }, async () => {
+    const guarded = await browser.newPackagePage({ policy: "no-workers" });
+    const { error } = await guarded.harness("load", "it", guarded.url(tiny.checkpoint), { device: "cpu" });
+    await guarded.close();
+    assert.equal(error.code, "WORKER_FAILED");
+    assert.match(error.hint, /worker-src|worker\.js/);
+  });
 });
 
 describe("a wasm module that does not come", () => {

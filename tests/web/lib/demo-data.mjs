@@ -35,14 +35,14 @@ export const QUESTIONS = [
   { id: "q1", text: "<img src=x onerror=alert('question')> oil", relevant: "p2" },
 ];
 
-/** Writes the folder that the page's `data` parameter names, and gives the texts by paragraph. */
-export function prepareTinyData() {
+/** Writes a folder for the page's `data` parameter, and gives the texts by paragraph. Test files run side by side, so each names its own. */
+export function prepareTinyData(name) {
   const model = need(TINY_MODEL, "git checkout tests/fixtures");
-  const folder = join(OUTPUT, "data/tiny");
+  const folder = join(OUTPUT, "data", name);
   mkdirSync(folder, { recursive: true });
-  for (const [name, kind, lines] of [["documents", "document", paragraphs], ["queries", "query", QUESTIONS]]) {
-    writeFileSync(join(folder, `${name}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    encode(model, kind, lines.map(({ text }) => text), join(folder, `${name}.safetensors`));
+  for (const [file, kind, lines] of [["documents", "document", paragraphs], ["queries", "query", QUESTIONS]]) {
+    writeFileSync(join(folder, `${file}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    encode(model, kind, lines.map(({ text }) => text), join(folder, `${file}.safetensors`));
   }
   return new Map(paragraphs.map(({ id, text }) => [id, text]));
 }

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { openPage } from "./browser.mjs";
 import { OUTPUT } from "./paths.mjs";
 
-/** The tiny model and corpus, as the page's parameters. */
-export function tinySettings(server) {
-  return { model: new URL(server.url("strict/fixtures/plain/checkpoint/")).pathname, data: new URL(server.url("strict/data/tiny/")).pathname };
+/** The tiny model and the corpus that was prepared by this name, as the page's parameters. */
+export function tinySettings(server, name) {
+  const [model, data] = ["fixtures/plain/checkpoint/", `data/${name}/`].map((path) => new URL(server.url(`strict/${path}`)).pathname);
+  return { model, data };
 }
 
 /** Opens the page with these parameters in a storage of its own, or in a context that is there. */

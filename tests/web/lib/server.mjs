@@ -33,6 +33,8 @@ const POLICIES = {
   open: {},
   strict: { "content-security-policy": STRICT },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
+  "no-workers": { "content-security-policy": "worker-src 'none'" },
+  isolated: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
 };
 
 const FOLDERS = {

@@ -8,7 +8,7 @@ const faults = { ...gpuFaults, ...workerFaults };
 
 /** What a fault uses to tell that it struck, and to hear when it shall. */
 const test = {
-  injected: (what) => channel.postMessage({ injected: what }),
+  struck: (what) => channel.postMessage({ struck: what }),
   onOrder: (listener) => channel.addEventListener("message", ({ data }) => data.order && listener(data.order)),
 };
 

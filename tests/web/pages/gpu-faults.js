@@ -16,30 +16,30 @@ function strangeClock(step, growth) {
   }
 }
 
-function noGpu({ injected }) {
+function noGpu({ struck }) {
   replaceGetter(WorkerNavigator.prototype, "gpu", () => {
-    injected("no gpu");
+    struck("no gpu");
     return undefined;
   });
 }
 
-function noAdapter({ injected }) {
+function noAdapter({ struck }) {
   GPU.prototype.requestAdapter = async () => {
-    injected("no adapter");
+    struck("no adapter");
     return null;
   };
 }
 
-function noTimestamps({ injected }) {
+function noTimestamps({ struck }) {
   replaceGetter(GPUAdapter.prototype, "features", (features) => {
-    injected("no timestamps");
+    struck("no timestamps");
     return new Set([...features].filter((feature) => feature !== "timestamp-query"));
   });
 }
 
-function noDevice({ injected }) {
+function noDevice({ struck }) {
   GPUAdapter.prototype.requestDevice = async () => {
-    injected("no device");
+    struck("no device");
     throw new DOMException("refused by the test", "OperationError");
   };
 }
@@ -68,7 +68,7 @@ function strikeAt(name, when, harm) {
     let device;
     eachDevice((made) => (device = made));
     const strike = () => {
-      test.injected(name);
+      test.struck(name);
       harm(device);
     };
     if (when === "idle") test.onOrder(strike);

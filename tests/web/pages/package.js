@@ -4,10 +4,10 @@ import { Reranker, RerankerError } from "../package/index.js";
 const rerankers = new Map();
 const workers = [];
 const faults = new BroadcastChannel("faults");
-const injected = [];
+const struck = [];
 
 faults.onmessage = ({ data }) => {
-  if (data.injected) injected.push(data.injected);
+  if (data.struck) struck.push(data.struck);
 };
 
 /** Numbers the workers, so that a fault can be one of the first worker only. */
@@ -102,7 +102,7 @@ globalThis.harness = {
   device: (name) => rerankers.get(name).reranker.device,
   warnings: (name) => rerankers.get(name).seen.warnings,
   tellWorkers: (order) => faults.postMessage({ order }),
-  injected: () => injected.splice(0),
+  struck: () => struck.splice(0),
   liveWorkers: () => workers.filter(({ isLive }) => isLive).length,
   workers: () => workers.length,
 };

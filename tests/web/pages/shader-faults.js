@@ -2,10 +2,10 @@
 import { wrap } from "./patch.js";
 
 /** Changes the text of the shaders that the change applies to. */
-export function changeShaders(change, { injected }) {
+export function changeShaders(change, { struck }) {
   wrap(GPUDevice.prototype, "createShaderModule", (create, descriptor) => {
     const code = change(descriptor.code);
-    if (code !== descriptor.code) injected("shader");
+    if (code !== descriptor.code) struck("shader");
     return create({ ...descriptor, code });
   });
 }
@@ -39,7 +39,7 @@ export function wrongMaximum(code) {
 const FIRST_RUN = 2;
 
 /** Each pipeline gets a twin of the changed shader, which takes over once results were read. */
-export function changeAfterFirstRun(change, { injected }) {
+export function changeAfterFirstRun(change, { struck }) {
   const twins = new WeakMap();
   let reads = 0;
   wrap(GPUDevice.prototype, "createShaderModule", function (create, descriptor) {
@@ -60,7 +60,7 @@ export function changeAfterFirstRun(change, { injected }) {
   });
   wrap(GPUComputePassEncoder.prototype, "setPipeline", (set, pipeline) => {
     const twin = reads >= FIRST_RUN ? twins.get(pipeline) : undefined;
-    if (twin) injected("shader");
+    if (twin) struck("shader");
     set(twin ?? pipeline);
   });
 }

@@ -2,33 +2,33 @@
 
 /** Rust sets fields of its answers with Reflect.set, and panics where that fails. */
 function panicAt(field) {
-  return ({ injected }) => {
+  return ({ struck }) => {
     const set = Reflect.set;
     Reflect.set = (target, name, value) => {
       if (name !== field) return set(target, name, value);
-      injected(field);
+      struck(field);
       throw new TypeError("broken by the test");
     };
   };
 }
 
-function refuseStorage({ injected }) {
+function refuseStorage({ struck }) {
   CacheStorage.prototype.open = async () => {
-    injected("open");
+    struck("open");
     throw new DOMException("denied by the test", "SecurityError");
   };
 }
 
-function fullStorage({ injected }) {
+function fullStorage({ struck }) {
   Cache.prototype.put = async () => {
-    injected("put");
+    struck("put");
     throw new DOMException("full by the test", "QuotaExceededError");
   };
 }
 
-function uncaughtError({ injected, onOrder }) {
+function uncaughtError({ struck, onOrder }) {
   onOrder(() => {
-    injected("error");
+    struck("error");
     throw new WebAssembly.RuntimeError("broken by the test");
   });
 }
