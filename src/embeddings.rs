@@ -69,9 +69,4 @@ impl TokenEmbeddings {
         }
         selected
     }
-
-    /// Values and lengths, for callers that pass them on.
-    pub fn into_parts(self) -> (Vec<f32>, Vec<usize>, usize) {
-        (self.values, self.lengths, self.dimension)
-    }
 }

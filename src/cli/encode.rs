@@ -43,8 +43,7 @@ enum PoolingArg {
 
 pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     let lines = jsonl::read("stdin", io::stdin().lock())?;
-    let texts: Vec<String> =
-        lines.iter().map(|line| jsonl::string("stdin", line, "text")).collect::<Result<_, _>>()?;
+    let texts = jsonl::texts("stdin", &lines)?;
     let reranker = model::load(&args.model.model)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let kind = match args.kind {

@@ -47,6 +47,11 @@ pub fn string(name: &str, line: &Line, field: &str) -> Result<String, CliError> 
         .map_err(|_| wrong(name, line.number, 1, format!("{field:?} is not a string")))
 }
 
+/// The "text" of every line.
+pub fn texts(name: &str, lines: &[Line]) -> Result<Vec<String>, CliError> {
+    lines.iter().map(|line| string(name, line, "text")).collect()
+}
+
 fn wrong(name: &str, number: usize, column: usize, reason: String) -> CliError {
     CliError::Line { file: name.to_owned(), line: number + 1, column, reason }
 }

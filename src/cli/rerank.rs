@@ -37,8 +37,7 @@ pub struct RerankArgs {
 
 pub fn run(args: &RerankArgs) -> Result<(), CliError> {
     let mut lines = jsonl::read(STDIN, io::stdin().lock())?;
-    let texts: Vec<String> =
-        lines.iter().map(|line| jsonl::string(STDIN, line, "text")).collect::<Result<_, _>>()?;
+    let texts = jsonl::texts(STDIN, &lines)?;
     let reranker = model::load(&args.model.model)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let options = RerankOptions { top_k: args.top_k.map(NonZeroUsize::get), explain: false };
