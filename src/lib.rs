@@ -8,6 +8,7 @@
 //! | score | How well does a document answer the query? | query + documents → scores | [`maxsim`] |
 //! | rank | Which documents win? | scores → [`RerankResult`]s | [`top_k`] |
 //! | explain | Which tokens matched? | embeddings → [`Explanation`] | [`explain`] |
+//! | quantize | How is a weight stored in fewer bytes? | weights → [`quantize::Matrix`] | [`quantize`] |
 //! | load | What do the checkpoint's files say? | bytes → [`ModelConfig`], weights | [`checkpoint`], [`config`] |
 //! | check | Does the GPU compute what the CPU does? | two devices → a verdict | `device_check` |
 //! | cross | How does JavaScript call this? | classes and typed arrays | `wasm` |
@@ -27,6 +28,7 @@ pub mod error;
 pub mod explain;
 pub mod maxsim;
 pub mod observer;
+pub mod quantize;
 pub mod reranker;
 pub mod token_batch;
 pub mod tokenizer;

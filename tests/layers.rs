@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observer", &[]),
     ("embeddings", &[]),
     ("batching", &[]),
+    ("quantize", &[]),
     ("checkpoint", &["error"]),
     ("config", &["checkpoint", "error"]),
     ("tokenizer", &["checkpoint", "config", "error", "token_batch"]),
