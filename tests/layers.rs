@@ -13,10 +13,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("embeddings", &[]),
     ("batching", &[]),
     ("quantize", &[]),
-    ("checkpoint", &["error"]),
+    ("checkpoint", &["error", "quantize"]),
     ("config", &["checkpoint", "error"]),
     ("tokenizer", &["checkpoint", "config", "error", "token_batch"]),
-    ("encoder", &["checkpoint", "config", "error", "token_batch"]),
+    ("ops", &["quantize"]),
+    ("encoder", &["checkpoint", "config", "error", "ops", "quantize", "token_batch"]),
     ("device", &["error"]),
     (
         "colbert",
@@ -29,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "encoder",
             "error",
             "observer",
+            "ops",
             "token_batch",
             "tokenizer",
         ],
@@ -60,7 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Words that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("burn::", &["encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
+    ("burn::", &["ops", "encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
     ("tokenizers::", &["tokenizer"]),
     ("safetensors::", &["checkpoint", "cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),

@@ -8,6 +8,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use super::CheckpointFiles;
 use super::fields::Fields;
 use crate::error::{Error, Result};
+use crate::quantize::Matrix;
 
 /// The tensors of a checkpoint's backbone, or of one of its Dense modules. Borrows the files' bytes.
 pub struct Weights<'a> {
@@ -59,6 +60,27 @@ impl<'a> Weights<'a> {
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`], [`Error::TensorNotFinite`].
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_full(&self.full(name), shape)
+    }
+
+    /// A weight `[rows, columns]` of the backbone.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn matrix(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
+        self.matrix_full(&self.full(name), [rows, columns])
+    }
+
+    /// A weight that stands outside the prefix.
+    pub fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
+        Ok(Matrix::f32(rows, columns, self.read_full(name, &[rows, columns])?))
+    }
+
+    /// The error for products of one input that are stored in different ways.
+    pub(crate) fn not_alike(&self, names: &[String]) -> Error {
+        Error::InvalidSafetensors {
+            file: self.file.clone(),
+            reason: format!("{} differ in type or equalizer", names.join(", ")),
+        }
     }
 
     /// A tensor that stands outside the prefix, such as Stanford's projection.
