@@ -48,6 +48,8 @@ pub(crate) fn attention(qkv: &[f32], texts: Ragged<'_>, heads: usize) -> Vec<f32
 struct Head<'a> {
     qkv: &'a [f32],
     masked: &'a [i32],
+    /// Whether any key is masked.
+    masks: bool,
     hidden: usize,
     /// First column of the head.
     column: usize,
@@ -56,7 +58,8 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn new(qkv: &'a [f32], masked: &'a [i32], hidden: usize, head: usize, width: usize) -> Self {
-        Self { qkv, masked, hidden, column: head * width, width }
+        let masks = masked.contains(&1);
+        Self { qkv, masked, masks, hidden, column: head * width, width }
     }
 
     fn attend(&self, out: &mut [f32]) {
@@ -127,8 +130,10 @@ impl<'a> Head<'a> {
 
     /// Turns scores into weights that still lack the division by their sum, and answers one over it.
     fn softmax(&self, scores: &mut [f32]) -> f32 {
-        for (score, &masked) in scores.iter_mut().zip(self.masked) {
-            *score = if masked == 0 { *score } else { f32::NEG_INFINITY };
+        if self.masks {
+            for (score, &masked) in scores.iter_mut().zip(self.masked) {
+                *score = if masked == 0 { *score } else { f32::NEG_INFINITY };
+            }
         }
         scores[self.masked.len()..].fill(f32::NEG_INFINITY);
         let (chunks, _) = scores.as_chunks_mut::<LANES>();
@@ -145,11 +150,10 @@ impl<'a> Head<'a> {
         }
         let mut totals = [0.0; LANES];
         for chunk in chunks {
-            for (total, score) in totals.iter_mut().zip(chunk) {
-                // Far below the largest the exponential stops at 1e-38, which a masked key must not get.
-                let weight = if *score == f32::NEG_INFINITY { 0.0 } else { exp(*score - largest) };
-                *score = weight;
-                *total += weight;
+            // A masked key's weight is 1e-38 instead of 0, which no sum of at least 1 can tell.
+            *chunk = chunk.map(|score| exp(score - largest));
+            for (total, weight) in totals.iter_mut().zip(chunk) {
+                *total += *weight;
             }
         }
         1.0 / totals.iter().sum::<f32>()

@@ -92,21 +92,10 @@ mod platform {
         out: &mut [[f32; PANEL]; TILE_ROWS],
     ) {
         assert!(panel.len() >= inputs * PANEL, "a panel has all inputs");
-        match (rows.len() / inputs, FUSED) {
-            (1, false) => fixed::<1, false>(rows, inputs, panel, out),
-            (2, false) => fixed::<2, false>(rows, inputs, panel, out),
-            (3, false) => fixed::<3, false>(rows, inputs, panel, out),
-            (4, false) => fixed::<4, false>(rows, inputs, panel, out),
-            (1, true) => fixed::<1, true>(rows, inputs, panel, out),
-            (2, true) => fixed::<2, true>(rows, inputs, panel, out),
-            (3, true) => fixed::<3, true>(rows, inputs, panel, out),
-            (4, true) => fixed::<4, true>(rows, inputs, panel, out),
-            (other, _) => unreachable!("a tile of {other} rows"),
-        }
+        with_rows!(rows.len() / inputs, fixed, (rows, inputs, panel, out), 1 2 3 4)
     }
 
-    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-    fn fixed<const M: usize, const FUSED: bool>(
+    fn fixed<const M: usize>(
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
@@ -120,8 +109,8 @@ mod platform {
                 let (low, high) = (v128_load(weights.cast()), v128_load(weights.add(4).cast()));
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let x = v128_load32_splat(rows.as_ptr().add(row * inputs + input).cast());
-                    sums[0] = multiply_add::<FUSED>(x, low, sums[0]);
-                    sums[1] = multiply_add::<FUSED>(x, high, sums[1]);
+                    sums[0] = f32x4_add(sums[0], f32x4_mul(x, low));
+                    sums[1] = f32x4_add(sums[1], f32x4_mul(x, high));
                 }
             }
         }
@@ -132,16 +121,6 @@ mod platform {
                 v128_store(out.as_mut_ptr().add(4).cast(), high);
             }
         }
-    }
-
-    #[inline]
-    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
-    fn multiply_add<const FUSED: bool>(a: v128, b: v128, sum: v128) -> v128 {
-        #[cfg(feature = "relaxed-simd")]
-        if FUSED {
-            return f32x4_relaxed_madd(a, b, sum);
-        }
-        f32x4_add(sum, f32x4_mul(a, b))
     }
 }
 

@@ -3,7 +3,7 @@
 //! | platform | instruction | codes |
 //! | --- | --- | --- |
 //! | wasm simd128 | `i32x4.dot_i16x8_s` after widening | as they are |
-//! | wasm relaxed SIMD | `i16x8.relaxed_dot_i8x16_i7x16_s` | 0..127 |
+//! | wasm relaxed SIMD | `i32x4.relaxed_dot_i8x16_i7x16_add_s` | 0..127 |
 //! | x86-64 | VNNI's `vpdpbusd`, else AVX2's `vpmaddubsw` | 0..127 |
 //! | aarch64 | `sdot`, else `smull` and `sadalp` | 0..127 |
 //! | any other | a loop | 0..127 |

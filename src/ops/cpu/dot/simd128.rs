@@ -47,12 +47,14 @@ fn block_tile<const M: usize>(
     scales: &[f32],
     out: &mut [[f32; PANEL]; TILE_ROWS],
 ) {
+    // Not as a constant: an unrolled loop is slower in V8.
+    let steps = panel.len() / (stride / BLOCK * STEP * PANEL);
     out.iter_mut().for_each(|row| *row = [0.0; PANEL]);
     for (block, scales) in scales.chunks_exact(PANEL).take(stride / BLOCK).enumerate() {
         // SAFETY: `block` is within the rows and within the panel, asserted by the caller.
         let sums = unsafe {
             let panel = panel.as_ptr().add(block * BLOCK * PANEL);
-            sums::<M>(rows.as_ptr().add(block * BLOCK), stride, panel, BLOCK / STEP)
+            sums::<M>(rows.as_ptr().add(block * BLOCK), stride, panel, steps)
         };
         for (out, sums) in out.iter_mut().zip(sums) {
             for (half, sum) in sums.into_iter().enumerate() {
