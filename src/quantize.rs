@@ -72,9 +72,15 @@ pub enum Values {
     F32(Vec<f32>),
     F16(Vec<f16>),
     /// `codes` `[rows, columns]`, `scales` `[rows]`.
-    Q8 { codes: Vec<i8>, scales: Vec<f32> },
+    Q8 {
+        codes: Vec<i8>,
+        scales: Vec<f32>,
+    },
     /// `nibbles` `[rows, columns / 2]`, the even column in the low half; `scales` `[rows, columns / 32]`.
-    Q4 { nibbles: Vec<u8>, scales: Vec<f16> },
+    Q4 {
+        nibbles: Vec<u8>,
+        scales: Vec<f16>,
+    },
 }
 
 impl Matrix {
@@ -101,7 +107,9 @@ impl Matrix {
         let each = sum.iter_mut().enumerate();
         let factor = |column: usize| self.equalizer.as_ref().map_or(1.0, |e| e[column]);
         match &self.values {
-            Values::F32(values) => each.for_each(|(c, s)| *s += factor(c) * values[places.start + c]),
+            Values::F32(values) => {
+                each.for_each(|(c, s)| *s += factor(c) * values[places.start + c])
+            }
             Values::F16(values) => {
                 each.for_each(|(c, s)| *s += factor(c) * values[places.start + c].to_f32())
             }
