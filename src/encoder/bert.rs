@@ -47,6 +47,18 @@ impl Bert {
         hidden
     }
 
+    pub(super) fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
+        let mut hidden = self.embeddings.forward(batch);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut show = |name: &str, x: &Tensor<3>| {
+                let width = x.dims()[2];
+                let tokens = x.dims()[0] * x.dims()[1];
+                each(&format!("encoder.layer.{index}.{name}"), &x.clone().reshape([tokens, width]));
+            };
+            hidden = layer.inputs(hidden, self.heads, &mut show);
+        }
+    }
+
     /// True where a key is padding or an expansion token that is not attended to.
     fn masked(&self, batch: &TokenBatch, device: &Device) -> Option<Tensor<4, Bool>> {
         if batch.is_dense() {
@@ -156,6 +168,23 @@ impl BertLayer {
         let context = attention(projected, heads, masked);
         let x = self.attention_norm.forward(self.attention_output.forward(context) + x);
         let wide = activate(self.intermediate.forward(x.clone()), self.activation);
+        self.output_norm.forward(self.output.forward(wide) + x)
+    }
+
+    fn inputs(
+        &self,
+        x: Tensor<3>,
+        heads: usize,
+        show: &mut dyn FnMut(&str, &Tensor<3>),
+    ) -> Tensor<3> {
+        show("attention.self.query", &x);
+        let projected = [&self.query, &self.key, &self.value].map(|part| part.forward(x.clone()));
+        let context = attention(projected, heads, None);
+        show("attention.output.dense", &context);
+        let x = self.attention_norm.forward(self.attention_output.forward(context) + x);
+        show("intermediate.dense", &x);
+        let wide = activate(self.intermediate.forward(x.clone()), self.activation);
+        show("output.dense", &wide);
         self.output_norm.forward(self.output.forward(wide) + x)
     }
 }

@@ -44,4 +44,11 @@ impl Encoder {
             Encoder::Bert(bert) => bert.forward(batch, each),
         }
     }
+
+    /// Shows the input of each product, `[tokens, in]`, with the first of its names.
+    pub fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
+        match self {
+            Encoder::Bert(bert) => bert.inputs(batch, each),
+        }
+    }
 }
