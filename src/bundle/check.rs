@@ -163,4 +163,3 @@ fn expect_shape(name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
         }),
     }
 }
-

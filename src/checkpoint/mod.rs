@@ -161,6 +161,23 @@ impl CheckpointFiles {
         self.files.iter().filter_map(|(name, bytes)| Some((name.as_str(), bytes.as_deref()?)))
     }
 
+    /// All stored tensors, a Dense module's behind its folder.
+    ///
+    /// # Errors
+    /// As [`Weights::open`].
+    pub fn tensors(&self) -> Result<Vec<TensorInfo>> {
+        let mut tensors = Weights::open(self, &self.backbone_files()?)?.tensors();
+        if self.bundle.is_some() {
+            return Ok(tensors);
+        }
+        for module in self.modules()?.iter().filter(|module| module.kind == ModuleKind::Dense) {
+            let weights = Weights::open(self, &[module.path_of("model.safetensors")])?;
+            let behind = |info: TensorInfo| TensorInfo { name: module.path_of(&info.name), ..info };
+            tensors.extend(weights.tensors().into_iter().map(behind));
+        }
+        Ok(tensors)
+    }
+
     /// The files that are no weights, in order of their names: what a bundle takes over.
     pub(crate) fn settings_found(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter()

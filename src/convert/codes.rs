@@ -54,7 +54,9 @@ pub fn q4(
 
 fn divided(row: &[f32], equalizer: Option<&[f32]>) -> Vec<f32> {
     match equalizer {
-        Some(equalizer) => row.iter().zip(equalizer).map(|(value, factor)| value / factor).collect(),
+        Some(equalizer) => {
+            row.iter().zip(equalizer).map(|(value, factor)| value / factor).collect()
+        }
         None => row.to_vec(),
     }
 }
