@@ -99,8 +99,10 @@ fn check_output(args: &ConvertArgs) -> Result<(), CliError> {
         return Err(used("is the checkpoint itself"));
     }
     match fs::read_dir(&output) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
-        Ok(_) => Err(used("is not empty")),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(used("is not empty")),
+        },
         Err(_) => Err(used("is not a folder")),
     }
 }
