@@ -55,6 +55,28 @@ pub enum Error {
     /// A tensor holds NaN or infinity.
     #[error("tensor {name} holds a value that is not finite")]
     TensorNotFinite { name: String },
+    /// A bundle's manifest is damaged or hostile.
+    #[error("tabrank.json: {field} {reason}")]
+    BundleManifest { field: String, reason: String },
+    /// A bundle is of a format that this version does not read.
+    #[error(
+        "tabrank.json: version {found:?} is not supported, 1.x is; convert the checkpoint again with the \
+         `tabrank convert` of this version"
+    )]
+    BundleVersion { found: String },
+    /// A bundle's tensors are not those that its configuration calls for. At most ten names of each kind.
+    #[error("the bundle's tensors do not fit its configuration: missing [{}], not expected [{}]",
+        missing.join(", "), extra.join(", "))]
+    BundleTensors { missing: Vec<String>, extra: Vec<String> },
+    /// A bundle's tensor is stored in a way that the format does not allow.
+    #[error("tensor {name} {reason}")]
+    BundleTensor { name: String, reason: String },
+    /// A file of a bundle is not the one that its manifest lists.
+    #[error("{file} is damaged, or another file: tabrank.json lists {expected}, found {found}")]
+    Integrity { file: String, expected: String, found: String },
+    /// Only a checkpoint is converted: its numbers are gone from a bundle.
+    #[error("this is a bundle ({dtype}) already; convert the checkpoint that it was made from")]
+    AlreadyBundle { dtype: &'static str },
     /// `tokenizer.json` is damaged, hostile or of an unknown kind.
     #[error("tokenizer.json: {reason}")]
     InvalidTokenizer { reason: String },
@@ -80,11 +102,14 @@ impl Error {
     /// Every string that [`Error::code`] can answer, sorted.
     pub const CODES: &[&str] = &[
         "ABORTED",
+        "BUNDLE_INVALID",
+        "BUNDLE_VERSION",
         "CHECKPOINT_INVALID",
         "CHECKPOINT_UNSUPPORTED",
         "DEVICE_LOST",
         "DEVICE_REJECTED",
         "INPUT_TOO_LARGE",
+        "INTEGRITY_FAILED",
         "INVALID_INPUT",
         "NON_FINITE",
         "WEBGPU_UNAVAILABLE",
@@ -106,7 +131,12 @@ impl Error {
             | Error::TensorType { .. }
             | Error::TensorNotFinite { .. }
             | Error::InvalidTokenizer { .. } => "CHECKPOINT_INVALID",
-            Error::Unsupported { .. } => "CHECKPOINT_UNSUPPORTED",
+            Error::Unsupported { .. } | Error::AlreadyBundle { .. } => "CHECKPOINT_UNSUPPORTED",
+            Error::BundleManifest { .. }
+            | Error::BundleTensors { .. }
+            | Error::BundleTensor { .. } => "BUNDLE_INVALID",
+            Error::BundleVersion { .. } => "BUNDLE_VERSION",
+            Error::Integrity { .. } => "INTEGRITY_FAILED",
             Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
             Error::DeviceRejected { .. } => "DEVICE_REJECTED",
             Error::DeviceLost { .. } => "DEVICE_LOST",

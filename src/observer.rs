@@ -13,6 +13,8 @@ pub enum Stage {
     Encode,
     Score,
     Explain,
+    /// A checkpoint becomes a bundle.
+    Convert,
 }
 
 impl Stage {
@@ -25,6 +27,7 @@ impl Stage {
             Stage::Encode => "encode",
             Stage::Score => "score",
             Stage::Explain => "explain",
+            Stage::Convert => "convert",
         }
     }
 }
@@ -34,7 +37,7 @@ pub trait Observer {
     /// A stage begins, and ends the one before.
     fn stage(&mut self, stage: Stage);
 
-    /// `done` of `total` texts are encoded. Break stops the call with [`crate::Error::Aborted`].
+    /// `done` of `total` texts are encoded, or tensors and calibration texts converted. Break stops the call with [`crate::Error::Aborted`].
     ///
     /// Asynchronous so that a browser can take messages in between.
     fn batch_done(&mut self, done: usize, total: usize) -> impl Future<Output = ControlFlow<()>>;

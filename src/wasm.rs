@@ -12,14 +12,21 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::explain::{Explanation, TokenSpan, Utf16Offsets};
 use crate::{
-    CheckpointFiles, DeviceChoice, Error, LoadOptions, Observer, Pooling, RerankOptions, Reranker,
-    Stage, TextKind,
+    CheckpointFiles, ConvertOptions, DeviceChoice, Dtype, Error, LoadOptions, Observer, Pooling,
+    RerankOptions, Reranker, Source, Stage, TextKind,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** A file to fetch next, relative to the checkpoint folder. */
-export interface WantedFile { name: string; optional: boolean; }
+/** A file to fetch next, relative to the folder; of a bundle with its size and lower-case hexadecimal hash. */
+export interface WantedFile { name: string; optional: boolean; bytes?: number; sha256?: string; }
+export interface ConvertSettings {
+  dtype: "f32" | "f16" | "q8" | "q4";
+  /** Where the checkpoint came from. */
+  repository?: string;
+  revision?: string;
+  license?: string;
+}
 export interface EngineWarning { code: string; message: string; }
 export interface LoadSettings {
   device: "auto" | "cpu" | "webgpu";
@@ -29,8 +36,8 @@ export interface LoadSettings {
 /** What a caller may watch, and stop, while a call runs. */
 export interface Hooks {
   /** A stage begins. */
-  stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain"): void;
-  /** `done` of `total` texts are encoded. `false` stops the call with code ABORTED. */
+  stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
+  /** `done` of `total` texts are encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
   batch?(done: number, total: number): boolean | Promise<boolean>;
 }
 export interface ModelInfo {
@@ -83,6 +90,8 @@ export interface Inspection {
 extern "C" {
     #[wasm_bindgen(typescript_type = "WantedFile[]")]
     pub type JsWantedFiles;
+    #[wasm_bindgen(typescript_type = "ConvertSettings")]
+    pub type JsConvertSettings;
     #[wasm_bindgen(typescript_type = "LoadSettings")]
     pub type JsLoadSettings;
     #[wasm_bindgen(typescript_type = "{ topK?: number; explain?: boolean }")]
@@ -143,11 +152,13 @@ pub fn error_codes() -> Vec<String> {
     Error::CODES.iter().map(|code| (*code).to_owned()).collect()
 }
 
-/// The files of one checkpoint folder, gathered by name.
+/// The files of one checkpoint folder or bundle, gathered by name.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Checkpoint {
     files: CheckpointFiles,
+    /// The bytes of a bundle that `convert` made.
+    made: Vec<(String, Vec<u8>)>,
 }
 
 #[wasm_bindgen]
@@ -159,22 +170,26 @@ impl Checkpoint {
 
     /// Files to fetch next; empty when the checkpoint is complete.
     pub fn wanted(&self) -> Result<JsWantedFiles, JsValue> {
-        #[derive(Serialize)]
-        struct Wanted {
-            name: String,
-            optional: bool,
-        }
-        let wanted: Vec<Wanted> = self
+        let wanted: Array = self
             .files
             .wanted()
             .map_err(throw)?
             .into_iter()
-            .map(|file| Wanted { name: file.name, optional: file.optional })
+            .map(|file| {
+                let object = js_sys::Object::new();
+                set(&object, "name", file.name);
+                set(&object, "optional", file.optional);
+                if let Some(integrity) = file.integrity {
+                    set(&object, "bytes", integrity.bytes as f64);
+                    set(&object, "sha256", integrity.sha256);
+                }
+                JsValue::from(object)
+            })
             .collect();
-        Ok(to_js(&wanted).unchecked_into())
+        Ok(wanted.unchecked_into())
     }
 
-    /// Takes the bytes of a file.
+    /// Takes the bytes of a file. A bundle's are held against its manifest first.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), JsValue> {
         self.files.insert(name, bytes).map_err(throw)
     }
@@ -184,6 +199,58 @@ impl Checkpoint {
     pub fn add_missing(&mut self, name: &str) -> Result<(), JsValue> {
         self.files.insert_missing(name).map_err(throw)
     }
+
+    /// Whether a manifest was added.
+    #[wasm_bindgen(getter, js_name = isBundle)]
+    pub fn is_bundle(&self) -> bool {
+        self.files.manifest().is_some()
+    }
+
+    /// The type of a bundle's matrices.
+    #[wasm_bindgen(getter)]
+    pub fn dtype(&self) -> Option<String> {
+        self.files.manifest().map(|manifest| manifest.dtype.name().to_owned())
+    }
+
+    /// Names of the files of a bundle that `convert` made, the manifest first; empty for others.
+    pub fn names(&self) -> Vec<String> {
+        self.made.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A copy of one of them.
+    pub fn file(&self, name: &str) -> Result<Uint8Array, JsValue> {
+        let made = self.made.iter().find(|(made, _)| made == name);
+        let (_, bytes) = made.ok_or_else(|| throw(Error::FileName { name: name.to_owned() }))?;
+        Ok(Uint8Array::from(bytes.as_slice()))
+    }
+}
+
+/// Makes a bundle of a complete checkpoint, which it takes. The bundle is ready to be loaded, and until then its files
+/// can be read.
+#[wasm_bindgen]
+pub async fn convert(
+    checkpoint: Checkpoint,
+    options: JsConvertSettings,
+    hooks: JsHooks,
+) -> Result<Checkpoint, JsValue> {
+    #[derive(Deserialize)]
+    struct Settings {
+        dtype: String,
+        repository: Option<String>,
+        revision: Option<String>,
+        license: Option<String>,
+    }
+    let settings: Settings = from_js(options.into())?;
+    let dtype = Dtype::from_name(&settings.dtype).ok_or_else(|| {
+        invalid_input(&format!("dtype {:?} is none of f32, f16, q8 and q4", settings.dtype))
+    })?;
+    let Settings { repository, revision, license, .. } = settings;
+    let options = ConvertOptions { dtype, source: Source { repository, revision, license } };
+    let bundle = crate::convert::convert(checkpoint.files, &options, &mut JsObserver(hooks))
+        .await
+        .map_err(throw)?;
+    let files = CheckpointFiles::from_bundle(&bundle).map_err(throw)?;
+    Ok(Checkpoint { files, made: bundle.files })
 }
 
 /// A loaded model on one device.
@@ -482,11 +549,13 @@ fn to_js(value: &impl Serialize) -> JsValue {
 }
 
 fn from_js<T: for<'de> Deserialize<'de>>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| {
-        let object = js_sys::Error::new(&error.to_string());
-        set(object.as_ref(), "code", "INVALID_INPUT");
-        object.into()
-    })
+    serde_wasm_bindgen::from_value(value).map_err(|error| invalid_input(&error.to_string()))
+}
+
+fn invalid_input(message: &str) -> JsValue {
+    let object = js_sys::Error::new(message);
+    set(object.as_ref(), "code", "INVALID_INPUT");
+    object.into()
 }
 
 /// An error of ours as JavaScript's, with its code.

@@ -13,8 +13,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("embeddings", &[]),
     ("batching", &[]),
     ("quantize", &[]),
-    ("checkpoint", &["error", "quantize"]),
-    ("config", &["checkpoint", "error"]),
+    ("bundle", &["error", "quantize"]),
+    ("checkpoint", &["bundle", "error", "quantize"]),
+    ("config", &["bundle", "checkpoint", "error"]),
     ("tokenizer", &["checkpoint", "config", "error", "token_batch"]),
     ("ops", &["quantize"]),
     ("encoder", &["checkpoint", "config", "error", "ops", "quantize", "token_batch"]),
@@ -31,6 +32,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "observer",
             "ops",
+            "token_batch",
+            "tokenizer",
+        ],
+    ),
+    (
+        "convert",
+        &[
+            "bundle",
+            "checkpoint",
+            "config",
+            "device",
+            "encoder",
+            "error",
+            "observer",
+            "quantize",
             "token_batch",
             "tokenizer",
         ],
@@ -57,20 +73,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "top_k",
         ],
     ),
-    ("wasm", &["explain"]),
+    ("wasm", &["convert", "explain"]),
 ];
 
 /// Words that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
     ("burn::", &["ops", "encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
     ("tokenizers::", &["tokenizer"]),
-    ("safetensors::", &["checkpoint", "cli"]),
+    ("safetensors::", &["bundle", "checkpoint", "cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),
     ("js_sys", &["wasm"]),
     ("std::fs", &["cli"]),
     ("std::io", &["cli"]),
     ("std::time", &["cli"]),
     ("println!", &["cli", "main"]),
+    ("sha2::", &["bundle"]),
 ];
 
 #[test]

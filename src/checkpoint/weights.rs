@@ -1,4 +1,4 @@
-//! Tensors by name, out of one or several safetensors files.
+//! Tensors by name, out of one or several safetensors files, or of a bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,72 +7,83 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::CheckpointFiles;
 use super::fields::Fields;
+use crate::bundle::{Bundle, Tensor};
 use crate::error::{Error, Result};
 use crate::quantize::Matrix;
 
-/// The tensors of a checkpoint's backbone, or of one of its Dense modules. Borrows the files' bytes.
+/// The tensors of a model's backbone, or of one of its Dense modules.
 pub struct Weights<'a> {
     /// The file, or the first of several: what a missing tensor is reported against.
     file: String,
-    tensors: BTreeMap<String, TensorView<'a>>,
+    tensors: Stored<'a>,
     /// What this save puts before the backbone's names, e.g. `bert.`.
     prefix: &'static str,
+    keep: bool,
+}
+
+/// Where tensors lie.
+enum Stored<'a> {
+    /// In the bytes of a checkpoint's files.
+    Files(BTreeMap<String, TensorView<'a>>),
+    /// In a bundle, behind `path`.
+    Bundle { bundle: &'a Bundle, path: String },
+}
+
+/// A stored tensor, without its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    pub name: String,
+    /// The type as safetensors names it, e.g. `F32`.
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    pub bytes: usize,
 }
 
 impl<'a> Weights<'a> {
-    /// Reads the headers of `names`.
+    /// Reads the headers of `names`: the backbone's files or one Dense module's, a bundle standing in for them.
     ///
     /// # Errors
     /// [`Error::MissingFile`], [`Error::InvalidSafetensors`].
     pub fn open(files: &'a CheckpointFiles, names: &[String]) -> Result<Self> {
-        let mut tensors = BTreeMap::new();
-        for name in names {
-            let bytes = files
-                .get(name)
-                .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-            let invalid = |reason: String| Error::InvalidSafetensors { file: name.clone(), reason };
-            let parsed = SafeTensors::deserialize(bytes).map_err(|e| invalid(e.to_string()))?;
-            for (tensor, view) in parsed.tensors() {
-                if tensors.insert(tensor.clone(), view).is_some() {
-                    return Err(invalid(format!("tensor {tensor} is in two files")));
-                }
+        let file = names.first().cloned().unwrap_or_default();
+        let tensors = match &files.bundle {
+            Some(bundle) => {
+                let backbone = files.backbone_files()? == names;
+                let folder = file.rfind('/').map_or("", |slash| &file[..=slash]);
+                let path = if backbone { "" } else { folder }.to_owned();
+                Stored::Bundle { bundle, path }
             }
-        }
-        Ok(Self { file: names.first().cloned().unwrap_or_default(), tensors, prefix: "" })
+            None => Stored::Files(views(files, names)?),
+        };
+        Ok(Self { file, tensors, prefix: "", keep: true })
     }
 
     /// Takes names with or without `prefix`, whichever this save has, told by the tensor `probe`.
     pub fn with_prefix(mut self, prefix: &'static str, probe: &str) -> Self {
-        if self.tensors.contains_key(&format!("{prefix}{probe}")) {
+        if self.shape(&format!("{prefix}{probe}")).is_some() {
             self.prefix = prefix;
         }
         self
     }
 
-    /// Whether there is a tensor of this name (below the prefix).
-    pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(&self.full(name))
+    /// With `keep` false, what is read from a bundle is gone from it, so that its memory is freed while the model is
+    /// built. A checkpoint's files stay.
+    pub fn keeping(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
     }
 
-    /// A tensor of the backbone as f32, row-major.
+    /// Whether there is a tensor of this name (below the prefix).
+    pub fn contains(&self, name: &str) -> bool {
+        self.shape(&self.full(name)).is_some()
+    }
+
+    /// A tensor of the backbone as f32, row-major, whatever it is stored in.
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`], [`Error::TensorNotFinite`].
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_full(&self.full(name), shape)
-    }
-
-    /// A weight `[rows, columns]` of the backbone.
-    ///
-    /// # Errors
-    /// As [`Weights::read`].
-    pub fn matrix(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
-        self.matrix_full(&self.full(name), [rows, columns])
-    }
-
-    /// A weight that stands outside the prefix.
-    pub fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
-        Ok(Matrix::f32(rows, columns, self.read_full(name, &[rows, columns])?))
     }
 
     /// The error for products of one input that are stored in different ways.
@@ -84,49 +95,161 @@ impl<'a> Weights<'a> {
     }
 
     /// A tensor that stands outside the prefix, such as Stanford's projection.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
     pub fn read_full(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let view = self.view(name)?;
-        if view.shape() != shape {
-            return Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: view.shape().to_vec(),
-            });
+        self.expect_shape(name, shape)?;
+        match &self.tensors {
+            Stored::Files(views) => values(name, &views[name]),
+            Stored::Bundle { bundle, path } => {
+                let (name, mut tensors) = (format!("{path}{name}"), bundle.tensors.borrow_mut());
+                let plain = tensors.get(&name).is_some_and(|tensor| tensor.dtype() == "F32");
+                let values = match plain {
+                    true => tensors.values(&name, self.keep),
+                    false => tensors.matrix(&name, self.keep).map(|matrix| matrix.to_f32()),
+                };
+                values.ok_or_else(|| self.missing(&name))
+            }
         }
-        let values = to_f32(view).ok_or_else(|| Error::TensorType {
-            name: name.to_owned(),
-            found: format!("{:?}", view.dtype()),
-        })?;
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::TensorNotFinite { name: name.to_owned() });
+    }
+
+    /// A matrix `[rows, columns]` of the backbone as it is stored; of a checkpoint as [`Values::F32`].
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
+        self.matrix_full(&self.full(name), shape)
+    }
+
+    /// A matrix that stands outside the prefix.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
+        self.expect_shape(name, &[rows, columns])?;
+        match &self.tensors {
+            Stored::Files(views) => Ok(Matrix::f32(rows, columns, values(name, &views[name])?)),
+            Stored::Bundle { bundle, path } => {
+                let name = format!("{path}{name}");
+                let matrix = bundle.tensors.borrow_mut().matrix(&name, self.keep);
+                matrix.ok_or_else(|| self.missing(&name))
+            }
         }
-        Ok(values)
     }
 
     /// Shape of a tensor that stands outside the prefix.
-    pub fn shape_full(&self, name: &str) -> Result<&[usize]> {
-        Ok(self.view(name)?.shape())
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`].
+    pub fn shape_full(&self, name: &str) -> Result<Vec<usize>> {
+        self.shape(name).ok_or_else(|| self.missing(name))
     }
 
-    /// Name of the type that most of the weights are stored in, e.g. `f32`.
+    /// Name of the type that most of the weights are stored in, e.g. `f32`, or a bundle's `q8`.
     pub fn dtype(&self) -> String {
-        let largest = self.tensors.values().max_by_key(|view| view.data().len());
-        largest.map_or_else(String::new, |view| format!("{:?}", view.dtype()).to_lowercase())
+        match &self.tensors {
+            Stored::Files(views) => {
+                let largest = views.values().max_by_key(|view| view.data().len());
+                largest.map_or_else(String::new, |v| format!("{:?}", v.dtype()).to_lowercase())
+            }
+            Stored::Bundle { bundle, .. } => bundle.manifest.dtype.name().to_owned(),
+        }
     }
 
-    /// Bytes of all tensors.
+    /// Bytes of all tensors; of a bundle, those of the whole model.
     pub fn byte_len(&self) -> usize {
-        self.tensors.values().map(|view| view.data().len()).sum()
+        match &self.tensors {
+            Stored::Files(views) => views.values().map(|view| view.data().len()).sum(),
+            Stored::Bundle { bundle, .. } => bundle.tensors.borrow().byte_len(),
+        }
+    }
+
+    /// All tensors, in order of their names; of a bundle, those of the whole model.
+    pub fn tensors(&self) -> Vec<TensorInfo> {
+        match &self.tensors {
+            Stored::Files(views) => {
+                views.iter().map(|(name, view)| view_info(name, view)).collect()
+            }
+            Stored::Bundle { bundle, .. } => {
+                let tensors = bundle.tensors.borrow();
+                let info = |(name, tensor): (&String, &Tensor)| TensorInfo {
+                    name: name.clone(),
+                    dtype: tensor.dtype().to_owned(),
+                    shape: tensor.shape().to_vec(),
+                    bytes: tensor.byte_len(),
+                };
+                tensors.iter().map(info).collect()
+            }
+        }
     }
 
     fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
-    fn view(&self, name: &str) -> Result<&TensorView<'a>> {
-        self.tensors
-            .get(name)
-            .ok_or_else(|| Error::MissingTensor { file: self.file.clone(), name: name.to_owned() })
+    /// The shape that a tensor means, however it is stored.
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        match &self.tensors {
+            Stored::Files(views) => Some(views.get(name)?.shape().to_vec()),
+            Stored::Bundle { bundle, path } => {
+                bundle.tensors.borrow().get(&format!("{path}{name}")).map(Tensor::meant_shape)
+            }
+        }
+    }
+
+    fn expect_shape(&self, name: &str, expected: &[usize]) -> Result<()> {
+        let found = self.shape_full(name)?;
+        match found == expected {
+            true => Ok(()),
+            false => {
+                let (name, expected) = (name.to_owned(), expected.to_vec());
+                Err(Error::TensorShape { name, expected, found })
+            }
+        }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        Error::MissingTensor { file: self.file.clone(), name: name.to_owned() }
+    }
+}
+
+fn views<'a>(
+    files: &'a CheckpointFiles,
+    names: &[String],
+) -> Result<BTreeMap<String, TensorView<'a>>> {
+    let mut tensors = BTreeMap::new();
+    for name in names {
+        let bytes =
+            files.get(name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
+        let invalid = |reason: String| Error::InvalidSafetensors { file: name.clone(), reason };
+        let parsed = SafeTensors::deserialize(bytes).map_err(|e| invalid(e.to_string()))?;
+        for (tensor, view) in parsed.tensors() {
+            if tensors.insert(tensor.clone(), view).is_some() {
+                return Err(invalid(format!("tensor {tensor} is in two files")));
+            }
+        }
+    }
+    Ok(tensors)
+}
+
+fn view_info(name: &str, view: &TensorView<'_>) -> TensorInfo {
+    TensorInfo {
+        name: name.to_owned(),
+        dtype: format!("{:?}", view.dtype()),
+        shape: view.shape().to_vec(),
+        bytes: view.data().len(),
+    }
+}
+
+fn values(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>> {
+    let values = to_f32(view).ok_or_else(|| Error::TensorType {
+        name: name.to_owned(),
+        found: format!("{:?}", view.dtype()),
+    })?;
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(Error::TensorNotFinite { name: name.to_owned() }),
     }
 }
 

@@ -14,6 +14,14 @@ pub enum CliError {
     NoFolder { path: PathBuf },
     #[error("cannot write {name}: {source}")]
     Write { name: String, source: io::Error },
+    /// Nothing is overwritten.
+    #[error("cannot write {}: it {reason}", path.display())]
+    OutputInUse { path: PathBuf, reason: &'static str },
+    /// A conversion loses more than it may.
+    #[error(
+        "the conversion loses {loss:.4} (1 less the mean cosine with the checkpoint), more than {limit}"
+    )]
+    Loss { loss: f64, limit: f64 },
     /// A line of a data file is wrong.
     #[error("{file}:{line}:{column}: {reason}")]
     Line { file: String, line: usize, column: usize, reason: String },
@@ -23,13 +31,13 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Line { .. } => 65,
+            CliError::Line { .. } | CliError::Loss { .. } => 65,
             CliError::Library(error) => match error.code() {
                 "DEVICE_LOST" | "NON_FINITE" | "ABORTED" => 70,
                 _ => 65,
             },
             CliError::Read { .. } | CliError::NoFolder { .. } => 66,
-            CliError::Write { .. } => 74,
+            CliError::Write { .. } | CliError::OutputInUse { .. } => 74,
         }
     }
 

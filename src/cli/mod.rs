@@ -1,14 +1,19 @@
 //! Arguments, and the command that each verb runs. The only code of this crate that touches files,
 //! the console or the clock.
 
+mod convert;
 mod encode;
 mod error;
 mod eval;
+mod inspect;
 mod jsonl;
 mod metrics;
 mod model;
+mod parity;
 mod progress;
+mod readme;
 mod rerank;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -20,7 +25,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    success
   2    wrong usage
-  65   bad input data, or a checkpoint that is damaged or not supported
+  65   bad input data, a model that is damaged or not supported, or a conversion that loses too much
   66   a file or folder that cannot be read
   70   an error inside tabrank
   74   output that cannot be written";
@@ -38,13 +43,16 @@ enum Command {
     Rerank(rerank::RerankArgs),
     Eval(eval::EvalArgs),
     Encode(encode::EncodeArgs),
+    Convert(convert::ConvertArgs),
+    Inspect(inspect::InspectArgs),
+    Verify(verify::VerifyArgs),
 }
 
-/// The checkpoint that a verb works with.
+/// The model that a verb works with.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// Checkpoint folder: config.json, tokenizer.json, model.safetensors and what its layout adds
-    /// (PyLate, Stanford, sentence-transformers or plain transformers).
+    /// A bundle of `tabrank convert`, or a checkpoint folder: config.json, tokenizer.json, model.safetensors and
+    /// what its layout adds (PyLate, Stanford, sentence-transformers or plain transformers).
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
 }
@@ -62,5 +70,8 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Rerank(args) => rerank::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Encode(args) => encode::run(&args),
+        Command::Convert(args) => convert::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a checkpoint folder: asks the library which file is wanted next until it has them all.
+//! Reads a bundle or checkpoint folder: asks the library which file is wanted next until it has them all.
 
 use std::path::Path;
 use std::{fs, io};
@@ -8,21 +8,28 @@ use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
 
 use super::CliError;
 
-/// Loads the checkpoint in `folder` on the CPU and prints its warnings.
+/// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
 pub fn load(folder: &Path) -> Result<Reranker, CliError> {
-    if !folder.is_dir() {
-        return Err(CliError::NoFolder { path: folder.to_owned() });
-    }
-    let files = read(folder)?;
-    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
-    let reranker = block_on(Reranker::load(&files, &options, &mut Unobserved))?;
+    let reranker = load_files(&read(folder)?)?;
+    let info = reranker.info();
+    eprintln!("tabrank: {}: {} weights", info.architecture, info.dtype);
     for warning in reranker.warnings() {
         eprintln!("tabrank: warning: {}", warning.message);
     }
     Ok(reranker)
 }
 
-fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
+/// Loads a model on the CPU.
+pub fn load_files(files: &CheckpointFiles) -> Result<Reranker, CliError> {
+    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
+    Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
+}
+
+/// The files of a bundle or checkpoint.
+pub fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
+    if !folder.is_dir() {
+        return Err(CliError::NoFolder { path: folder.to_owned() });
+    }
     let mut files = CheckpointFiles::new();
     loop {
         let wanted = files.wanted()?;

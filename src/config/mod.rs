@@ -6,12 +6,14 @@
 //! Hugging Face and PyLate.
 
 mod bert;
+mod products;
 mod text;
 
 use crate::checkpoint::{CheckpointFiles, Fields, Module, ModuleKind};
 use crate::error::{Error, Result, Warning};
 
 pub use bert::BertConfig;
+pub use products::{Product, Role};
 pub use text::{BertNormalization, LowerCase, QueryExpansion, TextConfig, TokenizerConfig};
 
 /// Largest model that is taken; a file that asks for more is damaged or hostile.
@@ -143,7 +145,9 @@ impl ModelConfig {
         if layout == Layout::Plain {
             warnings.push(no_head());
         }
-        Ok(Self { layout, encoder, tokenizer, text, projection, dimension, warnings })
+        let model = Self { layout, encoder, tokenizer, text, projection, dimension, warnings };
+        files.check_tensors(&model.tensors())?;
+        Ok(model)
     }
 }
 

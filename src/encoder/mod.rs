@@ -59,4 +59,19 @@ impl Encoder {
             Encoder::Bert(bert) => bert.forward(batch, watch),
         }
     }
+
+    /// Shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
+    pub fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
+        struct Inputs<'a>(&'a mut dyn FnMut(&str, &Tensor<2>));
+        impl Watch for Inputs<'_> {
+            fn wants_inputs(&self) -> bool {
+                true
+            }
+
+            fn input(&mut self, product: &str, x: &Tensor<2>) {
+                (self.0)(product, x);
+            }
+        }
+        self.forward(batch, &mut Inputs(each));
+    }
 }

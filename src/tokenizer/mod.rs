@@ -122,6 +122,26 @@ impl Tokenizer {
         self.inner.id_to_token(id).unwrap_or_default()
     }
 
+    /// Ids of the special tokens.
+    pub(crate) fn special_ids(&self) -> HashSet<u32> {
+        let added = self.inner.get_added_tokens_decoder();
+        added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
+    }
+
+    /// Ids of the special tokens that go before and behind every text.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTokenizer`].
+    pub(crate) fn frame(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let framed = self.inner.encode("a", true).map_err(|error| invalid(error.to_string()))?;
+        let inserted = framed.get_special_tokens_mask();
+        let before = inserted.iter().take_while(|&&flag| flag == 1).count();
+        let after = inserted.iter().rev().take_while(|&&flag| flag == 1).count();
+        let ids = framed.get_ids();
+        let end = ids.len().saturating_sub(after).max(before);
+        Ok((ids[..before].to_vec(), ids[end..].to_vec()))
+    }
+
     /// Prefix, text and special tokens, cut to the kind's length.
     fn real_tokens(&self, side: &Side, text: &str) -> tokenizers::Result<TokenSequence> {
         let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };

@@ -1,0 +1,173 @@
+//! `tabrank convert`: a checkpoint folder into a bundle.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use pollster::block_on;
+use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Source, convert};
+
+use super::parity::{self, Parity};
+use super::progress::Progress;
+use super::{CliError, model, readme};
+
+/// Convert a checkpoint into a bundle: smaller weights, every file hashed.
+///
+/// The bundle is a folder that every --model takes and that the browser loads from a URL. Before it is written, it is
+/// held against the checkpoint on a few built-in sentences; --max-error says how much it may lose.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  tabrank convert models/all-MiniLM-L6-v2 --dtype q8 -o bundles/all-MiniLM-L6-v2-q8
+  tabrank convert colbert --dtype q4 -o colbert-q4 --repository me/colbert --license mit")]
+pub struct ConvertArgs {
+    /// The checkpoint folder.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// How matrices are stored: f32 (exact), f16, q8 (a quarter of f32) or q4 (an eighth).
+    #[arg(long)]
+    dtype: DtypeArg,
+    /// The folder to make.
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// Largest loss that is taken: 1 less the mean cosine of an embedding with the checkpoint's
+    /// [default: 0.02, for q4 0.1].
+    #[arg(long, value_name = "LOSS")]
+    max_error: Option<f64>,
+    /// Where the checkpoint came from, for the manifest.
+    #[arg(long)]
+    repository: Option<String>,
+    /// The checkpoint's commit, for the manifest.
+    #[arg(long)]
+    revision: Option<String>,
+    /// The checkpoint's license, for the manifest [default: what its README.md says].
+    #[arg(long)]
+    license: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DtypeArg {
+    F32,
+    F16,
+    Q8,
+    Q4,
+}
+
+impl DtypeArg {
+    fn dtype(self) -> Dtype {
+        match self {
+            DtypeArg::F32 => Dtype::F32,
+            DtypeArg::F16 => Dtype::F16,
+            DtypeArg::Q8 => Dtype::Q8,
+            DtypeArg::Q4 => Dtype::Q4,
+        }
+    }
+}
+
+pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
+    let files = model::read(&args.folder)?;
+    check_output(args)?;
+    let options = options(args);
+    let reference = parity::encode(&model::load_files(&files)?)?;
+    let mut progress = Progress::new("convert", 0);
+    let bundle = block_on(convert(files, &options, &mut progress))?;
+    drop(progress);
+    let converted = CheckpointFiles::from_bundle(&bundle)?;
+    let sizes = sizes(&converted)?;
+    let found = parity::encode(&model::load_files(&converted)?)?;
+    let parity = parity::compare(&reference, &found);
+    check_parity(args, &parity)?;
+    write(&args.output, &bundle)?;
+    print(&args.output, &bundle, &sizes, &parity)
+        .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+}
+
+fn options(args: &ConvertArgs) -> ConvertOptions {
+    let license = args.license.clone().or_else(|| readme::license(&args.folder));
+    let (repository, revision) = (args.repository.clone(), args.revision.clone());
+    ConvertOptions { dtype: args.dtype.dtype(), source: Source { repository, revision, license } }
+}
+
+/// Nothing is ever overwritten.
+fn check_output(args: &ConvertArgs) -> Result<(), CliError> {
+    let used = |reason| CliError::OutputInUse { path: args.output.clone(), reason };
+    let Ok(output) = args.output.canonicalize() else {
+        return Ok(());
+    };
+    if args.folder.canonicalize().is_ok_and(|folder| folder == output) {
+        return Err(used("is the checkpoint itself"));
+    }
+    match fs::read_dir(&output) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(used("is not empty")),
+        },
+        Err(_) => Err(used("is not a folder")),
+    }
+}
+
+fn check_parity(args: &ConvertArgs, parity: &Parity) -> Result<(), CliError> {
+    let limit = args.max_error.unwrap_or(match args.dtype {
+        DtypeArg::Q4 => 0.1,
+        DtypeArg::F32 | DtypeArg::F16 | DtypeArg::Q8 => 0.02,
+    });
+    let loss = 1.0 - parity.mean;
+    // Written so that a loss that is no number fails.
+    if loss <= limit { Ok(()) } else { Err(CliError::Loss { loss, limit }) }
+}
+
+/// Writes into a folder beside the target and renames it, so that no half bundle is ever there.
+fn write(output: &Path, bundle: &BundleFiles) -> Result<(), CliError> {
+    let failed = |source| CliError::Write { name: output.display().to_string(), source };
+    let parent = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let work = tempfile::Builder::new().prefix(".tabrank-").tempdir_in(parent).map_err(failed)?;
+    // A folder inside it, since the temporary one can be read by nobody else.
+    let folder = work.path().join("bundle");
+    fs::create_dir(&folder).map_err(failed)?;
+    for (name, bytes) in &bundle.files {
+        write_file(&folder.join(name), bytes).map_err(failed)?;
+    }
+    if output.exists() {
+        fs::remove_dir(output).map_err(failed)?;
+    }
+    fs::rename(&folder, output).map_err(failed)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().expect("a file of the bundle lies in its folder"))?;
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Bytes of the tensors of each type, in order of the types' names.
+fn sizes(files: &CheckpointFiles) -> Result<Vec<(String, usize)>, CliError> {
+    let mut sizes = std::collections::BTreeMap::new();
+    for tensor in files.tensors()? {
+        *sizes.entry(tensor.dtype).or_default() += tensor.bytes;
+    }
+    Ok(sizes.into_iter().collect())
+}
+
+fn print(
+    output: &Path,
+    bundle: &BundleFiles,
+    sizes: &[(String, usize)],
+    parity: &Parity,
+) -> io::Result<()> {
+    let total: usize = bundle.files.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: {} files, {total} bytes", output.display(), bundle.files.len())?;
+    for (dtype, bytes) in sizes {
+        writeln!(out, "  {dtype:<4} {bytes:>12} bytes of weights")?;
+    }
+    writeln!(
+        out,
+        "parity with the checkpoint over {} tokens: mean cosine {:.6}, worst {:.6}",
+        parity.tokens, parity.mean, parity.worst
+    )
+}

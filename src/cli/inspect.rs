@@ -1,0 +1,194 @@
+//! `tabrank inspect`: what is in this folder?
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tabrank::config::Layout;
+use tabrank::{CheckpointFiles, ModelConfig};
+
+use super::{CliError, model, readme};
+
+/// Show what a bundle or a checkpoint holds.
+///
+/// Kind, architecture, widths and lengths, license, files, and every tensor with its type, shape and size.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  tabrank inspect models/all-MiniLM-L6-v2
+  tabrank inspect --json bundles/all-MiniLM-L6-v2-q8 | jq '.tensors[] | select(.dtype == \"I8\") | .name'")]
+pub struct InspectArgs {
+    /// The bundle or checkpoint folder.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    /// `bundle` or `checkpoint`.
+    kind: &'static str,
+    /// Version of a bundle's format.
+    version: Option<String>,
+    /// Type of a bundle's matrices, or of a checkpoint's largest tensor.
+    dtype: String,
+    architecture: &'static str,
+    layout: &'static str,
+    layers: usize,
+    hidden_size: usize,
+    dimension: usize,
+    vocabulary_size: usize,
+    query_length: usize,
+    document_length: usize,
+    repository: Option<String>,
+    revision: Option<String>,
+    license: Option<String>,
+    weight_bytes: usize,
+    files: Vec<FileRow>,
+    tensors: Vec<TensorRow>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FileRow {
+    name: String,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TensorRow {
+    name: String,
+    dtype: String,
+    shape: Vec<usize>,
+    bytes: usize,
+}
+
+pub fn run(args: &InspectArgs) -> Result<(), CliError> {
+    let files = model::read(&args.folder)?;
+    let report = report(args, &files)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = match args.json {
+        true => serde_json::to_writer_pretty(&mut out, &report)
+            .map_err(io::Error::from)
+            .and_then(|()| out.write_all(b"\n")),
+        false => print(&mut out, &report),
+    };
+    written
+        .and_then(|()| out.flush())
+        .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+}
+
+fn report(args: &InspectArgs, files: &CheckpointFiles) -> Result<Report, CliError> {
+    let config = ModelConfig::from_files(files)?;
+    let tensors = tensors(files)?;
+    let manifest = files.manifest();
+    let source = manifest.map(|manifest| manifest.source.clone()).unwrap_or_default();
+    let largest = tensors.iter().max_by_key(|tensor| tensor.bytes);
+    Ok(Report {
+        kind: if manifest.is_some() { "bundle" } else { "checkpoint" },
+        version: manifest.map(|manifest| manifest.version.clone()),
+        dtype: match manifest {
+            Some(manifest) => manifest.dtype.name().to_owned(),
+            None => largest.map(|tensor| tensor.dtype.to_lowercase()).unwrap_or_default(),
+        },
+        architecture: config.encoder.name(),
+        layout: layout(config.layout),
+        layers: config.encoder.layers(),
+        hidden_size: config.encoder.hidden_size(),
+        dimension: config.dimension,
+        vocabulary_size: config.encoder.vocab_size(),
+        query_length: config.text.query_length,
+        document_length: config.text.document_length,
+        repository: source.repository,
+        revision: source.revision,
+        license: source.license.or_else(|| readme::license(&args.folder)),
+        weight_bytes: tensors.iter().map(|tensor| tensor.bytes).sum(),
+        files: file_rows(files),
+        tensors,
+        warnings: config.warnings.into_iter().map(|warning| warning.message).collect(),
+    })
+}
+
+fn layout(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Plain => "plain",
+        Layout::PyLate => "pylate",
+        Layout::Stanford => "stanford",
+        Layout::SentenceTransformers => "sentence-transformers",
+    }
+}
+
+fn tensors(files: &CheckpointFiles) -> Result<Vec<TensorRow>, CliError> {
+    let row = |t: tabrank::checkpoint::TensorInfo| TensorRow {
+        name: t.name,
+        dtype: t.dtype,
+        shape: t.shape,
+        bytes: t.bytes,
+    };
+    Ok(files.tensors()?.into_iter().map(row).collect())
+}
+
+fn file_rows(files: &CheckpointFiles) -> Vec<FileRow> {
+    match files.manifest() {
+        Some(manifest) => manifest
+            .entries()
+            .map(|entry| FileRow {
+                name: entry.name.clone(),
+                bytes: entry.integrity.bytes,
+                sha256: Some(entry.integrity.sha256.clone()),
+            })
+            .collect(),
+        None => files
+            .iter()
+            .map(|(name, bytes)| FileRow {
+                name: name.to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: None,
+            })
+            .collect(),
+    }
+}
+
+fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+    let version = report.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+    writeln!(
+        out,
+        "{}{version}, {} ({}), {}",
+        report.kind, report.architecture, report.layout, report.dtype
+    )?;
+    writeln!(
+        out,
+        "{} layers, hidden size {}, embeddings of {}, vocabulary of {}",
+        report.layers, report.hidden_size, report.dimension, report.vocabulary_size
+    )?;
+    writeln!(
+        out,
+        "queries up to {} tokens, documents up to {}",
+        report.query_length, report.document_length
+    )?;
+    writeln!(
+        out,
+        "repository {}, revision {}, license {}",
+        or_unknown(&report.repository),
+        or_unknown(&report.revision),
+        or_unknown(&report.license)
+    )?;
+    writeln!(out, "\n{} files", report.files.len())?;
+    for file in &report.files {
+        writeln!(out, "{:>12}  {}", file.bytes, file.name)?;
+    }
+    writeln!(out, "\n{} tensors, {} bytes", report.tensors.len(), report.weight_bytes)?;
+    for tensor in &report.tensors {
+        let shape = format!("{:?}", tensor.shape);
+        writeln!(out, "{:>12}  {:<4} {shape:<16} {}", tensor.bytes, tensor.dtype, tensor.name)?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "\nwarning: {warning}")?;
+    }
+    Ok(())
+}

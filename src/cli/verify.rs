@@ -1,0 +1,38 @@
+//! `tabrank verify`: is this model whole?
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{CliError, model};
+
+/// Check a bundle or a checkpoint: every hash, every tensor, and whether it loads.
+///
+/// Exit code 0 if it is whole; 65 with the culprit on stderr if it is not.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Example:
+  tabrank verify bundles/all-MiniLM-L6-v2-q8")]
+pub struct VerifyArgs {
+    /// The bundle or checkpoint folder.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
+    let files = model::read(&args.folder)?;
+    let tensors = files.tensors()?;
+    model::load_files(&files)?;
+    let hashes = match files.manifest() {
+        Some(manifest) => format!("{} files have their hashes", manifest.entries().count()),
+        None => "a checkpoint has no hashes".to_owned(),
+    };
+    let bytes: usize = tensors.iter().map(|tensor| tensor.bytes).sum();
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "{}: whole; {hashes}; {} tensors of {bytes} bytes load",
+        args.folder.display(),
+        tensors.len()
+    )
+    .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+}

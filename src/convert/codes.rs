@@ -1,0 +1,116 @@
+//! Which codes and scales come closest to the weights?
+
+use half::f16;
+
+use crate::quantize::{BLOCK, NIBBLE_ZERO, Values};
+
+/// Below every scale, so that a row of zeros divides by something.
+const TINY: f32 = 1e-30;
+/// Codes that the largest weight of a q4 block is tried at. Beyond -8 it is cut off, and the others gain.
+const LARGEST: [f32; 6] = [-9.0, -8.5, -8.0, -7.5, -7.0, -6.5];
+
+/// A scale a row, from the row's largest magnitude; codes up to `limit`, halves to even. `values` `[rows, columns]` are
+/// divided by `equalizer` first.
+pub fn q8(values: &[f32], columns: usize, equalizer: Option<&[f32]>, limit: i8) -> Values {
+    let limit = f32::from(limit);
+    let mut codes = Vec::with_capacity(values.len());
+    let mut scales = Vec::with_capacity(values.len() / columns);
+    for row in values.chunks_exact(columns) {
+        let row = divided(row, equalizer);
+        let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let scale = largest.max(TINY) / limit;
+        let code = |value: &f32| (value / scale).round_ties_even().clamp(-limit, limit) as i8;
+        codes.extend(row.iter().map(code));
+        scales.push(scale);
+    }
+    Values::Q8 { codes, scales }
+}
+
+/// A scale a block of 32, searched for the smallest error weighted by `importance` `[columns]` (1 if absent). `values`
+/// `[rows, columns]` are divided by `equalizer` first; columns are a multiple of 32.
+pub fn q4(
+    values: &[f32],
+    columns: usize,
+    equalizer: Option<&[f32]>,
+    importance: Option<&[f32]>,
+) -> Values {
+    let mut nibbles = Vec::with_capacity(values.len() / 2);
+    let mut scales = Vec::with_capacity(values.len() / BLOCK);
+    let ones = vec![1.0; columns];
+    let importance = importance.unwrap_or(&ones);
+    for row in values.chunks_exact(columns) {
+        let row = divided(row, equalizer);
+        let (blocks, _) = row.as_chunks::<BLOCK>();
+        let (weights, _) = importance.as_chunks::<BLOCK>();
+        for (block, weights) in blocks.iter().zip(weights) {
+            let scale = best_scale(block, weights);
+            let codes = codes(block, scale.to_f32()).map(|code| (code as i8 + 8) as u8);
+            nibbles.extend(codes.chunks_exact(2).map(|pair| pair[0] | pair[1] << 4));
+            scales.push(scale);
+        }
+    }
+    Values::Q4 { nibbles, scales }
+}
+
+fn divided(row: &[f32], equalizer: Option<&[f32]>) -> Vec<f32> {
+    match equalizer {
+        Some(equalizer) => {
+            row.iter().zip(equalizer).map(|(value, factor)| value / factor).collect()
+        }
+        None => row.to_vec(),
+    }
+}
+
+/// For each code of the largest weight: round, fit the scale to the codes by least squares, round again, and keep the
+/// scale with the smallest error.
+fn best_scale(block: &[f32; BLOCK], weights: &[f32; BLOCK]) -> f16 {
+    let mut largest = 0.0f32;
+    for &value in block {
+        if value.abs() > largest.abs() {
+            largest = value;
+        }
+    }
+    let (mut best, mut least) = (f16::ONE, f32::INFINITY);
+    for code in LARGEST {
+        let scale = fitted(block, weights, largest / code);
+        let wide = scale.to_f32();
+        let codes = codes(block, wide);
+        let error = sum(|i| {
+            let difference = codes[i] * wide - block[i];
+            weights[i] * (difference * difference)
+        });
+        if error < least {
+            (best, least) = (scale, error);
+        }
+    }
+    best
+}
+
+/// The scale that fits the codes of `scale` best.
+fn fitted(block: &[f32; BLOCK], weights: &[f32; BLOCK], scale: f32) -> f16 {
+    let codes = codes(block, if scale == 0.0 { 1.0 } else { scale });
+    let denominator = sum(|i| weights[i] * codes[i] * codes[i]);
+    let numerator = sum(|i| weights[i] * codes[i] * block[i]);
+    match denominator > 0.0 {
+        true => f16::from_f32(numerator / denominator.max(TINY)),
+        false => f16::ZERO,
+    }
+}
+
+/// Codes from -8 to 7; all zero with a scale of zero.
+fn codes(block: &[f32; BLOCK], scale: f32) -> [f32; BLOCK] {
+    let zero = f32::from(NIBBLE_ZERO);
+    match scale == 0.0 {
+        true => [0.0; BLOCK],
+        false => block.map(|value| (value / scale).round_ties_even().clamp(-zero, zero - 1.0)),
+    }
+}
+
+/// In the order of numpy, which the reference is written in: eight sums, then those in pairs.
+fn sum(term: impl Fn(usize) -> f32) -> f32 {
+    let mut sums: [f32; 8] = std::array::from_fn(&term);
+    for i in 8..BLOCK {
+        sums[i % 8] += term(i);
+    }
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+}

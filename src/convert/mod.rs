@@ -1,0 +1,168 @@
+//! How does a checkpoint become a bundle?
+//!
+//! | step | question | where |
+//! | --- | --- | --- |
+//! | calibrate | How large is each input channel of each product? | `calibrate` |
+//! | equalize | Which factor moves between weights and inputs? | [`equalizer`] |
+//! | quantize | Which codes and scales come closest to the weights? | [`q8`], [`q4`] |
+//! | pack | Which bytes go into which file? | [`crate::bundle`] |
+//!
+//! All of it is a function of the checkpoint and the options: no texts are needed, and the same input gives the same
+//! bytes on the same kind of machine.
+
+mod calibrate;
+mod channels;
+mod codes;
+
+use half::f16;
+
+pub use channels::{Exponents, equalizer};
+pub use codes::{q4, q8};
+
+use crate::bundle::{BundleFiles, BundleWriter, Source, Tensor, TensorKind, TensorSpec, store};
+use crate::checkpoint::{CheckpointFiles, Weights};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::observer::{Observer, Stage};
+use crate::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use calibrate::Calibration;
+use channels::Channels;
+
+/// What to convert into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvertOptions {
+    /// The type that matrices are stored in.
+    pub dtype: Dtype,
+    /// What the manifest says of the checkpoint's origin.
+    pub source: Source,
+}
+
+/// Makes a bundle of a complete checkpoint. The observer sees the share that is done and can stop it.
+///
+/// # Errors
+/// [`Error::AlreadyBundle`], [`Error::Aborted`], [`Error::TensorNotFinite`] for weights that the type cannot hold, and
+/// what the checkpoint's files say wrongly.
+pub async fn convert(
+    files: CheckpointFiles,
+    options: &ConvertOptions,
+    observer: &mut impl Observer,
+) -> Result<BundleFiles> {
+    if let Some(manifest) = files.manifest() {
+        return Err(Error::AlreadyBundle { dtype: manifest.dtype.name() });
+    }
+    observer.stage(Stage::Convert);
+    let config = ModelConfig::from_files(&files)?;
+    let total = calibrate::SEQUENCES + config.tensors().len();
+    let calibration = match options.dtype {
+        Dtype::F32 | Dtype::F16 => Calibration::new(),
+        Dtype::Q8 | Dtype::Q4 => calibrate::run(&files, &config, total, observer).await?,
+    };
+    let groups = groups(&files, &config, options.dtype)?;
+    let channels = Channels::of(&config.encoder, &groups[0].weights, &calibration)?;
+    let mut writer = BundleWriter::default();
+    files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
+    let mut done = calibrate::SEQUENCES;
+    for group in &groups {
+        for spec in &group.specs {
+            let tensors = group.convert(spec, &channels)?;
+            tensors.into_iter().for_each(|(name, tensor)| writer.tensor(&name, tensor));
+            done += 1;
+            if observer.batch_done(done, total).await.is_break() {
+                return Err(Error::Aborted);
+            }
+        }
+    }
+    Ok(writer.finish(options.dtype, options.source.clone()))
+}
+
+/// Tensors that come out of the same files.
+struct Group<'a> {
+    weights: Weights<'a>,
+    /// What only the bundle puts before their names.
+    path: String,
+    specs: Vec<TensorSpec>,
+    /// The type that their matrices get.
+    dtype: Dtype,
+}
+
+/// The backbone's tensors, then each Dense module's.
+fn groups<'a>(
+    files: &'a CheckpointFiles,
+    config: &ModelConfig,
+    dtype: Dtype,
+) -> Result<Vec<Group<'a>>> {
+    let backbone = files.backbone_files()?;
+    let (prefix, probe) = config.encoder.prefix();
+    let mut groups = vec![Group {
+        weights: Weights::open(files, &backbone)?.with_prefix(prefix, probe),
+        path: String::new(),
+        specs: config.encoder.tensors(),
+        dtype,
+    }];
+    for dense in config.dense() {
+        let path = dense.tensor_path(config.layout).to_owned();
+        let names = if path.is_empty() { &backbone } else { &vec![dense.file.clone()] };
+        let weights = Weights::open(files, names)?;
+        // A projection is small, and all that it loses ends in the embeddings.
+        let dtype = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
+        groups.push(Group { weights, path, specs: dense.tensors(config.layout), dtype });
+    }
+    Ok(groups)
+}
+
+impl Group<'_> {
+    /// The tensors that `spec` is stored as.
+    fn convert(&self, spec: &TensorSpec, channels: &Channels) -> Result<Vec<(String, Tensor)>> {
+        let values = self.weights.read(&self.name(spec), &spec.shape)?;
+        if spec.kind == TensorKind::Plain {
+            return Ok(vec![(spec.name.clone(), Tensor::f32(spec.shape.clone(), values))]);
+        }
+        let matrix = self.quantize(spec, values, channels);
+        match scales_are_finite(&matrix.values) {
+            true => Ok(store(&spec.name, matrix)),
+            false => Err(Error::TensorNotFinite { name: spec.name.clone() }),
+        }
+    }
+
+    /// The checkpoint's own name; old saves call a LayerNorm's tensors gamma and beta.
+    fn name(&self, spec: &TensorSpec) -> String {
+        let name = spec.name.strip_prefix(&self.path).unwrap_or(&spec.name);
+        let old = |new: &str, old: &str| {
+            let stem = name.strip_suffix(new).filter(|stem| stem.ends_with("LayerNorm."))?;
+            Some(format!("{stem}{old}")).filter(|name| self.weights.contains(name))
+        };
+        old("weight", "gamma").or_else(|| old("bias", "beta")).unwrap_or_else(|| name.to_owned())
+    }
+
+    fn quantize(&self, spec: &TensorSpec, values: Vec<f32>, channels: &Channels) -> Matrix {
+        let (rows, columns) = (spec.shape[0], spec.shape[1]);
+        let (equalizer, importance) = match self.dtype {
+            Dtype::F32 | Dtype::F16 => (None, None),
+            Dtype::Q8 | Dtype::Q4 => channels.get(&spec.name),
+        };
+        let limit = match spec.kind {
+            TensorKind::Table => TABLE_CODE,
+            TensorKind::Product | TensorKind::Plain => PRODUCT_CODE,
+        };
+        let values = match self.dtype {
+            Dtype::F32 => Values::F32(values),
+            Dtype::F16 => Values::F16(values.into_iter().map(f16::from_f32).collect()),
+            Dtype::Q4 if columns.is_multiple_of(BLOCK) => {
+                q4(&values, columns, equalizer, importance)
+            }
+            Dtype::Q8 | Dtype::Q4 => q8(&values, columns, equalizer, limit),
+        };
+        Matrix { rows, columns, values, equalizer: equalizer.map(<[f32]>::to_vec) }
+    }
+}
+
+/// Half precision ends at 65504.
+fn scales_are_finite(values: &Values) -> bool {
+    match values {
+        Values::F32(_) => true,
+        Values::F16(values) | Values::Q4 { scales: values, .. } => {
+            values.iter().all(|value| value.is_finite())
+        }
+        Values::Q8 { scales, .. } => scales.iter().all(|scale| scale.is_finite()),
+    }
+}
