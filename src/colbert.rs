@@ -1,8 +1,8 @@
 //! Which vectors are kept, at which width? Tokenizer, encoder and projection together: texts →
 //! [`TokenEmbeddings`].
 //!
-//! A text's embeddings are a function of the model and the text alone; which texts it is batched with
-//! only moves them by rounding.
+//! A text's embeddings are a function of the model and the text alone: on the CPU they are equal, bit for
+//! bit, whatever texts are computed beside it.
 
 use std::sync::Arc;
 
@@ -10,28 +10,18 @@ use burn::tensor::{Device, Tensor};
 
 use crate::batching;
 use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::config::{
-    Activation, DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION,
-};
+use crate::config::{DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION};
 use crate::device::read;
 use crate::embeddings::TokenEmbeddings;
-use crate::encoder::{Encoder, Linear, activate};
+use crate::encoder::{Encoder, Unwatched, Watch, pointwise};
 use crate::error::{Error, Result};
-use crate::observer::Observer;
+use crate::observer::{Observer, Unobserved};
+use crate::ops::{Linear, Pointwise, normalize};
 use crate::token_batch::{TextKind, TokenBatch, TokenSequence};
 use crate::tokenizer::Tokenizer;
 
-/// Most tokens of a batch, padding included. More does not make the products faster, only larger.
+/// Most tokens of a batch. More does not make the products faster, only larger.
 pub(crate) const BATCH_TOKENS: usize = 1_024;
-
-/// How batches are padded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Padding {
-    /// To the longest text.
-    Exact,
-    /// To a multiple of 16, so that a device compiles and checks few shapes.
-    Buckets,
-}
 
 /// A late-interaction model on one device.
 pub struct ColBert {
@@ -40,8 +30,7 @@ pub struct ColBert {
     projection: Vec<Projection>,
     dimension: usize,
     hidden_size: usize,
-    max_length: usize,
-    padding: Padding,
+    on_cpu: bool,
 }
 
 /// Every stage of one text, for tests and bug reports.
@@ -63,7 +52,6 @@ impl ColBert {
         config: &ModelConfig,
         tokenizer: Arc<Tokenizer>,
         device: &Device,
-        padding: Padding,
     ) -> Result<Self> {
         let backbone = Weights::open(files, &files.backbone_files()?)?;
         let projection = config
@@ -77,8 +65,7 @@ impl ColBert {
             projection,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),
-            max_length: config.encoder.max_length(),
-            padding,
+            on_cpu: *device == crate::device::cpu(),
         })
     }
 
@@ -153,60 +140,68 @@ impl ColBert {
     /// As [`ColBert::tokenize`] and [`ColBert::encode`].
     pub async fn inspect(&self, kind: TextKind, text: &str) -> Result<Inspection> {
         let tokens = self.tokenizer.tokenize(kind, 0, text)?;
-        let batch = TokenBatch::pad(&[&tokens], tokens.len());
-        let mut states = Vec::new();
-        self.encoder.forward_with(&batch, &mut |hidden| states.push(hidden.clone()));
+        let mut states = States::default();
+        self.encoder.forward(&TokenBatch::new([&tokens]), &mut states);
         let mut hidden_states = Vec::new();
-        for state in states {
+        for state in states.0 {
             hidden_states.push(read(state).await?);
         }
-        let embeddings = self
-            .encode(kind, std::slice::from_ref(&tokens), &mut crate::observer::Unobserved)
-            .await?;
+        let embeddings = self.encode(kind, std::slice::from_ref(&tokens), &mut Unobserved).await?;
         Ok(Inspection { tokens, hidden_states, embeddings })
     }
 
-    /// Encodes in batches of like length and reads back what `project` makes of the hidden states:
-    /// for each text the rows of all its tokens.
+    /// Encodes batch after batch and answers what `project` makes of the hidden states: for each text the rows of
+    /// all its tokens. A GPU is read once, at the end.
     async fn run(
         &self,
         kind: TextKind,
         sequences: &[TokenSequence],
-        project: impl Fn(Tensor<3>) -> Tensor<3>,
+        project: impl Fn(Tensor<2>) -> Tensor<2>,
         observer: &mut impl Observer,
     ) -> Result<Vec<Vec<f32>>> {
-        let lengths: Vec<usize> = sequences.iter().map(|s| self.padded(s.len())).collect();
-        let mut rows = vec![Vec::new(); sequences.len()];
-        let mut done = 0;
-        for indices in batching::by_length(&lengths, BATCH_TOKENS) {
-            let texts: Vec<&TokenSequence> = indices.iter().map(|&i| &sequences[i]).collect();
-            let batch = TokenBatch::pad(&texts, lengths[indices[0]]);
-            let output = project(self.encoder.forward(&batch));
-            let [_, length, width] = output.dims();
-            let values = read(output).await?;
-            for (text, (&index, sequence)) in indices.iter().zip(&texts).enumerate() {
-                let start = text * length * width;
-                let own = &values[start..start + sequence.len() * width];
-                check_finite(own, kind, index)?;
-                rows[index] = own.to_vec();
+        let lengths: Vec<usize> = sequences.iter().map(TokenSequence::len).collect();
+        let mut values = Vec::new();
+        let mut pending = Vec::new();
+        for range in batching::in_order(&lengths, BATCH_TOKENS) {
+            let done = range.end;
+            let batch = TokenBatch::new(&sequences[range]);
+            if !batch.ids.is_empty() {
+                let output = project(self.encoder.forward(&batch, &mut Unwatched));
+                match self.on_cpu {
+                    true => values.extend(read(output).await?),
+                    false => pending.push(output),
+                }
             }
-            done += indices.len();
             if observer.batch_done(done, sequences.len()).await.is_break() {
                 return Err(Error::Aborted);
             }
         }
-        Ok(rows)
-    }
-
-    fn padded(&self, length: usize) -> usize {
-        match self.padding {
-            Padding::Exact => length,
-            Padding::Buckets => length.next_multiple_of(16).min(self.max_length.max(length)),
+        if !pending.is_empty() {
+            values = read(Tensor::cat(pending, 0)).await?;
         }
+        let width = values.len() / lengths.iter().sum::<usize>().max(1);
+        let mut rest = values.as_slice();
+        let split = |(index, length): (usize, usize)| {
+            let (own, tail) = rest.split_at(length * width);
+            rest = tail;
+            check_finite(own, kind, index)?;
+            Ok(own.to_vec())
+        };
+        lengths.into_iter().enumerate().map(split).collect()
     }
 
-    fn project(&self, hidden: Tensor<3>) -> Tensor<3> {
+    fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.projection.iter().fold(hidden, |x, step| step.forward(x))
+    }
+}
+
+/// Keeps the hidden states.
+#[derive(Default)]
+struct States(Vec<Tensor<2>>);
+
+impl Watch for States {
+    fn hidden_state(&mut self, state: &Tensor<2>) {
+        self.0.push(state.clone());
     }
 }
 
@@ -218,7 +213,7 @@ enum Projection {
 
 struct Dense {
     linear: Linear,
-    activation: Activation,
+    activation: Pointwise,
     residual: Residual,
 }
 
@@ -247,24 +242,23 @@ impl Projection {
         };
         let weights = Weights::open(files, &names)?;
         let shape = [config.out_features, config.in_features];
-        let widths = [config.in_features, config.out_features];
-        let weight = weights.read_full(STANFORD_PROJECTION, &shape)?;
+        let weight = weights.matrix_full(STANFORD_PROJECTION, shape)?;
         let bias = match config.bias {
             true => Some(weights.read_full("linear.bias", &[config.out_features])?),
             false => None,
         };
         Ok(Projection::Dense(Box::new(Dense {
-            linear: Linear::new(weight, bias, widths, device),
-            activation: config.activation,
+            linear: Linear::new(weight, bias, device),
+            activation: pointwise(config.activation),
             residual: Residual::load(config, &weights, device)?,
         })))
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Projection::Normalize => normalize(x),
             Projection::Dense(dense) => {
-                let y = activate(dense.linear.forward(x.clone()), dense.activation);
+                let y = dense.linear.forward_then(x.clone(), dense.activation);
                 match &dense.residual {
                     Residual::None => y,
                     Residual::Input => y + x,
@@ -282,17 +276,11 @@ impl Residual {
             false => Residual::None,
             true if input == output => Residual::Input,
             true => {
-                let weight = weights.read_full("residual.weight", &[output, input])?;
-                Residual::Linear(Box::new(Linear::new(weight, None, [input, output], device)))
+                let weight = weights.matrix_full("residual.weight", [output, input])?;
+                Residual::Linear(Box::new(Linear::new(weight, None, device)))
             }
         })
     }
-}
-
-/// `x / max(‖x‖₂, 1e-12)` a row, as `torch.nn.functional.normalize`.
-fn normalize(x: Tensor<3>) -> Tensor<3> {
-    let norm = (x.clone() * x.clone()).sum_dim(2).sqrt().clamp_min(1e-12);
-    x / norm
 }
 
 /// Mean of the attended rows, L2-normalised.

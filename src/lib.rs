@@ -32,6 +32,7 @@ pub mod error;
 pub mod explain;
 pub mod maxsim;
 pub mod observer;
+pub mod ops;
 pub mod quantize;
 pub mod reranker;
 pub mod token_batch;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::colbert::{ColBert, Inspection, Padding};
+use crate::colbert::{ColBert, Inspection};
 use crate::config::{Layout, ModelConfig};
 use crate::device::{self, DeviceChoice, DeviceKind};
 use crate::device_check::{self, Contender};
@@ -117,7 +117,7 @@ impl Reranker {
         let tokenizer = Arc::new(Tokenizer::load(files, &config, &mut warnings)?);
         let info = info(files, &config)?;
         let cpu = device::cpu();
-        let model = ColBert::load(files, &config, tokenizer.clone(), &cpu, Padding::Exact)?;
+        let model = ColBert::load(files, &config, tokenizer.clone(), &cpu)?;
         let on_cpu = Self { model, device: cpu, kind: DeviceKind::Cpu, info, warnings };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
@@ -283,7 +283,7 @@ impl Reranker {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
         let device = device::webgpu().await?;
-        let model = ColBert::load(files, config, tokenizer, &device, Padding::Buckets)?;
+        let model = ColBert::load(files, config, tokenizer, &device)?;
         observer.stage(Stage::Check);
         let gpu = Contender { model: &model, device: &device };
         let cpu = Contender { model: &self.model, device: &self.device };
@@ -302,10 +302,7 @@ impl Reranker {
     }
 
     fn fallen_back(mut self, error: &Error) -> Self {
-        self.warnings.push(Warning {
-            code: "WEBGPU_FALLBACK",
-            message: format!("runs on the CPU: {error}"),
-        });
+        self.warnings.push(Warning { code: "WEBGPU_FALLBACK", message: error.to_string() });
         self
     }
 }

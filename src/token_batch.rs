@@ -1,4 +1,4 @@
-//! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]) and a padded batch's ([`TokenBatch`]).
+//! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]) and a batch's ([`TokenBatch`]).
 
 use std::fmt;
 
@@ -49,34 +49,26 @@ impl TokenSequence {
     }
 }
 
-/// Several sequences padded to one length, row-major `[batch, length]`.
-///
-/// Padding carries id 0 and is never attended to, so it reaches no other token; which rows yield
-/// embeddings stays with the [`TokenSequence`]s.
+/// Several sequences under each other, without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenBatch {
+    /// Ids of all tokens, text after text.
     pub ids: Vec<u32>,
+    /// For each of them whether it may be attended to.
     pub attention_mask: Vec<bool>,
-    pub batch: usize,
-    pub length: usize,
+    /// Tokens of each text.
+    pub lengths: Vec<usize>,
 }
 
 impl TokenBatch {
-    /// Pads `sequences` to `length`, which is at least the longest one's.
-    pub fn pad(sequences: &[&TokenSequence], length: usize) -> Self {
-        let batch = sequences.len();
-        let mut ids = vec![0; batch * length];
-        let mut attention_mask = vec![false; batch * length];
-        for (row, sequence) in sequences.iter().enumerate() {
-            let start = row * length;
-            ids[start..start + sequence.len()].copy_from_slice(&sequence.ids);
-            attention_mask[start..start + sequence.len()].copy_from_slice(&sequence.attention_mask);
+    /// Puts `sequences` under each other.
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a TokenSequence>) -> Self {
+        let mut batch = Self { ids: Vec::new(), attention_mask: Vec::new(), lengths: Vec::new() };
+        for sequence in sequences {
+            batch.ids.extend_from_slice(&sequence.ids);
+            batch.attention_mask.extend_from_slice(&sequence.attention_mask);
+            batch.lengths.push(sequence.len());
         }
-        Self { ids, attention_mask, batch, length }
-    }
-
-    /// Whether every position may be attended to, so that no mask is needed.
-    pub fn is_dense(&self) -> bool {
-        self.attention_mask.iter().all(|&attended| attended)
+        batch
     }
 }

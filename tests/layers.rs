@@ -17,7 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("checkpoint", &["bundle", "error", "quantize"]),
     ("config", &["bundle", "checkpoint", "error"]),
     ("tokenizer", &["checkpoint", "config", "error", "token_batch"]),
-    ("encoder", &["checkpoint", "config", "error", "token_batch"]),
+    ("ops", &["quantize"]),
+    ("encoder", &["checkpoint", "config", "error", "ops", "quantize", "token_batch"]),
     ("device", &["error"]),
     (
         "colbert",
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "encoder",
             "error",
             "observer",
+            "ops",
             "token_batch",
             "tokenizer",
         ],
@@ -76,7 +78,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Words that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("burn::", &["encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
+    ("burn::", &["ops", "encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
     ("tokenizers::", &["tokenizer"]),
     ("safetensors::", &["bundle", "checkpoint", "cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),

@@ -86,6 +86,14 @@ impl<'a> Weights<'a> {
         self.read_full(&self.full(name), shape)
     }
 
+    /// The error for products of one input that are stored in different ways.
+    pub(crate) fn not_alike(&self, names: &[String]) -> Error {
+        Error::InvalidSafetensors {
+            file: self.file.clone(),
+            reason: format!("{} differ in type or equalizer", names.join(", ")),
+        }
+    }
+
     /// A tensor that stands outside the prefix, such as Stanford's projection.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub(super) async fn run(
     let encoder = Encoder::load(&config.encoder, weights, &device::cpu())?;
     let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
     for (done, sequence) in sequences.iter().enumerate() {
-        let batch = TokenBatch::pad(&[sequence], sequence.len());
+        let batch = TokenBatch::new([sequence]);
         let mut squares = Vec::new();
         encoder.inputs(&batch, &mut |name, input| {
             squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));

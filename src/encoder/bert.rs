@@ -3,12 +3,15 @@
 //! Mirrors `transformers/models/bert/modeling_bert.py`: embeddings, then layers of self-attention and
 //! feed-forward, each with its residual and LayerNorm. The pooler is not read.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use super::layers::{LayerNorm, Linear, activate, attention, tensor};
+use super::Watch;
+use super::layers::{LayerNorm, linear, pointwise, stacked};
 use crate::checkpoint::Weights;
-use crate::config::{Activation, BertConfig};
+use crate::config::BertConfig;
 use crate::error::Result;
+use crate::ops::{Bounds, Linear, Pointwise, attention, feed_forward, tensor};
+use crate::quantize::Matrix;
 use crate::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -21,117 +24,82 @@ impl Bert {
     /// Names may stand alone or below `bert.`, as in Stanford's checkpoints.
     pub(super) fn load(config: &BertConfig, weights: Weights<'_>, device: &Device) -> Result<Self> {
         let weights = weights.with_prefix("bert.", "embeddings.word_embeddings.weight");
+        let embeddings = BertEmbeddings::load(config, &weights, device)?;
         let layers = (0..config.num_hidden_layers)
             .map(|layer| BertLayer::load(config, &weights, layer, device))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            embeddings: BertEmbeddings::load(config, &weights, device)?,
-            layers,
-            heads: config.num_attention_heads,
-        })
+        Ok(Self { embeddings, layers, heads: config.num_attention_heads })
     }
 
-    /// Hidden states `[batch, length, hidden]`; `each` sees every one on the way.
-    pub(super) fn forward(
-        &self,
-        batch: &TokenBatch,
-        each: &mut dyn FnMut(&Tensor<3>),
-    ) -> Tensor<3> {
+    /// Hidden states `[tokens, hidden]`.
+    pub(super) fn forward(&self, batch: &TokenBatch, watch: &mut dyn Watch) -> Tensor<2> {
+        let device = &self.embeddings.device;
+        let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, device);
         let mut hidden = self.embeddings.forward(batch);
-        let masked = self.masked(batch, &hidden.device());
-        each(&hidden);
+        watch.hidden_state(&hidden);
         for layer in &self.layers {
-            hidden = layer.forward(hidden, self.heads, masked.clone());
-            each(&hidden);
+            hidden = layer.forward(hidden, self.heads, &bounds, watch);
+            watch.hidden_state(&hidden);
         }
         hidden
-    }
-
-    pub(super) fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
-        let mut hidden = self.embeddings.forward(batch);
-        for (index, layer) in self.layers.iter().enumerate() {
-            let mut show = |name: &str, x: &Tensor<3>| {
-                let width = x.dims()[2];
-                let tokens = x.dims()[0] * x.dims()[1];
-                each(&format!("encoder.layer.{index}.{name}"), &x.clone().reshape([tokens, width]));
-            };
-            hidden = layer.inputs(hidden, self.heads, &mut show);
-        }
-    }
-
-    /// True where a key is padding or an expansion token that is not attended to.
-    fn masked(&self, batch: &TokenBatch, device: &Device) -> Option<Tensor<4, Bool>> {
-        if batch.is_dense() {
-            return None;
-        }
-        let masked: Vec<bool> = batch.attention_mask.iter().map(|&a| !a).collect();
-        let shape = [batch.batch, 1, 1, batch.length];
-        let mask = Tensor::<4, Bool>::from_data(TensorData::new(masked, shape), device);
-        Some(mask.expand([batch.batch, self.heads, batch.length, batch.length]))
     }
 }
 
 struct BertEmbeddings {
-    /// `[vocab, hidden]`, row-major, on the CPU: only the rows that a batch needs go to the device.
-    word: Vec<f32>,
-    /// `[1, positions, hidden]`.
-    position: Tensor<3>,
-    /// Row 0 of the type table, `[1, 1, hidden]`: a text is always of type 0.
-    token_type: Tensor<3>,
+    /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
+    word: Matrix,
+    /// `[positions, hidden]`.
+    position: Vec<f32>,
+    /// Row 0 of the type table: a text is always of type 0.
+    token_type: Vec<f32>,
     norm: LayerNorm,
-    hidden_size: usize,
     device: Device,
 }
 
 impl BertEmbeddings {
     fn load(config: &BertConfig, weights: &Weights<'_>, device: &Device) -> Result<Self> {
         let hidden = config.hidden_size;
-        let table = |name: &str, rows: usize| {
-            weights.read(&format!("embeddings.{name}_embeddings.weight"), &[rows, hidden])
-        };
-        let positions = config.max_position_embeddings;
-        let mut token_type = table("token_type", config.type_vocab_size)?;
+        let name = |table: &str| format!("embeddings.{table}_embeddings.weight");
+        let types = [config.type_vocab_size, hidden];
+        let mut token_type = weights.read(&name("token_type"), &types)?;
         token_type.truncate(hidden);
+        let positions = [config.max_position_embeddings, hidden];
+        let norm = "embeddings.LayerNorm";
         Ok(Self {
-            word: table("word", config.vocab_size)?,
-            position: tensor(table("position", positions)?, [1, positions, hidden], device),
-            token_type: tensor(token_type, [1, 1, hidden], device),
-            norm: LayerNorm::load(
-                weights,
-                "embeddings.LayerNorm",
-                hidden,
-                config.layer_norm_eps,
-                device,
-            )?,
-            hidden_size: hidden,
+            word: weights.matrix(&name("word"), [config.vocab_size, hidden])?,
+            position: weights.read(&name("position"), &positions)?,
+            token_type,
+            norm: LayerNorm::load(weights, norm, hidden, config.layer_norm_eps, device)?,
             device: device.clone(),
         })
     }
 
-    fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
-        let shape = [batch.batch, batch.length, self.hidden_size];
-        let mut rows = Vec::with_capacity(shape.iter().product());
-        for &id in &batch.ids {
-            // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
-            let start = id as usize * self.hidden_size;
-            rows.extend_from_slice(&self.word[start..start + self.hidden_size]);
+    fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
+        let hidden = self.word.columns;
+        let mut rows = Vec::with_capacity(batch.ids.len() * hidden);
+        for place in batch.lengths.iter().flat_map(|&length| 0..length) {
+            let position = &self.position[place * hidden..(place + 1) * hidden];
+            rows.extend(position.iter().zip(&self.token_type).map(|(a, b)| a + b));
         }
-        let word = tensor(rows, shape, &self.device);
-        let position = self.position.clone().slice([0..1, 0..batch.length]);
-        self.norm.forward(word + position + self.token_type.clone())
+        // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
+        for (row, &id) in rows.chunks_exact_mut(hidden).zip(&batch.ids) {
+            self.word.add_row(id as usize, row);
+        }
+        self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
     }
 }
 
 struct BertLayer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Query, key and value, `[3 · hidden, hidden]`.
+    qkv: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
     intermediate: Linear,
-    activation: Activation,
+    activation: Pointwise,
     output: Linear,
     output_norm: LayerNorm,
+    /// What the layer's tensors are named after.
+    name: String,
 }
 
 impl BertLayer {
@@ -142,49 +110,48 @@ impl BertLayer {
         device: &Device,
     ) -> Result<Self> {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-        let linear = |name: &str, shape: [usize; 2]| {
-            Linear::load(weights, &format!("encoder.layer.{layer}.{name}"), shape, device)
-        };
-        let norm = |name: &str| {
-            let name = format!("encoder.layer.{layer}.{name}.LayerNorm");
+        let name = format!("encoder.layer.{layer}");
+        let product = |part: &str, shape| linear(weights, &format!("{name}.{part}"), shape, device);
+        let norm = |part: &str| {
+            let name = format!("{name}.{part}.LayerNorm");
             LayerNorm::load(weights, &name, hidden, config.layer_norm_eps, device)
         };
+        let qkv = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
         Ok(Self {
-            query: linear("attention.self.query", [hidden, hidden])?,
-            key: linear("attention.self.key", [hidden, hidden])?,
-            value: linear("attention.self.value", [hidden, hidden])?,
-            attention_output: linear("attention.output.dense", [hidden, hidden])?,
+            qkv: stacked(weights, &qkv, [hidden, hidden], device)?,
+            attention_output: product("attention.output.dense", [hidden, hidden])?,
             attention_norm: norm("attention.output")?,
-            intermediate: linear("intermediate.dense", [hidden, wide])?,
-            activation: config.hidden_act,
-            output: linear("output.dense", [wide, hidden])?,
+            intermediate: product("intermediate.dense", [hidden, wide])?,
+            activation: pointwise(config.hidden_act),
+            output: product("output.dense", [wide, hidden])?,
             output_norm: norm("output")?,
+            name,
         })
     }
 
-    /// `[batch, length, hidden]` → the same shape.
-    fn forward(&self, x: Tensor<3>, heads: usize, masked: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let projected = [&self.query, &self.key, &self.value].map(|part| part.forward(x.clone()));
-        let context = attention(projected, heads, masked);
-        let x = self.attention_norm.forward(self.attention_output.forward(context) + x);
-        let wide = activate(self.intermediate.forward(x.clone()), self.activation);
-        self.output_norm.forward(self.output.forward(wide) + x)
-    }
-
-    fn inputs(
+    /// `[tokens, hidden]` → the same shape.
+    fn forward(
         &self,
-        x: Tensor<3>,
+        x: Tensor<2>,
         heads: usize,
-        show: &mut dyn FnMut(&str, &Tensor<3>),
-    ) -> Tensor<3> {
-        show("attention.self.query", &x);
-        let projected = [&self.query, &self.key, &self.value].map(|part| part.forward(x.clone()));
-        let context = attention(projected, heads, None);
-        show("attention.output.dense", &context);
-        let x = self.attention_norm.forward(self.attention_output.forward(context) + x);
-        show("intermediate.dense", &x);
-        let wide = activate(self.intermediate.forward(x.clone()), self.activation);
-        show("output.dense", &wide);
-        self.output_norm.forward(self.output.forward(wide) + x)
+        bounds: &Bounds,
+        watch: &mut dyn Watch,
+    ) -> Tensor<2> {
+        let mut input = |product: &str, x: &Tensor<2>| {
+            if watch.wants_inputs() {
+                watch.input(&format!("{}.{product}", self.name), x);
+            }
+        };
+        input("attention.self.query", &x);
+        let context = attention(self.qkv.forward(x.clone()), bounds, heads);
+        input("attention.output.dense", &context);
+        let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
+        input("intermediate.dense", &x);
+        if watch.wants_inputs() {
+            let wide = self.intermediate.forward_then(x.clone(), self.activation);
+            watch.input(&format!("{}.output.dense", self.name), &wide);
+        }
+        let wide = feed_forward(x.clone(), &self.intermediate, self.activation, &self.output);
+        self.output_norm.add_forward(wide, x)
     }
 }

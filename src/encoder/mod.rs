@@ -8,7 +8,7 @@ mod layers;
 
 use burn::tensor::{Device, Tensor};
 
-pub(crate) use layers::{Linear, activate};
+pub(crate) use layers::pointwise;
 
 use crate::checkpoint::Weights;
 use crate::config::EncoderConfig;
@@ -19,6 +19,26 @@ use crate::token_batch::TokenBatch;
 pub enum Encoder {
     Bert(bert::Bert),
 }
+
+/// What may be seen on the way through an encoder.
+pub trait Watch {
+    /// A hidden state `[tokens, hidden]`: the embeddings' output, then each layer's.
+    fn hidden_state(&mut self, _: &Tensor<2>) {}
+
+    /// Whether [`Watch::input`] is to be called: it keeps products from being computed together.
+    fn wants_inputs(&self) -> bool {
+        false
+    }
+
+    /// The input `[tokens, in]` of a product, which is named after its tensor without `.weight`; where several
+    /// products share an input, after the first.
+    fn input(&mut self, _product: &str, _: &Tensor<2>) {}
+}
+
+/// Watches nothing.
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
 
 impl Encoder {
     /// Builds the backbone that `config` names from its weights.
@@ -33,22 +53,25 @@ impl Encoder {
         }
     }
 
-    /// Last hidden states, `[batch, length, hidden]`. Rows of padding hold numbers without meaning.
-    pub fn forward(&self, batch: &TokenBatch) -> Tensor<3> {
-        self.forward_with(batch, &mut |_| {})
-    }
-
-    /// As [`Encoder::forward`], and shows each hidden state on the way: the embeddings' output, then each layer's.
-    pub fn forward_with(&self, batch: &TokenBatch, each: &mut dyn FnMut(&Tensor<3>)) -> Tensor<3> {
+    /// Last hidden states `[tokens, hidden]` of all texts, one under the other.
+    pub fn forward(&self, batch: &TokenBatch, watch: &mut dyn Watch) -> Tensor<2> {
         match self {
-            Encoder::Bert(bert) => bert.forward(batch, each),
+            Encoder::Bert(bert) => bert.forward(batch, watch),
         }
     }
 
-    /// Shows the input of each product, `[tokens, in]`, with the first of its names.
+    /// Shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
     pub fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
-        match self {
-            Encoder::Bert(bert) => bert.inputs(batch, each),
+        struct Inputs<'a>(&'a mut dyn FnMut(&str, &Tensor<2>));
+        impl Watch for Inputs<'_> {
+            fn wants_inputs(&self) -> bool {
+                true
+            }
+
+            fn input(&mut self, product: &str, x: &Tensor<2>) {
+                (self.0)(product, x);
+            }
         }
+        self.forward(batch, &mut Inputs(each));
     }
 }

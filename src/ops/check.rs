@@ -1,0 +1,242 @@
+//! Do the fast versions compute what the plain loops compute? On any device, over random inputs of awkward shapes.
+
+use burn::tensor::{Device, Tensor};
+use half::f16;
+
+use super::{Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
+use crate::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
+
+/// How far an operation was from its definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    pub operation: &'static str,
+    /// The shapes it was given.
+    pub shape: String,
+    /// Largest difference of a value, over the largest magnitude of the expected ones, or over 1.
+    pub relative: f64,
+    /// The most that is allowed; 0 where equal bits are due.
+    pub allowed: f64,
+}
+
+impl Difference {
+    /// Whether it is allowed.
+    pub fn is_fine(&self) -> bool {
+        self.relative <= self.allowed
+    }
+}
+
+/// Rows, inputs and outputs of the products.
+const SHAPES: [[usize; 3]; 8] = [
+    [1, 32, 1],
+    [3, 64, 4],
+    [7, 32, 10],
+    [2, 384, 36],
+    [33, 96, 100],
+    [5, 1_536, 17],
+    [97, 128, 24],
+    [13, 384, 384],
+];
+const FUNCTIONS: [Pointwise; 6] = [
+    Pointwise::Gelu,
+    Pointwise::Identity,
+    Pointwise::Relu,
+    Pointwise::Silu,
+    Pointwise::Tanh,
+    Pointwise::Sigmoid,
+];
+/// What f32 may lose over some thousand terms.
+const ROUNDING: f64 = 2e-5;
+
+/// Runs every operation on `device` with inputs that follow from `seed`.
+///
+/// # Errors
+/// What the device says when its results cannot be read.
+pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String> {
+    let mut random = Random(seed);
+    let mut found = Vec::new();
+    for (index, shape) in SHAPES.into_iter().enumerate() {
+        for matrix in matrices(shape, &mut random) {
+            found.push(check_linear(device, shape[0], &matrix, &mut random).await?);
+        }
+        // A q8 product takes any number of inputs.
+        let odd = q8([shape[0], shape[1] + 1 + index, shape[2]], &mut random);
+        found.push(check_linear(device, shape[0], &odd, &mut random).await?);
+        found.push(check_function(device, shape, FUNCTIONS[index % 6], &mut random).await?);
+        found.push(check_norms(device, shape, &mut random).await?);
+    }
+    for (heads, width) in [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7)] {
+        found.push(check_attention(device, heads, width, &mut random).await?);
+    }
+    Ok(found)
+}
+
+async fn check_linear(
+    device: &Device,
+    rows: usize,
+    matrix: &Matrix,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let x = random.values(rows * matrix.columns);
+    let bias = random.values(matrix.rows);
+    let linear = Linear::new(matrix.clone(), Some(bias.clone()), device);
+    let output = linear.forward(tensor(x.clone(), [rows, matrix.columns], device));
+    let quantized = matches!(matrix.values, Values::Q8 { .. } | Values::Q4 { .. });
+    let exact = quantized && is_cpu(device);
+    let expected: Vec<f64> = match exact {
+        true => plain::quantized_linear(&x, matrix, &bias).into_iter().map(f64::from).collect(),
+        false => plain::linear(&x, matrix, &bias, Pointwise::Identity),
+    };
+    Ok(Difference {
+        operation: match matrix.values {
+            Values::F32(_) => "linear f32",
+            Values::F16(_) => "linear f16",
+            Values::Q8 { .. } => "linear q8",
+            Values::Q4 { .. } => "linear q4",
+        },
+        shape: format!("{rows} x {} x {}", matrix.columns, matrix.rows),
+        relative: relative(&read(output).await?, &expected),
+        allowed: if exact { 0.0 } else { ROUNDING },
+    })
+}
+
+/// Two products with a function between them.
+async fn check_function(
+    device: &Device,
+    [rows, inputs, outputs]: [usize; 3],
+    function: Pointwise,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let x = random.values(rows * inputs);
+    let up = Matrix::f32(outputs, inputs, random.values(outputs * inputs));
+    let down = Matrix::f32(3, outputs, random.values(3 * outputs));
+    let bias = random.values(outputs);
+    let wide = plain::linear(&x, &up, &bias, Pointwise::Identity);
+    let wide: Vec<f32> = wide.into_iter().map(|value| value as f32).collect();
+    let expected = plain::linear(&wide, &down, &[0.0; 3], function);
+    let (up, down) = (Linear::new(up, Some(bias), device), Linear::new(down, None, device));
+    let output = feed_forward(tensor(x, [rows, inputs], device), &up, function, &down);
+    Ok(Difference {
+        operation: "feed forward",
+        shape: format!("{rows} x {inputs} x {outputs}, {function:?}"),
+        relative: relative(&read(output).await?, &expected),
+        allowed: ROUNDING,
+    })
+}
+
+async fn check_norms(
+    device: &Device,
+    [rows, width, _]: [usize; 3],
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let (x, residual) = (random.values(rows * width), random.values(rows * width));
+    let (gamma, beta) = (random.values(width), random.values(width));
+    let sum: Vec<f32> = x.iter().zip(&residual).map(|(a, b)| a + b).collect();
+    let expected = plain::layer_norm(&sum, &gamma, &beta, 1e-12);
+    let g: Tensor<1> = tensor(gamma, [width], device);
+    let b: Tensor<1> = tensor(beta, [width], device);
+    let place = |values: Vec<f32>| tensor(values, [rows, width], device);
+    let added = super::add_layer_norm(place(x), place(residual), &g, &b, 1e-12);
+    let whole = super::layer_norm(place(sum), &g, &b, 1e-12);
+    let unit = read(super::normalize(whole.clone())).await?;
+    let norms = unit.chunks_exact(width).map(|row| row.iter().map(|v| v * v).sum::<f32>().sqrt());
+    let off_one = norms.map(|norm| f64::from((norm - 1.0).abs())).fold(0.0, f64::max);
+    let relative = [
+        relative(&read(added).await?, &expected),
+        relative(&read(whole).await?, &expected),
+        off_one,
+    ];
+    Ok(Difference {
+        operation: "norms",
+        shape: format!("{rows} x {width}"),
+        relative: relative.into_iter().fold(0.0, f64::max),
+        allowed: ROUNDING,
+    })
+}
+
+async fn check_attention(
+    device: &Device,
+    heads: usize,
+    width: usize,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let lengths: Vec<usize> = (0..5).map(|_| 1 + random.below(70)).collect();
+    let rows: usize = lengths.iter().sum();
+    let hidden = heads * width;
+    let qkv = random.values(rows * 3 * hidden);
+    let attended: Vec<bool> = (0..rows).map(|row| row < 1 || random.below(5) > 0).collect();
+    let masked: Vec<i32> = attended.iter().map(|&a| i32::from(!a)).collect();
+    let mut starts = vec![0];
+    lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
+    let expected = plain::attention(&qkv, &starts, &masked, heads);
+    let bounds = Bounds::new(&lengths, &attended, device);
+    let output = super::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, heads);
+    Ok(Difference {
+        operation: "attention",
+        shape: format!("{lengths:?}, {heads} heads of {width}"),
+        relative: relative(&read(output).await?, &expected),
+        allowed: ROUNDING,
+    })
+}
+
+fn matrices(shape: [usize; 3], random: &mut Random) -> [Matrix; 4] {
+    let [_, columns, rows] = shape;
+    let count = rows * columns;
+    let f16s = |values: Vec<f32>| values.into_iter().map(f16::from_f32).collect();
+    let matrix = |values, equalizer| Matrix { rows, columns, values, equalizer };
+    let nibbles = (0..count / 2).map(|_| random.below(256) as u8).collect();
+    let scales = f16s(random.values(count / BLOCK));
+    let q4 = matrix(Values::Q4 { nibbles, scales }, Some(random.positive(columns)));
+    [
+        Matrix::f32(rows, columns, random.values(count)),
+        matrix(Values::F16(f16s(random.values(count))), None),
+        q8(shape, random),
+        q4,
+    ]
+}
+
+fn q8([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
+    let span = 2 * PRODUCT_CODE as usize + 1;
+    let codes = (0..rows * columns).map(|_| random.below(span) as i8 - PRODUCT_CODE).collect();
+    let values = Values::Q8 { codes, scales: random.positive(rows) };
+    Matrix { rows, columns, values, equalizer: Some(random.positive(columns)) }
+}
+
+fn relative(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len(), "an operation answered with another shape");
+    // Inputs are of the order of one: so is what rounding loses where all outputs happen to be small.
+    let largest = expected.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
+    let differences = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs() / largest);
+    differences.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max)
+}
+
+async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, String> {
+    let data = tensor.into_data_async().await.map_err(|error| format!("{error:?}"))?;
+    data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
+}
+
+/// Steele, Lea & Flood's SplitMix64 (2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    /// Within ±2, with an outlier now and then.
+    fn values(&mut self, count: usize) -> Vec<f32> {
+        let one = |bits: u64| (bits >> 40) as f32 / (1u64 << 22) as f32 - 2.0;
+        let scale = |bits: u64| if bits.is_multiple_of(97) { 5.0 } else { 1.0 };
+        (0..count).map(|_| self.next()).map(|bits| one(bits) * scale(bits)).collect()
+    }
+
+    fn positive(&mut self, count: usize) -> Vec<f32> {
+        self.values(count).into_iter().map(|value| 0.25 + value.abs()).collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! Products with f32 weights.
+
+use super::pointwise;
+use super::rows::for_blocks;
+use super::{PANEL, ROWS};
+use crate::ops::Pointwise;
+use crate::ops::profile::{Part, time};
+
+#[cfg(target_arch = "wasm32")]
+const TILE_ROWS: usize = 4;
+#[cfg(not(target_arch = "wasm32"))]
+const TILE_ROWS: usize = 8;
+
+/// Values `[outputs, inputs]` in panels: `[outputs / PANEL, inputs, PANEL]`, zero where there is no output.
+pub(crate) fn pack_f32(values: &[f32], inputs: usize) -> Vec<f32> {
+    let outputs = values.len() / inputs;
+    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * inputs);
+    for first in (0..outputs).step_by(PANEL) {
+        for input in 0..inputs {
+            packed.extend((first..first + PANEL).map(|output| match output < outputs {
+                true => values[output * inputs + input],
+                false => 0.0,
+            }));
+        }
+    }
+    packed
+}
+
+/// `x` `[rows, inputs]` → `[rows, outputs]`: `function(x) · Wᵀ + bias`.
+pub(crate) fn linear_f32(
+    x: &[f32],
+    inputs: usize,
+    packed: &[f32],
+    bias: &[f32],
+    function: Pointwise,
+) -> Vec<f32> {
+    let outputs = bias.len();
+    let mut out = vec![0.0; x.len() / inputs * outputs];
+    for_blocks(&mut out, outputs, ROWS, |first, out| {
+        let rows = out.len() / outputs;
+        let mut x = x[first * inputs..(first + rows) * inputs].to_vec();
+        time(Part::Quantize, || pointwise::apply(function, &mut x));
+        let panels = packed.chunks_exact(inputs * PANEL).enumerate();
+        time(Part::Products, || {
+            panels.for_each(|(panel, weights)| {
+                let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
+                let bias = &bias[columns.clone()];
+                multiply::<true>(&x, inputs, weights, |row, values| {
+                    let out = &mut out[row * outputs + columns.start..][..bias.len()];
+                    for (out, (value, bias)) in out.iter_mut().zip(values.iter().zip(bias)) {
+                        *out = value + bias;
+                    }
+                });
+            })
+        });
+    });
+    out
+}
+
+/// Products of `[rows, inputs]` with one panel, handed to `write` row by row.
+///
+/// `FUSED` products may round once where the platform multiplies and adds in one; the others are the same
+/// everywhere.
+pub(super) fn multiply<const FUSED: bool>(
+    x: &[f32],
+    inputs: usize,
+    panel: &[f32],
+    mut write: impl FnMut(usize, &[f32; PANEL]),
+) {
+    let mut values = [[0.0; PANEL]; TILE_ROWS];
+    for (group, rows) in x.chunks(inputs * TILE_ROWS).enumerate() {
+        tile::<FUSED>(rows, inputs, panel, &mut values);
+        for (offset, values) in values[..rows.len() / inputs].iter().enumerate() {
+            write(group * TILE_ROWS + offset, values);
+        }
+    }
+}
+
+use platform::tile;
+
+#[cfg(target_arch = "wasm32")]
+mod platform {
+    use core::arch::wasm32::*;
+
+    use super::{PANEL, TILE_ROWS};
+    use crate::ops::cpu::dot::with_rows;
+
+    pub(super) fn tile<const FUSED: bool>(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut [[f32; PANEL]; TILE_ROWS],
+    ) {
+        assert!(panel.len() >= inputs * PANEL, "a panel has all inputs");
+        with_rows!(rows.len() / inputs, fixed, (rows, inputs, panel, out), 1 2 3 4)
+    }
+
+    fn fixed<const M: usize>(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut [[f32; PANEL]; TILE_ROWS],
+    ) {
+        let mut sums = [[f32x4_splat(0.0); 2]; M];
+        for input in 0..inputs {
+            // SAFETY: there are M rows of `inputs` values and a panel of as many, asserted by the caller.
+            unsafe {
+                let weights = panel.as_ptr().add(input * PANEL);
+                let (low, high) = (v128_load(weights.cast()), v128_load(weights.add(4).cast()));
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let x = v128_load32_splat(rows.as_ptr().add(row * inputs + input).cast());
+                    sums[0] = f32x4_add(sums[0], f32x4_mul(x, low));
+                    sums[1] = f32x4_add(sums[1], f32x4_mul(x, high));
+                }
+            }
+        }
+        for (out, [low, high]) in out.iter_mut().zip(sums) {
+            // SAFETY: eight values are written to eight places.
+            unsafe {
+                v128_store(out.as_mut_ptr().cast(), low);
+                v128_store(out.as_mut_ptr().add(4).cast(), high);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod platform {
+    use super::{PANEL, TILE_ROWS};
+
+    type Out = [[f32; PANEL]; TILE_ROWS];
+
+    pub(super) fn tile<const FUSED: bool>(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut Out,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the features were just found.
+            return unsafe { with_avx::<FUSED>(rows, inputs, panel, out) };
+        }
+        by_rows(rows, inputs, panel, out, |a, b, sum| sum + a * b);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn with_avx<const FUSED: bool>(rows: &[f32], inputs: usize, panel: &[f32], out: &mut Out) {
+        if FUSED {
+            by_rows(rows, inputs, panel, out, f32::mul_add);
+        } else {
+            by_rows(rows, inputs, panel, out, |a, b, sum| sum + a * b);
+        }
+    }
+
+    #[inline(always)]
+    fn by_rows(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut Out,
+        add: impl Fn(f32, f32, f32) -> f32,
+    ) {
+        match rows.len() / inputs {
+            1 => fixed::<1>(rows, inputs, panel, out, add),
+            2 => fixed::<2>(rows, inputs, panel, out, add),
+            3 => fixed::<3>(rows, inputs, panel, out, add),
+            4 => fixed::<4>(rows, inputs, panel, out, add),
+            5 => fixed::<5>(rows, inputs, panel, out, add),
+            6 => fixed::<6>(rows, inputs, panel, out, add),
+            7 => fixed::<7>(rows, inputs, panel, out, add),
+            8 => fixed::<8>(rows, inputs, panel, out, add),
+            other => unreachable!("a tile of {other} rows"),
+        }
+    }
+
+    #[inline(always)]
+    fn fixed<const M: usize>(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut Out,
+        add: impl Fn(f32, f32, f32) -> f32,
+    ) {
+        let rows: [&[f32]; M] = std::array::from_fn(|row| &rows[row * inputs..(row + 1) * inputs]);
+        let mut sums = [[0.0f32; PANEL]; M];
+        for (input, weights) in panel.as_chunks::<PANEL>().0[..inputs].iter().enumerate() {
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let x = row[input];
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum = add(x, *weight, *sum);
+                }
+            }
+        }
+        out[..M].copy_from_slice(&sums);
+    }
+}

@@ -1,0 +1,35 @@
+//! The operations on plain memory: wasm SIMD in the browser, the platform's own instructions natively.
+//!
+//! A product's weights lie in panels of [`PANEL`] outputs, so that the inner loop reads them in order. A
+//! row of activations is quantized alone, and every output is summed over its inputs in order: a text's
+//! numbers never depend on which texts are computed beside it. Integer products are exact, so they are
+//! equal on all instruction sets.
+
+mod attention;
+mod dot;
+mod f32;
+mod norm;
+mod pointwise;
+mod q4;
+mod q8;
+mod quantize;
+mod rows;
+
+use crate::ops::Pointwise;
+pub(crate) use attention::{Ragged, attention};
+pub(crate) use f32::{linear_f32, pack_f32};
+pub(crate) use norm::{add_layer_norm, layer_norm, normalize};
+
+pub(crate) use q4::{linear_q4, pack_q4};
+pub(crate) use q8::{linear_q8, pack_q8};
+
+/// Outputs that are computed side by side.
+pub(crate) const PANEL: usize = 8;
+/// Rows whose products with a panel are computed before the next panel is read.
+const ROWS: usize = 96;
+
+/// Applies `function` to every value.
+pub(crate) fn apply(function: Pointwise, mut values: Vec<f32>) -> Vec<f32> {
+    pointwise::apply(function, &mut values);
+    values
+}

@@ -1,0 +1,103 @@
+//! Products with q4 weights.
+
+use super::dot::{BLOCK, BlockTile, NIBBLE_OFFSET, STEP, TILE_ROWS, block_tiles};
+use super::quantize::{Quantized, quantize};
+use super::rows::for_blocks;
+use super::{PANEL, ROWS};
+use crate::ops::Pointwise;
+use crate::ops::profile::{Part, time};
+
+/// Bytes that two nibbles are told apart by: byte `i` and byte `i + 16` of a panel share one.
+const PAIR: usize = 16;
+
+/// Nibbles `[outputs, inputs / 2]` (even input low) in panels like those of q8, two codes a byte.
+pub(crate) fn pack_q4(nibbles: &[u8], inputs: usize) -> Vec<u8> {
+    let outputs = 2 * nibbles.len() / inputs;
+    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * inputs / 2);
+    let code = |output: usize, input: usize| match output < outputs {
+        true => (nibbles[(output * inputs + input) / 2] >> (4 * (input % 2))) & 15,
+        false => 8,
+    };
+    let mut panel = Vec::with_capacity(PANEL * inputs);
+    for first in (0..outputs).step_by(PANEL) {
+        panel.clear();
+        for step in 0..inputs / STEP {
+            for output in first..first + PANEL {
+                panel.extend((step * STEP..(step + 1) * STEP).map(|input| code(output, input)));
+            }
+        }
+        for pair in panel.chunks_exact(2 * PAIR) {
+            packed.extend((0..PAIR).map(|i| pair[i] | (pair[i + PAIR] << 4)));
+        }
+    }
+    packed
+}
+
+/// The codes of a packed panel, a byte each, [`NIBBLE_OFFSET`] too high.
+fn unpack(packed: &[u8], panel: &mut [u8]) {
+    let shift = 8 - NIBBLE_OFFSET as u8;
+    for (bytes, codes) in packed.chunks_exact(PAIR).zip(panel.chunks_exact_mut(2 * PAIR)) {
+        for i in 0..PAIR {
+            codes[i] = (bytes[i] & 15).wrapping_sub(shift);
+            codes[i + PAIR] = (bytes[i] >> 4).wrapping_sub(shift);
+        }
+    }
+}
+
+/// `x` `[rows, inputs]` → `[rows, outputs]`: `d · Σ_b scale_b · Σ a·q + c · Σ scale·q + bias`.
+///
+/// `scales` `[outputs / PANEL, inputs / 32, PANEL]`; `sums` holds each output's `Σ scale·q`.
+pub(crate) fn linear_q4(
+    x: &[f32],
+    equalizer: &[f32],
+    packed: &[u8],
+    [scales, sums, bias]: [&[f32]; 3],
+    function: Pointwise,
+) -> Vec<f32> {
+    let (inputs, outputs) = (equalizer.len(), sums.len());
+    let tile = block_tiles();
+    let mut out = vec![0.0; x.len() / inputs * outputs];
+    for_blocks(&mut out, outputs, ROWS, |first, out| {
+        let rows = out.len() / outputs;
+        let x = &x[first * inputs..(first + rows) * inputs];
+        let quantized = time(Part::Quantize, || quantize(x, equalizer, function, BLOCK));
+        let mut codes = vec![0u8; inputs * PANEL];
+        let panels = packed.chunks_exact(inputs * PANEL / 2);
+        let scales = scales.chunks_exact(inputs / BLOCK * PANEL);
+        time(Part::Products, || {
+            panels.zip(scales).enumerate().for_each(|(panel, (packed, scales))| {
+                unpack(packed, &mut codes);
+                let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
+                let (sums, bias) = (&sums[columns.clone()], &bias[columns.clone()]);
+                let write = |row: usize, values: &[f32; PANEL], out: &mut [f32]| {
+                    let (step, middle) = (quantized.steps[row], quantized.middles[row]);
+                    let out = &mut out[row * outputs + columns.start..][..sums.len()];
+                    for (lane, out) in out.iter_mut().enumerate() {
+                        *out = step * values[lane] + middle * sums[lane] + bias[lane];
+                    }
+                };
+                multiply(&quantized, &codes, scales, tile, |row, values| write(row, values, out));
+            })
+        });
+    });
+    out
+}
+
+fn multiply(
+    activations: &Quantized,
+    panel: &[u8],
+    scales: &[f32],
+    tile: BlockTile,
+    mut write: impl FnMut(usize, &[f32; PANEL]),
+) {
+    let (stride, blocks) = (activations.stride, activations.blocks);
+    let mut values = [[0.0; PANEL]; TILE_ROWS];
+    let groups = activations.codes.chunks(stride * TILE_ROWS);
+    for (group, (rows, sums)) in groups.zip(activations.sums.chunks(blocks * TILE_ROWS)).enumerate()
+    {
+        tile(rows, stride, panel, sums, scales, &mut values);
+        for (offset, values) in values[..rows.len() / stride].iter().enumerate() {
+            write(group * TILE_ROWS + offset, values);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Activations in 8 bits.
+//!
+//! Each row alone: with `u = x · equalizer`, its middle `c = (max u + min u) / 2` and step
+//! `d = (max u - min u) / 254`, a value becomes the nearest whole number to `(u - c) / d`, in [-127, 127].
+//! A product with whole-number weights `q` then is `Σ u·q ≈ d · Σ a·q + c · Σ q`, of which `Σ a·q` is exact.
+
+use super::dot::{Activation, STEP};
+use super::pointwise::{self, LANES, ROUND};
+use crate::ops::Pointwise;
+
+/// Quantized rows.
+pub(super) struct Quantized {
+    /// `[rows, stride]`, zero behind the inputs.
+    pub(super) codes: Vec<Activation>,
+    pub(super) stride: usize,
+    /// Step `d` of each row.
+    pub(super) steps: Vec<f32>,
+    /// Middle `c` of each row.
+    pub(super) middles: Vec<f32>,
+    /// Sums of the codes, one for each block of `block` inputs: `[rows, inputs / block]`.
+    pub(super) sums: Vec<i32>,
+    pub(super) blocks: usize,
+}
+
+/// Quantizes `x` `[rows, equalizer.len()]` after `function`, with sums over blocks of `block` inputs.
+pub(super) fn quantize(
+    x: &[f32],
+    equalizer: &[f32],
+    function: Pointwise,
+    block: usize,
+) -> Quantized {
+    let inputs = equalizer.len();
+    let (rows, stride) = (x.len() / inputs, inputs.next_multiple_of(STEP));
+    let blocks = inputs.div_ceil(block);
+    let mut out = Quantized {
+        codes: vec![0; rows * stride],
+        stride,
+        steps: Vec::with_capacity(rows),
+        middles: Vec::with_capacity(rows),
+        sums: Vec::with_capacity(rows * blocks),
+        blocks,
+    };
+    let mut scratch = vec![0.0; inputs];
+    for (row, codes) in x.chunks_exact(inputs).zip(out.codes.chunks_exact_mut(stride)) {
+        scratch.copy_from_slice(row);
+        pointwise::apply(function, &mut scratch);
+        scratch.iter_mut().zip(equalizer).for_each(|(u, e)| *u *= e);
+        let (low, high) = range(&scratch);
+        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5);
+        encode(&scratch, middle, 1.0 / step, &mut codes[..inputs]);
+        out.steps.push(step);
+        out.middles.push(middle);
+        let sum = |codes: &[Activation]| codes.iter().map(|&code| i32::from(code)).sum::<i32>();
+        out.sums.extend(codes[..inputs].chunks(block).map(sum));
+    }
+    out
+}
+
+fn range(row: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            low[lane] = if chunk[lane] < low[lane] { chunk[lane] } else { low[lane] };
+            high[lane] = if chunk[lane] > high[lane] { chunk[lane] } else { high[lane] };
+        }
+    }
+    let low = low.iter().chain(rest).fold(f32::INFINITY, |a, &b| a.min(b));
+    let high = high.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+    (low, high)
+}
+
+fn encode(row: &[f32], middle: f32, inverse: f32, codes: &mut [Activation]) {
+    for (code, value) in codes.iter_mut().zip(row) {
+        // The sum's low bits hold the rounded number; its low byte is all there is of it.
+        let bits = ((value - middle) * inverse + ROUND).to_bits();
+        *code = Activation::from(bits as i8);
+    }
+}

@@ -1,0 +1,217 @@
+//! A product's weight, packed for its device.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Device, Int, Tensor};
+
+use super::{EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
+use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+
+/// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
+pub struct Linear {
+    outputs: usize,
+    weight: Weight,
+    bias: Tensor<1>,
+    on_cpu: bool,
+}
+
+enum Weight {
+    F32(Tensor<1>),
+    Q8(Quantized),
+    Q4(Quantized),
+}
+
+struct Quantized {
+    equalizer: Tensor<1>,
+    codes: Tensor<1, Int>,
+    scales: Tensor<1>,
+    /// Each output's sum of weights, for the middle of the activations' range; empty on WebGPU.
+    sums: Tensor<1>,
+}
+
+impl Linear {
+    /// Packs a weight and its bias `[out]`, zero where there is none.
+    ///
+    /// # Panics
+    /// If the bias is not as long as the weight has rows.
+    pub fn new(matrix: Matrix, bias: Option<Vec<f32>>, device: &Device) -> Self {
+        let outputs = matrix.rows;
+        let bias = bias.unwrap_or_else(|| vec![0.0; outputs]);
+        assert_eq!(bias.len(), outputs, "a bias for each output");
+        let on_cpu = is_cpu(device);
+        let weight = match on_cpu {
+            true => Weight::on_cpu(matrix, device),
+            false => Weight::on_gpu(matrix, device),
+        };
+        Self { outputs, weight, bias: vector(bias, device), on_cpu }
+    }
+
+    /// `[tokens, in]` → `[tokens, out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.run(x, Pointwise::Identity, Pointwise::Identity)
+    }
+
+    /// As [`Linear::forward`], and `function` of it.
+    pub fn forward_then(&self, x: Tensor<2>, function: Pointwise) -> Tensor<2> {
+        self.run(x, Pointwise::Identity, function)
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn run(&self, x: Tensor<2>, before: Pointwise, after: Pointwise) -> Tensor<2> {
+        let (x, bias) = (x.into_dispatch(), self.bias.clone().into_dispatch());
+        Tensor::from_dispatch(match &self.weight {
+            Weight::F32(weight) => {
+                Dispatch::linear_f32(x, weight.clone().into_dispatch(), bias, before, after)
+            }
+            Weight::Q8(parts) | Weight::Q4(parts) => {
+                let equalizer = parts.equalizer.clone().into_dispatch();
+                let codes = parts.codes.clone().into_dispatch();
+                let scales = parts.scales.clone().into_dispatch();
+                let sums = parts.sums.clone().into_dispatch();
+                let product = match self.weight {
+                    Weight::Q4(_) => Dispatch::linear_q4,
+                    _ => Dispatch::linear_q8,
+                };
+                product(x, equalizer, codes, scales, sums, bias, before, after)
+            }
+        })
+    }
+}
+
+/// `down(function(up(x)))`: the function is computed where it costs least, with the quantization that follows it on the CPU, in
+/// the first product on WebGPU.
+pub fn feed_forward(x: Tensor<2>, up: &Linear, function: Pointwise, down: &Linear) -> Tensor<2> {
+    match up.on_cpu {
+        true => down.run(up.forward(x), function, Pointwise::Identity),
+        false => down.forward(up.forward_then(x, function)),
+    }
+}
+
+impl Weight {
+    fn on_cpu(matrix: Matrix, device: &Device) -> Self {
+        let Matrix { rows, columns, values, equalizer } = matrix;
+        let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
+        match values {
+            Values::F32(values) => Weight::F32(vector(cpu::pack_f32(&values, columns), device)),
+            Values::F16(values) => {
+                let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
+                Weight::F32(vector(cpu::pack_f32(&values, columns), device))
+            }
+            Values::Q8 { codes, scales } => {
+                let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
+                let sums = codes.chunks_exact(columns).map(sum).collect();
+                Weight::Q8(Quantized {
+                    equalizer,
+                    codes: words(cpu::pack_q8(&codes, columns), device),
+                    scales: vector(scales, device),
+                    sums: vector(sums, device),
+                })
+            }
+            Values::Q4 { nibbles, scales } => {
+                let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
+                let sums = nibbles
+                    .chunks_exact(BLOCK / 2)
+                    .zip(&scales)
+                    .map(|(block, scale)| scale * nibble_sum(block) as f32)
+                    .collect::<Vec<f32>>()
+                    .chunks_exact(columns / BLOCK)
+                    .map(|blocks| blocks.iter().sum())
+                    .collect();
+                Weight::Q4(Quantized {
+                    equalizer,
+                    codes: words(cpu::pack_q4(&nibbles, columns), device),
+                    scales: vector(panel_scales(&scales, rows, columns / BLOCK), device),
+                    sums: vector(sums, device),
+                })
+            }
+        }
+    }
+
+    /// Columns side by side, so that neighbouring invocations read neighbouring words: f32 `[in, out]`, q8 `[in / 4,
+    /// out]` words of four codes, q4 `[in / 8, out]` words of eight, first in the lowest bits; q4 scales `[in / 32, out]`.
+    fn on_gpu(matrix: Matrix, device: &Device) -> Self {
+        let Matrix { rows, columns, values, equalizer } = matrix;
+        let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
+        let sums = || vector(vec![0.0], device);
+        match values {
+            Values::F32(values) => Weight::F32(vector(transpose(&values, rows, columns), device)),
+            Values::F16(values) => {
+                let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
+                Weight::F32(vector(transpose(&values, rows, columns), device))
+            }
+            Values::Q8 { codes, scales } => Weight::Q8(Quantized {
+                equalizer,
+                codes: integers(columns_of_words(&codes, rows, columns), device),
+                scales: vector(scales, device),
+                sums: sums(),
+            }),
+            Values::Q4 { nibbles, scales } => {
+                let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
+                let nibbles: Vec<i8> = nibbles.into_iter().map(|byte| byte as i8).collect();
+                Weight::Q4(Quantized {
+                    equalizer,
+                    codes: integers(columns_of_words(&nibbles, rows, columns / 2), device),
+                    scales: vector(transpose(&scales, rows, columns / BLOCK), device),
+                    sums: sums(),
+                })
+            }
+        }
+    }
+}
+
+fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let length = values.len();
+    tensor(values, [length], device)
+}
+
+/// Bytes as 32-bit words, in memory as they were.
+fn words(mut bytes: Vec<u8>, device: &Device) -> Tensor<1, Int> {
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let words = bytes.as_chunks::<4>().0.iter().map(|&word| i32::from_ne_bytes(word)).collect();
+    integers(words, device)
+}
+
+/// Sum of a block's codes.
+fn nibble_sum(block: &[u8]) -> i32 {
+    let zero = 2 * i32::from(NIBBLE_ZERO);
+    block.iter().map(|byte| i32::from(byte & 15) + i32::from(byte >> 4) - zero).sum()
+}
+
+/// `[rows, blocks]` → `[rows / PANEL, blocks, PANEL]`, zero where there is no row.
+fn panel_scales(scales: &[f32], rows: usize, blocks: usize) -> Vec<f32> {
+    let mut panels = Vec::with_capacity(rows.next_multiple_of(cpu::PANEL) * blocks);
+    for first in (0..rows).step_by(cpu::PANEL) {
+        for block in 0..blocks {
+            panels.extend((first..first + cpu::PANEL).map(|row| match row < rows {
+                true => scales[row * blocks + block],
+                false => 0.0,
+            }));
+        }
+    }
+    panels
+}
+
+/// `[rows, bytes]` → `[bytes / 4, rows]` words, little-endian, zero behind the last byte.
+fn columns_of_words(bytes: &[i8], rows: usize, width: usize) -> Vec<i32> {
+    let byte = |row: usize, place: usize| match place < width {
+        true => bytes[row * width + place] as u8,
+        false => 0,
+    };
+    let words = (0..width.div_ceil(4)).flat_map(|word| (0..rows).map(move |row| (word, row)));
+    words
+        .map(|(word, row)| i32::from_le_bytes(std::array::from_fn(|i| byte(row, 4 * word + i))))
+        .collect()
+}
+
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    for (row, line) in values.chunks_exact(columns).enumerate() {
+        for (column, value) in line.iter().enumerate() {
+            out[column * rows + row] = *value;
+        }
+    }
+    out
+}

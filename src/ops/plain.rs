@@ -1,0 +1,146 @@
+//! The definition of each operation, as a loop in f64 over plain numbers: what the fast versions are held against.
+
+use crate::ops::Pointwise;
+use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+
+/// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
+pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> Vec<f64> {
+    let values = weight.to_f32();
+    let (inputs, outputs) = (weight.columns, weight.rows);
+    let mut out = Vec::with_capacity(x.len() / inputs * outputs);
+    for row in x.chunks_exact(inputs) {
+        let row: Vec<f64> = row.iter().map(|&x| pointwise(function, f64::from(x))).collect();
+        for (weights, bias) in values.chunks_exact(inputs).zip(bias) {
+            let sum: f64 = row.iter().zip(weights).map(|(x, w)| x * f64::from(*w)).sum();
+            out.push(sum + f64::from(*bias));
+        }
+    }
+    out
+}
+
+/// The function itself.
+pub fn pointwise(function: Pointwise, x: f64) -> f64 {
+    match function {
+        Pointwise::Identity => x,
+        Pointwise::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+        Pointwise::Relu => x.max(0.0),
+        Pointwise::Silu => x / (1.0 + (-x).exp()),
+        Pointwise::Tanh => x.tanh(),
+        Pointwise::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+    }
+}
+
+/// The error function by its Taylor series. Beyond ±4, where the series' terms cancel badly, it is within 2e-8 of ±1.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 4.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..100 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * std::f64::consts::FRAC_2_SQRT_PI
+}
+
+/// `softmax(Q·Kᵀ / √d)·V` a text and head; `qkv` `[rows, 3 · hidden]`.
+pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> Vec<f64> {
+    let hidden = qkv.len() / masked.len() / 3;
+    let width = hidden / heads;
+    let at =
+        |row: usize, part: usize, column: usize| f64::from(qkv[(3 * row + part) * hidden + column]);
+    let mut out = vec![0.0; masked.len() * hidden];
+    for range in starts.windows(2) {
+        let keys: Vec<usize> =
+            (range[0] as usize..range[1] as usize).filter(|&row| masked[row] == 0).collect();
+        for row in range[0] as usize..range[1] as usize {
+            for head in 0..heads {
+                let columns = head * width..(head + 1) * width;
+                let score = |&key: &usize| {
+                    let dot: f64 = columns.clone().map(|c| at(row, 0, c) * at(key, 1, c)).sum();
+                    dot / (width as f64).sqrt()
+                };
+                let scores: Vec<f64> = keys.iter().map(score).collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weights: Vec<f64> = scores.iter().map(|s| (s - largest).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for c in columns {
+                    let sum: f64 = keys.iter().zip(&weights).map(|(&k, w)| w * at(k, 2, c)).sum();
+                    out[row * hidden + c] = if keys.is_empty() { 0.0 } else { sum / total };
+                }
+            }
+        }
+    }
+    out
+}
+
+/// LayerNorm of each row, see [`crate::ops::add_layer_norm`].
+pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f64) -> Vec<f64> {
+    let width = gamma.len();
+    let mut out = Vec::with_capacity(x.len());
+    for row in x.chunks_exact(width) {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        let mean = row.iter().sum::<f64>() / width as f64;
+        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
+        let scale = 1.0 / (variance + epsilon).sqrt();
+        let each = row.iter().zip(gamma.iter().zip(beta));
+        out.extend(each.map(|(x, (g, b))| (x - mean) * scale * f64::from(*g) + f64::from(*b)));
+    }
+    out
+}
+
+/// The product as a device computes it that quantizes its input in 8 bits, see `cpu/quantize.rs`: equal to it bit for bit.
+
+pub fn quantized_linear(x: &[f32], weight: &Matrix, bias: &[f32]) -> Vec<f32> {
+    let ones = vec![1.0; weight.columns];
+    let equalizer = weight.equalizer.as_ref().unwrap_or(&ones);
+    let mut out = Vec::new();
+    for row in x.chunks_exact(weight.columns) {
+        let row: Vec<f32> = row.iter().zip(equalizer).map(|(x, e)| x * e).collect();
+        let (low, high) = (
+            row.iter().copied().fold(f32::INFINITY, f32::min),
+            row.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        );
+        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5);
+        let inverse = 1.0 / step;
+        let codes: Vec<i32> =
+            row.iter().map(|u| ((u - middle) * inverse).round_ties_even() as i32).collect();
+        out.extend(
+            (0..weight.rows)
+                .map(|output| output_of(&codes, step, middle, weight, output) + bias[output]),
+        );
+    }
+    out
+}
+
+fn output_of(activations: &[i32], step: f32, middle: f32, weight: &Matrix, output: usize) -> f32 {
+    let columns = weight.columns;
+    let dot = |codes: &[i32], from: usize| -> (i32, i32) {
+        let pairs = activations[from..from + codes.len()].iter().zip(codes);
+        (pairs.map(|(a, q)| a * q).sum(), codes.iter().sum())
+    };
+    match &weight.values {
+        Values::Q8 { codes, scales } => {
+            let codes: Vec<i32> =
+                codes[output * columns..(output + 1) * columns].iter().map(|&q| q.into()).collect();
+            let (exact, sum) = dot(&codes, 0);
+            (step * exact as f32 + middle * sum as f32) * scales[output]
+        }
+        Values::Q4 { nibbles, scales } => {
+            let nibble = |place: usize| {
+                i32::from((nibbles[place / 2] >> (4 * (place % 2))) & 15) - i32::from(NIBBLE_ZERO)
+            };
+            let (mut total, mut sums) = (0.0f32, 0.0f32);
+            for block in 0..columns / BLOCK {
+                let first = output * columns + block * BLOCK;
+                let codes: Vec<i32> = (first..first + BLOCK).map(nibble).collect();
+                let (exact, sum) = dot(&codes, block * BLOCK);
+                let scale = scales[first / BLOCK].to_f32();
+                total += exact as f32 * scale;
+                sums += scale * sum as f32;
+            }
+            step * total + middle * sums
+        }
+        Values::F32(_) | Values::F16(_) => unreachable!("only quantized matrices come here"),
+    }
+}
