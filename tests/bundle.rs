@@ -8,8 +8,8 @@ use common::crafted::{
 use common::{CASES, Fixture, difference, load};
 use pollster::block_on;
 use serde_json::{Value, json};
-use tabrank::checkpoint::TensorInfo;
-use tabrank::{CheckpointFiles, Dtype, Pooling, Reranker, TextKind, Unobserved};
+use tabrank::checkpoint::{TensorInfo, Weights};
+use tabrank::{CheckpointFiles, Dtype, Error, Pooling, Reranker, TextKind, Unobserved};
 
 fn embeddings(reranker: &Reranker, fixture: &Fixture) -> Vec<f32> {
     let mut values = Vec::new();
@@ -125,6 +125,23 @@ fn matrices_have_the_types_that_the_format_names() {
         "F32",
         "positions are no matrix"
     );
+}
+
+#[test]
+fn what_is_read_can_be_taken_out() {
+    let name = "encoder.layer.0.output.dense.weight";
+    for dtype in Dtype::ALL {
+        let files = Crafted::new(converted(&Fixture::read("plain").files, dtype)).open().unwrap();
+        let weights = || Weights::open(&files, &["model.safetensors".to_owned()]).unwrap();
+        let kept = weights().matrix(name, [32, 64]).unwrap();
+        assert_eq!(kept.dtype(), dtype);
+        assert_eq!(weights().read(name, &[32, 64]).unwrap(), kept.to_f32());
+        let size = weights().byte_len();
+        assert_eq!(weights().keeping(false).matrix(name, [32, 64]).unwrap(), kept);
+        assert!(weights().byte_len() + 1024 <= size);
+        let error = weights().matrix(name, [32, 64]).unwrap_err();
+        assert!(matches!(error, Error::MissingTensor { .. }), "{error}");
+    }
 }
 
 #[test]

@@ -63,6 +63,7 @@ fn manifests_are_refused_by_field() {
         (|m| m["weights"][0]["sha256"] = json!("A".repeat(64)), "weights[0].sha256"),
         (|m| m["weights"][0]["sha256"] = json!("a".repeat(63)), "weights[0].sha256"),
         (|m| m["weights"] = shards(300), "weights"),
+        (|m| m["files"][1]["bytes"] = json!(u64::MAX), "files have"),
         (|m| *m = json!([]), "manifest"),
     ];
     for (change, field) in cases {
