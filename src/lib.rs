@@ -11,7 +11,7 @@
 //! | quantize | How is a weight stored in fewer bytes? | weights → [`quantize::Matrix`] | [`quantize`] |
 //! | pack | In which files does a converted model travel? | tensors → files, and back | [`bundle`] |
 //! | load | What do the checkpoint's files say? | bytes → [`ModelConfig`], weights | [`checkpoint`], [`config`] |
-//! | convert | How does a checkpoint become smaller? | checkpoint → bundle | [`convert`] |
+//! | convert | How does a checkpoint become smaller? | checkpoint → bundle | [`mod@convert`] |
 //! | check | Does the GPU compute what the CPU does? | two devices → a verdict | `device_check` |
 //! | cross | How does JavaScript call this? | classes and typed arrays | `wasm` |
 //!

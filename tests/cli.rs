@@ -170,3 +170,117 @@ fn small_set(paragraphs: usize) -> tempfile::TempDir {
     std::fs::write(folder.path().join("qrels.tsv"), judgements).unwrap();
     folder
 }
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Names of the files in a folder and below it, in order.
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_converted_bundle_is_inspected_verified_and_run() {
+    let (model, folder) = (checkpoint("pylate"), tempfile::tempdir().unwrap());
+    let output = folder.path().join("q8");
+    let bundle = output.display().to_string();
+    let convert = ["convert", &model, "--dtype", "q8", "-o", &bundle, "--license", "mit"];
+    let assert = tabrank(&convert).assert().success();
+    let report = text(&assert.get_output().stdout);
+    assert!(report.contains("I8") && report.contains("mean cosine 0.99"), "{report}");
+    assert_eq!(names(folder.path()), ["q8"], "nothing else is left");
+
+    let assert = tabrank(&["inspect", "--json", &bundle]).assert().success();
+    let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    assert_eq!(report["kind"], "bundle");
+    assert_eq!(report["dtype"], "q8");
+    assert_eq!(report["license"], "mit");
+    assert_eq!(report["dimension"], 16);
+    let listed = |value: &Value| value.as_array().unwrap().len();
+    assert_eq!(
+        listed(&report["files"]) + 2,
+        names(&output).len() + names(&output.join("1_Dense")).len()
+    );
+    assert!(listed(&report["tensors"]) > 40);
+    for folder in [&bundle, &model] {
+        let assert = tabrank(&["inspect", folder]).assert().success();
+        assert!(text(&assert.get_output().stdout).contains("embeddings.word_embeddings.weight"));
+        let assert = tabrank(&["verify", folder]).assert().success();
+        assert!(text(&assert.get_output().stdout).contains("whole"));
+    }
+
+    let input = "{\"text\":\"oil\"}\n{\"text\":\"the war\"}\n";
+    let run =
+        tabrank(&["rerank", "--model", &bundle, "--query", "oil"]).write_stdin(input).assert();
+    let output = run.success().get_output().clone();
+    assert!(text(&output.stderr).contains("q8"), "it says what runs");
+    let plain = rerank(&["--query", "oil"], input);
+    let best: Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!(best["index"], plain[0]["index"]);
+}
+
+#[test]
+fn a_damaged_bundle_is_named_by_verify() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle").display().to_string();
+    tabrank(&["convert", &checkpoint("plain"), "--dtype", "q4", "-o", &bundle]).assert().success();
+    let shard = folder.path().join("bundle/weights-00001-of-00001.safetensors");
+    let mut bytes = std::fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&shard, bytes).unwrap();
+    for verb in ["verify", "inspect"] {
+        let assert = tabrank(&[verb, &bundle]).assert().code(65);
+        let error = text(&assert.get_output().stderr);
+        assert!(error.contains("weights-00001-of-00001.safetensors"), "{error}");
+    }
+    std::fs::remove_file(&shard).unwrap();
+    tabrank(&["verify", &bundle]).assert().code(65);
+    tabrank(&["verify", "/no/such/folder"]).assert().code(66);
+}
+
+#[test]
+fn convert_never_overwrites_and_leaves_nothing_behind() {
+    let (model, folder) = (checkpoint("plain"), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let convert = |model: &str, output: &str, more: &[&str]| {
+        let arguments = [&["convert", model, "--dtype", "q4", "-o", output], more].concat();
+        tabrank(&arguments).assert()
+    };
+    convert(&model, &path("strict"), &["--max-error", "0.000001"]).code(65);
+    assert!(names(folder.path()).is_empty(), "a conversion that loses too much is not written");
+    std::fs::create_dir(path("empty")).unwrap();
+    convert(&model, &path("empty"), &[]).success();
+    let before = names(&folder.path().join("empty"));
+    convert(&model, &path("empty"), &[]).code(74);
+    assert_eq!(names(&folder.path().join("empty")), before);
+    convert(&path("empty"), &path("again"), &[]).code(65);
+    convert(&model, &model, &[]).code(74);
+    convert(&model, &path("no/such/parent"), &[]).code(74);
+    std::fs::write(path("file"), "mine").unwrap();
+    convert(&model, &path("file"), &[]).code(74);
+    assert_eq!(names(folder.path()), ["empty", "file"]);
+}
+
+#[test]
+fn convert_takes_the_license_of_the_model_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    for (name, bytes) in Fixture::read("stanford").files.iter() {
+        std::fs::write(model.join(name), bytes).unwrap();
+    }
+    let card = "---\nlanguage: en\nlicense: \"cc-by-4.0\"\ntags: []\n---\nlicense: none\n";
+    std::fs::write(model.join("README.md"), card).unwrap();
+    let (model, bundle) = (model.display().to_string(), folder.path().join("bundle"));
+    let output = bundle.display().to_string();
+    tabrank(&["convert", &model, "--dtype", "f32", "-o", &output]).assert().success();
+    let manifest = std::fs::read(bundle.join("tabrank.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["source"]["license"], "cc-by-4.0");
+}

@@ -203,7 +203,9 @@ impl Tensors {
 fn part_of(name: &str) -> Option<(&str, usize, usize)> {
     let (whole, range) = name.strip_suffix(']')?.rsplit_once('[')?;
     let (start, end) = range.split_once(':')?;
-    Some((whole, start.parse().ok()?, end.parse().ok()?))
+    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
+    // One spelling only: no signs, no leading zeros.
+    (part_name(whole, start, end) == name).then_some((whole, start, end))
 }
 
 /// The name of the rows `start..end` of a tensor.

@@ -17,16 +17,19 @@
 //! multi-vector), PyLate, Stanford ColBERT.
 
 mod fields;
+mod layouts;
 mod modules;
+mod names;
 mod weights;
 
 use std::collections::BTreeMap;
 
 pub(crate) use fields::Fields;
 pub(crate) use modules::{Module, ModuleKind};
+use names::check_name;
 pub use weights::{TensorInfo, Weights};
 
-use crate::bundle::{Bundle, BundleFiles, Integrity, MANIFEST, Manifest, TensorSpec};
+use crate::bundle::{Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, Manifest, TensorSpec};
 use crate::error::{Error, Result};
 
 /// Largest JSON file that is read, in bytes; a tokenizer with 250,000 entries has 17 MB.
@@ -202,127 +205,6 @@ impl CheckpointFiles {
     pub(crate) fn fields<'n>(&self, name: &'n str) -> Result<Option<Fields<'n>>> {
         self.get(name).map(|bytes| Fields::parse(name, bytes)).transpose()
     }
-
-    /// The modules that `modules.json` lists; a lone Transformer where there is no such file.
-    pub(crate) fn modules(&self) -> Result<Vec<Module>> {
-        match self.get(MODULES) {
-            Some(bytes) => modules::parse(bytes),
-            None => Ok(vec![Module::transformer()]),
-        }
-    }
-
-    /// Folder of the Transformer module, with a closing `/` unless it is the root.
-    pub(crate) fn transformer_path(&self) -> Result<String> {
-        let modules = self.modules()?;
-        Ok(modules[0].path_of(""))
-    }
-
-    /// A bundle says everything else itself.
-    fn manifest_file(&self) -> Result<Vec<(String, bool)>> {
-        Ok(vec![(MANIFEST.to_owned(), true)])
-    }
-
-    /// `modules.json` decides where everything else is.
-    fn roots(&self) -> Result<Vec<(String, bool)>> {
-        Ok(vec![(MODULES.to_owned(), true)])
-    }
-
-    fn settings(&self) -> Result<Vec<(String, bool)>> {
-        let root = self.transformer_path()?;
-        let mut files = vec![
-            (format!("{root}config.json"), false),
-            (format!("{root}tokenizer.json"), false),
-            (format!("{root}tokenizer_config.json"), true),
-        ];
-        if self.get(MODULES).is_some() {
-            files.push((SENTENCE_TRANSFORMERS.to_owned(), true));
-            files.push((format!("{root}sentence_bert_config.json"), true));
-        }
-        for module in self.modules()? {
-            match module.kind {
-                ModuleKind::Dense | ModuleKind::MultiVectorMask => {
-                    files.push((module.path_of("config.json"), false))
-                }
-                ModuleKind::Normalize if self.is_multi_vector()? => {
-                    files.push((module.path_of("config.json"), true))
-                }
-                _ => {}
-            }
-        }
-        Ok(files)
-    }
-
-    fn weight_files(&self) -> Result<Vec<(String, bool)>> {
-        let root = self.transformer_path()?;
-        let mut files = Vec::new();
-        if self.is_stanford()? {
-            files.push((ARTIFACT.to_owned(), false));
-        }
-        if self.needs_special_tokens_map()? {
-            files.push((format!("{root}special_tokens_map.json"), true));
-        }
-        let whole = format!("{root}model.safetensors");
-        files.push((whole.clone(), true));
-        if matches!(self.files.get(&whole), Some(None)) {
-            let index = format!("{root}{WEIGHT_INDEX}");
-            files.push((index.clone(), false));
-            if let Some(bytes) = self.get(&index) {
-                files.extend(
-                    weights::shards(&index, bytes)?
-                        .into_iter()
-                        .map(|shard| (format!("{root}{shard}"), false)),
-                );
-            }
-        }
-        for module in self.modules()? {
-            if module.kind == ModuleKind::Dense {
-                files.push((module.path_of("model.safetensors"), false));
-            }
-        }
-        Ok(files)
-    }
-
-    /// Whether this is the layout of Stanford's ColBERT: the projection lies among the backbone's weights.
-    pub(crate) fn is_stanford(&self) -> Result<bool> {
-        if self.get(MODULES).is_some() {
-            return Ok(false);
-        }
-        let Some(config) = self.fields("config.json")? else {
-            return Ok(false);
-        };
-        Ok(config
-            .strings("architectures")?
-            .is_some_and(|names| names.iter().any(|name| name == "HF_ColBERT")))
-    }
-
-    /// Whether `modules.json` is sentence-transformers 6's for multi-vector models.
-    pub(crate) fn is_multi_vector(&self) -> Result<bool> {
-        Ok(self.modules()?.iter().any(|module| module.kind == ModuleKind::MultiVectorMask))
-    }
-
-    /// Older tokenizer configurations leave the special tokens to a file of their own.
-    fn needs_special_tokens_map(&self) -> Result<bool> {
-        let name = format!("{}tokenizer_config.json", self.transformer_path()?);
-        let Some(config) = self.fields(&name)? else {
-            return Ok(true);
-        };
-        Ok(!["mask_token", "unk_token"].iter().all(|field| config.has(field)))
-    }
-
-    /// Names of the files that hold the backbone's weights; of a bundle, the one that they came from.
-    pub(crate) fn backbone_files(&self) -> Result<Vec<String>> {
-        let root = self.transformer_path()?;
-        let whole = format!("{root}model.safetensors");
-        if self.get(&whole).is_some() || self.bundle.is_some() {
-            return Ok(vec![whole]);
-        }
-        let index = format!("{root}{WEIGHT_INDEX}");
-        let bytes = self.get(&index).ok_or(Error::MissingFile { name: whole, hint: NO_PICKLES })?;
-        Ok(weights::shards(&index, bytes)?
-            .into_iter()
-            .map(|shard| format!("{root}{shard}"))
-            .collect())
-    }
 }
 
 const MODULES: &str = "modules.json";
@@ -336,59 +218,19 @@ fn open_bundle(bytes: &[u8]) -> Result<Bundle> {
     for entry in bundle.manifest.entries() {
         check_name(&entry.name)?;
     }
-    let sizes = bundle.manifest.weights.iter().map(|entry| entry.integrity.bytes);
+    check_total("files", &bundle.manifest.files, MAX_JSON)?;
+    check_total("weights", &bundle.manifest.weights, MAX_WEIGHTS)?;
+    Ok(bundle)
+}
+
+fn check_total(field: &str, entries: &[FileEntry], limit: usize) -> Result<()> {
+    let sizes = entries.iter().map(|entry| entry.integrity.bytes);
     let total = sizes.fold(0, u64::saturating_add);
-    match total <= MAX_WEIGHTS as u64 {
-        true => Ok(bundle),
+    match total <= limit as u64 {
+        true => Ok(()),
         false => Err(Error::BundleManifest {
-            field: "weights".to_owned(),
-            reason: format!("have {total} bytes; at most {MAX_WEIGHTS} are taken"),
+            field: field.to_owned(),
+            reason: format!("have {total} bytes; at most {limit} are taken"),
         }),
-    }
-}
-
-/// A file may only lie below the folder: names come from files that we do not trust.
-fn check_name(name: &str) -> Result<()> {
-    let fine = name.len() <= 512
-        && name.split('/').all(|part| {
-            !part.is_empty()
-                && part != "."
-                && part != ".."
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        });
-    if fine { Ok(()) } else { Err(Error::FileName { name: name.to_owned() }) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_outside_the_folder_are_refused() {
-        for name in [
-            "",
-            "/etc/passwd",
-            "..",
-            "../a",
-            "a/../b",
-            "a//b",
-            "./a",
-            "a/.",
-            "C:\\a",
-            "a\\b",
-            "https://a/b",
-            "data:text/plain,a",
-            "a?b",
-            "a#b",
-            "a%2e",
-            "a\0b",
-            "a b",
-            "\u{202e}a",
-        ] {
-            assert!(check_name(name).is_err(), "{name:?} was taken");
-        }
-        for name in ["config.json", "1_Dense/model.safetensors", "a-b_c.0"] {
-            assert!(check_name(name).is_ok(), "{name:?} was refused");
-        }
     }
 }

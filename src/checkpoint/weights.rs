@@ -114,7 +114,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// A matrix `[rows, columns]` of the backbone as it is stored; of a checkpoint as [`Values::F32`].
+    /// A matrix `[rows, columns]` of the backbone as it is stored; of a checkpoint as f32.
     ///
     /// # Errors
     /// As [`Weights::read`].

@@ -1,7 +1,7 @@
 //! How large is each input channel of each product? Measured on random tokens, so that no texts are needed: what the
 //! layers make large they make large of any input.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::checkpoint::{CheckpointFiles, Weights};
 use crate::config::ModelConfig;
@@ -56,21 +56,14 @@ pub(super) async fn run(
 /// Random tokens between the special ones that go round every text.
 fn sequences(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec<TokenSequence>> {
     let (before, after) = tokenizer.frame()?;
-    let vocabulary = config.encoder.vocab_size() as u64;
     let special = tokenizer.special_ids();
+    let vocabulary = config.encoder.vocab_size();
     let length = LENGTH.min(config.encoder.max_length());
     let content = length.saturating_sub(before.len() + after.len()).max(1);
     let mut random = SplitMix64(SEED);
-    let mut next = || loop {
-        let id = (((random.next() >> 32) * vocabulary) >> 32) as u32;
-        if !special.contains(&id) || special.len() as u64 >= vocabulary {
-            return id;
-        }
-    };
     let mut sequence = || {
-        let content = (0..content).map(|_| next());
-        let ids: Vec<u32> =
-            before.iter().copied().chain(content).chain(after.iter().copied()).collect();
+        let content = random_ids(&mut random, content, vocabulary, &special);
+        let ids = [&before[..], &content, &after].concat();
         let all = vec![true; ids.len()];
         TokenSequence {
             offsets: vec![None; ids.len()],
@@ -83,6 +76,18 @@ fn sequences(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec<TokenSeq
     Ok((0..SEQUENCES).map(|_| sequence()).collect())
 }
 
+/// Ids below `vocabulary`, each as likely; no special ones, unless there are no others.
+fn random_ids(
+    random: &mut SplitMix64,
+    count: usize,
+    vocabulary: usize,
+    special: &HashSet<u32>,
+) -> Vec<u32> {
+    let none_left = special.len() >= vocabulary;
+    let any = std::iter::repeat_with(|| (((random.next() >> 32) * vocabulary as u64) >> 32) as u32);
+    any.filter(|id| none_left || !special.contains(id)).take(count).collect()
+}
+
 /// Steele, Lea and Flood, 2014: the same numbers everywhere.
 struct SplitMix64(u64);
 
@@ -93,5 +98,25 @@ impl SplitMix64 {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the Python of the search drew, for the vocabulary of all-MiniLM-L6-v2.
+    #[test]
+    fn ids_are_those_of_the_reference() {
+        let special = HashSet::from([0, 100, 101, 102, 103]);
+        let mut random = SplitMix64(SEED);
+        let ids = random_ids(&mut random, 8 * 126, 30_522, &special);
+        assert_eq!(ids[..8], [17292, 22762, 29636, 13562, 13559, 23285, 26778, 15965]);
+        assert_eq!(ids[8 * 126 - 3..], [6678, 1155, 26483]);
+    }
+
+    #[test]
+    fn a_vocabulary_of_special_tokens_alone_ends() {
+        assert_eq!(random_ids(&mut SplitMix64(SEED), 3, 2, &HashSet::from([0, 1])).len(), 3);
     }
 }

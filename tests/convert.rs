@@ -1,0 +1,226 @@
+//! Conversion: the quantizer against numpy, and what `convert` promises.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+
+use common::crafted::{
+    Crafted, Raw, SHARD, converted, f32_tensor, floats, read_tensors, write_tensors,
+};
+use common::{Fixture, fixtures, load};
+use half::f16;
+use pollster::block_on;
+use serde_json::{Value, json};
+use tabrank::convert::{Exponents, equalizer, q4, q8};
+use tabrank::quantize::{Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use tabrank::{
+    CheckpointFiles, ConvertOptions, Dtype, Error, Observer, Source, Stage, Unobserved, convert,
+};
+
+const COLUMNS: usize = 96;
+
+fn numpy() -> BTreeMap<String, Raw> {
+    read_tensors(&fs::read(fixtures().join("quantize/expected.safetensors")).unwrap())
+}
+
+fn bytes(raw: &Raw) -> Vec<i8> {
+    raw.2.iter().map(|&byte| byte as i8).collect()
+}
+
+#[test]
+fn equalizers_are_those_of_the_reference() {
+    let numpy = numpy();
+    let (weights, rms) = (floats(&numpy["weights"]), floats(&numpy["rms"]));
+    let found = equalizer(&weights, &rms, Exponents { input: 0.5, weight: 0.25 }).unwrap();
+    for (found, expected) in found.iter().zip(floats(&numpy["equalizer"])) {
+        assert!((found / expected - 1.0).abs() < 1e-6, "{found}, not {expected}");
+    }
+    assert_eq!(equalizer(&[0.0; 64], &[1.0; 32], Exponents { input: 0.5, weight: 0.5 }), None);
+}
+
+#[test]
+fn codes_and_scales_of_8_bits_are_those_of_the_reference() {
+    let numpy = numpy();
+    let (weights, factors) = (floats(&numpy["weights"]), floats(&numpy["equalizer"]));
+    for (name, factors, limit) in
+        [("q8", Some(&factors[..]), PRODUCT_CODE), ("table8", None, TABLE_CODE)]
+    {
+        let Values::Q8 { codes, scales } = q8(&weights, COLUMNS, factors, limit) else {
+            panic!("q8 gives q8");
+        };
+        assert_eq!(codes, bytes(&numpy[&format!("{name}.codes")]), "{name}");
+        assert_eq!(scales, floats(&numpy[&format!("{name}.scales")]), "{name}");
+    }
+}
+
+#[test]
+fn codes_and_scales_of_4_bits_are_those_of_the_reference() {
+    let numpy = numpy();
+    let (weights, factors) = (floats(&numpy["weights"]), floats(&numpy["equalizer"]));
+    let rms = floats(&numpy["rms"]);
+    let importance: Vec<f32> =
+        rms.iter().zip(&factors).map(|(rms, factor)| rms * factor).map(|x| x * x).collect();
+    for (name, factors, importance) in
+        [("q4", Some(&factors[..]), Some(&importance[..])), ("table4", None, None)]
+    {
+        let Values::Q4 { nibbles, scales } = q4(&weights, COLUMNS, factors, importance) else {
+            panic!("q4 gives q4");
+        };
+        let codes: Vec<i8> = nibbles
+            .iter()
+            .flat_map(|pair| [pair & 15, pair >> 4])
+            .map(|nibble| nibble as i8 - 8)
+            .collect();
+        let raw = &numpy[&format!("{name}.scales")].2;
+        let expected: Vec<f16> =
+            raw.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]])).collect();
+        assert_eq!(scales, expected, "{name}");
+        assert_eq!(codes, bytes(&numpy[&format!("{name}.codes")]), "{name}");
+    }
+}
+
+/// The definition in `quantize`: a stored weight is worth what it came from, to half a step.
+#[test]
+fn a_quantized_matrix_is_close_to_its_weights() {
+    let numpy = numpy();
+    let (weights, factors) = (floats(&numpy["weights"]), floats(&numpy["equalizer"]));
+    let values = q8(&weights, COLUMNS, Some(&factors), PRODUCT_CODE);
+    let Values::Q8 { scales, .. } = values.clone() else { panic!("q8 gives q8") };
+    let rows = weights.len() / COLUMNS;
+    let matrix = Matrix { rows, columns: COLUMNS, values, equalizer: Some(factors.clone()) };
+    for (place, (found, weight)) in matrix.to_f32().iter().zip(&weights).enumerate() {
+        let step = scales[place / COLUMNS] * factors[place % COLUMNS];
+        assert!((found - weight).abs() <= 0.501 * step, "{found}, not {weight}");
+    }
+}
+
+#[test]
+fn the_same_checkpoint_gives_the_same_bytes() {
+    let files = Fixture::read("sentence-transformers").files;
+    for dtype in Dtype::ALL {
+        assert!(converted(&files, dtype) == converted(&files, dtype), "{}", dtype.name());
+    }
+    let size = |dtype| -> usize {
+        converted(&files, dtype).files.iter().map(|(_, bytes)| bytes.len()).sum()
+    };
+    let sizes = Dtype::ALL.map(size);
+    assert!(sizes.is_sorted_by(|larger, smaller| larger > smaller), "{sizes:?}");
+}
+
+#[test]
+fn the_manifest_carries_the_source() {
+    let source = Source {
+        repository: Some("a/b".to_owned()),
+        revision: None,
+        license: Some("apache-2.0".to_owned()),
+    };
+    let options = ConvertOptions { dtype: Dtype::Q8, source: source.clone() };
+    let files = Fixture::read("plain").files;
+    let bundle = block_on(convert(files, &options, &mut Unobserved)).unwrap();
+    let opened = CheckpointFiles::from_bundle(&bundle).unwrap();
+    assert_eq!(opened.manifest().unwrap().source, source);
+    let again = block_on(convert(opened, &options, &mut Unobserved));
+    assert_eq!(again, Err(Error::AlreadyBundle { dtype: "q8" }));
+}
+
+/// Old names of LayerNorms, and a prefix: the bundle is the same but for config.json.
+#[test]
+fn names_in_the_bundle_are_canonical() {
+    let mut files = Fixture::read("plain").files;
+    let expected = converted(&files, Dtype::Q8);
+    let weights = read_tensors(files.get("model.safetensors").unwrap());
+    let renamed: BTreeMap<String, Raw> = weights
+        .into_iter()
+        .map(|(name, tensor)| {
+            let name = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+            (format!("bert.{}", name.replace("LayerNorm.bias", "LayerNorm.beta")), tensor)
+        })
+        .collect();
+    files.insert("model.safetensors", write_tensors(&renamed)).unwrap();
+    assert!(converted(&files, Dtype::Q8) == expected);
+}
+
+/// 48 columns are no whole number of blocks.
+#[test]
+fn matrices_of_other_widths_are_q8_in_a_q4_bundle() {
+    let mut files = Fixture::read("plain").files;
+    let mut weights = read_tensors(files.get("model.safetensors").unwrap());
+    for layer in 0..2 {
+        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+        let mut put = |part: &str, shape: Vec<usize>| {
+            let values = floats(&weights[&name(part)]);
+            let tensor = f32_tensor(shape.clone(), &values[..shape.iter().product()]);
+            weights.insert(name(part), tensor);
+        };
+        put("intermediate.dense.weight", vec![48, 32]);
+        put("intermediate.dense.bias", vec![48]);
+        put("output.dense.weight", vec![32, 48]);
+    }
+    files.insert("model.safetensors", write_tensors(&weights)).unwrap();
+    let mut config: Value = serde_json::from_slice(files.get("config.json").unwrap()).unwrap();
+    config["intermediate_size"] = json!(48);
+    files.insert("config.json", config.to_string().into_bytes()).unwrap();
+    let bundle = Crafted::new(converted(&files, Dtype::Q4));
+    let stored = read_tensors(&bundle.files[SHARD]);
+    assert_eq!(stored["encoder.layer.0.output.dense.weight"].0, safetensors::Dtype::I8);
+    assert_eq!(stored["encoder.layer.0.intermediate.dense.weight"].0, safetensors::Dtype::U8);
+    assert_eq!(load(&bundle.open().unwrap()).info().dtype, "q4");
+}
+
+#[test]
+fn weights_beyond_half_precision_are_refused_by_name() {
+    let mut files = Fixture::read("plain").files;
+    let name = "encoder.layer.0.output.dense.weight";
+    let mut weights = read_tensors(files.get("model.safetensors").unwrap());
+    let mut values = floats(&weights[name]);
+    values[7] = 1e6;
+    weights.insert(name.to_owned(), f32_tensor(vec![32, 64], &values));
+    files.insert("model.safetensors", write_tensors(&weights)).unwrap();
+    let options = ConvertOptions { dtype: Dtype::F16, source: Source::default() };
+    let error = block_on(convert(files, &options, &mut Unobserved)).unwrap_err();
+    assert_eq!(error, Error::TensorNotFinite { name: name.to_owned() });
+}
+
+/// Counts, and stops at a step.
+struct Watcher {
+    stages: Vec<Stage>,
+    steps: Vec<(usize, usize)>,
+    stop_at: usize,
+}
+
+impl Observer for Watcher {
+    fn stage(&mut self, stage: Stage) {
+        self.stages.push(stage);
+    }
+
+    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
+        self.steps.push((done, total));
+        match done == self.stop_at {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn now_ms(&self) -> f64 {
+        0.0
+    }
+}
+
+#[test]
+fn a_conversion_shows_its_share_and_can_be_stopped() {
+    let files = Fixture::read("plain").files;
+    let options = ConvertOptions { dtype: Dtype::Q8, source: Source::default() };
+    for stop_at in [2, 20, usize::MAX] {
+        let mut watcher = Watcher { stages: Vec::new(), steps: Vec::new(), stop_at };
+        let bundle = block_on(convert(files.clone(), &options, &mut watcher));
+        assert_eq!(watcher.stages, [Stage::Convert]);
+        assert!(watcher.steps.iter().enumerate().all(|(place, step)| step.0 == place + 1));
+        let &(done, total) = watcher.steps.last().unwrap();
+        match stop_at == usize::MAX {
+            true => assert_eq!((bundle.is_ok(), done), (true, total)),
+            false => assert_eq!((bundle, done), (Err(Error::Aborted), stop_at)),
+        }
+    }
+}
