@@ -6,7 +6,7 @@ export type DeviceChoice = "auto" | "cpu" | "webgpu";
 /** Where the model does run. */
 export type Device = "cpu" | "webgpu";
 
-/** How the weights are stored: floats of 32 or 16 bits, or integers of 8 or 4 bits with a scale for each group. */
+/** How the weights are stored: floats of 32 or 16 bits, or integers of 8 bits with a scale for each row, or of 4 bits with one for each 32 of them. */
 export type Dtype = "f32" | "f16" | "q8" | "q4";
 
 /** The instructions that the engine uses on the CPU: those that every browser has, or relaxed SIMD as well. */

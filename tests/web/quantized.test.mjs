@@ -36,7 +36,9 @@ function withScoresOf(tiny, model) {
 }
 
 const load = (path, options) => tab.harness("load", "it", tab.url(path), { device: "cpu", ...options });
-const assertRight = async () => assertRanked(await tab.harness("rerank", "it", tiny.query, tiny.documents), tiny);
+/** Inputs are quantized as well, so a rounding that falls the other way shows; more so in weights that were converted on another kind of machine. */
+const TOLERANCE = { bundle: 5e-3, converted: 2e-2 };
+const assertRight = async (weights) => assertRanked(await tab.harness("rerank", "it", tiny.query, tiny.documents), tiny, TOLERANCE[weights]);
 const isCached = async (path, options) => (await tab.harness("static", "isCached", tab.url(path), options)).value;
 const requested = (path) => browser.server.requests.filter((request) => request.includes(path)).map((request) => request.split("/").at(-1));
 const storedFiles = () => tab.page.evaluate(async () => (await (await caches.open("tabrank-v1")).keys()).map(({ url }) => new URL(url).pathname.split("/").at(-1)));
@@ -79,7 +81,7 @@ describe("a checkpoint with a dtype", () => {
     assert.equal(first.error, undefined);
     assert.equal(first.value.model.dtype, "q8");
     assert.ok(first.value.progress.some(({ phase }) => phase === "convert"));
-    await assertRight();
+    await assertRight("converted");
     assert.equal(await isCached(tiny.checkpoint, { dtype: "q8" }), true);
     assert.equal(await isCached(tiny.checkpoint), false);
     assert.ok(!(await storedFiles()).includes("model.safetensors"), "the checkpoint's own weights are kept beside the bundle");
@@ -90,7 +92,7 @@ describe("a checkpoint with a dtype", () => {
     assert.equal(second.value.model.dtype, "q8");
     assert.equal(second.value.progress.at(-1).fromCache, true);
     assert.ok(!second.value.progress.some(({ phase }) => phase === "convert"));
-    await assertRight();
+    await assertRight("converted");
   });
 
   for (const dtype of ["f32", "f16", "q4"]) {
@@ -106,7 +108,7 @@ describe("a checkpoint with a dtype", () => {
     browser.server.requests.length = 0;
     assert.equal((await load(tiny.checkpoint, { dtype: "q8" })).error, undefined);
     assert.ok(requested(tiny.checkpoint).includes("model.safetensors"));
-    await assertRight();
+    await assertRight("converted");
     browser.server.requests.length = 0;
     await load(tiny.checkpoint, { dtype: "q8" });
     assert.deepEqual(requested(tiny.checkpoint), []);
@@ -117,7 +119,7 @@ describe("a checkpoint with a dtype", () => {
       const { value, error } = await load(tiny.checkpoint, { dtype: "q8", workerUrl: tab.faultyWorker([["fault", fault]]) });
       assert.equal(error, undefined);
       assert.ok(value.warnings.some(({ code }) => code === "CACHE_UNAVAILABLE"));
-      await assertRight();
+      await assertRight("converted");
     }
   });
 
@@ -126,7 +128,7 @@ describe("a checkpoint with a dtype", () => {
     const { error, value } = await tab.harness("load", "it", "owner/pylate", { device: "cpu", hub, revision: "v1", dtype: "q8" });
     assert.equal(error, undefined);
     assert.equal(value.model.dtype, "q8");
-    await assertRight();
+    await assertRight("converted");
     assert.ok(browser.server.requests.some((request) => request.endsWith("/hub/owner/pylate/resolve/v1/model.safetensors")));
     assert.equal((await tab.harness("static", "isCached", "owner/pylate", { hub, revision: "v1", dtype: "q8" })).value, true);
     const manifest = await tab.page.evaluate(async () => {
@@ -144,11 +146,11 @@ describe("a bundle", () => {
     const first = await load(bundle.path);
     assert.equal(first.error, undefined);
     assert.equal(first.value.model.dtype, "q8");
-    await assertRight();
+    await assertRight("bundle");
     await revisit();
     assert.equal((await load(bundle.path)).value.progress.at(-1).fromCache, true);
     assert.deepEqual(requested(bundle.path), []);
-    await assertRight();
+    await assertRight("bundle");
   });
 
   it("of another type than was asked for is refused before its weights are fetched", LIMIT, async () => {
@@ -179,7 +181,7 @@ describe("a bundle", () => {
   it("with a shard that is wrong once loads by the second answer", LIMIT, async () => {
     await replace(bundle.path + bundle.shards[0], flipped, 1);
     assert.equal((await load(bundle.path)).error, undefined);
-    await assertRight();
+    await assertRight("bundle");
   });
 
   it("with a manifest that is cut is a BUNDLE_INVALID", LIMIT, async () => {
@@ -195,7 +197,7 @@ describe("a bundle", () => {
     browser.server.requests.length = 0;
     assert.equal((await load(bundle.path)).error, undefined);
     assert.deepEqual(requested(bundle.path), [bundle.shards[0]]);
-    await assertRight();
+    await assertRight("bundle");
   });
 });
 

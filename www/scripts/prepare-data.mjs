@@ -67,13 +67,11 @@ async function encode(kind, name) {
   await rename(part, join(options.out, `${name}.safetensors`));
 }
 
-/** A bundle beside the model, which has its name only when it is complete, too. */
+/** A bundle beside the model; the command gives it its name only when it is complete, and overwrites none. */
 async function convert(dtype) {
   const bundle = join(options.models, `${basename(resolve(options.model))}-${dtype}`);
-  const part = `${bundle}.part`;
-  for (const folder of [bundle, part]) await rm(folder, { recursive: true, force: true });
-  await tabrank(["convert", options.model, "--dtype", dtype, "-o", part]);
-  await rename(part, bundle);
+  await rm(bundle, { recursive: true, force: true });
+  await tabrank(["convert", options.model, "--dtype", dtype, "-o", bundle]);
 }
 
 async function tabrank(args, input) {
