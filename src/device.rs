@@ -49,6 +49,8 @@ pub(crate) async fn webgpu() -> Result<Device> {
         return Ok(device.clone());
     }
     let device = Device::wgpu_options()
+        // A batch of twelve layers is submitted at once.
+        .tasks_max(128)
         .init_async()
         .await
         .map_err(|error| Error::WebGpuUnavailable { reason: error.to_string() })?;

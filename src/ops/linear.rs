@@ -15,15 +15,15 @@ pub struct Linear {
 }
 
 enum Weight {
-    F32(Tensor<1>),
+    F32(Tensor<2>),
     Q8(Quantized),
     Q4(Quantized),
 }
 
 struct Quantized {
     equalizer: Tensor<1>,
-    codes: Tensor<1, Int>,
-    scales: Tensor<1>,
+    codes: Tensor<2, Int>,
+    scales: Tensor<2>,
     /// Each output's sum of weights, for the middle of the activations' range; empty on WebGPU.
     sums: Tensor<1>,
 }
@@ -95,10 +95,10 @@ impl Weight {
         let Matrix { rows, columns, values, equalizer } = matrix;
         let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
         match values {
-            Values::F32(values) => Weight::F32(vector(cpu::pack_f32(&values, columns), device)),
+            Values::F32(values) => Weight::F32(row(cpu::pack_f32(&values, columns), device)),
             Values::F16(values) => {
                 let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
-                Weight::F32(vector(cpu::pack_f32(&values, columns), device))
+                Weight::F32(row(cpu::pack_f32(&values, columns), device))
             }
             Values::Q8 { codes, scales } => {
                 let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
@@ -106,7 +106,7 @@ impl Weight {
                 Weight::Q8(Quantized {
                     equalizer,
                     codes: words(cpu::pack_q8(&codes, columns), device),
-                    scales: vector(scales, device),
+                    scales: row(scales, device),
                     sums: vector(sums, device),
                 })
             }
@@ -123,7 +123,7 @@ impl Weight {
                 Weight::Q4(Quantized {
                     equalizer,
                     codes: words(cpu::pack_q4(&nibbles, columns), device),
-                    scales: vector(panel_scales(&scales, rows, columns / BLOCK), device),
+                    scales: row(panel_scales(&scales, rows, columns / BLOCK), device),
                     sums: vector(sums, device),
                 })
             }
@@ -137,15 +137,17 @@ impl Weight {
         let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
         let sums = || vector(vec![0.0], device);
         match values {
-            Values::F32(values) => Weight::F32(vector(transpose(&values, rows, columns), device)),
+            Values::F32(values) => {
+                Weight::F32(tensor(transpose(&values, rows, columns), [columns, rows], device))
+            }
             Values::F16(values) => {
                 let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
-                Weight::F32(vector(transpose(&values, rows, columns), device))
+                Weight::F32(tensor(transpose(&values, rows, columns), [columns, rows], device))
             }
             Values::Q8 { codes, scales } => Weight::Q8(Quantized {
                 equalizer,
-                codes: integers(columns_of_words(&codes, rows, columns), device),
-                scales: vector(scales, device),
+                codes: columns_of_words(&codes, rows, columns, device),
+                scales: row(scales, device),
                 sums: sums(),
             }),
             Values::Q4 { nibbles, scales } => {
@@ -153,8 +155,12 @@ impl Weight {
                 let nibbles: Vec<i8> = nibbles.into_iter().map(|byte| byte as i8).collect();
                 Weight::Q4(Quantized {
                     equalizer,
-                    codes: integers(columns_of_words(&nibbles, rows, columns / 2), device),
-                    scales: vector(transpose(&scales, rows, columns / BLOCK), device),
+                    codes: columns_of_words(&nibbles, rows, columns / 2, device),
+                    scales: tensor(
+                        transpose(&scales, rows, columns / BLOCK),
+                        [columns / BLOCK, rows],
+                        device,
+                    ),
                     sums: sums(),
                 })
             }
@@ -167,11 +173,18 @@ fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
     tensor(values, [length], device)
 }
 
+fn row(values: Vec<f32>, device: &Device) -> Tensor<2> {
+    let length = values.len();
+    tensor(values, [1, length], device)
+}
+
 /// Bytes as 32-bit words, in memory as they were.
-fn words(mut bytes: Vec<u8>, device: &Device) -> Tensor<1, Int> {
+fn words(mut bytes: Vec<u8>, device: &Device) -> Tensor<2, Int> {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
-    let words = bytes.as_chunks::<4>().0.iter().map(|&word| i32::from_ne_bytes(word)).collect();
-    integers(words, device)
+    let words: Vec<i32> =
+        bytes.as_chunks::<4>().0.iter().map(|&word| i32::from_ne_bytes(word)).collect();
+    let length = words.len();
+    integers(words, [1, length], device)
 }
 
 /// Sum of a block's codes.
@@ -194,16 +207,18 @@ fn panel_scales(scales: &[f32], rows: usize, blocks: usize) -> Vec<f32> {
     panels
 }
 
-/// `[rows, bytes]` → `[bytes / 4, rows]` words, little-endian, zero behind the last byte.
-fn columns_of_words(bytes: &[i8], rows: usize, width: usize) -> Vec<i32> {
+/// `[rows, width]` bytes → `[width / 4, rows]` words, little-endian, zero behind the last byte.
+fn columns_of_words(bytes: &[i8], rows: usize, width: usize, device: &Device) -> Tensor<2, Int> {
     let byte = |row: usize, place: usize| match place < width {
         true => bytes[row * width + place] as u8,
         false => 0,
     };
-    let words = (0..width.div_ceil(4)).flat_map(|word| (0..rows).map(move |row| (word, row)));
-    words
+    let count = width.div_ceil(4);
+    let words = (0..count).flat_map(|word| (0..rows).map(move |row| (word, row)));
+    let words = words
         .map(|(word, row)| i32::from_le_bytes(std::array::from_fn(|i| byte(row, 4 * word + i))))
-        .collect()
+        .collect();
+    integers(words, [count, rows], device)
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {

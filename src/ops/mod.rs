@@ -115,7 +115,11 @@ impl Bounds {
             starts.push(starts[starts.len() - 1] + length as i32);
         }
         let masked = attended.iter().map(|&attended| i32::from(!attended)).collect();
-        Self { starts: integers(starts, device), masked: integers(masked, device) }
+        let vector = |values: Vec<i32>| {
+            let length = values.len();
+            integers(values, [length], device)
+        };
+        Self { starts: vector(starts), masked: vector(masked) }
     }
 }
 
@@ -170,9 +174,12 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
 }
 
 /// 32-bit whole numbers; Burn's CPU device would else widen them.
-fn integers(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
-    let length = values.len();
-    Tensor::from_data(TensorData::new(values, [length]), (device, DType::I32))
+fn integers<const D: usize>(
+    values: Vec<i32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D, Int> {
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::I32))
 }
 
 /// Whether the device is Burn's CPU.
@@ -282,4 +289,78 @@ fn width(tensor: &FlexTensor) -> usize {
 fn rows(values: Vec<f32>, width: usize) -> FlexTensor {
     let shape = [values.len() / width, width];
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+#[cfg(feature = "gpu")]
+impl EncoderOps for burn::backend::wgpu::CubeBackend {
+    fn linear_f32(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        before: Pointwise,
+        after: Pointwise,
+    ) -> FloatTensor<Self> {
+        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
+        kernel::linear_f32(x, weight, bias, after)
+    }
+
+    fn linear_q8(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        _sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        before: Pointwise,
+        after: Pointwise,
+    ) -> FloatTensor<Self> {
+        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
+        kernel::linear_q8(x, equalizer, codes, scales, bias, after)
+    }
+
+    fn linear_q4(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        _sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        before: Pointwise,
+        after: Pointwise,
+    ) -> FloatTensor<Self> {
+        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
+        kernel::linear_q4(x, equalizer, codes, scales, bias, after)
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        masked: IntTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        kernel::attention(qkv, starts, masked, heads)
+    }
+
+    fn add_layer_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        kernel::add_layer_norm(x, residual, gamma, beta, epsilon)
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        kernel::layer_norm(x, gamma, beta, epsilon)
+    }
+
+    fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        kernel::normalize(x)
+    }
 }

@@ -1,1 +1,65 @@
-//! The operations on WebGPU.
+//! Which kernels run on WebGPU? One file an operation, each one dispatch.
+//!
+//! Written in CubeCL's subset of Rust and compiled to WGSL at first use. Shapes are arguments, so that a kernel is
+//! compiled once for a stored type, an activation or a head size, not once for a shape. Default limits of WebGPU
+//! only: no half floats, no subgroups, at most 256 invocations and a few hundred bytes of workgroup memory.
+//!
+//! Products are tiles in registers, read by vectors of four, without workgroup memory: neighbours in a workgroup
+//! share rows and columns through the cache. Barriers are what software adapters are slowest at.
+
+mod activation;
+mod attention;
+mod linear;
+mod norm;
+
+use burn::backend::DType;
+use burn::backend::wgpu::CubeTensor;
+use cubecl::prelude::*;
+
+pub(crate) use attention::attention;
+pub(crate) use linear::{linear_f32, linear_q4, linear_q8};
+pub(crate) use norm::{add_layer_norm, layer_norm, normalize};
+
+/// Most workgroups that WebGPU grants in one dimension.
+const MAX_WORKGROUPS: usize = 65_535;
+
+/// Vectors of four where rows divide into them, else scalars.
+fn width(row: usize) -> usize {
+    if row.is_multiple_of(4) { 4 } else { 1 }
+}
+
+/// The shape of a matrix.
+fn matrix(tensor: &CubeTensor) -> [usize; 2] {
+    let shape = tensor.meta.shape();
+    assert_eq!(shape.num_dims(), 2, "a matrix is wanted: {tensor:?}");
+    [shape[0], shape[1]]
+}
+
+/// A tensor as a kernel's argument: its plain buffer.
+fn buffer(tensor: CubeTensor, dtype: DType) -> BufferArg {
+    assert_eq!(tensor.dtype, dtype, "another type is wanted: {tensor:?}");
+    assert!(tensor.is_contiguous(), "a kernel reads whole rows: {tensor:?}");
+    tensor.into_buffer_arg()
+}
+
+fn floats(tensor: CubeTensor) -> BufferArg {
+    buffer(tensor, DType::F32)
+}
+
+fn ints(tensor: CubeTensor) -> BufferArg {
+    buffer(tensor, DType::I32)
+}
+
+/// A matrix of floats, not yet written, beside another tensor.
+fn output(beside: &CubeTensor, [rows, columns]: [usize; 2]) -> CubeTensor {
+    let handle = beside.client.empty(rows * columns * size_of::<f32>());
+    let (client, device) = (beside.client.clone(), beside.device.clone());
+    CubeTensor::new_contiguous(client, device, [rows, columns].into(), handle, DType::F32)
+}
+
+/// Workgroups in two dimensions where one has too few; kernels number them `y · grid.x + x`.
+fn grid(workgroups: usize) -> CubeCount {
+    let y = workgroups.div_ceil(MAX_WORKGROUPS).max(1);
+    let x = workgroups.div_ceil(y);
+    CubeCount::Static(x as u32, y as u32, 1)
+}

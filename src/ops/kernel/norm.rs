@@ -1,0 +1,203 @@
+//! Functions of whole rows: LayerNorm and the unit vectors that MaxSim compares.
+
+use burn::backend::wgpu::CubeTensor;
+use cubecl::prelude::*;
+
+use super::{floats, grid, matrix, output, width};
+
+/// Invocations that share a row.
+const LANES: usize = 16;
+/// Rows of a workgroup.
+const ROWS: usize = 4;
+
+/// Norms below this one leave a vector shorter than 1 instead of dividing by nothing.
+const SMALLEST_NORM: f32 = 1e-12;
+
+/// LayerNorm of `x + residual`, both `[rows, size]`.
+pub(crate) fn add_layer_norm(
+    x: CubeTensor,
+    residual: CubeTensor,
+    gamma: CubeTensor,
+    beta: CubeTensor,
+    epsilon: f32,
+) -> CubeTensor {
+    assert_eq!(matrix(&x), matrix(&residual), "a sum is of equal shapes");
+    launch_layer_norm(x, Some(residual), gamma, beta, epsilon)
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) · gamma + beta` for each row of `x` `[rows, size]`, with the biased
+/// variance.
+pub(crate) fn layer_norm(
+    x: CubeTensor,
+    gamma: CubeTensor,
+    beta: CubeTensor,
+    epsilon: f32,
+) -> CubeTensor {
+    launch_layer_norm(x, None, gamma, beta, epsilon)
+}
+
+fn launch_layer_norm(
+    x: CubeTensor,
+    residual: Option<CubeTensor>,
+    gamma: CubeTensor,
+    beta: CubeTensor,
+    epsilon: f32,
+) -> CubeTensor {
+    let [rows, size] = matrix(&x);
+    let (client, out) = (x.client.clone(), output(&x, [rows, size]));
+    if rows * size > 0 {
+        let added = residual.is_some();
+        // Without a residual the argument is there and is not read.
+        let residual = residual.unwrap_or_else(|| x.clone());
+        // SAFETY: the kernel keeps rows and columns within the shapes checked above.
+        unsafe {
+            layer_norm_kernel::launch_unchecked(
+                &client,
+                grid(rows.div_ceil(ROWS)),
+                CubeDim::new_2d(LANES as u32, ROWS as u32),
+                width(size),
+                floats(x),
+                floats(residual),
+                floats(gamma),
+                floats(beta),
+                floats(out.clone()),
+                rows,
+                size / width(size),
+                epsilon,
+                added,
+            );
+        }
+    }
+    out
+}
+
+/// `x / max(‖x‖₂, 1e-12)` for each row of `x` `[rows, size]`.
+pub(crate) fn normalize(x: CubeTensor) -> CubeTensor {
+    let [rows, size] = matrix(&x);
+    let (client, out) = (x.client.clone(), output(&x, [rows, size]));
+    if rows * size > 0 {
+        // SAFETY: the kernel keeps rows and columns within the shape.
+        unsafe {
+            normalize_kernel::launch_unchecked(
+                &client,
+                grid(rows.div_ceil(ROWS)),
+                CubeDim::new_2d(LANES as u32, ROWS as u32),
+                width(size),
+                floats(x),
+                floats(out.clone()),
+                rows,
+                size / width(size),
+            );
+        }
+    }
+    out
+}
+
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn layer_norm_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    rows: usize,
+    vectors: usize,
+    epsilon: f32,
+    #[comptime] added: bool,
+) {
+    let mut shared = Shared::<[f32]>::new_slice(LANES * ROWS);
+    let row = row();
+    // Every invocation must reach the barriers.
+    let start = min(row, rows - 1) * vectors;
+    let size = f32::cast_from(vectors * N::value());
+
+    let mut sum = Vector::<f32, N>::new(0.0);
+    let mut i = UNIT_POS_X as usize;
+    while i < vectors {
+        sum += value::<N>(x, residual, start + i, added);
+        i += LANES;
+    }
+    let mean = Vector::<f32, N>::new(row_sum::<N>(sum, &mut shared) / size);
+    sync_cube();
+
+    let mut squares = Vector::<f32, N>::new(0.0);
+    let mut i = UNIT_POS_X as usize;
+    while i < vectors {
+        let centred = value::<N>(x, residual, start + i, added) - mean;
+        squares += centred * centred;
+        i += LANES;
+    }
+    let variance = row_sum::<N>(squares, &mut shared) / size;
+    let factor = Vector::<f32, N>::new(1.0 / (variance + epsilon).sqrt());
+    if row < rows {
+        let mut i = UNIT_POS_X as usize;
+        while i < vectors {
+            let centred = value::<N>(x, residual, start + i, added) - mean;
+            out[start + i] = centred * factor * gamma[i] + beta[i];
+            i += LANES;
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn normalize_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    rows: usize,
+    vectors: usize,
+) {
+    let mut shared = Shared::<[f32]>::new_slice(LANES * ROWS);
+    let row = row();
+    let start = min(row, rows - 1) * vectors;
+    let mut squares = Vector::<f32, N>::new(0.0);
+    let mut i = UNIT_POS_X as usize;
+    while i < vectors {
+        squares += x[start + i] * x[start + i];
+        i += LANES;
+    }
+    let norm = max(row_sum::<N>(squares, &mut shared).sqrt(), SMALLEST_NORM);
+    let norm = Vector::<f32, N>::new(norm);
+    if row < rows {
+        let mut i = UNIT_POS_X as usize;
+        while i < vectors {
+            out[start + i] = x[start + i] / norm;
+            i += LANES;
+        }
+    }
+}
+
+/// This invocation's row.
+#[cube]
+fn row() -> usize {
+    (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize * ROWS + UNIT_POS_Y as usize
+}
+
+#[cube]
+fn value<N: Size>(
+    x: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    position: usize,
+    #[comptime] added: bool,
+) -> Vector<f32, N> {
+    if comptime!(added) { x[position] + residual[position] } else { x[position] }
+}
+
+/// The sum over a row's invocations, in each of them. One barrier: all read all.
+#[cube]
+fn row_sum<N: Size>(part: Vector<f32, N>, shared: &mut [f32]) -> f32 {
+    let start = UNIT_POS_Y as usize * LANES;
+    let mut own = 0.0f32;
+    #[unroll]
+    for i in 0..N::value() {
+        own += part.extract(i);
+    }
+    shared[start + UNIT_POS_X as usize] = own;
+    sync_cube();
+    let mut sum = 0.0f32;
+    #[unroll]
+    for lane in 0..LANES {
+        sum += shared[start + lane];
+    }
+    sum
+}
