@@ -19,7 +19,8 @@ WWW := $(shell find www/src www/scripts -type f) www/index.html www/package.json
   www/vite.config.ts www/tsconfig.json $(shell find www/public -maxdepth 1 -type f 2>/dev/null)
 
 CLI := target/release/tabrank
-WASM := pkg/wasm/tabrank_bg.wasm
+# The last of the files that scripts/build-wasm.sh makes.
+WASM := pkg/wasm/tabrank_relaxed_bg.wasm
 TARBALL := pkg/tabrank-0.1.0.tgz
 MODEL := models/all-MiniLM-L6-v2/model.safetensors
 CORPUS := tests/data/squad-dev-a
@@ -118,6 +119,7 @@ lint: | $(STAMPS)/rust
 	cargo clippy --release --locked --lib -- -D warnings
 	cargo clippy --release --locked --lib --target wasm32-unknown-unknown -- -D warnings
 	cargo clippy --release --locked --lib --target wasm32-unknown-unknown --features gpu -- -D warnings
+	cargo clippy --release --locked --lib --target wasm32-unknown-unknown --features gpu,relaxed-simd -- -D warnings
 
 test-rust: $(MODEL) | $(STAMPS)/rust
 	cargo test --release --locked --features cli

@@ -1,4 +1,4 @@
-// Makes dist/ from src/ and the engine in wasm/: two scripts, the declarations of the public API, and the wasm module.
+// Makes dist/ from src/ and the engine in wasm/: two scripts, the declarations of the public API, and the wasm modules.
 
 import { execFileSync } from "node:child_process";
 import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
@@ -15,7 +15,9 @@ await rm("dist", { recursive: true, force: true });
 await buildClient();
 await buildWorker();
 await writeDeclarations();
+// One glue serves both: scripts/build-wasm.sh has seen to that.
 await copyFile("wasm/tabrank_bg.wasm", "dist/tabrank.wasm");
+await copyFile("wasm/tabrank_relaxed_bg.wasm", "dist/tabrank-relaxed.wasm");
 
 async function buildClient() {
   await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js" });

@@ -75,7 +75,7 @@ export class Dispatcher<C extends Checkpoint> {
     const onPanic = (text: string) => (this.#panic = text);
     this.#engine = await loadEngine(this.#module, request, (message) => this.#post(message), onPanic);
     const { device, info, warnings } = this.#engine;
-    return { device, model: info, warnings };
+    return { device, simd: this.#module.simd(), model: info, warnings };
   }
 
   async #rerank(id: number, { query, texts, base, topK, explain }: RerankRequest): Promise<RerankAnswer> {

@@ -1,17 +1,38 @@
 /** The wasm glue as the worker uses it. `worker.ts` hands the real one over, so the compiler holds these types and the generated ones together. */
 
-import type { Device, DeviceChoice, Explanation, ModelInfo, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Simd, Warning } from "./types.js";
 
 export interface WantedFile {
   name: string;
   optional: boolean;
+  /** What a bundle's manifest says of the file; `add` takes no other bytes. */
+  bytes?: number;
+  sha256?: string;
 }
 
-/** Gathers a checkpoint's files in wasm memory. */
+/** The file that makes a folder a bundle. It is wanted first, alone, and lists all others. */
+export const MANIFEST = "tabrank.json";
+
+/** The files of a checkpoint or of a bundle, in wasm memory. */
 export interface Checkpoint {
+  /** Known once the manifest was added, or noted as missing. */
+  readonly isBundle: boolean;
+  /** What a bundle's manifest says. */
+  readonly dtype?: string | undefined;
   wanted(): WantedFile[];
+  /** Throws `INTEGRITY_FAILED`, and forgets the bytes, where they are not those that the manifest lists. */
   add(name: string, bytes: Uint8Array): void;
   addMissing(name: string): void;
+  /** All files of a bundle that was made by a conversion. */
+  names(): string[];
+  file(name: string): Uint8Array;
+}
+
+export interface ConvertOptions {
+  dtype: Dtype;
+  /** Where the checkpoint comes from, for the manifest. */
+  repository?: string;
+  revision?: string;
 }
 
 export interface Hooks {
@@ -45,6 +66,9 @@ export interface Engine {
 export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   onPanic(callback: (message: string) => void): void;
+  simd(): Simd;
   Checkpoint: new () => C;
+  /** Takes a checkpoint and gives a whole bundle. */
+  convert(checkpoint: C, options: ConvertOptions, hooks: Hooks): Promise<C>;
   Engine: { load(checkpoint: C, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks): Promise<Engine> };
 }

@@ -5,6 +5,8 @@ export type ErrorCode =
   | "INPUT_TOO_LARGE"
   | "CHECKPOINT_INVALID"
   | "CHECKPOINT_UNSUPPORTED"
+  | "BUNDLE_INVALID"
+  | "BUNDLE_VERSION"
   | "WEBGPU_UNAVAILABLE"
   | "DEVICE_REJECTED"
   | "DEVICE_LOST"
@@ -41,6 +43,8 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   INPUT_TOO_LARGE: { retryable: false, hint: "Send less, or raise `limits` when loading." },
   CHECKPOINT_INVALID: { retryable: false, hint: "Check that the folder holds a whole, undamaged checkpoint." },
   CHECKPOINT_UNSUPPORTED: { retryable: false, hint: "Use a checkpoint of an architecture that the README lists." },
+  BUNDLE_INVALID: { retryable: false, hint: "Convert the checkpoint again, and upload the bundle's folder as a whole." },
+  BUNDLE_VERSION: { retryable: false, hint: "Use the version of tabrank that the bundle was made for, or convert the checkpoint again." },
   WEBGPU_UNAVAILABLE: { retryable: false, hint: 'Load with device "auto" or "cpu".' },
   DEVICE_REJECTED: { retryable: false, hint: 'This GPU computes wrong numbers. Load with device "auto" or "cpu".' },
   DEVICE_LOST: { retryable: true, hint: 'Call again, or load with device "auto" or "cpu".' },

@@ -1,6 +1,6 @@
 /** What the worker says of a thing that was thrown, and whether the wasm instance lives on. */
 
-import { type ErrorData, isErrorCode, RerankerError } from "./error.js";
+import { type ErrorCode, type ErrorData, isErrorCode, RerankerError } from "./error.js";
 
 /** After a panic, a trap or an overflown stack the instance's state is undefined, and only a new worker helps. */
 export function isDeath(error: unknown, panic: string | undefined): boolean {
@@ -12,8 +12,13 @@ export function errorData(error: unknown, panic: string | undefined): ErrorData 
   if (error instanceof RerankerError) return fromOurs(error);
   if (!(error instanceof Error)) return { code: "INTERNAL", message: "something that is no error was thrown" };
   if (isOutOfMemory(error)) return { code: "OUT_OF_MEMORY", message: "the engine stopped without a message, most likely for want of memory" };
-  const code = "code" in error && isErrorCode(error.code) ? error.code : undefined;
+  const code = codeOf(error);
   return code ? { code, message: error.message } : { code: "INTERNAL", message: withoutQuotes(`${error.name}: ${error.message}`) };
+}
+
+/** The stable code of a thrown thing, if it has one. */
+export function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof Error && "code" in error && isErrorCode(error.code) ? error.code : undefined;
 }
 
 function fromOurs({ code, message, retryable, hint, details }: RerankerError): ErrorData {

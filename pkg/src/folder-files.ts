@@ -1,8 +1,8 @@
 /** The files below an address, and their copies in this browser. */
 
-import { type FileSource, isWeights, type OnBytes, type OpenFile } from "./checkpoint-source.js";
+import { type FileSource, isListed, isWeights, type OnBytes, type OpenFile } from "./checkpoint-source.js";
 import { type Bytes, Download, FILE_CAP, statusError, withRetries } from "./download.js";
-import type { WantedFile } from "./engine.js";
+import { MANIFEST, type WantedFile } from "./engine.js";
 import { RerankerError } from "./error.js";
 import { fileUrl, type ModelCache, type StoredFile } from "./model-cache.js";
 import type { FolderLocation } from "./protocol.js";
@@ -15,9 +15,10 @@ const HTML_HINT = "The server answered with a web page, perhaps its index.html: 
 const POINTER_HINT = "The folder holds a Git LFS pointer: fetch the file itself with `git lfs pull`.";
 
 export class FolderFiles implements FileSource {
+  readonly #fetched = new Set<string>();
   #openResponses = 0;
 
-  /** Without `cache` nothing is stored; `useStored` tells whether what it holds may be used. */
+  /** Without `cache` nothing is stored; `useStored` tells whether what it holds may be used. A file that a manifest lists may be in any case: it is checked. */
   constructor(
     private readonly location: FolderLocation,
     private readonly cache: ModelCache | undefined,
@@ -25,45 +26,55 @@ export class FolderFiles implements FileSource {
   ) {}
 
   async open(wanted: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
-    const stored = this.useStored ? await this.cache?.find(wanted.name) : undefined;
+    const stored = this.useStored || isListed(wanted) ? await this.cache?.find(wanted.name) : undefined;
     if (stored === "absent") return undefined;
-    if (stored) return { size: stored.size, read: () => this.#readStored(wanted.name, stored, onBytes) };
-    return this.#openRemote(wanted, this.location.cache === "reload" ? "reload" : "default", onBytes);
+    if (stored) return { size: stored.size, read: () => this.#readStored(wanted, stored, onBytes) };
+    return this.#openRemote(wanted, this.#httpCache(wanted), onBytes);
   }
 
-  async #readStored(name: string, stored: StoredFile, onBytes: OnBytes): Promise<Bytes> {
+  async readAnew(wanted: WantedFile, onBytes: OnBytes): Promise<Bytes> {
+    await this.cache?.drop(wanted.name);
+    const file = await this.#openRemote({ ...wanted, optional: false }, "reload", onBytes);
+    return file!.read();
+  }
+
+  /** What was read from the cache is there already. */
+  async keep(name: string, bytes: Bytes | undefined): Promise<void> {
+    if (!this.#fetched.has(name)) return;
+    await (bytes ? this.cache?.store(name, bytes) : this.cache?.storeAbsent(name));
+  }
+
+  async #readStored(wanted: WantedFile, stored: StoredFile, onBytes: OnBytes): Promise<Bytes> {
     const bytes = await stored.read();
-    if (!bytes) return this.#replace(name, onBytes);
+    if (!bytes) return this.#replace(wanted, onBytes);
     onBytes(bytes.length, true);
     return bytes;
   }
 
-  async #replace(name: string, onBytes: OnBytes): Promise<Bytes> {
-    await this.cache?.drop(name);
+  async #replace(wanted: WantedFile, onBytes: OnBytes): Promise<Bytes> {
     try {
-      const file = await this.#openRemote({ name, optional: false }, "reload", onBytes);
-      return await file!.read();
+      return await this.readAnew(wanted, onBytes);
     } catch (error) {
-      throw error instanceof RerankerError ? afterDamage(name, error) : error;
+      throw error instanceof RerankerError ? afterDamage(wanted.name, error) : error;
     }
   }
 
-  async #openRemote({ name, optional }: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Promise<OpenFile | undefined> {
-    const url = fileUrl(this.location.url, name);
+  /** A manifest that is older than the files it lists would only lead to wrong hashes. */
+  #httpCache({ name }: WantedFile): RequestCache {
+    if (this.location.cache === "reload") return "reload";
+    return name === MANIFEST ? "no-cache" : "default";
+  }
+
+  async #openRemote(wanted: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Promise<OpenFile | undefined> {
+    const url = fileUrl(this.location.url, wanted.name);
     const remote: Remote = {
-      name,
+      name: wanted.name,
       request: () => Download.start(url, { headers: this.location.headers, cache: httpCache }),
       onBytes: (received) => onBytes(received, false),
     };
-    const file = await withRetries(() => this.#tryToOpen(remote, optional));
-    if (!file) await this.cache?.storeAbsent(name);
-    return file && { size: file.size, read: () => this.#readRemote(name, file) };
-  }
-
-  async #readRemote(name: string, file: OpenFile): Promise<Bytes> {
-    const bytes = await file.read();
-    await this.cache?.store(name, bytes);
-    return bytes;
+    this.#fetched.add(wanted.name);
+    if (isListed(wanted)) return { size: wanted.bytes, read: () => withRetries(() => takeFile(remote, wanted.bytes)) };
+    return withRetries(() => this.#tryToOpen(remote, wanted.optional));
   }
 
   async #tryToOpen(remote: Remote, optional: boolean): Promise<OpenFile | undefined> {
@@ -102,11 +113,17 @@ async function openWhole(remote: Remote, download: Download): Promise<OpenFile> 
   return { size: bytes.length, read: async () => bytes };
 }
 
+async function takeFile(remote: Remote, size: number): Promise<Bytes> {
+  const download = await requestFile(remote);
+  return download.take(size, remote.onBytes);
+}
+
 async function requestFile(remote: Remote): Promise<Download> {
   const download = await remote.request();
   const refusal = await refusalOf(download);
-  if (refusal) throw refusal.error;
-  return download;
+  if (!refusal) return download;
+  download.cancel();
+  throw refusal.error;
 }
 
 /** Why an answer is not the file, if it is not. Development servers answer a missing file with a page and status 200. */

@@ -36,6 +36,12 @@ export function checkPooling(pooling: unknown): "none" | "mean" {
   throw invalid(`pooling is ${kindOf(pooling)}; expected "none" or "mean"`);
 }
 
+/** One of the words that an option takes. */
+export function checkWord<W extends string>(value: W, words: readonly W[], name: string): W {
+  if (words.includes(value)) return value;
+  throw invalid(`${name} is none of ${words.map((word) => `"${word}"`).join(", ")}`);
+}
+
 /** The documents' texts, all checked. */
 export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => string) | undefined, limits: Limits): string[] {
   checkDocuments(documents, limits);

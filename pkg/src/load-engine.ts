@@ -1,15 +1,23 @@
-/** A load as the worker does it: compile, gather the checkpoint's files, hand them to the engine, and keep them in this browser once it has accepted them. */
+/** A load as the worker does it: compile, prepare the model's files, hand them to the engine, and keep them in this browser once it has accepted them. */
 
-import { type FileSource, gather, GivenFiles } from "./checkpoint-source.js";
-import type { Checkpoint, Engine, EngineModule } from "./engine.js";
+import { GivenFiles } from "./checkpoint-source.js";
+import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { RerankerError } from "./error.js";
+import { codeOf } from "./failure.js";
 import { FolderFiles } from "./folder-files.js";
 import { gpuUnavailable } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
-import { ModelCache } from "./model-cache.js";
+import { ModelCache, type ModelPlace } from "./model-cache.js";
+import { Preparation } from "./preparation.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "./protocol.js";
 import { nextTask } from "./task.js";
 import { compileModule } from "./wasm-module.js";
+
+/** Failures that say that the files are no good. */
+const REFUSALS = ["CHECKPOINT_INVALID", "CHECKPOINT_UNSUPPORTED", "BUNDLE_INVALID", "BUNDLE_VERSION"];
+
+/** Failures that say nothing against the files that have come. */
+const INTERRUPTIONS = ["NETWORK", "HTTP_STATUS", "OFFLINE_NOT_CACHED"];
 
 export async function loadEngine<C extends Checkpoint>(
   module: EngineModule<C>,
@@ -23,9 +31,8 @@ export async function loadEngine<C extends Checkpoint>(
   module.onPanic(onPanic);
   if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
   meter.phase("download");
-  return fromSource(request, post, async (source) => {
-    const checkpoint = new module.Checkpoint();
-    await gather(checkpoint, source, meter);
+  const preparation = new Preparation(module, request.convert, meter, hooks(meter));
+  return fromPlace(request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     return module.Engine.load(checkpoint, { device: request.device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }) }, hooks(meter));
   });
@@ -37,10 +44,10 @@ async function start(module: EngineModule, wasm: string | WebAssembly.Module, po
   await module.init({ module_or_path: compiled });
 }
 
-function hooks(meter: LoadMeter) {
+function hooks(meter: LoadMeter): Hooks {
   return {
-    stage(name: string) {
-      if (name === "load" || name === "check") meter.phase(name);
+    stage(name) {
+      if (name === "convert" || name === "load" || name === "check") meter.phase(name);
     },
     async batch() {
       await nextTask();
@@ -49,28 +56,34 @@ function hooks(meter: LoadMeter) {
   };
 }
 
-type LoadFrom = (source: FileSource) => Promise<Engine>;
-
-async function fromSource(request: LoadRequest, post: (message: FromWorker) => void, load: LoadFrom): Promise<Engine> {
-  const { checkpoint } = request;
-  if (checkpoint.kind === "files") return load(new GivenFiles(checkpoint.files));
-  const cache = await openCache(checkpoint, post);
-  if (!cache) return load(new FolderFiles(checkpoint, undefined, false));
-  const mayUse = checkpoint.cache === "use";
-  if (mayUse && (await cache.isAccepted())) return keeping(cache, load(new FolderFiles(checkpoint, cache, true)));
+async function fromPlace<C extends Checkpoint>(
+  request: LoadRequest,
+  post: (message: FromWorker) => void,
+  preparation: Preparation<C>,
+  load: (checkpoint: C) => Promise<Engine>,
+): Promise<Engine> {
+  const { checkpoint: location, convert, resume } = request;
+  if (location.kind === "files") return load(await preparation.gathered(new GivenFiles(location.files)));
+  const cache = await openCache(location, { ...location, dtype: convert?.dtype }, post);
+  if (!cache) return load(await preparation.gathered(new FolderFiles(location, undefined, false)));
+  const mayUse = location.cache === "use";
+  const gathered = (useStored: boolean) => preparation.gathered(new FolderFiles(location, cache, useStored), cache);
+  const stored = async () => (await preparation.made(cache)) ?? gathered(true);
+  if (mayUse && (await cache.isAccepted())) return keeping(cache, stored().then(load));
   return oneTabAtATime(cache.key, async () => {
-    const useStored = mayUse && (request.resume || (await cache.isAccepted()));
-    if (!useStored) await cache.discard();
-    return keeping(cache, load(new FolderFiles(checkpoint, cache, useStored)));
+    const useStored = mayUse && (resume || (await cache.isAccepted()));
+    if (useStored) return keeping(cache, stored().then(load));
+    if (!mayUse || !(await cache.holdsBundle())) await cache.discard();
+    return keeping(cache, gathered(false).then(load));
   });
 }
 
 /** Undefined where nothing is to be kept: Cache Storage takes http addresses only, and may be denied. */
-async function openCache(location: FolderLocation, post: (message: FromWorker) => void): Promise<ModelCache | undefined> {
+async function openCache(location: FolderLocation, place: ModelPlace, post: (message: FromWorker) => void): Promise<ModelCache | undefined> {
   if (location.cache === "off" || !location.url.startsWith("http")) return undefined;
   const warn = async (error: unknown) => post({ type: "warning", warning: { code: "CACHE_UNAVAILABLE", message: await whyNotKept(error) } });
   try {
-    return await ModelCache.open(location.url, location.revision, (error) => void warn(error));
+    return await ModelCache.open(place, (error) => void warn(error));
   } catch (error) {
     await warn(error);
     return undefined;
@@ -90,17 +103,21 @@ function oneTabAtATime(key: string, task: () => Promise<Engine>): Promise<Engine
   return navigator.locks ? navigator.locks.request(`tabrank:${key}`, task) : task();
 }
 
-/** A dead instance proves nothing about the files: the worker that comes next goes on with them. */
+/** A dead instance proves nothing about the files: the worker that comes next goes on with them. So does the load after an interruption with those it can check. */
 async function keeping(cache: ModelCache, loading: Promise<Engine>): Promise<Engine> {
   try {
     const engine = await loading;
     await cache.accept();
     return engine;
   } catch (error) {
-    const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
-    const isRefused = code === "CHECKPOINT_INVALID" || code === "CHECKPOINT_UNSUPPORTED";
+    const code = codeOf(error) ?? "";
     if (code === "DEVICE_REJECTED") await cache.accept();
-    else if (isRefused || !(error instanceof WebAssembly.RuntimeError || (await cache.isAccepted()))) await cache.discard();
+    else if (REFUSALS.includes(code) || !(await isOfUse(cache, error, code))) await cache.discard();
     throw error;
   }
+}
+
+async function isOfUse(cache: ModelCache, error: unknown, code: string): Promise<boolean> {
+  if (error instanceof WebAssembly.RuntimeError || (await cache.isAccepted())) return true;
+  return INTERRUPTIONS.includes(code) && cache.holdsBundle();
 }

@@ -1,18 +1,31 @@
 /**
- * The checkpoint files that stay in this browser (Cache Storage).
+ * The models that stay in this browser (Cache Storage).
  *
  * Each file is an entry under its address plus the model's key, with the SHA-256 of its bytes in a header; a file that the folder does not have is an entry
  * too, so that an offline load need not ask. The mark, an entry without a file's name that lists the others, is written once the engine has accepted the
- * whole checkpoint: entries of a model without the mark are not used by later loads, so a bad download is never kept.
+ * whole checkpoint: entries of a model without the mark are not used by later loads, so a bad download is never kept; files that a
+ * manifest lists are the exception, since the engine checks them. A model that was asked for in a type of weights has a key of its own. If it had to be
+ * converted, its files are marked as made here: the folder does not have them.
  */
 
 import type { Bytes } from "./download.js";
+import { MANIFEST } from "./engine.js";
+import type { Dtype } from "./types.js";
 
 const CACHE = "tabrank-v1";
 const KEY_PARAMETER = "tabrank-model";
 const HASH = "x-tabrank-sha256";
 const SIZE = "x-tabrank-bytes";
 const ABSENT = "x-tabrank-absent";
+const MADE = "x-tabrank-made";
+
+/** What tells a stored model from all others. */
+export interface ModelPlace {
+  url: string;
+  revision: string;
+  /** The type of weights that was asked for, if one was. */
+  dtype?: Dtype | undefined;
+}
 
 export interface StoredFile {
   size: number;
@@ -31,16 +44,17 @@ export class ModelCache {
   #changed = false;
   #failed = false;
 
-  private constructor(folder: string, revision: string, cache: Cache, onFailure: (error: unknown) => void) {
-    this.key = `${folder}@${revision}`;
-    this.#folder = folder;
+  private constructor({ url, revision, dtype }: ModelPlace, cache: Cache, onFailure: (error: unknown) => void) {
+    // A folder's address has no fragment.
+    this.key = dtype ? `${url}#${dtype}@${revision}` : `${url}@${revision}`;
+    this.#folder = url;
     this.#cache = cache;
     this.#onFailure = onFailure;
   }
 
   /** Throws where the browser denies storage. `onFailure` hears the first write that fails; nothing of the model is kept then. */
-  static async open(folder: string, revision: string, onFailure: (error: unknown) => void = () => {}): Promise<ModelCache> {
-    return new ModelCache(folder, revision, await caches.open(CACHE), onFailure);
+  static async open(place: ModelPlace, onFailure: (error: unknown) => void = () => {}): Promise<ModelCache> {
+    return new ModelCache(place, await caches.open(CACHE), onFailure);
   }
 
   async isAccepted(): Promise<boolean> {
@@ -55,21 +69,34 @@ export class ModelCache {
     return names !== undefined && found.every((response) => response !== undefined);
   }
 
-  /** The stored file, `"absent"` when the folder was found not to have it, undefined when nothing is known. */
+  /** There is a manifest, with some or all of the folder's files that it lists. */
+  async holdsBundle(): Promise<boolean> {
+    const manifest = await this.find(MANIFEST);
+    return manifest !== undefined && manifest !== "absent";
+  }
+
+  /** The folder's file as stored, `"absent"` when the folder was found not to have it, undefined when nothing is known. */
   async find(name: string): Promise<StoredFile | "absent" | undefined> {
     const response = await this.#match(name);
-    if (!response) return undefined;
+    if (!response || response.headers.has(MADE)) return undefined;
     this.#names.add(name);
-    if (response.headers.has(ABSENT)) return "absent";
-    const hash = response.headers.get(HASH);
-    return { size: Number(response.headers.get(SIZE)) || 0, read: () => readChecked(response, hash) };
+    return response.headers.has(ABSENT) ? "absent" : storedFile(response);
+  }
+
+  /** The file as a conversion made it. */
+  async findMade(name: string): Promise<StoredFile | undefined> {
+    const response = await this.#match(name);
+    if (!response?.headers.has(MADE)) return undefined;
+    this.#names.add(name);
+    return storedFile(response);
   }
 
   async store(name: string, bytes: Bytes): Promise<void> {
-    await this.#write(name, async () => {
-      const headers = { [HASH]: await sha256(bytes), [SIZE]: String(bytes.length) };
-      await this.#cache.put(this.#address(name), new Response(bytes, { headers }));
-    });
+    await this.#put(name, bytes, {});
+  }
+
+  async storeMade(name: string, bytes: Bytes): Promise<void> {
+    await this.#put(name, bytes, { [MADE]: "1" });
   }
 
   async storeAbsent(name: string): Promise<void> {
@@ -93,7 +120,15 @@ export class ModelCache {
     const requests = await this.#cache.keys();
     const own = requests.filter((request) => new URL(request.url).searchParams.get(KEY_PARAMETER) === this.key);
     const deleted = await Promise.all(own.map((request) => this.#cache.delete(request)));
+    this.#names.clear();
     return deleted.includes(true);
+  }
+
+  async #put(name: string, bytes: Bytes, marks: Record<string, string>): Promise<void> {
+    await this.#write(name, async () => {
+      const headers = { [HASH]: await sha256(bytes), [SIZE]: String(bytes.length), ...marks };
+      await this.#cache.put(this.#address(name), new Response(bytes, { headers }));
+    });
   }
 
   async #write(name: string, put: () => Promise<void>): Promise<void> {
@@ -125,6 +160,11 @@ export function fileUrl(folder: string, name: string): string {
   const url = new URL(folder);
   url.pathname += name.split("/").map(encodeURIComponent).join("/");
   return url.href;
+}
+
+function storedFile(response: Response): StoredFile {
+  const hash = response.headers.get(HASH);
+  return { size: Number(response.headers.get(SIZE)) || 0, read: () => readChecked(response, hash) };
 }
 
 async function readChecked(response: Response, hash: string | null): Promise<Bytes | undefined> {

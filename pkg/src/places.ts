@@ -1,8 +1,9 @@
-/** Where things are: the checkpoint, the worker's script and the wasm module, as absolute addresses. */
+/** Where things are: the model, the worker's script and the wasm module, as absolute addresses. */
 
 import { RerankerError } from "./error.js";
-import { invalid, kindOf } from "./input.js";
+import { checkWord, invalid, kindOf } from "./input.js";
 import type { FolderLocation, GivenLocation } from "./protocol.js";
+import { hasRelaxedSimd } from "./relaxed-simd.js";
 import type { CheckpointFiles, LoadOptions } from "./types.js";
 
 const REFUSED_HINT =
@@ -10,26 +11,47 @@ const REFUSED_HINT =
 
 const SCHEME = /^(https?|[a-z-]+-extension):$/;
 
-export function checkpointLocation(source: string | URL | CheckpointFiles, options: LoadOptions): FolderLocation | GivenLocation {
-  if (typeof source !== "string" && !(source instanceof URL)) return { kind: "files", files: asBlobs(source) };
-  const { revision = "", cache = "use" } = options;
-  if (!["use", "reload", "off"].includes(cache)) throw invalid('cache is none of "use", "reload", "off"');
-  return { kind: "folder", url: folderUrl(source), revision, cache, headers: asHeaders(options.headers) };
+/** A model's owner and name. A relative address may look the same, so it is taken for one only where a hub is named. */
+const HUB_ID = /^(?!\.)[\w.-]+\/(?!\.)[\w.-]+$/;
+
+export function modelLocation(source: string | URL | CheckpointFiles, options: LoadOptions): FolderLocation | GivenLocation {
+  if (options.hub === undefined && typeof source !== "string" && !(source instanceof URL)) return { kind: "files", files: asBlobs(source) };
+  const cache = checkWord(options.cache ?? "use", ["use", "reload", "off"], "cache");
+  const url = folderUrl(source as string | URL, options);
+  return { kind: "folder", url, revision: options.revision ?? "", cache, headers: asHeaders(options.headers) };
 }
 
 /** The folder's address, ending in a slash. */
-export function folderUrl(source: string | URL): string {
-  const url = absolute(source, "source");
+export function folderUrl(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): string {
+  const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
   if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
   return url.href;
 }
 
+/** What a bundle's manifest says of the checkpoint it was made from, as far as it is known. */
+export function originOf(source: unknown, { hub, revision }: LoadOptions): { repository?: string; revision?: string } {
+  return hub === undefined ? {} : { repository: source as string, revision: revisionOf(revision) };
+}
+
+function hubFolder(id: unknown, hub: string | URL, revision: string | undefined): URL {
+  if (typeof id !== "string" || !HUB_ID.test(id)) throw invalid('source is no model\'s id; with hub it is "owner/name"');
+  const url = absolute(hub, "hub");
+  url.pathname = `${url.pathname.replace(/\/$/, "")}/${id}/resolve/${encodeURIComponent(revisionOf(revision))}/`;
+  return url;
+}
+
+function revisionOf(revision: string | undefined): string {
+  return revision || "main";
+}
+
 /** Resolved here and not in the worker, whose own address a bundler may have turned into a blob. */
-export function wasmUrl(given: string | URL | undefined): string {
-  const url = given === undefined ? new URL("./tabrank.wasm", import.meta.url) : absolute(given, "wasmUrl");
-  return url.href;
+export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string {
+  const isRelaxed = checkWord(simd, ["auto", "simd128"], "simd") === "auto" && hasRelaxedSimd();
+  if (given !== undefined) return absolute(given, "wasmUrl").href;
+  // Bundlers look for these literal forms.
+  return isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url).href : new URL("./tabrank.wasm", import.meta.url).href;
 }
 
 export function spawnWorker(given: string | URL | undefined): Worker {

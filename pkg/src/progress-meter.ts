@@ -4,10 +4,13 @@ import { notify } from "./notify.js";
 import type { LoadProgress } from "./protocol.js";
 import type { Progress } from "./types.js";
 
-const PHASES: Progress["phase"][] = ["compile", "download", "load", "check", "ready"];
+const PHASES: Progress["phase"][] = ["compile", "download", "convert", "load", "check", "ready"];
 
-/** `progress` at the start of each phase; the download counts its bytes up to the next one. */
-const START = { compile: 0, download: 0, load: 0.9, check: 0.95, ready: 1 };
+/** What all bytes of the download come to. */
+const DOWNLOADED = 0.9;
+
+/** `progress` at the start of each phase. */
+const START = { compile: 0, download: 0, convert: DOWNLOADED, load: 0.92, check: 0.95, ready: 1 };
 
 export class ProgressMeter {
   readonly #listener: ((progress: Progress) => void) | undefined;
@@ -23,7 +26,7 @@ export class ProgressMeter {
     const total = this.#last.total || now.total;
     const most = total || Infinity;
     const loaded = Math.min(Math.max(this.#last.loaded, now.loaded), most);
-    const bytes = now.phase === "download" ? (START.load * loaded) / most : START[now.phase];
+    const bytes = now.phase === "download" ? (DOWNLOADED * loaded) / most : START[now.phase];
     this.#emit({ ...now, loaded, total, progress: Math.max(this.#last.progress, bytes) });
   }
 

@@ -5,10 +5,11 @@
  * parts for several workers, since each part carries the place of its first text (`base`) and the answer's indices count from the whole list's start.
  */
 
+import type { ConvertOptions } from "./engine.js";
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Explanation, ModelInfo, Progress, Timings, Warning } from "./types.js";
+import type { Device, DeviceChoice, Explanation, ModelInfo, Progress, Simd, Timings, Warning } from "./types.js";
 
-/** A checkpoint's folder on a server. */
+/** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
   kind: "folder";
   /** Absolute; its path ends in `/`. */
@@ -18,7 +19,7 @@ export interface FolderLocation {
   cache: "use" | "reload" | "off";
 }
 
-/** A checkpoint that the page gave. */
+/** Files that the page gave. */
 export interface GivenLocation {
   kind: "files";
   files: Record<string, Blob>;
@@ -29,12 +30,15 @@ export interface LoadRequest {
   wasm: string | WebAssembly.Module;
   checkpoint: FolderLocation | GivenLocation;
   device: DeviceChoice;
+  /** The type of weights that was asked for, and what the manifest says of their origin. */
+  convert: ConvertOptions | undefined;
   /** A worker before this one died in the same load: what it stored may be used. */
   resume: boolean;
 }
 
 export interface LoadAnswer {
   device: Device;
+  simd: Simd;
   model: ModelInfo;
   warnings: Warning[];
 }

@@ -2,16 +2,16 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "./error.js";
-import { checkLimits, checkPooling, checkQuery, checkText, checkTopK, checkTotalLength, invalid, textsOf } from "./input.js";
+import { checkLimits, checkPooling, checkQuery, checkText, checkTopK, checkTotalLength, checkWord, textsOf } from "./input.js";
 import { ModelCache } from "./model-cache.js";
 import { notify } from "./notify.js";
-import { checkpointLocation, folderUrl, spawnWorker, wasmUrl } from "./places.js";
+import { folderUrl, modelLocation, originOf, spawnWorker, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
-import type { RerankAnswer } from "./protocol.js";
+import type { LoadAnswer, LoadRequest, RerankAnswer } from "./protocol.js";
 import type {
   CheckpointFiles,
   Device,
-  DeviceChoice,
+  Dtype,
   EncodeOptions,
   Explanation,
   Limits,
@@ -20,6 +20,8 @@ import type {
   RerankOptions,
   RerankOutput,
   RerankResult,
+  Simd,
+  StoredModelOptions,
   TokenEmbeddings,
   Warning,
 } from "./types.js";
@@ -34,22 +36,25 @@ import { WorkerClient } from "./worker-client.js";
  * console.log(results[0].document, results[0].normalizedScore);
  */
 export class Reranker {
-  /** What the checkpoint's own files say. */
+  /** What the model's own files say. */
   readonly model: ModelInfo;
+  /** The instructions that the engine uses on the CPU. */
+  readonly simd: Simd;
   readonly #client: WorkerClient;
   readonly #limits: Limits;
 
-  private constructor(client: WorkerClient, limits: Limits, model: ModelInfo) {
+  private constructor(client: WorkerClient, limits: Limits, { model, simd }: LoadAnswer) {
     this.#client = client;
     this.#limits = limits;
     this.model = model;
+    this.simd = simd;
   }
 
   /**
-   * Loads a checkpoint from a folder's address, or from files that the page has.
+   * Loads a checkpoint or a bundle: from a folder's address, from a model hub that is named, or from files that the page has.
    *
    * @example
-   * const reranker = await Reranker.load("/models/my-colbert/", { onProgress: ({ progress }) => (bar.value = progress) });
+   * const reranker = await Reranker.load("/models/my-colbert/", { dtype: "q8", onProgress: ({ progress }) => (bar.value = progress) });
    */
   static async load(source: string | URL | CheckpointFiles, options: LoadOptions = {}): Promise<Reranker> {
     const { signal, onProgress, onWarning, workerUrl } = options;
@@ -58,7 +63,7 @@ export class Reranker {
     const meter = new ProgressMeter(onProgress);
     const client = new WorkerClient({
       spawn: () => spawnWorker(workerUrl),
-      load: { wasm: wasmUrl(options.wasmUrl), checkpoint: checkpointLocation(source, options), device: checkDevice(options.device), resume: false },
+      load: loadRequest(source, options),
       queue: limits.queue,
       onProgress: (progress) => meter.report(progress),
       onWarning: (warning) => notify(onWarning, warning),
@@ -66,9 +71,9 @@ export class Reranker {
     const abort = () => client.stop(signal?.reason);
     signal?.addEventListener("abort", abort);
     try {
-      const { model } = await client.load();
+      const answer = await client.load();
       meter.ready();
-      return new Reranker(client, limits, model);
+      return new Reranker(client, limits, answer);
     } finally {
       meter.stop();
       signal?.removeEventListener("abort", abort);
@@ -76,24 +81,24 @@ export class Reranker {
   }
 
   /**
-   * Whether {@link Reranker.load} would find the whole model in this browser's storage.
+   * Whether {@link Reranker.load} with the same options would find the whole model in this browser's storage.
    *
    * @example
-   * if (!(await Reranker.isCached("/models/my-colbert/"))) askBeforeDownload();
+   * if (!(await Reranker.isCached("/models/my-colbert/", { dtype: "q8" }))) askBeforeDownload();
    */
-  static async isCached(source: string | URL, options: { revision?: string } = {}): Promise<boolean> {
-    const cache = await openCache(source, options.revision);
+  static async isCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
+    const cache = await openCache(source, options);
     return cache !== undefined && cache.isWhole();
   }
 
   /**
-   * Deletes a model from this browser's storage, and tells whether there was anything to delete.
+   * Deletes the model that was loaded with these options from this browser's storage, and tells whether there was anything to delete.
    *
    * @example
-   * await Reranker.deleteCached("/models/my-colbert/");
+   * await Reranker.deleteCached("/models/my-colbert/", { dtype: "q8" });
    */
-  static async deleteCached(source: string | URL, options: { revision?: string } = {}): Promise<boolean> {
-    const cache = await openCache(source, options.revision);
+  static async deleteCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
+    const cache = await openCache(source, options);
     return cache !== undefined && cache.discard();
   }
 
@@ -201,13 +206,20 @@ function resultsOf<T>(answer: RerankAnswer, documents: readonly T[]): RerankResu
   });
 }
 
-function checkDevice(device: DeviceChoice = "auto"): DeviceChoice {
-  if (["auto", "cpu", "webgpu"].includes(device)) return device;
-  throw invalid('device is none of "auto", "cpu", "webgpu"');
+function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
+  const checkpoint = modelLocation(source, options);
+  const dtype = checkDtype(options.dtype);
+  const device = checkWord(options.device ?? "auto", ["auto", "cpu", "webgpu"], "device");
+  const convert = dtype && { dtype, ...originOf(source, options) };
+  return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false };
+}
+
+function checkDtype(dtype: Dtype | undefined): Dtype | undefined {
+  return dtype === undefined ? undefined : checkWord<Dtype>(dtype, ["f32", "f16", "q8", "q4"], "dtype");
 }
 
 /** Undefined where the browser denies storage, so that nothing can be there. */
-function openCache(source: string | URL, revision = ""): Promise<ModelCache | undefined> {
-  const folder = folderUrl(source);
-  return ModelCache.open(folder, revision).catch(() => undefined);
+function openCache(source: string | URL, options: StoredModelOptions): Promise<ModelCache | undefined> {
+  const place = { url: folderUrl(source, options), revision: options.revision ?? "", dtype: checkDtype(options.dtype) };
+  return ModelCache.open(place).catch(() => undefined);
 }

@@ -6,7 +6,13 @@ export type DeviceChoice = "auto" | "cpu" | "webgpu";
 /** Where the model does run. */
 export type Device = "cpu" | "webgpu";
 
-/** A checkpoint's files by their path in its folder, for pages that fetch them by their own means. */
+/** How the weights are stored: floats of 32 or 16 bits, or integers of 8 bits with a scale for each row, or of 4 bits with one for each 32 of them. */
+export type Dtype = "f32" | "f16" | "q8" | "q4";
+
+/** The instructions that the engine uses on the CPU: those that every browser has, or relaxed SIMD as well. */
+export type Simd = "simd128" | "relaxed";
+
+/** Files of a checkpoint or of a bundle by their path in its folder, for pages that fetch them by their own means. */
 export type CheckpointFiles = Record<string, Blob | ArrayBuffer | Uint8Array>;
 
 /** Something the caller should know that does not stop the work. `code` is stable, `message` is for people. */
@@ -15,9 +21,9 @@ export interface Warning {
   message: string;
 }
 
-/** How far a load has come. `loaded` and `total` are exact bytes of the checkpoint's files. */
+/** How far a load has come. `loaded` and `total` are exact bytes of the files that are read. */
 export interface Progress {
-  phase: "compile" | "download" | "load" | "check" | "ready";
+  phase: "compile" | "download" | "convert" | "load" | "check" | "ready";
   /** The file that bytes are arriving for. */
   file?: string;
   /** Never falls. */
@@ -45,6 +51,13 @@ export interface Limits {
 export interface LoadOptions {
   /** Default `auto`. With `webgpu` a load without a usable GPU fails instead of falling back. */
   device?: DeviceChoice;
+  /**
+   * Default: as the files have it. Otherwise a checkpoint is converted in the worker, once where it can be kept, and a bundle must be of this type: nothing is
+   * converted twice.
+   */
+  dtype?: Dtype;
+  /** Default `auto`: the module with relaxed SIMD where the browser has it. `simd128` forces the other one; either gives the same numbers. */
+  simd?: "auto" | "simd128";
   /** Called at most 20 times a second, never after an abort. */
   onProgress?: (progress: Progress) => void;
   /** Called for each warning, during the load and after it. */
@@ -53,16 +66,24 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** `use` (default) reads and fills the browser's storage, `reload` replaces what is there, `off` leaves it alone. */
   cache?: "use" | "reload" | "off";
-  /** A label for the checkpoint's version. It is part of the cache key, not of any address: change it when files change under the same address. */
+  /**
+   * A label for the model's version. It is part of the cache key, not of any address: change it when files change under the same address. With `hub` it is the
+   * branch, tag or commit to load, `main` by default.
+   */
   revision?: string;
-  /** Sent with each request for a checkpoint file. */
+  /** Address of a model hub. The source is then a model's id there, `owner/name`, and its files are at `{hub}/{id}/resolve/{revision}/`. */
+  hub?: string | URL;
+  /** Sent with each request for a file of the model. */
   headers?: Record<string, string>;
   /** Address of `tabrank/worker`, where the bundler or the server puts it elsewhere. */
   workerUrl?: string | URL;
-  /** Address of `tabrank/tabrank.wasm`, where the bundler or the server puts it elsewhere. */
+  /** Address of `tabrank/tabrank.wasm` or `tabrank/tabrank-relaxed.wasm`, where they are put elsewhere; the one that is named is used, whatever `simd` says. */
   wasmUrl?: string | URL;
   limits?: Partial<Limits>;
 }
+
+/** Names a model in this browser's storage: the options that it was loaded with. */
+export type StoredModelOptions = Pick<LoadOptions, "revision" | "hub" | "dtype">;
 
 /** What the checkpoint's own files say. */
 export interface ModelInfo {
@@ -81,7 +102,7 @@ export interface ModelInfo {
   /** Queries are filled up with mask tokens. */
   queryExpansion: boolean;
   weightBytes: number;
-  dtype: string;
+  dtype: Dtype;
 }
 
 /** Texts done, of all texts of a call. */

@@ -1,13 +1,13 @@
 /** The worker's script: joins the wasm glue, the GPU watch and the message port to the dispatcher. */
 
-import init, { Checkpoint, Engine, onPanic } from "../wasm/tabrank.js";
+import init, { Checkpoint, convert, Engine, onPanic, simd } from "../wasm/tabrank.js";
 import { Dispatcher } from "./dispatcher.js";
 import { watchDevices } from "./gpu.js";
 import type { ToWorker } from "./protocol.js";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-const dispatcher = new Dispatcher({ init, onPanic, Checkpoint, Engine }, (message, transfer) => self.postMessage(message, transfer));
+const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, Engine }, (message, transfer) => self.postMessage(message, transfer));
 
 watchDevices((message, discarded) => dispatcher.gpuFailed(message, discarded));
 

@@ -6,7 +6,7 @@ import { engineError, FakeEngine, fakeModule } from "./support/engine.js";
 
 const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
 const FILES = Object.fromEntries(["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, new Blob(["{}"])]));
-const LOAD: LoadRequest = { wasm: WASM, checkpoint: { kind: "files", files: FILES }, device: "cpu", resume: false };
+const LOAD: LoadRequest = { wasm: WASM, checkpoint: { kind: "files", files: FILES }, device: "cpu", convert: undefined, resume: false };
 
 class Session {
   readonly messages: FromWorker[] = [];

@@ -31,8 +31,8 @@ describe("a whole checkpoint", () => {
   test("arrives byte for byte, with an optional file that is missing", async () => {
     const { checkpoint, server } = await load({});
     expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
-    expect([...checkpoint.missing]).toEqual(["modules.json", "1_Dense/model.safetensors"]);
-    expect(server.requests).toHaveLength(5);
+    expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
+    expect(server.requests).toHaveLength(6);
   });
 
   test("is asked for without foreign cookies or a referrer, with the caller's headers", async () => {
@@ -47,7 +47,7 @@ describe("a whole checkpoint", () => {
     const files = Object.fromEntries(names.map((name) => [name, ok(WEIGHTS)]));
     const { checkpoint, server } = await load(files, {}, [names.map((name) => ({ name, optional: false }))]);
     expect(checkpoint.added.size).toBe(6);
-    expect(server.requests).toHaveLength(8);
+    expect(server.requests).toHaveLength(9);
   });
 });
 
@@ -94,7 +94,7 @@ describe("an answer that stays", () => {
 
   test("HTML for optional files means that they are missing", async () => {
     const { checkpoint } = await load({ "modules.json": html, "1_Dense/model.safetensors": html });
-    expect([...checkpoint.missing]).toEqual(["modules.json", "1_Dense/model.safetensors"]);
+    expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
   });
 
   test("a header that claims more than 512 MiB allocates nothing", async () => {
@@ -107,6 +107,6 @@ describe("an answer that stays", () => {
 
   test.each(["../secret.json", "/etc/passwd", "a//b.json", "https://evil/x.json", "a\\b.json", "x.json?y"])("the name %s is not asked for", async (name) => {
     await expect(load({}, {}, [[{ name, optional: true }]])).rejects.toMatchObject({ code: "CHECKPOINT_INVALID" });
-    expect(FakeServer.last!.requests).toEqual([]);
+    expect(FakeServer.last!.requests).toEqual(["tabrank.json"]);
   });
 });

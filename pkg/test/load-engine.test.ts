@@ -1,38 +1,21 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { loadEngine } from "../src/load-engine.js";
 import { ModelCache } from "../src/model-cache.js";
 import { ProgressMeter } from "../src/progress-meter.js";
-import type { FolderLocation, FromWorker, LoadRequest } from "../src/protocol.js";
 import { nextTask } from "../src/task.js";
 import type { Progress } from "../src/types.js";
-import { engineError, FakeEngine, fakeModule } from "./support/engine.js";
+import { engineError, FakeEngine } from "./support/engine.js";
+import { FOLDER, load, type LoadSetup, messages, warnings } from "./support/load.js";
 import { type Answer, FakeServer, networkError, ok, pieces, safetensors } from "./support/server.js";
 import { type FakeCache, stubStorage } from "./support/storage.js";
 
-const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
 const WEIGHTS = safetensors(1000);
 const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[1,2,3]"), "model.safetensors": ok(WEIGHTS) };
-const URL_OF = "https://host/model/";
 
 let storage: FakeCache;
-let messages: FromWorker[];
-
-type Options = Partial<FolderLocation> & { resume?: boolean; load?: Parameters<typeof fakeModule>[0]; device?: LoadRequest["device"]; meter?: ProgressMeter };
-
-async function load({ resume = false, load: engineLoad, device = "cpu", meter, ...location }: Options = {}) {
-  messages = [];
-  const post = (message: FromWorker) => {
-    messages.push(message);
-    if (message.type === "progress") meter?.report(message.progress);
-  };
-  const checkpoint = { kind: "folder", url: URL_OF, revision: "", headers: {}, cache: "use", ...location } as const;
-  return loadEngine(fakeModule(engineLoad), { wasm: WASM, checkpoint, device, resume }, post, () => {});
-}
 
 const serve = (files: Record<string, Answer | Answer[]> = {}) => new FakeServer({ ...FILES, ...files });
-const isCached = async (revision = "") => (await ModelCache.open(URL_OF, revision)).isWhole();
-const warnings = () => messages.filter((message) => message.type === "warning").map(({ warning }) => warning);
+const isCached = async (revision = "") => (await ModelCache.open({ url: FOLDER, revision })).isWhole();
 const refuse = async () => {
   throw engineError("CHECKPOINT_INVALID", "tensor missing");
 };
@@ -51,7 +34,7 @@ describe("the second load", () => {
     await load({
       load: async (checkpoint) => {
         expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
-        expect([...checkpoint.missing]).toEqual(["modules.json", "1_Dense/model.safetensors"]);
+        expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
         return new FakeEngine();
       },
     });
@@ -64,9 +47,9 @@ describe("the second load", () => {
     await load();
     const server = serve();
     await load({ revision: "2" });
-    expect(server.requests).toHaveLength(5);
+    expect(server.requests).toHaveLength(6);
     await load({ cache: "reload" });
-    expect(server.requests).toHaveLength(10);
+    expect(server.requests).toHaveLength(12);
     expect(server.inits.at(-1)!.cache).toBe("reload");
     expect([await isCached(), await isCached("2"), await isCached("3")]).toEqual([true, true, false]);
   });
@@ -137,7 +120,7 @@ describe("storage", () => {
     expect(await isCached()).toBe(true);
     await expect(load({ cache: "reload", load: trap })).rejects.toThrow();
     await load();
-    expect(server.requests).toHaveLength(10);
+    expect(server.requests).toHaveLength(12);
   });
 
   test("keeps what a device was judged with", async () => {
@@ -174,10 +157,10 @@ describe("storage", () => {
   test("of one model is deleted without touching another below its folder", async () => {
     serve({ "small/config.json": ok("{}"), "small/tokenizer.json": ok("[]"), "small/model.safetensors": ok(WEIGHTS) });
     await load();
-    await load({ url: `${URL_OF}small/` });
-    const cache = await ModelCache.open(URL_OF, "");
+    await load({ url: `${FOLDER}small/` });
+    const cache = await ModelCache.open({ url: FOLDER, revision: "" });
     expect([await cache.discard(), await cache.discard()]).toEqual([true, false]);
-    expect(await (await ModelCache.open(`${URL_OF}small/`, "")).isWhole()).toBe(true);
+    expect(await (await ModelCache.open({ url: `${FOLDER}small/`, revision: "" })).isWhole()).toBe(true);
   });
 });
 
@@ -191,7 +174,7 @@ test("of two tabs one downloads, and the other reads what it stored", async () =
   vi.stubGlobal("navigator", { locks: { request } });
   const server = serve();
   await Promise.all([load(), load(), load()]);
-  expect(server.requests).toHaveLength(5);
+  expect(server.requests).toHaveLength(6);
 });
 
 test("WebGPU asked for where there is none fails before anything is downloaded", async () => {
@@ -234,7 +217,7 @@ describe("progress", () => {
     const events: Stamped[] = [];
     const meter = new ProgressMeter((progress) => events.push({ ...progress, at: performance.now() }));
     if (kind === "death") {
-      const die: Options["load"] = async (_checkpoint, _options, hooks) => {
+      const die: LoadSetup["load"] = async (_checkpoint, _options, hooks) => {
         hooks.stage?.("load");
         throw new WebAssembly.RuntimeError("unreachable");
       };

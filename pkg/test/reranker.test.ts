@@ -20,7 +20,10 @@ beforeEach(() => {
   engine = new FakeEngine();
   workers = stubWorkers(fakeModule(async () => engine));
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 const load = (options: LoadOptions = {}) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", ...options });
 
@@ -29,8 +32,8 @@ describe("load", () => {
     const warnings: string[] = [];
     const reranker = await load({ workerUrl: "../assets/worker.js", onWarning: ({ code }) => warnings.push(code) });
     expect(workers.urls).toEqual(["https://host/assets/worker.js"]);
-    expect(FakeServer.last!.requests.slice(0, 2)).toEqual(["tabrank.wasm", "config.json"]);
-    expect(reranker).toMatchObject({ model: INFO, device: "cpu" });
+    expect(FakeServer.last!.requests.slice(0, 2)).toEqual(["tabrank.wasm", "tabrank.json"]);
+    expect(reranker).toMatchObject({ model: INFO, device: "cpu", simd: "simd128" });
     expect(warnings).toEqual(["NO_LATE_INTERACTION_HEAD"]);
     expect(reranker.warnings.map(({ code }) => code)).toEqual(warnings);
   });
@@ -74,6 +77,8 @@ describe("load", () => {
     ["a device", "/model", { device: "gpu" }, "device is none of"],
     ["a cache mode", "/model", { cache: "no" }, "cache is none of"],
     ["a header", "/model", { headers: { "a b": "c" } }, "headers are no valid"],
+    ["a type of weights", "/model", { dtype: "int8" }, 'dtype is none of "f32", "f16", "q8", "q4"'],
+    ["a choice of instructions", "/model", { simd: "none" }, "simd is none of"],
     ["a limit", "/model", { limits: { queue: 0 } }, "limits.queue is 0"],
   ])("refuses %s before anything starts", async (_, source, options, message) => {
     await expect(Reranker.load(source as string, options as LoadOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(message) });
@@ -83,6 +88,48 @@ describe("load", () => {
   test("outside of a browser says so", async () => {
     vi.stubGlobal("Worker", undefined);
     await expect(load()).rejects.toMatchObject({ code: "WORKER_FAILED" });
+  });
+
+  test("finds a model of a hub by its id, at the revision that was asked for", async () => {
+    const files = Object.fromEntries(Object.entries(FILES).map(([name, answer]) => [`/root/owner/na.me_1/resolve/refs%2Fpr%2F1/${name}`, answer]));
+    new FakeServer({ ...files, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+    const place = { hub: "https://hub.example/root/", revision: "refs/pr/1", dtype: "q8" } as const;
+    const module = fakeModule(async () => engine);
+    const convert = vi.spyOn(module, "convert");
+    workers = stubWorkers(module);
+    await Reranker.load("owner/na.me_1", { ...place, wasmUrl: "/model/tabrank.wasm" });
+    expect(convert).toHaveBeenCalledWith(expect.anything(), { dtype: "q8", repository: "owner/na.me_1", revision: "refs/pr/1" }, expect.anything());
+    expect(await Reranker.isCached("owner/na.me_1", place)).toBe(true);
+    expect(await Reranker.isCached("owner/na.me_1", { ...place, dtype: "q4" })).toBe(false);
+    expect(await Reranker.deleteCached("owner/na.me_1", place)).toBe(true);
+  });
+
+  test("takes what looks like an id for a relative address where no hub is named", async () => {
+    await expect(Reranker.load("models/all-MiniLM-L6-v2", { wasmUrl: "/model/tabrank.wasm" })).rejects.toMatchObject({ details: { url: "https://host/app/models/all-MiniLM-L6-v2/config.json" } });
+    await expect(Reranker.load("owner/name", { wasmUrl: "/model/tabrank.wasm", hub: "https://hub.example" })).rejects.toMatchObject({
+      details: { url: "https://hub.example/owner/name/resolve/main/config.json" },
+    });
+  });
+
+  test.each(["name", "owner/name/part", "../name", "owner/.name", "/owner/name", "https://elsewhere.example/a/b", "owner/na me", "owner/", new URL("https://host/owner/name"), {}])(
+    "of %s with a hub is refused",
+    async (id) => {
+      const loading = Reranker.load(id as string, { hub: "https://hub.example" });
+      await expect(loading).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("owner/name") });
+    },
+  );
+
+  test("takes the module with relaxed SIMD where the browser has that, unless told otherwise", async () => {
+    const asked = async (relaxed: boolean, options: LoadOptions) => {
+      vi.spyOn(WebAssembly, "validate").mockReturnValue(relaxed);
+      const server = new FakeServer({});
+      await Reranker.load("/model", options).catch(() => {});
+      return server.requests[0]!.split("/").at(-1);
+    };
+    expect(await asked(true, {})).toBe("tabrank-relaxed.wasm");
+    expect(await asked(false, {})).toBe("tabrank.wasm");
+    expect(await asked(true, { simd: "simd128" })).toBe("tabrank.wasm");
+    expect(await asked(true, { wasmUrl: "/own.wasm" })).toBe("own.wasm");
   });
 
   test("fills the storage that isCached and deleteCached look at", async () => {

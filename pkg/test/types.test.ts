@@ -17,6 +17,8 @@ test("documents keep their type", () => {
     reranker.device = "cpu";
     // @ts-expect-error: there is no such device
     await Reranker.load("/model/", { device: "gpu" });
+    // @ts-expect-error: there is no such type of weights
+    await Reranker.load("/model/", { dtype: "int8" });
     // @ts-expect-error: a Reranker is loaded, not made
     new Reranker();
     using disposed = reranker;

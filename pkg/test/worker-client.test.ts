@@ -13,7 +13,7 @@ const warnings: string[] = [];
 function setUp(load: Partial<LoadRequest> = {}, more: Partial<ClientSetup> = {}): WorkerClient {
   return new WorkerClient({
     spawn: () => new ScriptedWorker() as unknown as Worker,
-    load: { wasm: "https://host/tabrank.wasm", checkpoint: FOLDER, device: "auto", resume: false, ...load },
+    load: { wasm: "https://host/tabrank.wasm", checkpoint: FOLDER, device: "auto", convert: undefined, resume: false, ...load },
     queue: 3,
     onProgress: () => {},
     onWarning: ({ code }) => warnings.push(code),

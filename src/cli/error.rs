@@ -22,6 +22,9 @@ pub enum CliError {
         "the conversion loses {loss:.4} (1 less the mean cosine with the checkpoint), more than {limit}"
     )]
     Loss { loss: f64, limit: f64 },
+    /// Embeddings of two models cannot be held against each other.
+    #[error("the models do not give embeddings of the same tokens and width")]
+    NotComparable,
     /// A line of a data file is wrong.
     #[error("{file}:{line}:{column}: {reason}")]
     Line { file: String, line: usize, column: usize, reason: String },
@@ -31,7 +34,7 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Line { .. } | CliError::Loss { .. } => 65,
+            CliError::Line { .. } | CliError::Loss { .. } | CliError::NotComparable => 65,
             CliError::Library(error) => match error.code() {
                 "DEVICE_LOST" | "NON_FINITE" | "ABORTED" => 70,
                 _ => 65,

@@ -11,7 +11,8 @@ import { need, needCli, needDemo, needMiniLm } from "./lib/paths.mjs";
 const LIMIT = { timeout: 120_000 };
 const CANDIDATES = 5;
 const QUESTION = "Which river flows through the middle of Warsaw?";
-const MINILM = "models/all-MiniLM-L6-v2";
+// The page's default weights.
+const BUNDLE = "www/dist/models/all-MiniLM-L6-v2-q8";
 
 let tiny;
 let demo;
@@ -45,7 +46,7 @@ describe("without WebGPU, with the default model", () => {
   let folder;
   before(async () => {
     needMiniLm();
-    folder = need(MINILM, "make site");
+    folder = need(BUNDLE, "make site");
     browser = await openBrowser({ webgpu: false });
     const corpus = await readFile(need("www/dist/data/documents.jsonl", "make site"), "utf8");
     texts = new Map(corpus.trim().split("\n").map((line) => JSON.parse(line)).map(({ id, text }) => [id, text]));
@@ -66,6 +67,7 @@ describe("without WebGPU, with the default model", () => {
     assert.equal(await demo.page.textContent("#request-count"), "0");
     assert.deepEqual(browser.server.requests, []);
     assert.equal(await demo.page.textContent("#device-in-use"), "the CPU");
+    assert.equal(await demo.page.textContent("#weights-in-use"), "q8");
     await demo.explain();
     for (const theme of ["light", "dark"]) {
       await demo.setTheme(theme);
@@ -95,6 +97,24 @@ describe("without WebGPU, with the default model", () => {
     assert.equal((await demo.rows("reranked")).length, CANDIDATES);
     assert.deepEqual(browser.server.requests, []);
     assert.equal(await demo.page.textContent("#request-count"), "0");
+  });
+
+  it("other weights are another download, with its size, that is asked for", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: CANDIDATES });
+    await demo.loadModel();
+    await demo.reranked();
+    browser.server.requests.length = 0;
+    await demo.chooseWeights("q4");
+    await demo.page.waitForSelector("#model[data-state=idle]");
+    assert.match(await demo.page.textContent("#load-model"), /\(\d+ MB\)/);
+    assert.ok(browser.server.requests.every((request) => request.endsWith("/models/sizes.json")), browser.server.requests.join());
+    await demo.loadModel();
+    await demo.reranked();
+    assert.equal(await demo.page.textContent("#weights-in-use"), "q4");
+    browser.server.requests.length = 0;
+    await demo.chooseWeights("q8");
+    await demo.page.waitForFunction(() => document.querySelector("#weights-in-use")?.textContent === "q8");
+    assert.deepEqual(browser.server.requests, [], "what is in the storage was asked for");
   });
 
   it("a rerank that is cancelled leaves the dense order, and can be asked for again", LIMIT, async () => {

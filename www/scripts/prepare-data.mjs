@@ -1,10 +1,10 @@
-// Makes what the page serves: the corpus with its vectors, the example questions with theirs, and the model.
+// Makes what the page serves: the corpus with its vectors, the example questions with theirs, and the model, as it is and quantized.
 //
 //   node scripts/prepare-data.mjs --tabrank ../target/release/tabrank --model ../models/all-MiniLM-L6-v2 \
 //     --corpus ../tests/data/squad-dev-a --out public/data
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -19,6 +19,9 @@ const EXAMPLES = [
   "5727f2583acd2414000df087", // What planet is Doctor Who from? (5)
   "5733314e4776f4190066076c", // What river does Warsaw straddle? (4)
 ];
+
+/** Types of weights that the page offers beside the model's own. */
+const DTYPES = ["q8", "q4"];
 
 const { values: options } = parseArgs({
   options: {
@@ -39,6 +42,8 @@ await writeFile(join(options.out, "queries.jsonl"), await exampleLines(options.c
 await encode("query", "queries");
 await encode("document", "documents");
 await linkModel(options.model, options.models);
+for (const dtype of DTYPES) await convert(dtype);
+await writeFile(join(options.models, "sizes.json"), `${JSON.stringify(await folderSizes(options.models))}\n`);
 
 async function exampleLines(corpus) {
   const questions = new Map((await readLines(join(corpus, "queries.jsonl"))).map(JSON.parse).map((q) => [q.id, q]));
@@ -58,14 +63,41 @@ async function readLines(path) {
 /** Vectors get their name only when they are complete, so an interrupted run leaves nothing that looks done. */
 async function encode(kind, name) {
   const part = join(options.out, `${name}.part`);
-  const args = ["encode", "--model", options.model, "--kind", kind, "--pooling", "mean", "-o", part];
-  const child = spawn(resolve(options.tabrank), args, { stdio: ["pipe", "inherit", "inherit"] });
-  // A program that ends early closes its input; its exit code says why.
-  child.stdin.on("error", () => {});
-  createReadStream(join(options.out, `${name}.jsonl`)).pipe(child.stdin);
-  const code = await new Promise((done, failed) => child.on("close", done).on("error", failed));
-  if (code !== 0) fail(`tabrank encode ended with code ${code}`);
+  await tabrank(["encode", "--model", options.model, "--kind", kind, "--pooling", "mean", "-o", part], join(options.out, `${name}.jsonl`));
   await rename(part, join(options.out, `${name}.safetensors`));
+}
+
+/** A bundle beside the model; the command gives it its name only when it is complete, and overwrites none. */
+async function convert(dtype) {
+  const bundle = join(options.models, `${basename(resolve(options.model))}-${dtype}`);
+  await rm(bundle, { recursive: true, force: true });
+  await tabrank(["convert", options.model, "--dtype", dtype, "-o", bundle]);
+}
+
+async function tabrank(args, input) {
+  const child = spawn(resolve(options.tabrank), args, { stdio: [input === undefined ? "ignore" : "pipe", "inherit", "inherit"] });
+  // A program that ends early closes its input; its exit code says why.
+  child.stdin?.on("error", () => {});
+  if (input !== undefined) createReadStream(input).pipe(child.stdin);
+  const code = await new Promise((done, failed) => child.on("close", done).on("error", failed));
+  if (code !== 0) fail(`tabrank ${args[0]} ended with code ${code}`);
+}
+
+/** Bytes that the page downloads for each model: of a bundle all files, of the checkpoint its weights. */
+async function folderSizes(models) {
+  const model = basename(resolve(options.model));
+  const sizes = [[model, (await stat(join(models, model, "model.safetensors"))).size]];
+  for (const dtype of DTYPES) {
+    const bundle = `${model}-${dtype}`;
+    const files = await readdir(join(models, bundle), { recursive: true });
+    const lengths = await Promise.all(files.map(async (file) => lengthOf(await stat(join(models, bundle, file)))));
+    sizes.push([bundle, lengths.reduce((sum, length) => sum + length, 0)]);
+  }
+  return Object.fromEntries(sizes);
+}
+
+function lengthOf(entry) {
+  return entry.isFile() ? entry.size : 0;
 }
 
 async function linkModel(model, models) {

@@ -1,6 +1,7 @@
 // Puts the parts together; what each does is in its own file.
 import { loadCorpus } from "./corpus.ts";
-import { Model, weightsSize } from "./model.ts";
+import { Model } from "./model.ts";
+import { downloadSize } from "./model-place.ts";
 import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
 import { Search } from "./search.ts";
@@ -24,6 +25,7 @@ allowOwnWorkers();
 const settings = readSettings(new URL(location.href));
 const store = new Store({
   device: settings.device,
+  weights: settings.weights,
   candidates: settings.candidates,
   online: navigator.onLine,
   modelSize: undefined,
@@ -37,7 +39,7 @@ const store = new Store({
   run: { kind: "none" },
   expanded: false,
 });
-const model = new Model(store, settings.model, new RequestCounter(showRequests));
+const model = new Model(store, settings, new RequestCounter(showRequests));
 const corpus = loadCorpus(settings.data);
 const search = new Search(store, model, corpus);
 
@@ -50,7 +52,7 @@ function mount(): void {
   mountSearchForm(store, (text) => search.ask(text, true), (text) => search.ask(text, false));
   mountModelPanel(store, folderName(settings.model), { load: () => search.again(true), cancel: () => model.cancel() });
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
-  mountSettingsPanel(settings, { candidates: setCandidates, device: setDevice });
+  mountSettingsPanel(settings, { candidates: setCandidates, device: setDevice, weights: setWeights });
 }
 
 function setCandidates(candidates: number): void {
@@ -65,6 +67,17 @@ function setDevice(device: typeof settings.device): void {
   if (reload) void search.again(true);
 }
 
+/** Other weights are another download, which is not begun unasked. */
+async function setWeights(weights: typeof settings.weights): Promise<void> {
+  store.set({ weights });
+  const cached = await model.isCached();
+  const size = cached ? undefined : await downloadSize(model.place, settings.hasBundles);
+  if (store.state.weights !== weights) return;
+  model.unload();
+  store.set({ modelSize: size });
+  await search.again(cached);
+}
+
 function folderName(folder: URL): string {
   return decodeURIComponent(folder.pathname.split("/").at(-2) ?? "");
 }
@@ -72,7 +85,7 @@ function folderName(folder: URL): string {
 async function open(): Promise<void> {
   const cached = await model.isCached();
   // Asked before the model is there, so that it is not one of the requests counted after.
-  const size = cached ? undefined : weightsSize(settings.model);
+  const size = cached ? undefined : downloadSize(model.place, settings.hasBundles);
   try {
     const { paragraphs, examples } = await corpus;
     store.set({ paragraphs: paragraphs.length, examples });

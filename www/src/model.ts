@@ -1,7 +1,9 @@
 // Is there a model to rerank with? Loads it once, on request, and says where that stands.
 import { Reranker, type Warning } from "tabrank";
+import { type ModelPlace, placeOf } from "./model-place.ts";
 import type { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
+import type { Settings } from "./settings.ts";
 import type { Store } from "./state.ts";
 
 export class Model {
@@ -10,7 +12,7 @@ export class Model {
 
   constructor(
     private readonly store: Store,
-    private readonly source: URL,
+    private readonly settings: Settings,
     private readonly requests: RequestCounter,
   ) {}
 
@@ -19,8 +21,14 @@ export class Model {
     return this.#loaded !== undefined;
   }
 
+  /** Where the weights of the chosen type are. */
+  get place(): ModelPlace {
+    return placeOf(this.settings, this.store.state.weights);
+  }
+
   async isCached(): Promise<boolean> {
-    return Reranker.isCached(this.source).catch(() => false);
+    const { folder, options } = this.place;
+    return Reranker.isCached(folder, options).catch(() => false);
   }
 
   /** The one model of the page; a call while it loads joins that load. */
@@ -32,7 +40,7 @@ export class Model {
     this.#abort.abort();
   }
 
-  /** Gives the memory back; the next load takes the device chosen by then. */
+  /** Gives the memory back; the next load takes the device and the weights chosen by then. */
   unload(): void {
     const loaded = this.#loaded;
     this.#loaded = undefined;
@@ -69,13 +77,15 @@ export class Model {
   }
 
   async #fetch(signal: AbortSignal): Promise<Reranker> {
-    let fromCache = false;
+    const { folder, options } = this.place;
+    let [size, fromCache] = [0, false];
     this.store.set({ model: { kind: "loading" } });
-    const reranker = await Reranker.load(this.source, {
+    const reranker = await Reranker.load(folder, {
+      ...options,
       device: this.store.state.device,
       signal,
       onProgress: (progress) => {
-        fromCache = progress.fromCache;
+        [size, fromCache] = [progress.total, progress.fromCache];
         if (!signal.aborted) this.store.set({ model: { kind: "loading", progress } });
       },
     });
@@ -83,16 +93,9 @@ export class Model {
       reranker.dispose();
       return reranker;
     }
-    const { device, model: info, warnings } = reranker;
-    this.store.set({ model: { kind: "ready", device, info, warnings: [...warnings], fromCache } });
+    const { device, simd, model: info, warnings } = reranker;
+    this.store.set({ model: { kind: "ready", device, simd, info, warnings: [...warnings], size, fromCache } });
     this.requests.start();
     return reranker;
   }
-}
-
-/** Bytes of the weights as the server states them; nothing is downloaded. */
-export async function weightsSize(folder: URL): Promise<number | undefined> {
-  const response = await fetch(new URL("model.safetensors", folder), { method: "HEAD" }).catch(() => undefined);
-  const length = Number(response?.headers.get("Content-Length"));
-  return response?.ok && length > 0 ? length : undefined;
 }

@@ -1,11 +1,14 @@
 // Settings from the page's address. A question is never read from the query, which is sent to the server; the fragment is not.
-import type { Device } from "./state.ts";
+import type { Device, Weights } from "./state.ts";
 
 export interface Settings {
   device: Device;
+  weights: Weights;
   candidates: number;
   /** Folder of the model. */
   model: URL;
+  /** Beside the folder are bundles of its weights, as they are for the page's own model. */
+  hasBundles: boolean;
   /** Folder of the corpus with its vectors. */
   data: URL;
   /** Settings that were given and cannot be used. */
@@ -23,10 +26,14 @@ export function readSettings(page: URL): Settings {
     if (value === undefined) refused.push(`${name}=${text}`);
     return value ?? fallback;
   };
+  const own = new URL("models/all-MiniLM-L6-v2/", page);
+  const model = read("model", own, (text) => asFolder(text, page));
   return {
     device: read("device", "auto", asDevice),
+    weights: read("dtype", "q8", asWeights),
     candidates: read("candidates", 20, asCount),
-    model: read("model", new URL("models/all-MiniLM-L6-v2/", page), (text) => asFolder(text, page)),
+    model,
+    hasBundles: model === own,
     data: read("data", new URL("data/", page), (text) => asFolder(text, page)),
     refused,
   };
@@ -38,6 +45,10 @@ export function readQuestion(hash: string): string {
 
 function asDevice(text: string): Device | undefined {
   return text === "auto" || text === "cpu" || text === "webgpu" ? text : undefined;
+}
+
+function asWeights(text: string): Weights | undefined {
+  return text === "f32" || text === "q8" || text === "q4" ? text : undefined;
 }
 
 function asCount(text: string): number | undefined {

@@ -1,7 +1,10 @@
 // What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
-import type { LoadOptions, ModelInfo, Progress, RerankOutput, Warning } from "tabrank";
+import type { LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
 
 export type Device = NonNullable<LoadOptions["device"]>;
+
+/** The weights as they were published, or quantized. */
+export type Weights = "f32" | "q8" | "q4";
 
 export interface Paragraph {
   id: string;
@@ -34,7 +37,7 @@ export interface Problem {
 export type ModelState =
   | { kind: "idle" }
   | { kind: "loading"; progress?: Progress }
-  | { kind: "ready"; device: "cpu" | "webgpu"; info: ModelInfo; warnings: readonly Warning[]; fromCache: boolean }
+  | { kind: "ready"; device: "cpu" | "webgpu"; simd: Simd; info: ModelInfo; warnings: readonly Warning[]; size: number; fromCache: boolean }
   | { kind: "failed"; problem: Problem };
 
 export type Run =
@@ -51,9 +54,10 @@ export type Run =
 
 export interface State {
   device: Device;
+  weights: Weights;
   candidates: number;
   online: boolean;
-  /** Bytes of the model's weights, once the server has told. */
+  /** Bytes to download for the model, once the server has told. */
   modelSize: number | undefined;
   model: ModelState;
   paragraphs: number | undefined;

@@ -1,6 +1,6 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
-import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/engine.js";
+import { type Checkpoint, type ConvertOptions, type Encoded, type Engine, type EngineModule, type Hooks, MANIFEST, type Ranked, type WantedFile } from "../../src/engine.js";
 import type { Device, DeviceChoice, Explanation, ModelInfo } from "../../src/types.js";
 
 export const INFO: ModelInfo = {
@@ -33,23 +33,84 @@ export const ROUNDS: WantedFile[][] = [
 export class FakeCheckpoint implements Checkpoint {
   readonly added = new Map<string, Uint8Array>();
   readonly missing = new Set<string>();
+  #rounds: WantedFile[][];
+  #manifest: Manifest | undefined;
 
-  constructor(private readonly rounds = ROUNDS) {}
+  constructor(rounds = ROUNDS) {
+    this.#rounds = [[{ name: MANIFEST, optional: true }], ...rounds];
+  }
+
+  get isBundle(): boolean {
+    return this.#manifest !== undefined;
+  }
+
+  get dtype(): string | undefined {
+    return this.#manifest?.dtype;
+  }
 
   wanted(): WantedFile[] {
     const open = (file: WantedFile) => !this.added.has(file.name) && !this.missing.has(file.name);
-    return this.rounds.map((round) => round.filter(open)).find((round) => round.length > 0) ?? [];
+    return this.#rounds.map((round) => round.filter(open)).find((round) => round.length > 0) ?? [];
   }
 
   add(name: string, bytes: Uint8Array): void {
+    if (name === MANIFEST) this.#read(new TextDecoder().decode(bytes));
+    const listed = this.#manifest?.files.find((file) => file.name === name);
+    if (listed && hashOf(bytes) !== listed.sha256) throw engineError("INTEGRITY_FAILED", `${name} has another hash`);
     this.added.set(name, bytes.slice());
   }
 
   addMissing(name: string): void {
-    const optional = this.rounds.flat().find((file) => file.name === name)?.optional;
+    const optional = this.#rounds.flat().find((file) => file.name === name)?.optional;
     if (!optional) throw engineError("CHECKPOINT_INVALID", `${name} is missing`);
     this.missing.add(name);
   }
+
+  names(): string[] {
+    return [...this.added.keys()];
+  }
+
+  file(name: string): Uint8Array {
+    return this.added.get(name)!.slice();
+  }
+
+  #read(manifest: string): void {
+    if (!manifest.endsWith("}")) throw engineError("BUNDLE_INVALID", "the manifest is no JSON");
+    this.#manifest = JSON.parse(manifest) as Manifest;
+    if (this.#manifest.version !== VERSION) throw engineError("BUNDLE_VERSION", "the bundle is of another version");
+    this.#rounds = [this.#manifest.files.map((file) => ({ ...file, optional: false }))];
+  }
+}
+
+const VERSION = 1;
+
+interface Manifest {
+  version: number;
+  dtype: string;
+  files: { name: string; bytes: number; sha256: string }[];
+}
+
+/** A bundle's files, with a manifest that the fake engine understands. */
+export function bundleOf(dtype: string, files: Record<string, Uint8Array<ArrayBuffer>>, more: object = {}): Record<string, Uint8Array<ArrayBuffer>> {
+  const listed = Object.entries(files).map(([name, bytes]) => ({ name, bytes: bytes.length, sha256: hashOf(bytes) }));
+  const manifest = JSON.stringify({ version: VERSION, dtype, files: listed, ...more });
+  return { [MANIFEST]: new TextEncoder().encode(manifest), ...files };
+}
+
+/** Stands for SHA-256. */
+function hashOf(bytes: Uint8Array): string {
+  return String(bytes.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, bytes.length));
+}
+
+/** The weights' bytes inverted, cut into shards. */
+async function convert(checkpoint: FakeCheckpoint, { dtype, ...origin }: ConvertOptions, hooks: Hooks): Promise<FakeCheckpoint> {
+  hooks.stage?.("convert");
+  const weights = checkpoint.file("model.safetensors").map((byte) => ~byte) as Uint8Array<ArrayBuffer>;
+  const half = weights.length >> 1;
+  const shards = { "weights-00001-of-00002.safetensors": weights.slice(0, half), "weights-00002-of-00002.safetensors": weights.slice(half) };
+  const bundle = new FakeCheckpoint();
+  for (const [name, bytes] of Object.entries(bundleOf(dtype, { "config.json": checkpoint.file("config.json") as Uint8Array<ArrayBuffer>, ...shards }, origin))) bundle.add(name, bytes);
+  return bundle;
 }
 
 export function engineError(code: string, message: string): Error {
@@ -112,7 +173,9 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     init: async () => {},
     onPanic: (callback) => (onPanic = callback),
     panic: (message) => onPanic(message),
+    simd: () => "simd128",
     Checkpoint: FakeCheckpoint,
+    convert,
     Engine: { load },
   };
 }

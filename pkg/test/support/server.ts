@@ -32,6 +32,12 @@ export const status = (code: number, headers: Record<string, string> = {}): Answ
 export const html: Answer = () => new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html; charset=utf-8" } });
 export const networkError: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
 
+/** Lets pauses between tries pass a hundred times as fast. */
+export function hurry(): void {
+  const { setTimeout } = globalThis;
+  vi.stubGlobal("setTimeout", (task: () => void, delay = 0) => setTimeout(task, delay / 100));
+}
+
 /** A body that comes in pieces; an error among them breaks it off, `null` leaves it hanging. */
 export function pieces(parts: (Uint8Array | Error | null)[], headers: Record<string, string> = {}): Answer {
   return () => new Response(streamOf([...parts]), { headers });

@@ -38,7 +38,7 @@ export class ScriptedWorker extends EventTarget {
 
   /** Answers the load. */
   load(device: "cpu" | "webgpu" = "cpu"): void {
-    this.say({ type: "started" }, { type: "answer", id: 0, name: "load", answer: { device, model: INFO, warnings: [] } });
+    this.say({ type: "started" }, { type: "answer", id: 0, name: "load", answer: { device, simd: "simd128", model: INFO, warnings: [] } });
   }
 
   answerExplain(id: number, score: number): void {

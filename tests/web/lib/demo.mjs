@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { openPage } from "./browser.mjs";
 import { OUTPUT } from "./paths.mjs";
 
-/** The tiny model and the corpus that was prepared by this name, as the page's parameters. */
+/** The tiny model, as it is, and the corpus that was prepared by this name, as the page's parameters. */
 export function tinySettings(server, name) {
   const [model, data] = ["fixtures/plain/checkpoint/", `data/${name}/`].map((path) => new URL(server.url(`strict/${path}`)).pathname);
-  return { model, data };
+  return { model, data, dtype: "f32" };
 }
 
 /** Opens the page with these parameters in a storage of its own, or in a context that is there. */
@@ -44,6 +44,7 @@ function actions(page) {
       await page.click("#reranked-rows > .row:first-child h3 button");
       await page.waitForSelector("#reranked-rows .heat-map");
     },
+    chooseWeights: (dtype) => page.check(`#weights input[value=${dtype}]`, { force: true }),
     setTheme: (theme) => page.check(`#theme input[value=${theme}]`, { force: true }),
     screenshot: (name) => {
       mkdirSync(OUTPUT, { recursive: true });

@@ -1,5 +1,6 @@
 // The same work on the command line: what the browser's results are held against.
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { needCli } from "./paths.mjs";
 
 /** The native ranking of texts: index and score of each, best first. */
@@ -11,6 +12,12 @@ export function rerank(model, query, texts) {
 /** Mean-pooled vectors of texts, into a file. */
 export function encode(model, kind, texts, output) {
   tabrank(["encode", "--model", model, "--kind", kind, "--pooling", "mean", "--output", output], texts.map((text) => ({ text })));
+}
+
+/** A bundle of the model in a folder, in place of what is there. */
+export function convert(model, dtype, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  tabrank(["convert", model, "--dtype", dtype, "-o", folder], []);
 }
 
 function tabrank(parameters, lines) {

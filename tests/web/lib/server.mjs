@@ -34,6 +34,7 @@ const POLICIES = {
   strict: { "content-security-policy": STRICT },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
   "no-workers": { "content-security-policy": "worker-src 'none'" },
+  shared: { "access-control-allow-origin": "*" },
   isolated: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
 };
 
@@ -45,6 +46,7 @@ const FOLDERS = {
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),
   data: join(OUTPUT, "data"),
+  bundles: join(OUTPUT, "bundles"),
 };
 
 /** Nothing stands at the root, as on a server where a project has its own folder. */
@@ -85,7 +87,13 @@ async function answer(request, response) {
 function locate(path) {
   const [name, folder, ...rest] = path.split("/");
   const policy = POLICIES[name];
-  if (!policy || !FOLDERS[folder]) return undefined;
-  const file = join(FOLDERS[folder], normalize(`/${rest.join("/")}`));
+  const [start, inside] = folder === "hub" ? hubFolder(rest) : [FOLDERS[folder], rest];
+  if (!policy || !start) return undefined;
+  const file = join(start, normalize(`/${inside.join("/")}`));
   return { policy, file: file.endsWith("/") ? join(file, "index.html") : file };
+}
+
+/** As a model hub has it: `hub/{owner}/{name}/resolve/{revision}/…` holds the checkpoint of the fixture of that name. */
+function hubFolder([, name = "", resolve, , ...inside]) {
+  return [resolve === "resolve" ? join(FOLDERS.fixtures, normalize(`/${name}`), "checkpoint") : undefined, inside];
 }

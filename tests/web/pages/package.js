@@ -44,7 +44,7 @@ async function load(name, source, options) {
     onWarning: (warning) => seen.warnings.push(warning),
   });
   rerankers.set(name, { reranker, seen });
-  return { device: reranker.device, model: reranker.model, warnings: [...reranker.warnings], ...seen };
+  return { device: reranker.device, simd: reranker.simd, model: reranker.model, warnings: [...reranker.warnings], ...seen };
 }
 
 async function rerank(name, query, documents, options) {
@@ -89,11 +89,19 @@ async function ownObjects(name, query, texts) {
   };
 }
 
+/** Whether two rerankers give the same embeddings, to the last bit. */
+async function sameEmbeddings(names, documents) {
+  const encode = (name) => rerankers.get(name).reranker.encodeDocuments(documents);
+  const [one, other] = (await Promise.all(names.map(encode))).map(({ values }) => new Uint32Array(values.buffer, values.byteOffset, values.length));
+  return { count: one.length, isEqual: one.length === other.length && one.every((bits, place) => bits === other[place]) };
+}
+
 globalThis.harness = {
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
   abortRerank,
   ownObjects,
+  sameEmbeddings,
   load: (name, source, options) => outcome(load(name, source, options)),
   rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),

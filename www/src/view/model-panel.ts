@@ -14,11 +14,14 @@ type Ready = Extract<ModelState, { kind: "ready" }>;
 
 const PHASES: Record<Progress["phase"], string> = {
   download: "Downloading",
+  convert: "Converting the weights",
   compile: "Compiling the engine",
   load: "Loading the weights",
   check: "Checking the device",
   ready: "Ready",
 };
+
+const SIMD = { simd128: "WebAssembly SIMD", relaxed: "relaxed WebAssembly SIMD" };
 
 const DEVICES = { cpu: "the CPU", webgpu: "WebGPU" };
 
@@ -81,15 +84,20 @@ function readyContents(state: State, model: Ready, name: string): HTMLElement[] 
   const others = model.warnings.filter(({ code }) => code !== "WEBGPU_FALLBACK");
   return [
     named(name, "ready"),
-    el("p", {}, "Runs on ", el("strong", { id: "device-in-use" }, DEVICES[model.device]), ` ${reason(state, model, fallback)}`),
+    el("p", {}, "Runs on ", el("strong", { id: "device-in-use" }, DEVICES[model.device]), fallback.length > 0 ? ":" : ` ${reason(state, model)}`),
     ...fallback.map((warning) => warningNote(warning)),
+    weightsLine(model),
     ...(state.online ? [] : [el("p", { class: "note" }, "You are offline. Nothing is missing: questions still work.")]),
     el("details", {}, el("summary", {}, aboutLabel(others)), about(model), ...others.map((warning) => warningNote(warning))),
   ];
 }
 
-function reason({ device }: State, model: Ready, fallback: readonly Warning[]): string {
-  if (fallback.length > 0) return "because WebGPU was ruled out:";
+function weightsLine({ info, size, fromCache }: Ready): HTMLElement {
+  const origin = fromCache ? "read from this browser’s storage" : "fetched from the network and kept";
+  return el("p", {}, "Weights: ", el("strong", { id: "weights-in-use" }, info.dtype), `, ${megabytes(size)} ${origin}.`);
+}
+
+function reason({ device }: State, model: Ready): string {
   if (device !== "auto") return "as chosen.";
   return model.device === "webgpu"
     ? "because this browser has it and its check passed."
@@ -101,11 +109,10 @@ function aboutLabel(notes: Warning[]): string {
   return `About this model, ${notes.length === 1 ? "one note" : `${notes.length} notes`}`;
 }
 
-function about({ info, fromCache }: Ready): HTMLElement {
-  const origin = fromCache ? "read from this browser’s storage" : "fetched from the network and kept";
-  const parts = [`${info.layers} layers`, `${info.dimension} dimensions for each token`, `${info.dtype} weights, ${megabytes(info.weightBytes)}`];
+function about({ info, simd }: Ready): HTMLElement {
+  const parts = [`${info.layers} layers`, `${info.dimension} dimensions for each token`, `weights of ${megabytes(info.weightBytes)}`];
   const cut = `texts are cut after ${info.documentLength} tokens`;
-  return el("p", { class: "aside" }, `${info.architecture}, ${parts.join(", ")}; ${cut}; ${origin}.`);
+  return el("p", { class: "aside" }, `${info.architecture}, ${parts.join(", ")}; ${cut}; ${SIMD[simd]} on the CPU.`);
 }
 
 function warningNote({ code, message }: Warning): HTMLElement {

@@ -1,11 +1,12 @@
-// What the user may set: how many candidates are reranked, and on which device.
+// What the user may set: how many candidates are reranked, on which device, and with which weights.
 import type { Settings } from "../settings.ts";
-import type { Device } from "../state.ts";
+import type { Device, Weights } from "../state.ts";
 import { byId, el } from "./dom.ts";
 
 export interface SettingsActions {
   candidates(count: number): void;
   device(device: Device): void;
+  weights(weights: Weights): void;
 }
 
 export function mountSettingsPanel(settings: Settings, actions: SettingsActions): void {
@@ -14,6 +15,7 @@ export function mountSettingsPanel(settings: Settings, actions: SettingsActions)
   if (listed === null) candidates.append(choice("candidates", String(settings.candidates)));
   listen(candidates, String(settings.candidates), (value) => actions.candidates(Number(value)));
   listen(byId("device"), settings.device, (value) => actions.device(value as Device));
+  listen(byId("weights"), settings.weights, (value) => actions.weights(value as Weights));
   if (settings.refused.length > 0) {
     const note = byId("settings-note");
     note.textContent = `Not used from the address: ${settings.refused.join(", ")}`;

@@ -1,0 +1,34 @@
+/** Loads as a worker does, of the folder that the fake server serves. */
+
+import { loadEngine } from "../../src/load-engine.js";
+import type { ProgressMeter } from "../../src/progress-meter.js";
+import type { FolderLocation, FromWorker, LoadRequest } from "../../src/protocol.js";
+import { type FakeModule, fakeModule } from "./engine.js";
+
+export const FOLDER = "https://host/model/";
+
+const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+
+export interface LoadSetup extends Partial<FolderLocation> {
+  resume?: boolean;
+  convert?: LoadRequest["convert"];
+  load?: Parameters<typeof fakeModule>[0];
+  module?: Partial<FakeModule>;
+  device?: LoadRequest["device"];
+  meter?: ProgressMeter | undefined;
+}
+
+/** What the worker of the last load has posted. */
+export const messages: FromWorker[] = [];
+
+export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", meter, ...location }: LoadSetup = {}) {
+  messages.length = 0;
+  const post = (message: FromWorker) => {
+    messages.push(message);
+    if (message.type === "progress") meter?.report(message.progress);
+  };
+  const checkpoint = { kind: "folder", url: FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
+  return loadEngine({ ...fakeModule(engineLoad), ...module }, { wasm: WASM, checkpoint, device, convert, resume }, post, () => {});
+}
+
+export const warnings = () => messages.filter((message) => message.type === "warning").map(({ warning }) => warning);
