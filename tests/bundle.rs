@@ -98,6 +98,19 @@ fn newer_minor_versions_and_unknown_fields_are_taken() {
     assert_eq!(load(&newer.open().unwrap()).info().dtype, "q8");
 }
 
+/// Kept as it was first written: every version of the same major reads it. It holds all types.
+#[test]
+fn bundles_of_the_first_version_stay_readable() {
+    let fixture = Fixture::read("pylate");
+    let bundle = common::checkpoint(&common::fixtures().join("bundle-1.0"));
+    let manifest = bundle.manifest().unwrap();
+    assert_eq!((manifest.version.as_str(), manifest.dtype), ("1.0", Dtype::Q4));
+    let (expected, found) = (fixture.load(), load(&bundle));
+    let [expected, found] = [expected, found].map(|model| embeddings(&model, &fixture));
+    let cosine = cosine(&expected, &found, fixture.expected.settings.dimension);
+    assert!(cosine > 0.93, "{cosine}");
+}
+
 #[test]
 fn matrices_have_the_types_that_the_format_names() {
     let files = Fixture::read("pylate").files;

@@ -170,6 +170,26 @@ fn matrices_of_other_widths_are_q8_in_a_q4_bundle() {
 }
 
 #[test]
+fn two_modules_of_one_folder_are_stored_once() {
+    let mut files = Fixture::read("pylate").files;
+    let mut changed = |name: &str, change: fn(&mut Value)| {
+        let mut value: Value = serde_json::from_slice(files.get(name).unwrap()).unwrap();
+        change(&mut value);
+        files.insert(name, value.to_string().into_bytes()).unwrap();
+    };
+    changed("1_Dense/config.json", |config| config["out_features"] = json!(32));
+    changed("modules.json", |modules| {
+        let dense = modules[1].clone();
+        modules.as_array_mut().unwrap().push(dense);
+    });
+    let square = f32_tensor(vec![32, 32], &[0.125; 1024]);
+    let weights = BTreeMap::from([("linear.weight".to_owned(), square)]);
+    files.insert("1_Dense/model.safetensors", write_tensors(&weights)).unwrap();
+    let bundle = Crafted::new(converted(&files, Dtype::Q8));
+    assert_eq!(load(&bundle.open().unwrap()).info().dimension, 32);
+}
+
+#[test]
 fn weights_beyond_half_precision_are_refused_by_name() {
     let mut files = Fixture::read("plain").files;
     let name = "encoder.layer.0.output.dense.weight";

@@ -52,12 +52,13 @@ pub async fn convert(
     }
     observer.stage(Stage::Convert);
     let config = ModelConfig::from_files(&files)?;
-    let total = calibrate::SEQUENCES + config.tensors().len();
+    let groups = groups(&files, &config, options.dtype)?;
+    let tensors: usize = groups.iter().map(|group| group.specs.len()).sum();
+    let total = calibrate::SEQUENCES + tensors;
     let calibration = match options.dtype {
         Dtype::F32 | Dtype::F16 => Calibration::new(),
         Dtype::Q8 | Dtype::Q4 => calibrate::run(&files, &config, total, observer).await?,
     };
-    let groups = groups(&files, &config, options.dtype)?;
     let channels = Channels::of(&config.encoder, &groups[0].weights, &calibration)?;
     let mut writer = BundleWriter::default();
     files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
@@ -100,12 +101,17 @@ fn groups<'a>(
         dtype,
     }];
     for dense in config.dense() {
+        let specs = dense.tensors(config.layout);
+        if groups.iter().any(|group| group.specs.contains(&specs[0])) {
+            // Two modules may share a folder.
+            continue;
+        }
         let path = dense.tensor_path(config.layout).to_owned();
         let names = if path.is_empty() { &backbone } else { &vec![dense.file.clone()] };
         let weights = Weights::open(files, names)?;
         // A projection is small, and all that it loses ends in the embeddings.
         let dtype = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
-        groups.push(Group { weights, path, specs: dense.tensors(config.layout), dtype });
+        groups.push(Group { weights, path, specs, dtype });
     }
     Ok(groups)
 }
