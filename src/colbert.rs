@@ -23,6 +23,14 @@ use crate::tokenizer::Tokenizer;
 /// Most tokens of a batch. More does not make the products faster, only larger.
 pub(crate) const BATCH_TOKENS: usize = 1_024;
 
+/// What a load leaves of a bundle's tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// All of them, for a load on a second device.
+    Tensors,
+}
+
 /// A late-interaction model on one device.
 pub struct ColBert {
     tokenizer: Arc<Tokenizer>,
@@ -52,12 +60,14 @@ impl ColBert {
         config: &ModelConfig,
         tokenizer: Arc<Tokenizer>,
         device: &Device,
+        keep: Keep,
     ) -> Result<Self> {
-        let backbone = Weights::open(files, &files.backbone_files()?)?;
+        let keep = keep == Keep::Tensors;
+        let backbone = Weights::open(files, &files.backbone_files()?)?.keeping(keep);
         let projection = config
             .projection
             .iter()
-            .map(|step| Projection::load(step, files, config.layout, device))
+            .map(|step| Projection::load(step, files, config.layout, device, keep))
             .collect::<Result<_>>()?;
         Ok(Self {
             tokenizer,
@@ -231,6 +241,7 @@ impl Projection {
         files: &CheckpointFiles,
         layout: Layout,
         device: &Device,
+        keep: bool,
     ) -> Result<Self> {
         let ProjectionStep::Dense(config) = step else {
             return Ok(Projection::Normalize);
@@ -240,7 +251,7 @@ impl Projection {
             true => files.backbone_files()?,
             false => vec![config.file.clone()],
         };
-        let weights = Weights::open(files, &names)?;
+        let weights = Weights::open(files, &names)?.keeping(keep);
         let shape = [config.out_features, config.in_features];
         let weight = weights.matrix_full(STANFORD_PROJECTION, shape)?;
         let bias = match config.bias {

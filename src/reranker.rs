@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::colbert::{ColBert, Inspection};
+use crate::colbert::{ColBert, Inspection, Keep};
 use crate::config::{Layout, ModelConfig};
 use crate::device::{self, DeviceChoice, DeviceKind};
 use crate::device_check::{self, Contender};
@@ -15,6 +15,7 @@ use crate::error::{Error, Result, Warning};
 use crate::explain::{EncodedText, Explanation, explain};
 use crate::maxsim::maxsim;
 use crate::observer::{Observer, Stage, Unobserved};
+use crate::quantize::Dtype;
 use crate::token_batch::{TextKind, TokenSequence};
 use crate::tokenizer::Tokenizer;
 use crate::top_k::{RerankResult, top_k};
@@ -47,8 +48,8 @@ pub struct ModelInfo {
     pub query_expansion: bool,
     /// Bytes of the weights as stored.
     pub weight_bytes: usize,
-    /// Type that the weights are stored in; they are computed in f32.
-    pub dtype: String,
+    /// Type of the weights that are multiplied: a bundle's own; a checkpoint's are widened to `f32`.
+    pub dtype: Dtype,
 }
 
 /// How to rerank.
@@ -101,28 +102,31 @@ pub struct Reranker {
 }
 
 impl Reranker {
-    /// Loads a complete checkpoint onto a device.
+    /// Loads a complete checkpoint or bundle onto a device. Its bytes are freed as the model is built.
     ///
     /// # Errors
     /// What the files say wrongly; with [`DeviceChoice::WebGpu`] also that the device cannot be had or
     /// computes something else than the CPU.
     pub async fn load(
-        files: &CheckpointFiles,
+        files: CheckpointFiles,
         options: &LoadOptions,
         observer: &mut impl Observer,
     ) -> Result<Self> {
         observer.stage(Stage::Load);
-        let config = ModelConfig::from_files(files)?;
+        let config = ModelConfig::from_files(&files)?;
         let mut warnings = config.warnings.clone();
-        let tokenizer = Arc::new(Tokenizer::load(files, &config, &mut warnings)?);
-        let info = info(files, &config)?;
+        let tokenizer = Arc::new(Tokenizer::load(&files, &config, &mut warnings)?);
+        let info = info(&files, &config)?;
         let cpu = device::cpu();
-        let model = ColBert::load(files, &config, tokenizer.clone(), &cpu)?;
+        // A bundle's tensors leave it as they are packed, unless a second device needs them.
+        let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
+        let keep = if again { Keep::Tensors } else { Keep::Nothing };
+        let model = ColBert::load(&files, &config, tokenizer.clone(), &cpu, keep)?;
         let on_cpu = Self { model, device: cpu, kind: DeviceKind::Cpu, info, warnings };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
-        match on_cpu.on_webgpu(files, &config, tokenizer, options, observer).await {
+        match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
             Ok((model, device)) => Ok(Self { model, device, kind: DeviceKind::WebGpu, ..on_cpu }),
             Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.fallen_back(&error)),
             Err(error) => Err(error),
@@ -186,7 +190,7 @@ impl Reranker {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub async fn score(&self, query: &[f32], documents: &TokenEmbeddings) -> Result<Vec<f32>> {
-        maxsim(query, documents, &self.device).await
+        maxsim(query, documents, &device::cpu()).await
     }
 
     /// Embeddings of texts of one kind.
@@ -283,13 +287,15 @@ impl Reranker {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
         let device = device::webgpu().await?;
-        let model = ColBert::load(files, config, tokenizer, &device)?;
+        let model = ColBert::load(files, config, tokenizer, &device, Keep::Nothing)?;
         observer.stage(Stage::Check);
         let gpu = Contender { model: &model, device: &device };
         let cpu = Contender { model: &self.model, device: &self.device };
+        let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
         let longest = config.text.document_length.max(config.text.query_length);
         let vocabulary = config.encoder.vocab_size();
-        let report = device_check::check(gpu, cpu, vocabulary, longest, observer).await?;
+        let report =
+            device_check::check(gpu, cpu, quantized, vocabulary, longest, observer).await?;
         if options.device == DeviceChoice::Auto && report.gpu_ms > report.cpu_ms {
             return Err(Error::DeviceRejected {
                 reason: format!(
@@ -320,6 +326,6 @@ fn info(files: &CheckpointFiles, config: &ModelConfig) -> Result<ModelInfo> {
         document_length: config.text.document_length,
         query_expansion: config.text.query_expansion.is_some(),
         weight_bytes: weights.byte_len(),
-        dtype: weights.dtype(),
+        dtype: files.manifest().map_or(Dtype::F32, |manifest| manifest.dtype),
     })
 }

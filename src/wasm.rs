@@ -15,6 +15,8 @@ use wasm_bindgen_futures::JsFuture;
 pub use checkpoint::Checkpoint;
 
 use crate::explain::{Explanation, TokenSpan, Utf16Offsets};
+use crate::ops::check::{Difference, check};
+use crate::ops::profile;
 use crate::{
     DeviceChoice, Error, LoadOptions, Observer, Pooling, RerankOptions, Reranker, Stage, TextKind,
 };
@@ -54,7 +56,8 @@ export interface ModelInfo {
   documentLength: number;
   queryExpansion: boolean;
   weightBytes: number;
-  dtype: string;
+  /** The type of the weights that are multiplied. */
+  dtype: "f32" | "f16" | "q8" | "q4";
 }
 export interface Ranked {
   indices: Uint32Array;
@@ -64,7 +67,13 @@ export interface Ranked {
   /** For each result 1 if its text was cut. */
   truncated: Uint8Array;
   explanations?: Explanation[];
+  /** Milliseconds of the encoder's parts, if they were asked for. */
+  parts?: EncoderParts;
 }
+/** Where the encoder's time went on the CPU, in milliseconds; zeros on WebGPU. */
+export interface EncoderParts { products: number; attention: number; norms: number; quantize: number; }
+/** How far an operation was from its definition, over the largest expected value, and how far it may be. */
+export interface OperationDifference { operation: string; shape: string; relative: number; allowed: number; }
 export interface Encoded {
   /** Row-major, text after text. */
   values: Float32Array;
@@ -97,7 +106,7 @@ extern "C" {
     pub type JsConvertSettings;
     #[wasm_bindgen(typescript_type = "LoadSettings")]
     pub type JsLoadSettings;
-    #[wasm_bindgen(typescript_type = "{ topK?: number; explain?: boolean }")]
+    #[wasm_bindgen(typescript_type = "{ topK?: number; explain?: boolean; profile?: boolean }")]
     pub type JsRerankOptions;
     #[wasm_bindgen(typescript_type = "Hooks")]
     pub type JsHooks;
@@ -155,6 +164,36 @@ pub fn error_codes() -> Vec<String> {
     Error::CODES.iter().map(|code| (*code).to_owned()).collect()
 }
 
+/// Which instructions the CPU's kernels of this module use.
+#[wasm_bindgen(unchecked_return_type = "\"simd128\" | \"relaxed\"")]
+pub fn simd() -> String {
+    if cfg!(feature = "relaxed-simd") { "relaxed" } else { "simd128" }.to_owned()
+}
+
+/// Holds every operation of a device against its definition, over random inputs, for tests and bug reports.
+#[wasm_bindgen(js_name = checkOperations, unchecked_return_type = "OperationDifference[]")]
+pub async fn check_operations(
+    #[wasm_bindgen(unchecked_param_type = "\"cpu\" | \"webgpu\"")] device: String,
+    seed: u32,
+) -> Result<Array, JsValue> {
+    let device = match device.as_str() {
+        "webgpu" => crate::device::webgpu().await.map_err(throw)?,
+        _ => crate::device::cpu(),
+    };
+    let differences = check(&device, u64::from(seed))
+        .await
+        .map_err(|reason| throw(Error::DeviceLost { reason }))?;
+    let to_js = |difference: Difference| {
+        let object = js_sys::Object::new();
+        set(&object, "operation", difference.operation);
+        set(&object, "shape", difference.shape);
+        set(&object, "relative", difference.relative);
+        set(&object, "allowed", difference.allowed);
+        JsValue::from(object)
+    };
+    Ok(differences.into_iter().map(to_js).collect())
+}
+
 /// A loaded model on one device.
 #[wasm_bindgen]
 pub struct Engine {
@@ -184,7 +223,7 @@ impl Engine {
             },
             gpu_unavailable: settings.gpu_unavailable,
         };
-        let reranker = Reranker::load(&checkpoint.files, &options, &mut JsObserver(hooks))
+        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver(hooks))
             .await
             .map_err(throw)?;
         Ok(Engine { reranker })
@@ -226,7 +265,7 @@ impl Engine {
         set(&object, "documentLength", info.document_length as f64);
         set(&object, "queryExpansion", info.query_expansion);
         set(&object, "weightBytes", info.weight_bytes as f64);
-        set(&object, "dtype", info.dtype.as_str());
+        set(&object, "dtype", info.dtype.name());
         object.unchecked_into()
     }
 
@@ -244,15 +283,19 @@ impl Engine {
             top_k: Option<usize>,
             #[serde(default)]
             explain: bool,
+            #[serde(default)]
+            profile: bool,
         }
         let options: Options = from_js(options.into())?;
+        if options.profile {
+            profile::start(now_ms);
+        }
+        let with_profile = options.profile;
         let options = RerankOptions { top_k: options.top_k, explain: options.explain };
         let texts: Vec<&str> = documents.iter().map(String::as_str).collect();
-        let output = self
-            .reranker
-            .rerank(query, &texts, options, &mut JsObserver(hooks))
-            .await
-            .map_err(throw)?;
+        let output = self.reranker.rerank(query, &texts, options, &mut JsObserver(hooks)).await;
+        let parts = profile::stop();
+        let output = output.map_err(throw)?;
         let indices: Vec<u32> = output.results.iter().map(|r| r.index as u32).collect();
         let scores: Vec<f32> = output.results.iter().map(|r| r.score).collect();
         let object = js_sys::Object::new();
@@ -270,6 +313,13 @@ impl Engine {
                 })
                 .collect();
             set(&object, "explanations", explanations);
+        }
+        if with_profile {
+            let named = js_sys::Object::new();
+            for (name, time) in ["products", "attention", "norms", "quantize"].iter().zip(parts) {
+                set(&named, name, time);
+            }
+            set(&object, "parts", named);
         }
         set(&object, "indices", Uint32Array::from(indices.as_slice()));
         set(&object, "scores", Float32Array::from(scores.as_slice()));
@@ -394,6 +444,11 @@ impl Observer for JsObserver {
     fn now_ms(&self) -> f64 {
         js_sys::Date::now()
     }
+}
+
+fn now_ms() -> f64 {
+    let worker = js_sys::global().unchecked_into::<web_sys::WorkerGlobalScope>();
+    worker.performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
 fn text_kind(kind: &str) -> TextKind {

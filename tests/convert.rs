@@ -166,7 +166,7 @@ fn matrices_of_other_widths_are_q8_in_a_q4_bundle() {
     let stored = read_tensors(&bundle.files[SHARD]);
     assert_eq!(stored["encoder.layer.0.output.dense.weight"].0, safetensors::Dtype::I8);
     assert_eq!(stored["encoder.layer.0.intermediate.dense.weight"].0, safetensors::Dtype::U8);
-    assert_eq!(load(&bundle.open().unwrap()).info().dtype, "q4");
+    assert_eq!(load(&bundle.open().unwrap()).info().dtype, tabrank::Dtype::Q4);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn refusal(files: &CheckpointFiles) -> Error {
     if let Err(error) = files.wanted() {
         return error;
     }
-    let loaded = block_on(Reranker::load(files, &LoadOptions::default(), &mut Unobserved));
+    let loaded = block_on(Reranker::load(files.clone(), &LoadOptions::default(), &mut Unobserved));
     loaded.err().expect("the checkpoint was taken")
 }
 
@@ -255,7 +255,7 @@ proptest! {
         let mut files = Fixture::read("pylate").files;
         files.insert(FILES[file], bytes).unwrap();
         if files.wanted().is_ok() {
-            let _ = block_on(Reranker::load(&files, &LoadOptions::default(), &mut Unobserved));
+            let _ = block_on(Reranker::load(files.clone(), &LoadOptions::default(), &mut Unobserved));
         }
     }
 
@@ -267,7 +267,7 @@ proptest! {
         bytes[at] = byte;
         files.insert(FILES[file], bytes).unwrap();
         if files.wanted().is_ok() {
-            let _ = block_on(Reranker::load(&files, &LoadOptions::default(), &mut Unobserved));
+            let _ = block_on(Reranker::load(files.clone(), &LoadOptions::default(), &mut Unobserved));
         }
     }
 

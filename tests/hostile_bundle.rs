@@ -26,7 +26,7 @@ fn bundle(dtype: Dtype) -> Crafted {
 
 fn outcome(bundle: &Crafted) -> Result<(), Error> {
     let files = bundle.open()?;
-    block_on(Reranker::load(&files, &LoadOptions::default(), &mut Unobserved)).map(|_| ())
+    block_on(Reranker::load(files, &LoadOptions::default(), &mut Unobserved)).map(|_| ())
 }
 
 /// The error must carry `code` and mention `culprit`.

@@ -73,7 +73,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "top_k",
         ],
     ),
-    ("wasm", &["convert", "explain"]),
+    ("wasm", &["device", "ops", "convert", "explain"]),
 ];
 
 /// Words that only these modules may use.

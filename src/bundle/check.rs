@@ -19,6 +19,8 @@ pub enum TensorKind {
     Table,
     /// A matrix that is multiplied.
     Product,
+    /// A large table that is added as it is: F16, or F32 in a bundle of f32.
+    Half,
     /// All else, always F32.
     Plain,
 }
@@ -90,14 +92,16 @@ impl Companion {
 fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Companion>> {
     let stored = match (&tensor.data, spec.kind) {
         (F32(_), TensorKind::Plain) => Some(Dtype::F32),
-        (_, TensorKind::Plain) => None,
+        (F16(_), TensorKind::Half) => Some(Dtype::F16),
+        (F32(_), TensorKind::Half) => Some(Dtype::F32),
+        (_, TensorKind::Plain | TensorKind::Half) => None,
         (F32(_), _) => Some(Dtype::F32),
         (F16(_), _) => Some(Dtype::F16),
         (I8(_), _) => Some(Dtype::Q8),
         (U8(_), _) => Some(Dtype::Q4),
     };
     let stored = stored.filter(|&stored| {
-        spec.kind == TensorKind::Plain
+        matches!(spec.kind, TensorKind::Plain | TensorKind::Half)
             || stored == dtype
             || (stored, dtype) == (Dtype::Q8, Dtype::Q4)
     });
@@ -145,7 +149,7 @@ fn check_codes(spec: &TensorSpec, tensor: &Tensor) -> Result<()> {
     };
     let limit = match spec.kind {
         TensorKind::Product => PRODUCT_CODE,
-        TensorKind::Table | TensorKind::Plain => TABLE_CODE,
+        TensorKind::Table | TensorKind::Half | TensorKind::Plain => TABLE_CODE,
     };
     match codes.iter().all(|code| code.unsigned_abs() <= limit.unsigned_abs()) {
         true => Ok(()),

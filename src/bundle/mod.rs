@@ -48,7 +48,7 @@
 //! with the meaning that [`crate::quantize`] gives. A q4 byte holds the even column in its low half. Codes of q8 lie
 //! within ±127 in the table and within ±63 elsewhere; scales are finite, those of q8 not negative. The table has no
 //! equalizer. In a q4 bundle, matrices whose columns are no multiple of 32 are q8, and so are projections. All other
-//! tensors are F32.
+//! tensors are F32; the position table is F16 but in a bundle of f32.
 //!
 //! A tensor that does not fit a shard is cut between rows: the part with rows 10 to 19 of `X` is named `X[10:20]`. Parts
 //! follow each other without gap from row 0; they may lie in any shards.

@@ -69,13 +69,13 @@ pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     check_output(args)?;
     let options = options(args);
-    let reference = parity::encode(&model::load_files(&files)?)?;
+    let reference = parity::encode(&model::load_files(files.clone())?)?;
     let mut progress = Progress::new("convert", 0);
     let bundle = block_on(convert(files, &options, &mut progress))?;
     drop(progress);
     let converted = CheckpointFiles::from_bundle(&bundle)?;
     let sizes = sizes(&converted)?;
-    let found = parity::encode(&model::load_files(&converted)?)?;
+    let found = parity::encode(&model::load_files(converted)?)?;
     let parity = parity::compare(&reference, &found);
     check_parity(args, &parity)?;
     write(&args.output, &bundle)?;

@@ -61,7 +61,7 @@ struct Report {
     queries: usize,
     documents: usize,
     dense: Quality,
-    dtype: String,
+    dtype: &'static str,
     reranked: Quality,
     compared: Vec<Compared>,
 }
@@ -70,7 +70,7 @@ struct Report {
 #[derive(Serialize)]
 struct Compared {
     model: PathBuf,
-    dtype: String,
+    dtype: &'static str,
     reranked: Quality,
     /// Of each token's embedding, queries' and documents'.
     mean_cosine: f64,
@@ -108,7 +108,7 @@ fn evaluate(reranker: &Reranker, others: &[PathBuf], data: &Data) -> Result<Repo
         let shared = |(a, b): (&[usize], &[usize])| a.iter().filter(|i| b.contains(i)).count();
         Ok(Compared {
             model: path.clone(),
-            dtype: other.info().dtype.clone(),
+            dtype: other.info().dtype.name(),
             reranked: Quality::of(&order, data),
             mean_cosine,
             worst_cosine,
@@ -120,7 +120,7 @@ fn evaluate(reranker: &Reranker, others: &[PathBuf], data: &Data) -> Result<Repo
         queries: count,
         documents: data.corpus.len(),
         dense: Quality::of(&first, data),
-        dtype: reranker.info().dtype.clone(),
+        dtype: reranker.info().dtype.name(),
         reranked: Quality::of(&ranked, data),
         compared: others.iter().map(compare).collect::<Result<_, CliError>>()?,
     })

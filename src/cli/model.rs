@@ -10,9 +10,9 @@ use super::CliError;
 
 /// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
 pub fn load(folder: &Path) -> Result<Reranker, CliError> {
-    let reranker = load_files(&read(folder)?)?;
+    let reranker = load_files(read(folder)?)?;
     let info = reranker.info();
-    eprintln!("tabrank: {}: {} weights", info.architecture, info.dtype);
+    eprintln!("tabrank: {}: {} weights", info.architecture, info.dtype.name());
     for warning in reranker.warnings() {
         eprintln!("tabrank: warning: {}", warning.message);
     }
@@ -20,7 +20,7 @@ pub fn load(folder: &Path) -> Result<Reranker, CliError> {
 }
 
 /// Loads a model on the CPU.
-pub fn load_files(files: &CheckpointFiles) -> Result<Reranker, CliError> {
+pub fn load_files(files: CheckpointFiles) -> Result<Reranker, CliError> {
     let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
     Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
 }

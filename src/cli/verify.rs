@@ -21,7 +21,7 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     let tensors = files.tensors()?;
-    model::load_files(&files)?;
+    model::load_files(files.clone())?;
     let hashes = match files.manifest() {
         Some(manifest) => format!("{} files have their hashes", manifest.entries().count()),
         None => "a checkpoint has no hashes".to_owned(),

@@ -95,7 +95,7 @@ fn bert_tensors(config: &BertConfig, products: &[Product]) -> Vec<TensorSpec> {
     };
     let mut tensors = vec![
         table("word", config.vocab_size, TensorKind::Table),
-        table("position", config.max_position_embeddings, TensorKind::Plain),
+        table("position", config.max_position_embeddings, TensorKind::Half),
         table("token_type", config.type_vocab_size, TensorKind::Plain),
     ];
     let norm = |name: &str| {

@@ -123,7 +123,10 @@ impl Group<'_> {
         if spec.kind == TensorKind::Plain {
             return Ok(vec![(spec.name.clone(), Tensor::f32(spec.shape.clone(), values))]);
         }
-        let matrix = self.quantize(spec, values, channels);
+        let matrix = match spec.kind {
+            TensorKind::Half => self.halve(spec, values),
+            _ => self.quantize(spec, values, channels),
+        };
         match scales_are_finite(&matrix.values) {
             true => Ok(store(&spec.name, matrix)),
             false => Err(Error::TensorNotFinite { name: spec.name.clone() }),
@@ -140,6 +143,14 @@ impl Group<'_> {
         old("weight", "gamma").or_else(|| old("bias", "beta")).unwrap_or_else(|| name.to_owned())
     }
 
+    fn halve(&self, spec: &TensorSpec, values: Vec<f32>) -> Matrix {
+        let values = match self.dtype {
+            Dtype::F32 => Values::F32(values),
+            _ => Values::F16(values.into_iter().map(f16::from_f32).collect()),
+        };
+        Matrix { rows: spec.shape[0], columns: spec.shape[1], values, equalizer: None }
+    }
+
     fn quantize(&self, spec: &TensorSpec, values: Vec<f32>, channels: &Channels) -> Matrix {
         let (rows, columns) = (spec.shape[0], spec.shape[1]);
         let (equalizer, importance) = match self.dtype {
@@ -148,7 +159,7 @@ impl Group<'_> {
         };
         let limit = match spec.kind {
             TensorKind::Table => TABLE_CODE,
-            TensorKind::Product | TensorKind::Plain => PRODUCT_CODE,
+            TensorKind::Product | TensorKind::Half | TensorKind::Plain => PRODUCT_CODE,
         };
         let values = match self.dtype {
             Dtype::F32 => Values::F32(values),

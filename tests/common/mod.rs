@@ -116,7 +116,7 @@ pub fn checkpoint(folder: &Path) -> CheckpointFiles {
 
 pub fn load(files: &CheckpointFiles) -> Reranker {
     let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
-    block_on(Reranker::load(files, &options, &mut Unobserved)).unwrap()
+    block_on(Reranker::load(files.clone(), &options, &mut Unobserved)).unwrap()
 }
 
 /// Largest absolute difference.

@@ -13,7 +13,7 @@ const GROUP: usize = 64;
 /// Keys that share one update of the running maximum.
 const KEYS: usize = 4;
 /// Below every score: where the maximum starts.
-const LOWEST: f32 = f32::MIN;
+const LOWEST: f32 = -1e30;
 
 /// `qkv` `[tokens, 3 · hidden]` holds each token's query, key and value side by side; `starts` `[documents + 1]` is where
 /// each document's tokens begin, and their end; `masked` `[tokens]` is 1 where a key may not be attended to.
