@@ -1,6 +1,6 @@
 # make demo   the demo page, built and served
 # make test   the whole suite
-# make bench  the browser benchmark beside its peers
+# make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on
 # make eval   ranking quality on the whole retrieval set, beside PyTorch's figures
 #
 # Each installs what it needs, and builds only what has changed.
@@ -38,8 +38,8 @@ cli: $(CLI)
 
 test: lint test-rust test-pkg test-www test-web
 
-bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools
-	cd benches/browser && node run.mjs $(BENCH)
+bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/bundle-q4
+	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
 
 eval: $(CLI) $(MODEL)
 	$(CLI) eval --model $(dir $(MODEL)) --data $(CORPUS)
@@ -109,6 +109,12 @@ $(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/re
 	python3 -m venv target/bench/python
 	target/bench/python/bin/pip install --quiet --requirement benches/browser/requirements.txt
 	target/bench/python/bin/python benches/browser/export_onnx.py --model $(dir $(MODEL)) --out target/bench/onnx
+	@touch $@
+
+$(STAMPS)/bundle-%: $(CLI) $(MODEL)
+	rm -rf target/bench/bundles/$*
+	@mkdir -p target/bench/bundles
+	$(CLI) convert $(dir $(MODEL)) --dtype $* -o target/bench/bundles/$*
 	@touch $@
 
 # --- checks, cheapest first ---

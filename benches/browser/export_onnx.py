@@ -1,4 +1,4 @@
-"""Export a BERT checkpoint to the ONNX folder that transformers.js loads.
+"""Export a BERT checkpoint to the ONNX folder that onnxruntime-web and transformers.js load.
 
     python export_onnx.py --model models/all-MiniLM-L6-v2 --out target/bench/onnx
 
@@ -7,7 +7,7 @@ writes OUT/<name of the model folder>/:
     config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json
     onnx/model.onnx                      fp32, as exported
     onnx/model_quantized.onnx            the same, int8 weights (quantize_dynamic)
-    onnx/model_optimized.onnx            fp32, attention, embedding, GELU and layer norm fused
+    onnx/model_optimized.onnx            fp32, attention, embedding, GELU and skip layer norm fused
     onnx/model_optimized_quantized.onnx  the fused graph, int8 weights
 
 Inputs are input_ids, attention_mask and token_type_ids, the output is last_hidden_state; batch and
@@ -98,7 +98,8 @@ def quantize(source: Path) -> Path:
         source,
         target,
         weight_type=QuantType.QInt8,
-        # One scale per output channel: the mean cosine is 0.991, with one per tensor 0.966.
+        # One scale per output channel: the mean cosine is 0.991, with one per tensor 0.966. In the
+        # browser signed and unsigned, per channel and per tensor take the same time.
         per_channel=True,
         # Fused operators have no shape inference; every float in these graphs is f32.
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},

@@ -1,5 +1,5 @@
-// Measures Tabrank and transformers.js in one Chromium, one after the other; see README.md.
-import { mkdir, writeFile } from "node:fs/promises";
+// Measures Tabrank and its peers in one Chromium, in turns; see README.md.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { launch } from "./lib/browser.mjs";
 import { compare } from "./lib/compare.mjs";
@@ -14,24 +14,28 @@ import { wasmSizes } from "./lib/wasm-size.mjs";
 
 async function main() {
   const settings = options(process.argv.slice(2));
+  const report = settings.from ? JSON.parse(await readFile(settings.from, "utf8")) : await measured(settings);
+  print(report, settings);
+  if (settings.json) await save(settings.json, report);
+  if (failures(report.contestants).length) process.exitCode = 1;
+}
+
+async function measured(settings) {
+  const start = performance.now();
   const chosen = contestants(settings);
   const texts = await samples(settings);
   const server = await serve(settings);
   const browser = await launch(settings.chromium);
-  const report = { machine: await machine(browser, server), settings, samples: texts, contestants: [] };
-  for (const contestant of chosen) {
-    process.stderr.write(`${contestant.name} ...\n`);
-    const figures = await measure(browser, server, contestant, texts[contestant.group], settings);
-    if (figures.error) process.stderr.write(`${contestant.name} failed: ${figures.error}\n`);
-    report.contestants.push({ ...contestant, ...figures });
+  const report = { machine: await machine(browser, server), settings, samples: texts, contestants: chosen };
+  for (const [group, sample] of Object.entries(texts)) {
+    await measure(browser, server, chosen.filter((each) => each.group === group), sample, settings);
   }
   await browser.close();
   server.close();
-  await wasmSizes(report.contestants, settings);
-  compare(report.contestants, server.uploads);
-  print(report);
-  if (settings.json) await save(settings.json, report);
-  if (failures(report.contestants).length) process.exitCode = 1;
+  report.seconds = (performance.now() - start) / 1000;
+  await wasmSizes(chosen, settings);
+  compare(chosen, server.uploads);
+  return report;
 }
 
 async function save(file, report) {

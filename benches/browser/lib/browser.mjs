@@ -17,14 +17,10 @@ export async function launch(executablePath) {
   return chromium.launch({ executablePath, args: ARGUMENTS });
 }
 
-/** Runs `use(page)` on a page with a storage, a cache and a renderer process of its own. */
-export async function withPage(browser, origin, use) {
+/** A page with a storage, a cache and a renderer process of its own: { page, close }. */
+export async function openPage(browser, origin) {
   const context = await browser.newContext();
-  try {
-    const page = await context.newPage();
-    await page.goto(`${origin}/bench/index.html`);
-    return await use(page);
-  } finally {
-    await context.close();
-  }
+  const page = await context.newPage();
+  await page.goto(`${origin}/bench/index.html`);
+  return { page, close: () => context.close() };
 }

@@ -1,20 +1,27 @@
 // Is it the same output? Token vectors by cosine, rankings by their top ten.
 
 const TOP = 10;
-// An int8 graph of the same weights reaches 0.99; far below that it is not the same computation.
-const SAME = 0.95;
+// Smallest mean cosine to f32. An int8 graph of the same weights reaches 0.99; far below that it is not the same computation.
+const SAME = { f32: 0.9999, fp32: 0.9999, q8: 0.95, q4: 0.9 };
 
-/** Adds to every contestant how far it agrees with the first of its group that ran, and what is wrong if it does not. */
+/** Adds to every contestant how far it agrees with the first of its group that ran in f32, and what is wrong if it does not. */
 export function compare(contestants, uploads) {
   const ran = contestants.filter((each) => !each.error);
   for (const contestant of ran) {
-    const reference = ran.find((each) => each.group === contestant.group);
-    contestant.agreement = {
-      with: reference.name,
-      ...cosines(embeddings(uploads.get(reference.id)), embeddings(uploads.get(contestant.id))),
-      top: overlap(reference.cold.result.order, contestant.cold.result.order),
-    };
+    const reference = ran.find((each) => each.group === contestant.group && each.exact);
+    if (reference) contestant.agreement = agreement(reference, contestant, uploads);
   }
+}
+
+function agreement(reference, contestant, uploads) {
+  const vectors = cosines(embeddings(uploads.get(reference.id)), embeddings(uploads.get(contestant.id)));
+  const isSame = vectors.problem || vectors.mean >= SAME[contestant.dtype];
+  return {
+    with: reference.id,
+    ...vectors,
+    ...(!isSame && { problem: `other token vectors than ${reference.id} for the same texts` }),
+    top: overlap(reference.cold.result.order, contestant.cold.result.order),
+  };
 }
 
 function embeddings(bytes) {
@@ -37,8 +44,7 @@ function cosines(a, b) {
     sum += value;
     worst = Math.min(worst, value);
   }
-  const mean = sum / tokens;
-  return { tokens, mean, worst, ...(!(mean >= SAME) && { problem: "other token vectors for the same texts" }) };
+  return { tokens, mean: sum / tokens, worst };
 }
 
 function cosine(a, b, start, dimension) {

@@ -1,47 +1,97 @@
 // Who is measured, in which order, on which texts (`group`), and which files each one needs.
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
-function ours({ paths, modelName }, device) {
+/** Batch sizes at which the peers are fastest on these texts; see README.md. */
+const BATCH = { ort: { cpu: 4, webgpu: 8 }, transformers: 8 };
+
+const UNMODIFIED = "model";
+const OPTIMIZED = "model_optimized";
+
+/** Where the peers' packages are, and the onnxruntime-web that transformers.js brings along. */
+export function packages({ here }) {
+  const modules = join(here, "node_modules");
+  const transformers = join(modules, "@huggingface/transformers");
+  const nested = createRequire(join(transformers, "package.json")).resolve("onnxruntime-web/wasm");
   return {
-    id: `tabrank-${device}`,
-    name: `tabrank ${device}`,
+    tokenizers: join(modules, "@huggingface/tokenizers"),
+    transformers,
+    ort: join(modules, "onnxruntime-web"),
+    transformersOrt: dirname(dirname(nested)),
+  };
+}
+
+function ours({ paths, modelName }, id, { device = "cpu", dtype, simd = "auto" }) {
+  const isCheckpoint = dtype === "f32";
+  return {
+    id: `tabrank-${id}`,
     group: device,
-    ours: true,
+    engine: "tabrank",
+    exact: isCheckpoint,
+    dtype,
     module: "/bench/tabrank.js",
-    load: { model: `/models/${modelName}/`, device },
-    version: version(join(paths.package, "package.json")),
+    load: { model: isCheckpoint ? `/models/${modelName}/` : `/bundles/${dtype}/`, device, dtype, simd },
+    version: version(paths.package),
     needs: [
       ...["index.js", "worker.js", "tabrank.wasm"].map((file) => join(paths.package, "dist", file)),
-      join(paths.model, "model.safetensors"),
+      isCheckpoint ? join(paths.model, "model.safetensors") : join(paths.bundles, dtype, "tabrank.json"),
     ],
   };
 }
 
-function peer({ paths, modelName }, { id, name, group, dtype, file }) {
+function ort({ paths, modelName }, id, { device = "cpu", dtype }) {
+  const file = dtype === "q8" ? `${OPTIMIZED}_quantized.onnx` : `${OPTIMIZED}.onnx`;
+  return {
+    id: `ort-${id}`,
+    group: device,
+    engine: "onnxruntime-web",
+    exact: dtype === "fp32",
+    dtype,
+    module: "/bench/peer.js",
+    load: { worker: "ort-worker.js", model: `/onnx/${modelName}`, device: provider(device), file, batch: BATCH.ort[device] },
+    version: version(packages(paths).ort),
+    needs: [join(paths.onnx, modelName, "config.json"), join(paths.onnx, modelName, "onnx", file)],
+  };
+}
+
+function transformers({ paths, modelName }, id, { device = "cpu", dtype, file = UNMODIFIED, isOptional = false }) {
   const suffix = dtype === "q8" ? "_quantized" : "";
   return {
     id: `transformers-${id}`,
-    name: `transformers.js ${name}`,
-    group,
-    ours: false,
-    module: "/bench/transformers.js",
-    load: { model: modelName, device: group === "cpu" ? "wasm" : "webgpu", dtype, file },
-    version: version(join(paths.here, "node_modules/@huggingface/transformers/package.json")),
+    group: device,
+    engine: "transformers.js",
+    exact: dtype === "fp32",
+    dtype,
+    isOptional,
+    module: "/bench/peer.js",
+    load: { worker: "transformers-worker.js", model: modelName, device: provider(device), dtype, file, batch: BATCH.transformers },
+    version: version(packages(paths).transformers),
     needs: [join(paths.onnx, modelName, "config.json"), join(paths.onnx, modelName, "onnx", `${file}${suffix}.onnx`)],
   };
 }
 
+function provider(device) {
+  return device === "cpu" ? "wasm" : "webgpu";
+}
+
 function everyone(settings) {
   return [
-    ours(settings, "cpu"),
-    peer(settings, { id: "fp32", name: "fp32", group: "cpu", dtype: "fp32", file: "model" }),
-    peer(settings, { id: "fp32-fused", name: "fp32 fused", group: "cpu", dtype: "fp32", file: "model_optimized" }),
-    peer(settings, { id: "q8", name: "q8", group: "cpu", dtype: "q8", file: "model" }),
-    peer(settings, { id: "q8-fused", name: "q8 fused", group: "cpu", dtype: "q8", file: "model_optimized" }),
-    ours(settings, "webgpu"),
-    peer(settings, { id: "webgpu-fp32", name: "webgpu fp32", group: "webgpu", dtype: "fp32", file: "model" }),
-    peer(settings, { id: "webgpu-fp32-fused", name: "webgpu fp32 fused", group: "webgpu", dtype: "fp32", file: "model_optimized" }),
+    ours(settings, "f32", { dtype: "f32" }),
+    ort(settings, "fp32", { dtype: "fp32" }),
+    transformers(settings, "fp32", { dtype: "fp32" }),
+    transformers(settings, "fp32-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
+    ours(settings, "q8", { dtype: "q8" }),
+    ort(settings, "q8", { dtype: "q8" }),
+    ours(settings, "q8-simd128", { dtype: "q8", simd: "simd128" }),
+    transformers(settings, "q8", { dtype: "q8" }),
+    transformers(settings, "q8-fused", { dtype: "q8", file: OPTIMIZED, isOptional: true }),
+    ours(settings, "q4", { dtype: "q4" }),
+    ours(settings, "webgpu-f32", { device: "webgpu", dtype: "f32" }),
+    ours(settings, "webgpu", { device: "webgpu", dtype: "q8" }),
+    ort(settings, "webgpu", { device: "webgpu", dtype: "fp32" }),
+    transformers(settings, "webgpu", { device: "webgpu", dtype: "fp32" }),
+    transformers(settings, "webgpu-fused", { device: "webgpu", dtype: "fp32", file: OPTIMIZED, isOptional: true }),
   ];
 }
 
@@ -49,14 +99,15 @@ export function contestants(settings) {
   const all = everyone(settings);
   const unknown = settings.only?.find((id) => !all.some((each) => each.id === id));
   if (unknown) throw new Error(`no contestant "${unknown}"; there are ${all.map((each) => each.id).join(", ")}`);
-  const chosen = settings.only ? all.filter((each) => settings.only.includes(each.id)) : all;
-  for (const { name, needs } of chosen) {
+  const chosen = all.filter(({ id, isOptional }) => (settings.only ? settings.only.includes(id) : !isOptional));
+  for (const { id, needs } of chosen) {
     const missing = needs.find((file) => !existsSync(file));
-    if (missing) throw new Error(`${name} needs ${missing}, which is not there`);
+    if (missing) throw new Error(`${id} needs ${missing}, which is not there`);
   }
   return chosen;
 }
 
-function version(file) {
+function version(folder) {
+  const file = join(folder, "package.json");
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : undefined;
 }

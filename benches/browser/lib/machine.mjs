@@ -1,14 +1,13 @@
 // What the figures were measured on.
 import os from "node:os";
-import { withPage } from "./browser.mjs";
-import { peaks } from "./memory.mjs";
+import { openPage } from "./browser.mjs";
+import { peakDuring } from "./memory.mjs";
 
 export async function machine(browser, server) {
   const [load] = os.loadavg();
-  const page = await withPage(browser, server.origin, async (page) => ({
-    ...(await page.evaluate(describe)),
-    blankPage: await peaks(browser),
-  }));
+  const { page, close } = await openPage(browser, server.origin);
+  const { result: facts, peak: blankPage } = await peakDuring(browser, () => page.evaluate(describe));
+  await close();
   return {
     date: new Date().toISOString(),
     cpu: os.cpus()[0]?.model ?? "unknown CPU",
@@ -17,7 +16,8 @@ export async function machine(browser, server) {
     system: `${os.type()} ${os.release()}`,
     loadAverage: load,
     browser: `Chromium ${browser.version()}`,
-    ...page,
+    ...facts,
+    blankPage,
   };
 }
 

@@ -1,48 +1,95 @@
-// One contestant on a page of its own: load, first result, warm reranks, query encodes, transfers, memory.
-import { withPage } from "./browser.mjs";
-import { forgetPeak, peaks } from "./memory.mjs";
+// All contestants of a group. Each has a page of its own; first each one is loaded, gives its first result and is warmed up
+// while the others' pages idle, then they take turns, so that what else the machine does falls on all of them.
+import { openPage } from "./browser.mjs";
+import { forgetPeak, peakDuring } from "./memory.mjs";
 
 // A query takes milliseconds on the CPU, so more runs cost nothing.
-const CPU_QUERY_RUNS = 15;
+const QUERIES_A_ROUND = { cpu: 5, webgpu: 1 };
 
-export async function measure(browser, server, contestant, sample, settings) {
-  const errors = [];
+/** Adds its figures, or an `error`, to every contestant. */
+export async function measure(browser, server, contestants, sample, settings) {
+  const sessions = [];
+  for (const contestant of contestants) sessions.push(await started({ browser, server, contestant, sample, settings }));
+  const running = () => sessions.filter(({ contestant }) => !contestant.error);
+  for (let round = 1; round <= settings.runs; round += 1) {
+    for (const session of running()) {
+      progress(`${session.contestant.id}: run ${round} of ${settings.runs}`);
+      await attempt(session, () => takeTurn(session));
+    }
+  }
+  for (const session of running().filter(({ contestant }) => contestant.engine === "tabrank")) {
+    await attempt(session, () => profile(session));
+  }
+  for (const { close } of sessions) await close?.();
+}
+
+async function started(parts) {
+  const { browser, server, contestant, settings } = parts;
+  const session = { ...parts, errors: [] };
+  progress(`${contestant.id}: load, first result, warm-up`);
+  await attempt(session, async () => {
+    const { page, close } = await openPage(browser, server.origin);
+    Object.assign(session, { page, close });
+    page.on("console", (message) => message.type() === "error" && session.errors.push(message.text()));
+    page.on("pageerror", (error) => session.errors.push(error.message));
+    session.call = (name, ...rest) => within(settings.limit, page.evaluate(callHarness, [name, rest]));
+    await firstSteps(session);
+  });
+  return session;
+}
+
+async function attempt({ contestant, errors, close }, step) {
   try {
-    return await withPage(browser, server.origin, (page) => {
-      page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-      page.on("pageerror", (error) => errors.push(error.message));
-      return steps({ browser, server, page, contestant, sample, settings });
-    });
+    await step();
   } catch (error) {
-    return { error: [error.message.split("\n")[0], ...errors.slice(-3)].join(" | ") };
+    contestant.error = [error.message.split("\n")[0], ...errors.slice(-3)].join(" | ");
+    progress(`${contestant.id} failed: ${contestant.error}`);
+    await close?.();
   }
 }
 
-async function steps({ browser, server, page, contestant, sample, settings }) {
-  const call = (name, ...rest) => within(settings.limit, page.evaluate(callHarness, [name, rest]));
+/** The warm-up encodes the documents, as a rerank does, and sends their embeddings to be compared. */
+async function firstSteps({ browser, server, page, contestant, sample, call }) {
   server.forget();
   await forgetPeak(browser);
-  const cold = await call("cold", contestant.module, contestant.load, sample);
+  const { result: cold, peak } = await peakDuring(browser, () => call("cold", contestant.module, contestant.load, sample));
   const transfers = server.sent().slice();
-  const warm = await repeat(settings.runs, () => call("rerank", sample));
-  const queryRuns = contestant.group === "cpu" ? CPU_QUERY_RUNS : settings.runs;
-  const queries = await repeat(queryRuns, () => call("encodeQuery", sample));
-  const peak = await peaks(browser);
   const workers = page.workers().length;
-  // Last, since the copies it makes would count as memory.
+  Object.assign(contestant, { cold, peak, transfers, bytes: byKind(transfers), workers, warm: [], queries: [] });
   await call("upload", contestant.id, sample);
-  return { cold, warm, queries, transfers, bytes: byKind(transfers), peak, workers };
+}
+
+async function takeTurn({ page, contestant, sample, call }) {
+  const before = await gpuCalls(page);
+  const run = await call("rerank", sample);
+  contestant.warm.push({ ...run, ...(before && { gpu: difference(await gpuCalls(page), before) }) });
+  for (let query = 0; query < QUERIES_A_ROUND[contestant.group]; query += 1) {
+    contestant.queries.push(await call("encodeQuery", sample));
+  }
+}
+
+/** A run apart, since looking at the clock so often takes time itself. */
+async function profile({ contestant, sample, call }) {
+  const { timings } = await call("rerank", sample, { profile: true });
+  if (timings.stages) contestant.profile = timings;
+}
+
+/** What the page's workers have asked of WebGPU so far; undefined where that is not counted. */
+async function gpuCalls(page) {
+  const counts = await Promise.all(page.workers().map((worker) => worker.evaluate(() => self.gpuCalls)));
+  const known = counts.filter(Boolean);
+  if (!known.length) return undefined;
+  const names = Object.keys(known[0]);
+  return Object.fromEntries(names.map((name) => [name, known.reduce((sum, each) => sum + each[name], 0)]));
+}
+
+function difference(after, before) {
+  return Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - before[name]]));
 }
 
 async function callHarness([name, rest]) {
   const harness = await import("/bench/harness.js");
   return harness[name](...rest);
-}
-
-async function repeat(count, step) {
-  const results = [];
-  for (let index = 0; index < count; index += 1) results.push(await step());
-  return results;
 }
 
 function byKind(transfers) {
@@ -56,7 +103,7 @@ function byKind(transfers) {
 
 function kind(path) {
   if (path.endsWith(".wasm")) return "wasm";
-  return /^\/(models|onnx)\//.test(path) ? "model" : "script";
+  return /^\/(models|onnx|bundles)\//.test(path) ? "model" : "script";
 }
 
 function within(seconds, promise) {
@@ -65,4 +112,8 @@ function within(seconds, promise) {
     timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), seconds * 1000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function progress(line) {
+  process.stderr.write(`${line}\n`);
 }

@@ -6,15 +6,17 @@ export async function forgetPeak(browser) {
   for (const { id } of await processes(browser, "GPU")) await writeFile(`/proc/${id}/clear_refs`, "5").catch(() => {});
 }
 
-/** Peaks in bytes; undefined where there is no /proc. A spare renderer is smaller than the page's, so the largest is meant. */
-export async function peaks(browser) {
-  return { renderer: await largest(browser, "renderer"), gpu: await largest(browser, "GPU") };
-}
-
-async function largest(browser, type) {
-  const found = await Promise.all((await processes(browser, type)).map(({ id }) => highWaterMark(id)));
-  const known = found.filter((bytes) => bytes !== undefined);
-  return known.length ? Math.max(...known) : undefined;
+/**
+ * Runs `step()`: { result, peak }, the peaks in bytes, undefined where there is no /proc. The renderer meant is the one that
+ * was busy meanwhile; other pages are idle.
+ */
+export async function peakDuring(browser, step) {
+  const before = new Map((await processes(browser, "renderer")).map(({ id, cpuTime }) => [id, cpuTime]));
+  const result = await step();
+  const spent = ({ id, cpuTime }) => cpuTime - (before.get(id) ?? 0);
+  const [busiest] = (await processes(browser, "renderer")).sort((a, b) => spent(b) - spent(a));
+  const [gpu] = await processes(browser, "GPU");
+  return { result, peak: { renderer: await highWaterMark(busiest?.id), gpu: await highWaterMark(gpu?.id) } };
 }
 
 async function processes(browser, type) {

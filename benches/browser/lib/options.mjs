@@ -8,15 +8,18 @@ const ROOT = resolve(HERE, "../..");
 
 const USAGE = `node run.mjs [options]
 
-  --runs N           warm reranks of each contestant, the median counts (3)
+  --runs N           warm reranks of each contestant, in turns; the median counts (3)
   --documents N      documents to rerank on the CPU (100)
   --only A,B         only these contestants, by id
   --json FILE        write the raw figures
+  --from FILE        measure nothing, print what --json wrote
+  --markdown         print the tables as Markdown, for the README
   --chromium FILE    browser to launch ($CHROMIUM, else /usr/bin/chromium)
   --package DIR      built npm package (pkg)
   --model DIR        checkpoint folder (models/all-MiniLM-L6-v2)
   --onnx DIR         where export_onnx.py put the model's folder (target/bench/onnx)
-  --limit SECONDS    longest wait for one step of a contestant (1800)
+  --bundles DIR      where q8/ and q4/ of tabrank convert are (target/bench/bundles)
+  --limit SECONDS    longest wait for one step of a contestant (600)
 `;
 
 const FLAGS = {
@@ -24,11 +27,14 @@ const FLAGS = {
   documents: { type: "string", default: "100" },
   only: { type: "string" },
   json: { type: "string" },
+  from: { type: "string" },
+  markdown: { type: "boolean", default: false },
   chromium: { type: "string", default: process.env.CHROMIUM ?? "/usr/bin/chromium" },
   package: { type: "string", default: join(ROOT, "pkg") },
   model: { type: "string", default: join(ROOT, "models/all-MiniLM-L6-v2") },
   onnx: { type: "string", default: join(ROOT, "target/bench/onnx") },
-  limit: { type: "string", default: "1800" },
+  bundles: { type: "string", default: join(ROOT, "target/bench/bundles") },
+  limit: { type: "string", default: "600" },
   help: { type: "boolean", default: false },
 };
 
@@ -45,12 +51,15 @@ export function options(argv) {
     limit: count("limit", values.limit),
     only: values.only?.split(","),
     json: values.json && resolve(values.json),
+    from: values.from && resolve(values.from),
+    markdown: values.markdown,
     chromium: values.chromium,
     modelName: basename(model),
     paths: {
       here: HERE,
       model,
       onnx: resolve(values.onnx),
+      bundles: resolve(values.bundles),
       package: resolve(values.package),
       corpus: join(ROOT, "tests/data/squad-dev-a"),
       scratch: join(ROOT, "target/bench"),

@@ -1,53 +1,147 @@
-// The tables. Every figure of a peer is followed by ours / theirs in brackets: below 1, ours is the smaller.
+// The tables, and what they say of the targets.
+import { factor, median, size, table, time } from "./format.mjs";
+import { speedUp, targets } from "./targets.mjs";
 
-const ROWS = [
-  ["load, cold", (each) => each.cold.load, time],
-  ["load and first result", (each) => each.cold.first, time],
-  ["rerank, warm median", (each) => median(each.warm.map((run) => run.time)), time],
-  ["  tokenize", (each) => stage(each, "tokenize"), time],
-  ["  encode", (each) => stage(each, "encode"), time],
-  ["  score", (each) => stage(each, "score"), time],
-  ["encode the query, median", (each) => median(each.queries.map((run) => run.time)), time],
-  ["transferred", (each) => each.bytes.total, size],
-  ["  model", (each) => each.bytes.model, size],
-  ["  wasm", (each) => each.bytes.wasm, size],
-  ["  scripts", (each) => each.bytes.script, size],
-  ["wasm, brotli", (each) => each.wasm?.brotli, size],
-  ["peak memory, renderer", (each) => each.peak.renderer, size],
-  ["peak memory, GPU process", (each) => each.peak.gpu, size],
+const RERANK = [
+  ["rerank", (each) => time(warm(each))],
+  ["min", (each) => time(Math.min(...each.warm.map((run) => run.time)))],
 ];
 
-export function print(report) {
-  const lines = headLines(report);
-  for (const [group, sample] of Object.entries(report.samples)) {
-    const ran = report.contestants.filter((each) => each.group === group && !each.error);
-    if (ran.length) lines.push("", sampleLine(group, sample), "", ...table(ran), "", ...agreement(ran, sample));
-  }
-  lines.push(...failures(report.contestants));
+const AGREEMENT = [
+  ["cosine mean", ({ agreement }) => agreement?.mean?.toFixed(6) ?? "-"],
+  ["worst", ({ agreement }) => agreement?.worst?.toFixed(6) ?? "-"],
+  ["top 10", ({ agreement }) => (agreement ? `${agreement.top.shared} of ${agreement.top.of}` : "-")],
+];
+
+const COLUMNS = {
+  cpu: [
+    ...RERANK,
+    ["x ort-fp32", (each, all) => factor(speedUp(each, named(all, "ort-fp32")))],
+    ["x ort-q8", (each, all) => factor(speedUp(each, named(all, "ort-q8")))],
+    ["query", (each) => time(median(each.queries.map((run) => run.time)))],
+    ...AGREEMENT,
+    ["answer at", (each, all, sample) => rank(each.cold.result.order, sample.relevant)],
+  ],
+  webgpu: [
+    ...RERANK,
+    ["x ort-webgpu", (each, all) => factor(speedUp(each, named(all, "ort-webgpu")))],
+    ["dispatches", (each) => calls(each, "dispatches")],
+    ["submits", (each) => calls(each, "submits")],
+    ["read-backs", (each) => calls(each, "readBacks")],
+    ["query", (each) => time(median(each.queries.map((run) => run.time)))],
+    ...AGREEMENT,
+  ],
+};
+
+const COLD = [
+  ["load", (each) => time(each.cold.load)],
+  ["and first result", (each) => time(each.cold.first)],
+  ["transferred", (each) => size(each.bytes.total)],
+  ["model", (each) => size(each.bytes.model)],
+  ["wasm", (each) => size(each.bytes.wasm)],
+  ["wasm, brotli", (each) => size(each.wasm?.brotli)],
+  ["scripts", (each) => size(each.bytes.script)],
+  ["peak of the page", (each) => size(each.peak.renderer)],
+  ["peak of the GPU process", (each) => size(each.peak.gpu)],
+];
+
+const STEPS = ["tokenize", "encode", "score"].map((name) => [name, (each) => time(middleRun(each).timings[name])]);
+
+const STAGES = ["tokenize", "products", "attention", "norms", "quantize", "score"];
+
+// What the README shows of each group.
+const README = {
+  cpu: ["rerank", "x ort-fp32", "x ort-q8", "query", "load", "transferred", "wasm, brotli", "peak of the page", "cosine mean", "top 10"],
+  webgpu: ["rerank", "x ort-webgpu", "dispatches", "submits", "read-backs", "cosine mean"],
+};
+
+/** Everything as text, or as Markdown what the README shows. */
+export function print(report, { markdown }) {
+  const lines = markdown ? readme(report) : everything(report);
   process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function everything(report) {
+  const style = { markdown: false };
+  const groups = groupsOf(report).map((group) => groupLines(group, style));
+  const verdicts = table([["target", "", "figure"], ...targets(report.contestants)], style);
+  return [headLines(report), ...groups, verdicts, failures(report.contestants)].flatMap((lines) => [...lines, ""]).slice(0, -1);
+}
+
+function readme(report) {
+  const style = { markdown: true };
+  const groups = groupsOf(report).map(({ name, sample, ran }) => {
+    const columns = [...COLUMNS[name], ...COLD].filter(([title]) => README[name].includes(title));
+    const order = (title) => README[name].indexOf(title);
+    columns.sort(([a], [b]) => order(a) - order(b));
+    return [sampleLine(name, sample), "", ...table(rows([[""], ...columns], ran, sample), style), ...stageLines(ran, style)];
+  });
+  return [[headLines(report).join(". ")], ...groups].flatMap((lines) => [...lines, ""]).slice(0, -1);
+}
+
+/** Groups that have anyone who ran. */
+function groupsOf({ samples, contestants }) {
+  const groups = Object.entries(samples).map(([name, sample]) => {
+    return { name, sample, ran: contestants.filter((each) => each.group === name && !each.error) };
+  });
+  return groups.filter(({ ran }) => ran.length);
 }
 
 /** One line for everyone that did not run, or computed something else. */
 export function failures(contestants) {
-  const reasons = contestants.map(({ name, error, agreement }) => ({ name, reason: error ?? agreement?.problem }));
-  return reasons.filter(({ reason }) => reason).map(({ name, reason }) => `FAILED: ${name}: ${reason}`);
+  const reasons = contestants.map(({ id, error, agreement }) => ({ id, reason: error ?? agreement?.problem }));
+  return reasons.filter(({ reason }) => reason).map(({ id, reason }) => `FAILED: ${id}: ${reason}`);
 }
 
-function headLines({ machine, settings, contestants }) {
+function headLines({ machine, settings, contestants, seconds }) {
   const { cpu, cores, memory, system, browser, adapter, loadAverage, blankPage } = machine;
   return [
     `${cpu}, ${cores} cores, ${size(memory)}, ${system}; load average ${loadAverage.toFixed(1)} at the start`,
     `${browser}; WebGPU adapter: ${adapter}; ${machine.crossOriginIsolated ? "" : "not "}cross-origin isolated`,
-    `${settings.runs} warm runs; a blank page peaks at ${size(blankPage.renderer)}`,
-    ...new Set(contestants.filter((each) => !each.error).map(threads)),
-    "In brackets: tabrank / the other; below 1, tabrank takes less.",
+    `${settings.runs} warm runs in turns, ${(seconds / 60).toFixed(1)} minutes in all; a blank page peaks at ${size(blankPage.renderer)}`,
+    ...new Set(contestants.filter((each) => !each.error).map(engineLine)),
   ];
 }
 
-function threads({ ours, version, workers, cold: { facts } }) {
-  const engine = ours ? `tabrank ${version}` : `transformers.js ${facts.transformers} (onnxruntime-web ${facts.onnxruntime})`;
-  const each = ours ? "one thread each" : `${facts.threads} onnxruntime thread(s)`;
-  return `${engine}: ${workers} worker(s), ${each}`;
+function engineLine({ engine, group, version, workers, cold: { facts } }) {
+  if (engine === "tabrank") return `tabrank ${version}: ${workers} worker, one thread`;
+  const inside = engine === "transformers.js" ? ` (onnxruntime-web ${facts.onnxruntime})` : "";
+  return `${engine} ${version}${inside}: ${workers} worker, ${facts.threads} thread, batches of ${facts.batch} on ${group}`;
+}
+
+function groupLines({ name, sample, ran }, style) {
+  const grid = (columns) => table(rows(columns, ran, sample), style);
+  return [
+    sampleLine(name, sample),
+    "",
+    ...grid([["warm"], ...COLUMNS[name]]),
+    "",
+    ...grid([["cold"], ...COLD]),
+    "",
+    ...grid([["steps of the middle run"], ...STEPS]),
+    ...stageLines(ran, style),
+  ];
+}
+
+function rows([[corner], ...columns], ran, sample) {
+  const head = [corner, ...columns.map(([label]) => label)];
+  return [head, ...ran.map((each) => [label(each), ...columns.map(([, figure]) => figure(each, ran, sample))])];
+}
+
+function label({ id, cold: { facts } }) {
+  return facts.simd === "relaxed" ? `${id} (relaxed SIMD)` : id;
+}
+
+function stageLines(ran, style) {
+  const profiled = ran.filter((each) => each.profile);
+  if (!profiled.length) return [];
+  const body = profiled.map((each) => {
+    const { stages, total } = each.profile;
+    const known = STAGES.map((name) => stages[name] ?? 0);
+    const rest = total - known.reduce((sum, value) => sum + value, 0);
+    return [label(each), ...[...known, rest, total].map(time)];
+  });
+  return ["", ...table([["stages of a profiled run", ...STAGES, "rest", "total"], ...body], style)];
 }
 
 function sampleLine(group, { documents, lengths, query, queryLength }) {
@@ -56,61 +150,26 @@ function sampleLine(group, { documents, lengths, query, queryLength }) {
   return `${group}: ${documents.length} documents of ${range} tokens (${total} in all), query of ${queryLength}: "${query}"`;
 }
 
-function table(ran) {
-  const ours = ran.find((each) => each.ours);
-  const body = ROWS.map(([label, figure, format]) => [label, ...ran.map((each) => cell(each, ours, figure, format))]);
-  return aligned([["", ...ran.map((each) => each.name)], ...body]);
+function named(contestants, id) {
+  return contestants.find((each) => each.id === id);
 }
 
-function cell(each, ours, figure, format) {
-  const value = figure(each);
-  if (value === undefined) return "-";
-  if (each.ours || !ours || !value) return format(value);
-  const own = figure(ours);
-  return own === undefined ? format(value) : `${format(value)} (${ratio(own / value)})`;
+function warm(each) {
+  return median(each.warm.map((run) => run.time));
 }
 
-function agreement(ran, { relevant }) {
-  const head = ["", "cosine mean", "cosine worst", "top 10 shared", "rank of the answer", "compared with"];
-  const body = ran.map(({ name, agreement: { mean, worst, top, with: other }, cold }) => {
-    const cosine = (value) => value?.toFixed(6) ?? "-";
-    return [name, cosine(mean), cosine(worst), `${top.shared} of ${top.of}`, rank(cold.result.order, relevant), other];
-  });
-  return aligned([head, ...body]);
+/** What one rerank asks of the GPU. The runs may differ by chance, e.g. in how often a queue is flushed. */
+function calls(each, name) {
+  const counts = each.warm.map((run) => run.gpu?.[name]);
+  return counts.includes(undefined) ? "-" : String(median(counts));
+}
+
+/** The run in the middle, so that its steps add up. */
+function middleRun({ warm: runs }) {
+  const sorted = [...runs].sort((a, b) => a.time - b.time);
+  return sorted[Math.floor((sorted.length - 1) / 2)];
 }
 
 function rank(order, relevant) {
   return relevant < 0 ? "-" : String(order.indexOf(relevant) + 1);
-}
-
-function aligned(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const pad = (text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[0]));
-  return rows.map((row) => row.map(pad).join("  "));
-}
-
-/** A stage's share of the run in the middle, so that the stages add up. */
-function stage({ warm }, name) {
-  const sorted = [...warm].sort((a, b) => a.time - b.time);
-  return sorted[Math.floor((sorted.length - 1) / 2)].timings[name];
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
-}
-
-function ratio(value) {
-  return value >= 10 ? value.toFixed(0) : value.toFixed(2);
-}
-
-function time(milliseconds) {
-  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(2)} s`;
-  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
-}
-
-function size(bytes) {
-  if (bytes === undefined) return "unknown";
-  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(0)} kB`;
 }

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 
-const DOCUMENT_LENGTH = 120;
-// A software WebGPU adapter takes seconds for a few dozen tokens.
-const WEBGPU = { documents: 2, length: 16 };
+const DOCUMENT_LENGTH = 115;
+// A software WebGPU adapter takes seconds for a hundred tokens.
+const WEBGPU = { documents: 8, length: 16 };
 
 export async function samples({ paths, documents }) {
   const lengthOf = await tokenCounter(paths.model);

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { packages } from "./contestants.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -17,14 +18,17 @@ const TYPES = {
 const UNCOUNTED = "/bench/";
 
 export async function serve({ paths, modelName }) {
-  const modules = join(paths.here, "node_modules");
+  const { ort, tokenizers, transformers, transformersOrt } = packages(paths);
   const mounts = {
     [UNCOUNTED]: join(paths.here, "pages"),
     "/tabrank/": join(paths.package, "dist"),
     [`/models/${modelName}/`]: paths.model,
     "/onnx/": paths.onnx,
-    "/transformers/": join(modules, "@huggingface/transformers/dist"),
-    "/onnxruntime/": join(modules, "onnxruntime-web/dist"),
+    "/bundles/": paths.bundles,
+    "/onnxruntime/": join(ort, "dist"),
+    "/tokenizers/": join(tokenizers, "dist"),
+    "/transformers/": join(transformers, "dist"),
+    "/transformers-onnxruntime/": join(transformersOrt, "dist"),
   };
   const state = { sent: [], uploads: new Map() };
   const http = createServer((request, response) => {

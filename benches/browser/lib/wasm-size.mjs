@@ -9,19 +9,23 @@ import { brotliCompress, constants } from "node:zlib";
 export async function wasmSizes(contestants, { paths }) {
   const keptIn = join(paths.scratch, "brotli.json");
   const known = JSON.parse(await readFile(keptIn, "utf8").catch(() => "{}"));
-  for (const contestant of contestants) {
-    const file = contestant.transfers?.find(({ path }) => path.endsWith(".wasm"))?.file;
-    if (file) contestant.wasm = await sizes(file, known);
-  }
+  const loaded = contestants.map((contestant) => ({ contestant, file: wasmOf(contestant) })).filter(({ file }) => file);
+  await Promise.all(loaded.map(async ({ contestant, file }) => { contestant.wasm = await sizes(file, known); }));
+  const done = await Promise.all(Object.entries(known).map(async ([hash, brotli]) => [hash, await brotli]));
   await mkdir(paths.scratch, { recursive: true });
-  await writeFile(keptIn, JSON.stringify(known));
+  await writeFile(keptIn, JSON.stringify(Object.fromEntries(done)));
+}
+
+function wasmOf({ transfers }) {
+  return transfers?.find(({ path }) => path.endsWith(".wasm"))?.file;
 }
 
 async function sizes(file, known) {
   const bytes = await readFile(file);
   const hash = createHash("sha256").update(bytes).digest("hex");
-  known[hash] ??= await compressed(bytes);
-  return { file: file.split("/").pop(), raw: bytes.length, brotli: known[hash] };
+  // A promise, so that a module that several have loaded is compressed once.
+  known[hash] ??= compressed(bytes);
+  return { file: file.split("/").pop(), raw: bytes.length, brotli: await known[hash] };
 }
 
 async function compressed(bytes) {

@@ -1,5 +1,5 @@
 // What the bench calls on the page. A contestant module exports `create(load)`, which gives an object with
-// rerank(query, documents) -> { order, scores, timings }, encodeQuery(query), encodeDocuments(documents) and facts.
+// rerank(query, documents, options) -> { order, scores, timings }, encodeQuery(query), encodeDocuments(documents) and facts.
 // All clocks are read here, so messages to and from a worker count for everyone.
 let contestant;
 
@@ -13,9 +13,9 @@ export async function cold(module, load, sample) {
   return { load: ready - start, first: performance.now() - start, facts: contestant.facts, result };
 }
 
-export async function rerank(sample) {
+export async function rerank(sample, options) {
   const start = performance.now();
-  const { timings } = await contestant.rerank(sample.query, sample.documents);
+  const { timings } = await contestant.rerank(sample.query, sample.documents, options);
   return { time: performance.now() - start, timings };
 }
 

@@ -1,15 +1,19 @@
-// Tabrank, as any page would use it; the package makes its own worker.
+// Tabrank, as any page would use it; the package makes its own worker, except where its calls to WebGPU are counted.
 import { Reranker } from "/tabrank/index.js";
 
-export async function create({ model, device }) {
-  const reranker = await Reranker.load(new URL(model, location.href), { device });
-  if (reranker.device !== device) throw new Error(`runs on ${reranker.device}: ${warningsOf(reranker)}`);
+export async function create({ model, device, dtype, simd }) {
+  const worker = device === "webgpu" && { workerUrl: "/bench/tabrank-worker.js" };
+  const reranker = await Reranker.load(new URL(model, location.href), { device, simd, ...worker });
+  const info = { device: reranker.device, dtype: reranker.model.dtype, simd: reranker.simd };
+  if (info.device !== device || info.dtype !== dtype) {
+    throw new Error(`runs on ${info.device} in ${info.dtype}: ${warningsOf(reranker)}`);
+  }
   return {
-    facts: { device: reranker.device, warnings: reranker.warnings.map(({ code }) => code) },
+    facts: { ...info, warnings: reranker.warnings.map(({ code }) => code) },
     encodeQuery: (query) => reranker.encodeQuery(query),
     encodeDocuments: (documents) => reranker.encodeDocuments(documents),
-    async rerank(query, documents) {
-      const { results, timings } = await reranker.rerank(query, documents);
+    async rerank(query, documents, options) {
+      const { results, timings } = await reranker.rerank(query, documents, options);
       return { order: results.map(({ index }) => index), scores: results.map(({ score }) => score), timings };
     },
   };

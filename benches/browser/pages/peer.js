@@ -1,6 +1,6 @@
-// The page side of transformers.js: it runs in a dedicated worker, as Tabrank does.
+// The page side of a peer: like Tabrank it runs in a dedicated worker, `load.worker`.
 export async function create(load) {
-  const worker = new Worker("/bench/transformers-worker.js", { type: "module" });
+  const worker = new Worker(`/bench/${load.worker}`, { type: "module" });
   const call = caller(worker);
   const facts = await call("load", load);
   return {

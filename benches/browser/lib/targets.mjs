@@ -1,0 +1,53 @@
+// What Tabrank is to reach beside its peers, and whether it does.
+import { median } from "./format.mjs";
+
+const SHARED_TOP = 9;
+const GPU_PEERS = ["ort-webgpu", "transformers-webgpu"];
+
+/** How many times as fast as another: the median over the rounds, each of which had both run shortly after one another. */
+export function speedUp(each, other) {
+  if (!each || !other || each.error || other.error) return undefined;
+  const rounds = Math.min(each.warm.length, other.warm.length);
+  return median(Array.from({ length: rounds }, (_, round) => other.warm[round].time / each.warm[round].time));
+}
+
+/** Rows of [target, verdict, figure]. */
+export function targets(contestants) {
+  const find = (id) => contestants.find((each) => each.id === id && !each.error);
+  return [
+    atLeast("q8 with relaxed SIMD, times as fast as ort-q8", 1.7, speedUp(relaxed(find("tabrank-q8")), find("ort-q8"))),
+    atLeast("q8 without relaxed SIMD, times as fast as ort-q8", 1.3, speedUp(find("tabrank-q8-simd128"), find("ort-q8"))),
+    atLeast("f32, times as fast as ort-fp32", 1.3, speedUp(find("tabrank-f32"), find("ort-fp32"))),
+    topTarget(find("tabrank-q8")),
+    ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((id) => GPU_PEERS.flatMap((peer) => gpuTargets(find(id), id, find(peer), peer))),
+  ];
+}
+
+/** Where the browser has no relaxed SIMD, the figure would be the other target's. */
+function relaxed(contestant) {
+  return contestant?.cold.facts.simd === "relaxed" ? contestant : undefined;
+}
+
+function atLeast(what, least, value) {
+  return row(`${what}: at least ${least}`, value === undefined ? undefined : value >= least, value?.toFixed(2));
+}
+
+function topTarget(q8) {
+  const top = q8?.agreement?.with === "tabrank-f32" ? q8.agreement.top : undefined;
+  return row(`q8, of f32's first ten: at least ${SHARED_TOP}`, top && top.shared >= SHARED_TOP, top && `${top.shared} of ${top.of}`);
+}
+
+function gpuTargets(own, id, peer, peerId) {
+  const both = own && peer;
+  const dispatches = both && [own, peer].map((each) => median(each.warm.map((run) => run.gpu?.dispatches ?? NaN)));
+  const speed = both && speedUp(own, peer);
+  return [
+    row(`${id}, fewer dispatches than ${peerId}`, dispatches && dispatches[0] < dispatches[1], dispatches?.join(" / ")),
+    row(`${id}, less time than ${peerId}`, speed && speed > 1, speed && `${speed.toFixed(2)} times as fast`),
+  ];
+}
+
+function row(what, isMet, figure) {
+  if (isMet === undefined) return [what, "not measured", "-"];
+  return [what, isMet ? "met" : "MISSED", figure];
+}
