@@ -62,12 +62,12 @@ impl ColBert {
         device: &Device,
         keep: Keep,
     ) -> Result<Self> {
-        let keep = keep == Keep::Tensors;
-        let backbone = Weights::open(files, &files.backbone_files()?)?.keeping(keep);
+        let backbone =
+            Weights::open(files, &files.backbone_files()?)?.keeping(keep == Keep::Tensors);
         let projection = config
             .projection
             .iter()
-            .map(|step| Projection::load(step, files, config.layout, device, keep))
+            .map(|step| Projection::load(step, files, config.layout, device))
             .collect::<Result<_>>()?;
         Ok(Self {
             tokenizer,
@@ -111,11 +111,37 @@ impl ColBert {
         sequences: &[TokenSequence],
         observer: &mut impl Observer,
     ) -> Result<TokenEmbeddings> {
-        let project = |hidden| self.project(hidden);
-        let rows = self.run(kind, sequences, project, observer).await?;
+        self.embed(&texts(kind, sequences), observer).await
+    }
+
+    /// Embeddings of a query and of documents, in the same batches: a GPU is asked, and read, once. What the query
+    /// gets is what [`ColBert::encode`] gives it.
+    ///
+    /// # Errors
+    /// As [`ColBert::encode`].
+    pub async fn encode_together(
+        &self,
+        query: &TokenSequence,
+        documents: &[TokenSequence],
+        observer: &mut impl Observer,
+    ) -> Result<(TokenEmbeddings, TokenEmbeddings)> {
+        let mut all = vec![Text { kind: TextKind::Query, index: 0, tokens: query }];
+        all.extend(texts(TextKind::Document, documents));
+        let embeddings = self.embed(&all, observer).await?;
+        let documents: Vec<usize> = (1..all.len()).collect();
+        Ok((embeddings.select(&[0]), embeddings.select(&documents)))
+    }
+
+    async fn embed(
+        &self,
+        texts: &[Text<'_>],
+        observer: &mut impl Observer,
+    ) -> Result<TokenEmbeddings> {
+        let rows = self.run(texts, |hidden| self.project(hidden), observer).await?;
         let mut embeddings = TokenEmbeddings::new(self.dimension);
-        for (sequence, rows) in sequences.iter().zip(rows) {
-            let kept: Vec<f32> = sequence
+        for (text, rows) in texts.iter().zip(rows) {
+            let kept: Vec<f32> = text
+                .tokens
                 .embedded()
                 .flat_map(|position| row(&rows, position, self.dimension))
                 .copied()
@@ -136,7 +162,7 @@ impl ColBert {
         sequences: &[TokenSequence],
         observer: &mut impl Observer,
     ) -> Result<TokenEmbeddings> {
-        let rows = self.run(kind, sequences, |hidden| hidden, observer).await?;
+        let rows = self.run(&texts(kind, sequences), |hidden| hidden, observer).await?;
         let mut pooled = TokenEmbeddings::new(self.hidden_size);
         for (sequence, rows) in sequences.iter().zip(rows) {
             pooled.push(&mean(&rows, &sequence.attention_mask, self.hidden_size));
@@ -164,17 +190,18 @@ impl ColBert {
     /// all its tokens. A GPU is read once, at the end.
     async fn run(
         &self,
-        kind: TextKind,
-        sequences: &[TokenSequence],
+        texts: &[Text<'_>],
         project: impl Fn(Tensor<2>) -> Tensor<2>,
         observer: &mut impl Observer,
     ) -> Result<Vec<Vec<f32>>> {
-        let lengths: Vec<usize> = sequences.iter().map(TokenSequence::len).collect();
+        let lengths: Vec<usize> = texts.iter().map(|text| text.tokens.len()).collect();
+        let documents = texts.iter().filter(|text| text.kind == TextKind::Document).count();
+        let total = if documents > 0 { documents } else { texts.len() };
         let mut values = Vec::new();
         let mut pending = Vec::new();
         for range in batching::in_order(&lengths, BATCH_TOKENS) {
-            let done = range.end;
-            let batch = TokenBatch::new(&sequences[range]);
+            let done = range.end - (texts.len() - total);
+            let batch = TokenBatch::new(texts[range].iter().map(|text| text.tokens));
             if !batch.ids.is_empty() {
                 let output = project(self.encoder.forward(&batch, &mut Unwatched));
                 match self.on_cpu {
@@ -182,19 +209,20 @@ impl ColBert {
                     false => pending.push(output),
                 }
             }
-            if observer.batch_done(done, sequences.len()).await.is_break() {
+            if observer.batch_done(done, total).await.is_break() {
                 return Err(Error::Aborted);
             }
         }
         if !pending.is_empty() {
-            values = read(Tensor::cat(pending, 0)).await?;
+            let all = if pending.len() == 1 { pending.remove(0) } else { Tensor::cat(pending, 0) };
+            values = read(all).await?;
         }
         let width = values.len() / lengths.iter().sum::<usize>().max(1);
         let mut rest = values.as_slice();
         let split = |(index, length): (usize, usize)| {
             let (own, tail) = rest.split_at(length * width);
             rest = tail;
-            check_finite(own, kind, index)?;
+            check_finite(own, &texts[index])?;
             Ok(own.to_vec())
         };
         lengths.into_iter().enumerate().map(split).collect()
@@ -203,6 +231,18 @@ impl ColBert {
     fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.projection.iter().fold(hidden, |x, step| step.forward(x))
     }
+}
+
+/// A tokenized text and its place among those of its kind.
+struct Text<'a> {
+    kind: TextKind,
+    index: usize,
+    tokens: &'a TokenSequence,
+}
+
+fn texts(kind: TextKind, sequences: &[TokenSequence]) -> Vec<Text<'_>> {
+    let text = |(index, tokens)| Text { kind, index, tokens };
+    sequences.iter().enumerate().map(text).collect()
 }
 
 /// Keeps the hidden states.
@@ -241,7 +281,6 @@ impl Projection {
         files: &CheckpointFiles,
         layout: Layout,
         device: &Device,
-        keep: bool,
     ) -> Result<Self> {
         let ProjectionStep::Dense(config) = step else {
             return Ok(Projection::Normalize);
@@ -251,7 +290,8 @@ impl Projection {
             true => files.backbone_files()?,
             false => vec![config.file.clone()],
         };
-        let weights = Weights::open(files, &names)?.keeping(keep);
+        // Two Dense modules may be of one file, so that these small tensors stay.
+        let weights = Weights::open(files, &names)?;
         let shape = [config.out_features, config.in_features];
         let weight = weights.matrix_full(STANFORD_PROJECTION, shape)?;
         let bias = match config.bias {
@@ -313,9 +353,9 @@ fn row(rows: &[f32], position: usize, width: usize) -> &[f32] {
     &rows[position * width..(position + 1) * width]
 }
 
-fn check_finite(values: &[f32], kind: TextKind, index: usize) -> Result<()> {
+fn check_finite(values: &[f32], text: &Text<'_>) -> Result<()> {
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(()),
-        false => Err(Error::NotFinite { what: "an embedding", kind, index }),
+        false => Err(Error::NotFinite { what: "an embedding", kind: text.kind, index: text.index }),
     }
 }

@@ -14,7 +14,7 @@ use crate::embeddings::TokenEmbeddings;
 use crate::error::{Error, Result, Warning};
 use crate::explain::{EncodedText, Explanation, explain};
 use crate::maxsim::maxsim;
-use crate::observer::{Observer, Stage, Unobserved};
+use crate::observer::{Observer, Stage};
 use crate::quantize::Dtype;
 use crate::token_batch::{TextKind, TokenSequence};
 use crate::tokenizer::Tokenizer;
@@ -163,9 +163,8 @@ impl Reranker {
         let query_tokens = self.tokenize_query(query)?;
         let document_tokens = self.model.tokenize(TextKind::Document, documents)?;
         observer.stage(Stage::Encode);
-        let query_embeddings = self.encode_query(&query_tokens).await?;
-        let document_embeddings =
-            self.model.encode(TextKind::Document, &document_tokens, observer).await?;
+        let (query_embeddings, document_embeddings) =
+            self.model.encode_together(&query_tokens, &document_tokens, observer).await?;
         observer.stage(Stage::Score);
         let scores = self.score(query_embeddings.values(), &document_embeddings).await?;
         let results = top_k(&scores, options.top_k.unwrap_or(documents.len()))?;
@@ -250,10 +249,6 @@ impl Reranker {
             return Err(Error::EmptyQuery);
         }
         self.model.tokenizer().tokenize(TextKind::Query, 0, query)
-    }
-
-    async fn encode_query(&self, tokens: &TokenSequence) -> Result<TokenEmbeddings> {
-        self.model.encode(TextKind::Query, std::slice::from_ref(tokens), &mut Unobserved).await
     }
 
     fn explain_results(

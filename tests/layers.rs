@@ -68,6 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "explain",
             "maxsim",
             "observer",
+            "quantize",
             "token_batch",
             "tokenizer",
             "top_k",

@@ -78,12 +78,13 @@ export class Dispatcher<C extends Checkpoint> {
     return { device, simd: this.#module.simd(), model: info, warnings };
   }
 
-  async #rerank(id: number, { query, texts, base, topK, explain }: RerankRequest): Promise<RerankAnswer> {
+  async #rerank(id: number, { query, texts, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const options = { explain, ...(topK !== undefined && { topK }) };
+    const options = { explain, profile, ...(topK !== undefined && { topK }) };
     const ranked = await this.#loaded().rerank(query, texts, options, this.#hooks(id, clock));
-    const { indices, scores, queryLength, truncated, explanations } = ranked;
-    return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings: clock.stop() };
+    const { indices, scores, queryLength, truncated, explanations, parts } = ranked;
+    const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
+    return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings };
   }
 
   async #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<{ values: Float32Array; lengths: Uint32Array; dimension: number }> {

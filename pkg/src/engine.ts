@@ -1,6 +1,6 @@
 /** The wasm glue as the worker uses it. `worker.ts` hands the real one over, so the compiler holds these types and the generated ones together. */
 
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Simd, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, EncoderTimings, Explanation, ModelInfo, Simd, Warning } from "./types.js";
 
 export interface WantedFile {
   name: string;
@@ -46,6 +46,7 @@ export interface Ranked {
   queryLength: number;
   truncated: Uint8Array;
   explanations?: Explanation[];
+  parts?: EncoderTimings;
 }
 
 export interface Encoded {
@@ -58,7 +59,7 @@ export interface Engine {
   readonly device: Device;
   readonly warnings: Warning[];
   readonly info: ModelInfo;
-  rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean }, hooks: Hooks): Promise<Ranked>;
+  rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean }, hooks: Hooks): Promise<Ranked>;
   encode(kind: "query" | "document", texts: string[], options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded>;
   explain(query: string, document: string, hooks: Hooks): Promise<Explanation>;
 }

@@ -9,6 +9,7 @@ export type {
   DeviceChoice,
   Dtype,
   EncodeOptions,
+  EncoderTimings,
   Explanation,
   Limits,
   LoadOptions,

@@ -49,6 +49,7 @@ export interface RerankRequest {
   base: number;
   topK: number | undefined;
   explain: boolean;
+  profile: boolean;
 }
 
 export interface RerankAnswer {

@@ -128,7 +128,7 @@ export class Reranker {
       this.#client.requireOpen(options.signal);
       return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device };
     }
-    const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false }, options);
+    const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false, profile: options.profile ?? false }, options);
     return { results: resultsOf(answer, kept), timings: answer.timings, warnings: this.warnings.slice(warned), device: this.device };
   }
 

@@ -22,6 +22,6 @@ export class StageClock {
   }
 }
 
-function isTimed(stage: string | undefined): stage is Exclude<keyof Timings, "total"> {
+function isTimed(stage: string | undefined): stage is Exclude<keyof Timings, "total" | "encoder"> {
   return stage === "tokenize" || stage === "encode" || stage === "score" || stage === "explain";
 }

@@ -118,6 +118,8 @@ export interface RerankOptions<T> {
   signal?: AbortSignal;
   /** Adds to each result which document token each query token matched; costs one more pass over the results. */
   explain?: boolean;
+  /** Adds the encoder's parts to the timings, on the CPU. */
+  profile?: boolean;
   /** The text of a document. By default a document is a string, or an object with a string `text`. */
   text?: (document: T) => string;
   onProgress?: (progress: CallProgress) => void;
@@ -130,6 +132,18 @@ export interface Timings {
   score: number;
   explain: number;
   total: number;
+  /** Where the time of `encode` went, if `profile` asked for it; zeros on WebGPU. */
+  encoder?: EncoderTimings;
+}
+
+/** Milliseconds of the encoder's parts. */
+export interface EncoderTimings {
+  products: number;
+  attention: number;
+  /** LayerNorm and L2 normalisation, with residuals. */
+  norms: number;
+  /** Quantization of activations, with the function in front of it. */
+  quantize: number;
 }
 
 export interface RerankResult<T> {
