@@ -1,7 +1,7 @@
 # make demo   the demo page, built and served
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on
-# make eval   ranking quality on the whole retrieval set, beside PyTorch's figures
+# make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
 #
 # Each installs what it needs, and builds only what has changed.
 
@@ -41,9 +41,9 @@ test: lint test-rust test-pkg test-www test-web
 bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/bundle-q4
 	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
 
-eval: $(CLI) $(MODEL)
-	$(CLI) eval --model $(dir $(MODEL)) --data $(CORPUS)
-	@echo "PyTorch:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
+eval: $(CLI) $(MODEL) | $(STAMPS)/node
+	node scripts/quality.mjs $(CLI) $(dir $(MODEL)) $(CORPUS) target/quality
+	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
 
 # --- tools ---
 
@@ -53,6 +53,10 @@ $(STAMPS):
 
 $(STAMPS)/rust: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh rust
+	@touch $@
+
+$(STAMPS)/node: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh node
 	@touch $@
 
 $(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
