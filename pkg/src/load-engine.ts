@@ -83,7 +83,7 @@ async function openCache(location: FolderLocation, place: ModelPlace, post: (mes
   if (location.cache === "off" || !location.url.startsWith("http")) return undefined;
   const warn = async (error: unknown) => post({ type: "warning", warning: { code: "CACHE_UNAVAILABLE", message: await whyNotKept(error) } });
   try {
-    return await ModelCache.open(place, (error) => void warn(error));
+    return await ModelCache.open(place, warn);
   } catch (error) {
     await warn(error);
     return undefined;

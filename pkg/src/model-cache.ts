@@ -39,12 +39,12 @@ export class ModelCache {
   readonly #folder: string;
   readonly #cache: Cache;
 
-  readonly #onFailure: (error: unknown) => void;
+  readonly #onFailure: (error: unknown) => Promise<void>;
   readonly #names = new Set<string>();
   #changed = false;
   #failed = false;
 
-  private constructor({ url, revision, dtype }: ModelPlace, cache: Cache, onFailure: (error: unknown) => void) {
+  private constructor({ url, revision, dtype }: ModelPlace, cache: Cache, onFailure: (error: unknown) => Promise<void>) {
     // A folder's address has no fragment.
     this.key = dtype ? `${url}#${dtype}@${revision}` : `${url}@${revision}`;
     this.#folder = url;
@@ -52,8 +52,8 @@ export class ModelCache {
     this.#onFailure = onFailure;
   }
 
-  /** Throws where the browser denies storage. `onFailure` hears the first write that fails; nothing of the model is kept then. */
-  static async open(place: ModelPlace, onFailure: (error: unknown) => void = () => {}): Promise<ModelCache> {
+  /** Throws where the browser denies storage. `onFailure` hears the first write that fails, and is waited for; nothing of the model is kept then. */
+  static async open(place: ModelPlace, onFailure: (error: unknown) => Promise<void> = async () => {}): Promise<ModelCache> {
     return new ModelCache(place, await caches.open(CACHE), onFailure);
   }
 
@@ -140,7 +140,7 @@ export class ModelCache {
     } catch (error) {
       this.#failed = true;
       await this.discard().catch(() => false);
-      this.#onFailure(error);
+      await this.#onFailure(error);
     }
   }
 

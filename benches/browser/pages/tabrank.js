@@ -14,7 +14,9 @@ export async function create({ model, device, dtype, simd }) {
     encodeDocuments: (documents) => reranker.encodeDocuments(documents),
     async rerank(query, documents, options) {
       const { results, timings } = await reranker.rerank(query, documents, options);
-      return { order: results.map(({ index }) => index), scores: results.map(({ score }) => score), timings };
+      const { encoder, tokenize, score } = timings;
+      const stages = encoder && { tokenize, ...encoder, score };
+      return { order: results.map(({ index }) => index), scores: results.map(({ score }) => score), timings: { ...timings, stages } };
     },
   };
 }

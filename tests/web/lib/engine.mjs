@@ -2,11 +2,11 @@
 import { launch, openPage } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
-/** `call(name, ...)` calls a function of pages/engine-worker.js. */
-export async function openEngine(options) {
+/** `call(name, ...)` calls a function of pages/engine-worker.js. `module` names another wasm file than the plain one. */
+export async function openEngine({ module, ...options }) {
   const server = await serve();
   const browser = await launch(options);
-  const { page } = await openPage(await browser.newContext(), server.url("open/pages/engine.html"));
+  const { page } = await openPage(await browser.newContext(), server.url(`open/pages/engine.html${module ? `?module=${module}` : ""}`));
   return {
     url: (path) => server.url(`open/${path}`),
     call: (name, ...parameters) => page.evaluate(([name, parameters]) => globalThis.engine(name, ...parameters), [name, parameters]),

@@ -73,7 +73,8 @@ async function answer(request, response) {
   const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
   const place = path.startsWith(BASE) ? locate(path.slice(BASE.length)) : undefined;
   const found = place && (await stat(place.file).catch(() => undefined));
-  if (!found?.isFile()) return response.writeHead(404, { "content-type": "text/html" }).end("<!doctype html><title>Not found</title>");
+  // With the policy too: other origins may know of a hub that it has no such file.
+  if (!found?.isFile()) return response.writeHead(404, { "content-type": "text/html", ...place?.policy }).end("<!doctype html><title>Not found</title>");
   response.writeHead(200, {
     "content-type": TYPES[extname(place.file)] ?? "application/octet-stream",
     "content-length": found.size,

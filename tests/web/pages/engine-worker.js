@@ -1,18 +1,26 @@
 // The wasm module itself, without the package around it, in a worker as it is used.
-import init, { errorCodes, onPanic } from "../wasm/tabrank.js";
+import init, { checkOperations, errorCodes, onPanic, simd } from "../wasm/tabrank.js";
 import { alone } from "./batches.js";
 import { openCase } from "./case.js";
 import { compareEncodings, compareScores, compareTexts } from "./parity.js";
 
 const functions = { compareEncodings, compareScores, compareTexts, alone };
-const ready = init();
+/** Those that need no model. */
+const modelless = { checkOperations, errorCodes, simd, memory };
+const file = new URL(self.location.href).searchParams.get("module") ?? "tabrank_bg.wasm";
+const ready = init({ module_or_path: new URL(`../wasm/${file}`, import.meta.url) });
 const engines = new Map();
 let panic;
+
+/** Bytes of the module's memory, which never shrinks: the most that it has used. */
+async function memory() {
+  return (await ready).memory.buffer.byteLength;
+}
 
 async function call(name, parameters) {
   await ready;
   onPanic((text) => (panic = text));
-  if (name === "errorCodes") return errorCodes();
+  if (modelless[name]) return modelless[name](...parameters);
   const [address, device, ...rest] = parameters;
   const key = `${device} ${JSON.stringify(address)}`;
   if (!engines.has(key)) engines.set(key, await openCase(address, device));

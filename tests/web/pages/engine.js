@@ -1,5 +1,5 @@
-// Gives tests the functions of the engine worker as `engine(name, ...arguments)`.
-const worker = new Worker(new URL("engine-worker.js", import.meta.url), { type: "module" });
+// Gives tests the functions of the engine worker as `engine(name, ...arguments)`. The page's parameters are the worker's.
+const worker = new Worker(new URL(`engine-worker.js${location.search}`, import.meta.url), { type: "module" });
 const calls = new Map();
 
 worker.onmessage = ({ data: { id, value, error } }) => {
