@@ -1,8 +1,8 @@
 //! Attention over ragged texts: `softmax(Q·Kᵀ / √d) · V` a head and text.
 
 use super::PANEL;
-use super::f32::multiply;
-use super::pointwise::{LANES, exp};
+use super::f32::{multiply, multiply_into};
+use super::pointwise::{LANES, exp2};
 use super::rows::for_blocks;
 
 /// Queries whose scores are held at once.
@@ -67,16 +67,16 @@ impl<'a> Head<'a> {
         let keys = self.keys();
         let values = self.values();
         let padded = length.next_multiple_of(PANEL);
-        let scale = 1.0 / (self.width as f32).sqrt();
+        // Scores are to base 2, which saves each exponential a multiplication.
+        let scale = std::f32::consts::LOG2_E / (self.width as f32).sqrt();
         let mut scores = vec![0.0; QUERIES.min(length) * padded];
         for first in (0..length).step_by(QUERIES) {
             let count = QUERIES.min(length - first);
             let queries = self.queries(first, count, scale);
             let scores = &mut scores[..count * padded];
             for (panel, keys) in keys.chunks_exact(self.width * PANEL).enumerate() {
-                multiply::<false>(&queries, self.width, keys, |row, values| {
-                    scores[row * padded + panel * PANEL..][..PANEL].copy_from_slice(values);
-                });
+                let out = &mut scores[panel * PANEL..];
+                multiply_into::<false>(&queries, self.width, keys, out, padded);
             }
             let totals: Vec<f32> =
                 scores.chunks_exact_mut(padded).map(|row| self.softmax(row)).collect();
@@ -151,7 +151,7 @@ impl<'a> Head<'a> {
         let mut totals = [0.0; LANES];
         for chunk in chunks {
             // A masked key's weight is 1e-38 instead of 0, which no sum of at least 1 can tell.
-            *chunk = chunk.map(|score| exp(score - largest));
+            *chunk = chunk.map(|score| exp2(score - largest));
             for (total, weight) in totals.iter_mut().zip(chunk) {
                 *total += *weight;
             }

@@ -67,12 +67,26 @@ pub(super) fn multiply<const FUSED: bool>(
     panel: &[f32],
     mut write: impl FnMut(usize, &[f32; PANEL]),
 ) {
-    let mut values = [[0.0; PANEL]; TILE_ROWS];
+    let mut values = [0.0; PANEL * TILE_ROWS];
     for (group, rows) in x.chunks(inputs * TILE_ROWS).enumerate() {
-        tile::<FUSED>(rows, inputs, panel, &mut values);
-        for (offset, values) in values[..rows.len() / inputs].iter().enumerate() {
+        tile::<FUSED>(rows, inputs, panel, &mut values, PANEL);
+        let values = &values.as_chunks::<PANEL>().0[..rows.len() / inputs];
+        for (offset, values) in values.iter().enumerate() {
             write(group * TILE_ROWS + offset, values);
         }
+    }
+}
+
+/// As [`multiply`], into [`PANEL`] columns of `out`, whose rows are `stride` apart.
+pub(super) fn multiply_into<const FUSED: bool>(
+    x: &[f32],
+    inputs: usize,
+    panel: &[f32],
+    out: &mut [f32],
+    stride: usize,
+) {
+    for (rows, out) in x.chunks(inputs * TILE_ROWS).zip(out.chunks_mut(stride * TILE_ROWS)) {
+        tile::<FUSED>(rows, inputs, panel, out, stride);
     }
 }
 
@@ -82,24 +96,28 @@ use platform::tile;
 mod platform {
     use core::arch::wasm32::*;
 
-    use super::{PANEL, TILE_ROWS};
+    use super::PANEL;
     use crate::ops::cpu::dot::with_rows;
 
     pub(super) fn tile<const FUSED: bool>(
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
-        out: &mut [[f32; PANEL]; TILE_ROWS],
+        out: &mut [f32],
+        stride: usize,
     ) {
+        let count = rows.len() / inputs;
         assert!(panel.len() >= inputs * PANEL, "a panel has all inputs");
-        with_rows!(rows.len() / inputs, fixed, (rows, inputs, panel, out), 1 2 3 4)
+        assert!(out.len() >= (count - 1) * stride + PANEL, "there is a place for each row");
+        with_rows!(count, fixed, (rows, inputs, panel, out, stride), 1 2 3 4)
     }
 
     fn fixed<const M: usize>(
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
-        out: &mut [[f32; PANEL]; TILE_ROWS],
+        out: &mut [f32],
+        stride: usize,
     ) {
         let mut sums = [[f32x4_splat(0.0); 2]; M];
         for input in 0..inputs {
@@ -114,11 +132,12 @@ mod platform {
                 }
             }
         }
-        for (out, [low, high]) in out.iter_mut().zip(sums) {
-            // SAFETY: eight values are written to eight places.
+        for (row, [low, high]) in sums.into_iter().enumerate() {
+            // SAFETY: there are eight places for each of the M rows, asserted by the caller.
             unsafe {
-                v128_store(out.as_mut_ptr().cast(), low);
-                v128_store(out.as_mut_ptr().add(4).cast(), high);
+                let out = out.as_mut_ptr().add(row * stride);
+                v128_store(out.cast(), low);
+                v128_store(out.add(4).cast(), high);
             }
         }
     }
@@ -126,31 +145,36 @@ mod platform {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod platform {
-    use super::{PANEL, TILE_ROWS};
-
-    type Out = [[f32; PANEL]; TILE_ROWS];
+    use super::PANEL;
 
     pub(super) fn tile<const FUSED: bool>(
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
-        out: &mut Out,
+        out: &mut [f32],
+        stride: usize,
     ) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: the features were just found.
-            return unsafe { with_avx::<FUSED>(rows, inputs, panel, out) };
+            return unsafe { with_avx::<FUSED>(rows, inputs, panel, out, stride) };
         }
-        by_rows(rows, inputs, panel, out, |a, b, sum| sum + a * b);
+        by_rows(rows, inputs, panel, out, stride, |a, b, sum| sum + a * b);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn with_avx<const FUSED: bool>(rows: &[f32], inputs: usize, panel: &[f32], out: &mut Out) {
+    fn with_avx<const FUSED: bool>(
+        rows: &[f32],
+        inputs: usize,
+        panel: &[f32],
+        out: &mut [f32],
+        stride: usize,
+    ) {
         if FUSED {
-            by_rows(rows, inputs, panel, out, f32::mul_add);
+            by_rows(rows, inputs, panel, out, stride, f32::mul_add);
         } else {
-            by_rows(rows, inputs, panel, out, |a, b, sum| sum + a * b);
+            by_rows(rows, inputs, panel, out, stride, |a, b, sum| sum + a * b);
         }
     }
 
@@ -159,18 +183,19 @@ mod platform {
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
-        out: &mut Out,
+        out: &mut [f32],
+        stride: usize,
         add: impl Fn(f32, f32, f32) -> f32,
     ) {
         match rows.len() / inputs {
-            1 => fixed::<1>(rows, inputs, panel, out, add),
-            2 => fixed::<2>(rows, inputs, panel, out, add),
-            3 => fixed::<3>(rows, inputs, panel, out, add),
-            4 => fixed::<4>(rows, inputs, panel, out, add),
-            5 => fixed::<5>(rows, inputs, panel, out, add),
-            6 => fixed::<6>(rows, inputs, panel, out, add),
-            7 => fixed::<7>(rows, inputs, panel, out, add),
-            8 => fixed::<8>(rows, inputs, panel, out, add),
+            1 => fixed::<1>(rows, inputs, panel, out, stride, add),
+            2 => fixed::<2>(rows, inputs, panel, out, stride, add),
+            3 => fixed::<3>(rows, inputs, panel, out, stride, add),
+            4 => fixed::<4>(rows, inputs, panel, out, stride, add),
+            5 => fixed::<5>(rows, inputs, panel, out, stride, add),
+            6 => fixed::<6>(rows, inputs, panel, out, stride, add),
+            7 => fixed::<7>(rows, inputs, panel, out, stride, add),
+            8 => fixed::<8>(rows, inputs, panel, out, stride, add),
             other => unreachable!("a tile of {other} rows"),
         }
     }
@@ -180,7 +205,8 @@ mod platform {
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
-        out: &mut Out,
+        out: &mut [f32],
+        stride: usize,
         add: impl Fn(f32, f32, f32) -> f32,
     ) {
         let rows: [&[f32]; M] = std::array::from_fn(|row| &rows[row * inputs..(row + 1) * inputs]);
@@ -193,6 +219,8 @@ mod platform {
                 }
             }
         }
-        out[..M].copy_from_slice(&sums);
+        for (out, sums) in out.chunks_mut(stride).zip(&sums) {
+            out[..PANEL].copy_from_slice(sums);
+        }
     }
 }

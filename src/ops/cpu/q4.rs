@@ -1,6 +1,6 @@
 //! Products with q4 weights.
 
-use super::dot::{BLOCK, BlockTile, NIBBLE_OFFSET, STEP, TILE_ROWS, block_tiles};
+use super::dot::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, STEP, TILE_ROWS, block_tiles};
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
@@ -33,13 +33,13 @@ pub(crate) fn pack_q4(nibbles: &[u8], inputs: usize) -> Vec<u8> {
     packed
 }
 
-/// The codes of a packed panel, a byte each, [`NIBBLE_OFFSET`] too high.
-fn unpack(packed: &[u8], panel: &mut [u8]) {
-    let shift = 8 - NIBBLE_OFFSET as u8;
+/// The codes of a packed panel, [`NIBBLE_OFFSET`] too high.
+fn unpack(packed: &[u8], panel: &mut [Code]) {
+    let shift = 8 - NIBBLE_OFFSET;
     for (bytes, codes) in packed.chunks_exact(PAIR).zip(panel.chunks_exact_mut(2 * PAIR)) {
         for i in 0..PAIR {
-            codes[i] = (bytes[i] & 15).wrapping_sub(shift);
-            codes[i + PAIR] = (bytes[i] >> 4).wrapping_sub(shift);
+            codes[i] = Code::from((bytes[i] & 15) as i8 - shift);
+            codes[i + PAIR] = Code::from((bytes[i] >> 4) as i8 - shift);
         }
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn linear_q4(
         let rows = out.len() / outputs;
         let x = &x[first * inputs..(first + rows) * inputs];
         let quantized = time(Part::Quantize, || quantize(x, equalizer, function, BLOCK));
-        let mut codes = vec![0u8; inputs * PANEL];
+        let mut codes: Vec<Code> = vec![0; inputs * PANEL];
         let panels = packed.chunks_exact(inputs * PANEL / 2);
         let scales = scales.chunks_exact(inputs / BLOCK * PANEL);
         time(Part::Products, || {
@@ -85,7 +85,7 @@ pub(crate) fn linear_q4(
 
 fn multiply(
     activations: &Quantized,
-    panel: &[u8],
+    panel: &[Code],
     scales: &[f32],
     tile: BlockTile,
     mut write: impl FnMut(usize, &[f32; PANEL]),

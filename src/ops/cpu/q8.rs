@@ -1,25 +1,26 @@
 //! Products with q8 weights.
 
-use super::dot::{OFFSET, STEP, TILE_ROWS, Tile, tiles};
+use super::dot::{Code, OFFSET, STEP, TILE_ROWS, Tile, tiles};
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
 use crate::ops::Pointwise;
 use crate::ops::profile::{Part, time};
 
-/// Codes `[outputs, inputs]` in panels: `[outputs / PANEL, inputs / STEP, PANEL, STEP]`, zero where there
-/// is no output or input, [`OFFSET`] added to each.
+/// Codes `[outputs, inputs]` in panels: `[outputs / PANEL, inputs / STEP, PANEL, STEP]` of [`Code`], zero
+/// where there is no output or input, [`OFFSET`] added to each.
 pub(crate) fn pack_q8(codes: &[i8], inputs: usize) -> Vec<u8> {
     let outputs = codes.len() / inputs;
     let steps = inputs.div_ceil(STEP);
-    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * steps * STEP);
+    let mut packed =
+        Vec::with_capacity(outputs.next_multiple_of(PANEL) * steps * STEP * size_of::<Code>());
     for first in (0..outputs).step_by(PANEL) {
         for step in 0..steps {
             for output in first..first + PANEL {
                 for input in step * STEP..(step + 1) * STEP {
                     let inside = output < outputs && input < inputs;
                     let code = if inside { codes[output * inputs + input] } else { 0 };
-                    packed.push(code.wrapping_add(OFFSET) as u8);
+                    packed.extend(Code::from(code.wrapping_add(OFFSET)).to_ne_bytes());
                 }
             }
         }
@@ -38,7 +39,7 @@ pub(crate) fn linear_q8(
     function: Pointwise,
 ) -> Vec<f32> {
     let (inputs, outputs) = (equalizer.len(), scales.len());
-    let tiles = tiles();
+    let (tiles, packed) = (tiles(), bytemuck::cast_slice::<u8, Code>(packed));
     let mut out = vec![0.0; x.len() / inputs * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
@@ -72,7 +73,7 @@ impl Scales<'_> {
     fn write(
         &self,
         activations: &Quantized,
-        panel: &[u8],
+        panel: &[Code],
         tile: Tile,
         out: &mut [f32],
         outputs: usize,

@@ -44,8 +44,7 @@ pub(super) fn quantize(
     for (row, codes) in x.chunks_exact(inputs).zip(out.codes.chunks_exact_mut(stride)) {
         scratch.copy_from_slice(row);
         pointwise::apply(function, &mut scratch);
-        scratch.iter_mut().zip(equalizer).for_each(|(u, e)| *u *= e);
-        let (low, high) = range(&scratch);
+        let (low, high) = equalize(&mut scratch, equalizer);
         let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5);
         encode(&scratch, middle, 1.0 / step, &mut codes[..inputs]);
         out.steps.push(step);
@@ -56,15 +55,21 @@ pub(super) fn quantize(
     out
 }
 
-fn range(row: &[f32]) -> (f32, f32) {
+/// Multiplies the row by the equalizer; answers the least and the largest product.
+fn equalize(row: &mut [f32], equalizer: &[f32]) -> (f32, f32) {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for chunk in chunks {
+    let (chunks, rest) = row.as_chunks_mut::<LANES>();
+    let (factors, last) = equalizer.as_chunks::<LANES>();
+    for (chunk, factors) in chunks.iter_mut().zip(factors) {
         for lane in 0..LANES {
-            low[lane] = if chunk[lane] < low[lane] { chunk[lane] } else { low[lane] };
-            high[lane] = if chunk[lane] > high[lane] { chunk[lane] } else { high[lane] };
+            let u = chunk[lane] * factors[lane];
+            low[lane] = if u < low[lane] { u } else { low[lane] };
+            high[lane] = if u > high[lane] { u } else { high[lane] };
+            chunk[lane] = u;
         }
     }
+    rest.iter_mut().zip(last).for_each(|(u, factor)| *u *= factor);
+    let rest = &*rest;
     let low = low.iter().chain(rest).fold(f32::INFINITY, |a, &b| a.min(b));
     let high = high.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b));
     (low, high)
@@ -72,8 +77,7 @@ fn range(row: &[f32]) -> (f32, f32) {
 
 fn encode(row: &[f32], middle: f32, inverse: f32, codes: &mut [Activation]) {
     for (code, value) in codes.iter_mut().zip(row) {
-        // The sum's low bits hold the rounded number; its low byte is all there is of it.
-        let bits = ((value - middle) * inverse + ROUND).to_bits();
-        *code = Activation::from(bits as i8);
+        // The sum's low bits are the rounded number.
+        *code = ((value - middle) * inverse + ROUND).to_bits() as Activation;
     }
 }

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{BLOCK, BlockTile, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 
@@ -18,7 +18,7 @@ macro_rules! version {
             pub(super) fn tile(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 out: &mut [[i32; PANEL]; TILE_ROWS],
             ) {
                 let steps = panel.len() / (STEP * PANEL);
@@ -32,7 +32,7 @@ macro_rules! version {
             pub(super) fn block_tile(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 sums: &[i32],
                 scales: &[f32],
                 out: &mut [[f32; PANEL]; TILE_ROWS],
@@ -50,7 +50,7 @@ macro_rules! version {
             unsafe fn fixed<const M: usize>(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 steps: usize,
                 out: &mut [[i32; PANEL]; TILE_ROWS],
             ) {
@@ -69,7 +69,7 @@ macro_rules! version {
             unsafe fn fixed_blocks<const M: usize>(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 row_sums: &[i32],
                 scales: &[f32],
                 out: &mut [[f32; PANEL]; TILE_ROWS],
@@ -105,14 +105,14 @@ macro_rules! version {
             unsafe fn sums<const M: usize>(
                 rows: *const i8,
                 stride: usize,
-                panel: *const u8,
+                panel: *const i8,
                 steps: usize,
             ) -> [Sums; M] {
                 let mut sums = [[vdupq_n_s32(0); 2]; M];
                 for step in 0..steps {
                     // SAFETY: M rows and the panel have this step, by the caller's word.
                     unsafe {
-                        let codes = panel.add(step * STEP * PANEL).cast::<i8>();
+                        let codes = panel.add(step * STEP * PANEL);
                         let (low, high) = (vld1q_s8(codes), vld1q_s8(codes.add(16)));
                         for (row, sums) in sums.iter_mut().enumerate() {
                             let four = rows.add(row * stride + step * STEP).cast::<i32>();

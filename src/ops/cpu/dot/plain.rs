@@ -1,7 +1,7 @@
 //! The definition, as a loop: for platforms without a version of their own, and for tests.
 #![cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code))]
 
-use super::{BLOCK, BlockTile, NIBBLE_OFFSET, PANEL, STEP, Tile};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 
@@ -34,7 +34,7 @@ pub(in super::super) fn block_tiles() -> BlockTile {
     }
 }
 
-fn sums(row: &[i8], panel: &[u8]) -> [i32; PANEL] {
+fn sums(row: &[i8], panel: &[Code]) -> [i32; PANEL] {
     let mut sums = [0; PANEL];
     for (activations, codes) in row.chunks_exact(STEP).zip(panel.chunks_exact(STEP * PANEL)) {
         for (sum, codes) in sums.iter_mut().zip(codes.chunks_exact(STEP)) {

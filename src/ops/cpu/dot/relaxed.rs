@@ -3,7 +3,7 @@
 
 use core::arch::wasm32::*;
 
-use super::{BLOCK, BlockTile, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 
@@ -29,7 +29,7 @@ pub(in super::super) fn block_tiles() -> BlockTile {
 fn tile<const M: usize>(
     rows: &[i8],
     stride: usize,
-    panel: &[u8],
+    panel: &[Code],
     steps: usize,
     out: &mut [[i32; PANEL]; TILE_ROWS],
 ) {
@@ -59,7 +59,7 @@ fn tile<const M: usize>(
 fn block_tile<const M: usize>(
     rows: &[i8],
     stride: usize,
-    panel: &[u8],
+    panel: &[Code],
     row_sums: &[i32],
     scales: &[f32],
     out: &mut [[f32; PANEL]; TILE_ROWS],

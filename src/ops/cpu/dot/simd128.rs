@@ -1,8 +1,8 @@
-//! Bytes widened to 16 bits in the loop: four rows and eight outputs keep V8's fifteen registers full.
+//! Products of 16 bits: four rows and eight outputs keep V8's fifteen registers full.
 
 use core::arch::wasm32::*;
 
-use super::{BLOCK, BlockTile, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, PANEL, STEP, Tile, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 
@@ -25,7 +25,7 @@ pub(in super::super) fn block_tiles() -> BlockTile {
 fn tile<const M: usize>(
     rows: &[i16],
     stride: usize,
-    panel: &[u8],
+    panel: &[Code],
     steps: usize,
     out: &mut [[i32; PANEL]; TILE_ROWS],
 ) {
@@ -43,7 +43,7 @@ fn tile<const M: usize>(
 fn block_tile<const M: usize>(
     rows: &[i16],
     stride: usize,
-    panel: &[u8],
+    panel: &[Code],
     scales: &[f32],
     out: &mut [[f32; PANEL]; TILE_ROWS],
 ) {
@@ -77,7 +77,7 @@ fn block_tile<const M: usize>(
 unsafe fn sums<const M: usize>(
     rows: *const i16,
     stride: usize,
-    panel: *const u8,
+    panel: *const i16,
     steps: usize,
 ) -> [[v128; 2]; M] {
     let mut sums = [[i32x4_splat(0); 2]; M];
@@ -85,8 +85,7 @@ unsafe fn sums<const M: usize>(
         // SAFETY: as the function's.
         unsafe {
             let codes = panel.add(step * STEP * PANEL);
-            let low = v128_load(codes.cast());
-            let (low, high) = (i16x8_extend_low_i8x16(low), i16x8_extend_high_i8x16(low));
+            let (low, high) = (v128_load(codes.cast()), v128_load(codes.add(8).cast()));
             for (row, sums) in sums.iter_mut().enumerate() {
                 let pair = v128_load32_splat(rows.add(row * stride + step * STEP).cast());
                 sums[0] = i32x4_add(sums[0], i32x4_dot_i16x8(pair, low));

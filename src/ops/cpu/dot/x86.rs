@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{BLOCK, BlockTile, NIBBLE_OFFSET, PANEL, STEP, Tile, plain, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, plain, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
 
@@ -15,7 +15,7 @@ macro_rules! version {
             pub(super) fn tile(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 out: &mut [[i32; PANEL]; TILE_ROWS],
             ) {
                 let steps = panel.len() / (STEP * PANEL);
@@ -29,7 +29,7 @@ macro_rules! version {
             pub(super) fn block_tile(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 sums: &[i32],
                 scales: &[f32],
                 out: &mut [[f32; PANEL]; TILE_ROWS],
@@ -47,7 +47,7 @@ macro_rules! version {
             unsafe fn fixed<const M: usize>(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 steps: usize,
                 out: &mut [[i32; PANEL]; TILE_ROWS],
             ) {
@@ -63,7 +63,7 @@ macro_rules! version {
             unsafe fn fixed_blocks<const M: usize>(
                 rows: &[i8],
                 stride: usize,
-                panel: &[u8],
+                panel: &[Code],
                 row_sums: &[i32],
                 scales: &[f32],
                 out: &mut [[f32; PANEL]; TILE_ROWS],
@@ -96,7 +96,7 @@ macro_rules! version {
             unsafe fn sums<const M: usize>(
                 rows: *const i8,
                 stride: usize,
-                panel: *const u8,
+                panel: *const i8,
                 steps: usize,
             ) -> [__m256i; M] {
                 let mut sums = [_mm256_setzero_si256(); M];
