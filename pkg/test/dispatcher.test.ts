@@ -26,7 +26,7 @@ class Session {
   }
 
   rerank(id: number, texts: string[], more: Partial<RerankRequest> = {}): void {
-    const request = { query: `query ${id}`, texts, base: 0, topK: undefined, explain: false, ...more };
+    const request = { query: `query ${id}`, texts, base: 0, topK: undefined, explain: false, profile: false, ...more };
     this.dispatcher.receive({ type: "call", id, name: "rerank", request });
   }
 
@@ -67,8 +67,16 @@ describe("calls", () => {
     const { timings } = session.of("answer")[1]!.answer as RerankAnswer;
     expect(timings.encode).toBeGreaterThan(25);
     expect(timings.tokenize).toBeLessThan(5);
-    const { total, ...stages } = timings;
-    expect(Object.values(stages).reduce((sum, time) => sum + time, 0)).toBeLessThanOrEqual(total + 0.001);
+    const { tokenize, encode, score, explain, total, ...others } = timings;
+    expect(tokenize + encode + score + explain).toBeLessThanOrEqual(total + 0.001);
+    expect(others).toEqual({});
+  });
+
+  test("with a profile tell the encoder's parts as well", async () => {
+    const session = new Session();
+    session.rerank(1, ["a"], { profile: true });
+    await session.until("answer", 2);
+    expect((session.of("answer")[1]!.answer as RerankAnswer).timings.encoder).toEqual({ products: 4, attention: 3, norms: 2, quantize: 1 });
   });
 
   test("that are cancelled stop at the next batch and say nothing more", async () => {

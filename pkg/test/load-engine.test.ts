@@ -132,9 +132,10 @@ describe("storage", () => {
     expect(await isCached()).toBe(true);
   });
 
-  test("that is full gives one warning with figures; the load goes on and nothing stays behind", async () => {
+  test("that is full gives one warning with figures before the load ends; it goes on and nothing stays behind", async () => {
     serve();
-    vi.stubGlobal("navigator", { storage: { estimate: async () => ({ usage: 90e6, quota: 100e6 }) } });
+    const estimate = () => new Promise((resolve) => setTimeout(() => resolve({ usage: 90e6, quota: 100e6 }), 20));
+    vi.stubGlobal("navigator", { storage: { estimate } });
     storage.refuse = (url) => url.includes("model.safetensors");
     await load();
     expect(warnings()).toEqual([{ code: "CACHE_UNAVAILABLE", message: expect.stringMatching(/QuotaExceededError; 90 of 100 MB/) }]);

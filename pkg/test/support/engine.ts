@@ -126,7 +126,7 @@ export class FakeEngine implements Engine {
 
   constructor(public device: Device = "cpu") {}
 
-  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean }, hooks: Hooks): Promise<Ranked> {
+  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean }, hooks: Hooks): Promise<Ranked> {
     this.started.push(query);
     await this.#texts(documents, hooks);
     const order = documents.map((text, index) => ({ score: text.length, index })).sort((a, b) => b.score - a.score || a.index - b.index);
@@ -137,6 +137,7 @@ export class FakeEngine implements Engine {
       queryLength: 4,
       truncated: Uint8Array.from(best, ({ score }) => (score > 8 ? 1 : 0)),
       ...(options.explain && { explanations: best.map(({ score }) => ({ score, matches: [] })) }),
+      ...(options.profile && { parts: { products: 4, attention: 3, norms: 2, quantize: 1 } }),
     };
   }
 

@@ -92,8 +92,9 @@ function readyContents(state: State, model: Ready, name: string): HTMLElement[] 
   ];
 }
 
-function weightsLine({ info, size, fromCache }: Ready): HTMLElement {
-  const origin = fromCache ? "read from this browser’s storage" : "fetched from the network and kept";
+function weightsLine({ info, size, fromCache, warnings }: Ready): HTMLElement {
+  const fetched = warnings.some(({ code }) => code === "CACHE_UNAVAILABLE") ? "fetched from the network, not kept" : "fetched from the network and kept";
+  const origin = fromCache ? "read from this browser’s storage" : fetched;
   return el("p", {}, "Weights: ", el("strong", { id: "weights-in-use" }, info.dtype), `, ${megabytes(size)} ${origin}.`);
 }
 
