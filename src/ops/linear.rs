@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
+use super::{Around, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
 use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
@@ -47,12 +47,12 @@ impl Linear {
 
     /// `[tokens, in]` → `[tokens, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.run(x, Pointwise::Identity, Pointwise::Identity)
+        self.forward_then(x, Pointwise::Identity)
     }
 
     /// As [`Linear::forward`], and `function` of it.
     pub fn forward_then(&self, x: Tensor<2>, function: Pointwise) -> Tensor<2> {
-        self.run(x, Pointwise::Identity, function)
+        self.run(x, Around { before: Pointwise::Identity, after: function })
     }
 
     /// Number of outputs.
@@ -60,11 +60,11 @@ impl Linear {
         self.outputs
     }
 
-    fn run(&self, x: Tensor<2>, before: Pointwise, after: Pointwise) -> Tensor<2> {
+    fn run(&self, x: Tensor<2>, around: Around) -> Tensor<2> {
         let (x, bias) = (x.into_dispatch(), self.bias.clone().into_dispatch());
         Tensor::from_dispatch(match &self.weight {
             Weight::F32(weight) => {
-                Dispatch::linear_f32(x, weight.clone().into_dispatch(), bias, before, after)
+                Dispatch::linear_f32(x, weight.clone().into_dispatch(), bias, around)
             }
             Weight::Q8(parts) | Weight::Q4(parts) => {
                 let equalizer = parts.equalizer.clone().into_dispatch();
@@ -75,7 +75,7 @@ impl Linear {
                     Weight::Q4(_) => Dispatch::linear_q4,
                     _ => Dispatch::linear_q8,
                 };
-                product(x, equalizer, codes, scales, sums, bias, before, after)
+                product(x, equalizer, codes, scales, sums, bias, around)
             }
         })
     }
@@ -85,7 +85,7 @@ impl Linear {
 /// the first product on WebGPU.
 pub fn feed_forward(x: Tensor<2>, up: &Linear, function: Pointwise, down: &Linear) -> Tensor<2> {
     match up.on_cpu {
-        true => down.run(up.forward(x), function, Pointwise::Identity),
+        true => down.run(up.forward(x), Around { before: function, after: Pointwise::Identity }),
         false => down.forward(up.forward_then(x, function)),
     }
 }

@@ -19,13 +19,11 @@ pub mod plain;
 pub mod profile;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Backend, Dispatch, backend_extension};
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 pub use linear::{Linear, feed_forward};
-
-use cpu::Ragged;
-use profile::Part;
 
 /// A pointwise function, with PyTorch's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,18 +37,23 @@ pub enum Pointwise {
     Sigmoid,
 }
 
+/// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around {
+    before: Pointwise,
+    after: Pointwise,
+}
+
 /// The operations by device. Shapes are those of the functions that call them.
 ///
-/// Packed weights lie as `Linear` lays them out for the device. `before` is applied to a product's input, `after`
-/// to its output; WebGPU takes `after` alone.
+/// Packed weights lie as `Linear` lays them out for the device.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"))]
 pub(crate) trait EncoderOps: Backend {
     fn linear_f32(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
+        around: Around,
     ) -> FloatTensor<Self>;
 
     fn linear_q8(
@@ -60,8 +63,7 @@ pub(crate) trait EncoderOps: Backend {
         scales: FloatTensor<Self>,
         sums: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
+        around: Around,
     ) -> FloatTensor<Self>;
 
     fn linear_q4(
@@ -71,8 +73,7 @@ pub(crate) trait EncoderOps: Backend {
         scales: FloatTensor<Self>,
         sums: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
+        around: Around,
     ) -> FloatTensor<Self>;
 
     fn attention(
@@ -185,182 +186,4 @@ fn integers<const D: usize>(
 /// Whether the device is Burn's CPU.
 fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
-}
-
-impl EncoderOps for Flex {
-    fn linear_f32(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        let inputs = width(&x);
-        let out = cpu::linear_f32(floats(&x), inputs, floats(&weight), floats(&bias), before);
-        rows(cpu::apply(after, out), floats(&bias).len())
-    }
-
-    fn linear_q8(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        let parts = [floats(&scales), floats(&sums), floats(&bias)];
-        let out = cpu::linear_q8(floats(&x), floats(&equalizer), codes.bytes(), parts, before);
-        rows(cpu::apply(after, out), parts[2].len())
-    }
-
-    fn linear_q4(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        let parts = [floats(&scales), floats(&sums), floats(&bias)];
-        let out = cpu::linear_q4(floats(&x), floats(&equalizer), codes.bytes(), parts, before);
-        rows(cpu::apply(after, out), parts[2].len())
-    }
-
-    fn attention(
-        qkv: FloatTensor<Self>,
-        starts: IntTensor<Self>,
-        masked: IntTensor<Self>,
-        heads: usize,
-    ) -> FloatTensor<Self> {
-        let texts = Ragged { starts: starts.storage(), masked: masked.storage() };
-        let out = profile::time(Part::Attention, || cpu::attention(floats(&qkv), texts, heads));
-        rows(out, width(&qkv) / 3)
-    }
-
-    fn add_layer_norm(
-        x: FloatTensor<Self>,
-        residual: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        let (gamma, beta) = (floats(&gamma), floats(&beta));
-        let out = profile::time(Part::Norms, || {
-            cpu::add_layer_norm(floats(&x), floats(&residual), gamma, beta, epsilon)
-        });
-        rows(out, gamma.len())
-    }
-
-    fn layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        let (gamma, beta) = (floats(&gamma), floats(&beta));
-        let out = profile::time(Part::Norms, || {
-            cpu::layer_norm(floats(&x).to_vec(), gamma, beta, epsilon)
-        });
-        rows(out, gamma.len())
-    }
-
-    fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let width = width(&x);
-        rows(profile::time(Part::Norms, || cpu::normalize(floats(&x).to_vec(), width)), width)
-    }
-}
-
-type FlexTensor = FloatTensor<Flex>;
-
-fn floats(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("all tensors of these operations are made whole and in f32")
-}
-
-/// Length of the last axis.
-fn width(tensor: &FlexTensor) -> usize {
-    let shape = tensor.layout().shape();
-    shape[shape.num_dims() - 1]
-}
-
-fn rows(values: Vec<f32>, width: usize) -> FlexTensor {
-    let shape = [values.len() / width, width];
-    FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-#[cfg(feature = "gpu")]
-impl EncoderOps for burn::backend::wgpu::CubeBackend {
-    fn linear_f32(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
-        kernel::linear_f32(x, weight, bias, after)
-    }
-
-    fn linear_q8(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        _sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
-        kernel::linear_q8(x, equalizer, codes, scales, bias, after)
-    }
-
-    fn linear_q4(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        _sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        before: Pointwise,
-        after: Pointwise,
-    ) -> FloatTensor<Self> {
-        assert_eq!(before, Pointwise::Identity, "functions follow products on WebGPU");
-        kernel::linear_q4(x, equalizer, codes, scales, bias, after)
-    }
-
-    fn attention(
-        qkv: FloatTensor<Self>,
-        starts: IntTensor<Self>,
-        masked: IntTensor<Self>,
-        heads: usize,
-    ) -> FloatTensor<Self> {
-        kernel::attention(qkv, starts, masked, heads)
-    }
-
-    fn add_layer_norm(
-        x: FloatTensor<Self>,
-        residual: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        kernel::add_layer_norm(x, residual, gamma, beta, epsilon)
-    }
-
-    fn layer_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        kernel::layer_norm(x, gamma, beta, epsilon)
-    }
-
-    fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        kernel::normalize(x)
-    }
 }

@@ -90,7 +90,6 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f64) -> Vec<f
 }
 
 /// The product as a device computes it that quantizes its input in 8 bits, see `cpu/quantize.rs`: equal to it bit for bit.
-
 pub fn quantized_linear(x: &[f32], weight: &Matrix, bias: &[f32]) -> Vec<f32> {
     let ones = vec![1.0; weight.columns];
     let equalizer = weight.equalizer.as_ref().unwrap_or(&ones);

@@ -8,6 +8,7 @@
 mod attention;
 mod dot;
 mod f32;
+mod flex;
 mod norm;
 mod pointwise;
 mod q4;
@@ -15,13 +16,17 @@ mod q8;
 mod quantize;
 mod rows;
 
-use crate::ops::Pointwise;
-pub(crate) use attention::{Ragged, attention};
-pub(crate) use f32::{linear_f32, pack_f32};
-pub(crate) use norm::{add_layer_norm, layer_norm, normalize};
+use attention::{Ragged, attention};
+use f32::linear_f32;
+pub(super) use f32::pack_f32;
+use norm::{add_layer_norm, layer_norm, normalize};
 
-pub(crate) use q4::{linear_q4, pack_q4};
-pub(crate) use q8::{linear_q8, pack_q8};
+use q4::linear_q4;
+pub(super) use q4::pack_q4;
+use q8::linear_q8;
+pub(super) use q8::pack_q8;
+
+use crate::ops::Pointwise;
 
 /// Outputs that are computed side by side.
 pub(crate) const PANEL: usize = 8;
@@ -29,7 +34,7 @@ pub(crate) const PANEL: usize = 8;
 const ROWS: usize = 96;
 
 /// Applies `function` to every value.
-pub(crate) fn apply(function: Pointwise, mut values: Vec<f32>) -> Vec<f32> {
+fn apply(function: Pointwise, mut values: Vec<f32>) -> Vec<f32> {
     pointwise::apply(function, &mut values);
     values
 }

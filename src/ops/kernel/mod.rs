@@ -9,6 +9,7 @@
 
 mod activation;
 mod attention;
+mod cube;
 mod linear;
 mod norm;
 

@@ -1,0 +1,113 @@
+//! The operations on Burn's CPU device: its tensors are plain memory.
+
+use burn::backend::Flex;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::TensorData;
+
+use crate::ops::cpu::{self, Ragged, apply};
+use crate::ops::profile::{self, Part};
+use crate::ops::{Around, EncoderOps};
+
+impl EncoderOps for Flex {
+    fn linear_f32(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        let inputs = width(&x);
+        let out =
+            cpu::linear_f32(floats(&x), inputs, floats(&weight), floats(&bias), around.before);
+        rows(apply(around.after, out), floats(&bias).len())
+    }
+
+    fn linear_q8(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        let parts = [floats(&scales), floats(&sums), floats(&bias)];
+        let out =
+            cpu::linear_q8(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
+        rows(apply(around.after, out), parts[2].len())
+    }
+
+    fn linear_q4(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        let parts = [floats(&scales), floats(&sums), floats(&bias)];
+        let out =
+            cpu::linear_q4(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
+        rows(apply(around.after, out), parts[2].len())
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        masked: IntTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        let texts = Ragged { starts: starts.storage(), masked: masked.storage() };
+        let out = profile::time(Part::Attention, || cpu::attention(floats(&qkv), texts, heads));
+        rows(out, width(&qkv) / 3)
+    }
+
+    fn add_layer_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let (gamma, beta) = (floats(&gamma), floats(&beta));
+        let out = profile::time(Part::Norms, || {
+            cpu::add_layer_norm(floats(&x), floats(&residual), gamma, beta, epsilon)
+        });
+        rows(out, gamma.len())
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        let (gamma, beta) = (floats(&gamma), floats(&beta));
+        let out = profile::time(Part::Norms, || {
+            cpu::layer_norm(floats(&x).to_vec(), gamma, beta, epsilon)
+        });
+        rows(out, gamma.len())
+    }
+
+    fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let width = width(&x);
+        rows(profile::time(Part::Norms, || cpu::normalize(floats(&x).to_vec(), width)), width)
+    }
+}
+
+type FlexTensor = FloatTensor<Flex>;
+
+fn floats(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("all tensors of these operations are made whole and in f32")
+}
+
+/// Length of the last axis.
+fn width(tensor: &FlexTensor) -> usize {
+    let shape = tensor.layout().shape();
+    shape[shape.num_dims() - 1]
+}
+
+fn rows(values: Vec<f32>, width: usize) -> FlexTensor {
+    let shape = [values.len() / width, width];
+    FlexTensor::from_data(TensorData::new(values, shape))
+}

@@ -1,0 +1,76 @@
+//! The operations on Burn's WebGPU device.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::wgpu::CubeBackend;
+
+use crate::ops::{Around, EncoderOps, Pointwise};
+
+impl EncoderOps for CubeBackend {
+    fn linear_f32(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        assert_eq!(around.before, Pointwise::Identity, "functions follow products here");
+        super::linear_f32(x, weight, bias, around.after)
+    }
+
+    fn linear_q8(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        _sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        assert_eq!(around.before, Pointwise::Identity, "functions follow products here");
+        super::linear_q8(x, equalizer, codes, scales, bias, around.after)
+    }
+
+    fn linear_q4(
+        x: FloatTensor<Self>,
+        equalizer: FloatTensor<Self>,
+        codes: IntTensor<Self>,
+        scales: FloatTensor<Self>,
+        _sums: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        around: Around,
+    ) -> FloatTensor<Self> {
+        assert_eq!(around.before, Pointwise::Identity, "functions follow products here");
+        super::linear_q4(x, equalizer, codes, scales, bias, around.after)
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        masked: IntTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        super::attention(qkv, starts, masked, heads)
+    }
+
+    fn add_layer_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        super::add_layer_norm(x, residual, gamma, beta, epsilon)
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> FloatTensor<Self> {
+        super::layer_norm(x, gamma, beta, epsilon)
+    }
+
+    fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        super::normalize(x)
+    }
+}
