@@ -3,7 +3,7 @@
 // Converts the checkpoint into every type below FOLDER, evaluates all on DATA, and prints the table of the README.
 // Fails if a type loses more than it may.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 
@@ -15,6 +15,7 @@ const LIMITS = {
 };
 
 const run = (...args) => execFileSync(tabrank, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+mkdirSync(folder, { recursive: true });
 const bundles = TYPES.map((dtype) => {
   const path = join(folder, dtype);
   rmSync(path, { recursive: true, force: true });
