@@ -209,11 +209,12 @@ mod platform {
         stride: usize,
         add: impl Fn(f32, f32, f32) -> f32,
     ) {
-        let rows: [&[f32]; M] = std::array::from_fn(|row| &rows[row * inputs..(row + 1) * inputs]);
+        assert!(rows.len() >= M * inputs && panel.len() >= inputs * PANEL);
         let mut sums = [[0.0f32; PANEL]; M];
         for (input, weights) in panel.as_chunks::<PANEL>().0[..inputs].iter().enumerate() {
-            for (row, sums) in rows.iter().zip(&mut sums) {
-                let x = row[input];
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: M rows of `inputs` values were just asserted; a check here costs as much as the product.
+                let x = unsafe { *rows.get_unchecked(row * inputs + input) };
                 for (sum, weight) in sums.iter_mut().zip(weights) {
                     *sum = add(x, *weight, *sum);
                 }
