@@ -84,3 +84,43 @@ macro_rules! with_rows {
     };
 }
 pub(super) use with_rows;
+
+/// The safe `tile` and `block_tile` of a version with the unsafe `fixed` and `fixed_blocks`, which take the number of rows
+/// as a constant. Only for a version whose instructions the processor has.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! entries {
+    ($($count:literal)*) => {
+        pub(super) fn tile(
+            rows: &[i8],
+            stride: usize,
+            panel: &[Code],
+            out: &mut [[i32; PANEL]; TILE_ROWS],
+        ) {
+            let steps = panel.len() / (STEP * PANEL);
+            assert!(stride >= steps * STEP, "each row has all inputs");
+            // SAFETY: the features were found, and rows and panel are as long as just asserted.
+            unsafe {
+                with_rows!(rows.len() / stride, fixed, (rows, stride, panel, steps, out), $($count)*)
+            }
+        }
+
+        pub(super) fn block_tile(
+            rows: &[i8],
+            stride: usize,
+            panel: &[Code],
+            sums: &[i32],
+            scales: &[f32],
+            out: &mut [[f32; PANEL]; TILE_ROWS],
+        ) {
+            let blocks = stride / BLOCK;
+            assert!(panel.len() >= stride * PANEL && scales.len() >= blocks * PANEL);
+            assert!(sums.len() >= rows.len() / BLOCK);
+            // SAFETY: the features were found, and all are as long as just asserted.
+            unsafe {
+                with_rows!(rows.len() / stride, fixed_blocks, (rows, stride, panel, sums, scales, out), $($count)*)
+            }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use entries;

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, entries, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 
@@ -15,36 +15,7 @@ macro_rules! version {
         mod $name {
             use super::*;
 
-            pub(super) fn tile(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                out: &mut [[i32; PANEL]; TILE_ROWS],
-            ) {
-                let steps = panel.len() / (STEP * PANEL);
-                assert!(stride >= steps * STEP, "each row has all inputs");
-                // SAFETY: the features were found, and rows and panel are as long as just asserted.
-                unsafe {
-                    with_rows!(rows.len() / stride, fixed, (rows, stride, panel, steps, out), 1 2 3 4 5 6 7 8)
-                }
-            }
-
-            pub(super) fn block_tile(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                sums: &[i32],
-                scales: &[f32],
-                out: &mut [[f32; PANEL]; TILE_ROWS],
-            ) {
-                let blocks = stride / BLOCK;
-                assert!(panel.len() >= stride * PANEL && scales.len() >= blocks * PANEL);
-                assert!(sums.len() >= rows.len() / BLOCK);
-                // SAFETY: the features were found, and all are as long as just asserted.
-                unsafe {
-                    with_rows!(rows.len() / stride, fixed_blocks, (rows, stride, panel, sums, scales, out), 1 2 3 4 5 6 7 8)
-                }
-            }
+            entries!(1 2 3 4 5 6 7 8);
 
             #[target_feature(enable = $features)]
             unsafe fn fixed<const M: usize>(

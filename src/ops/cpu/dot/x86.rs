@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, plain, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, entries, plain, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
 
@@ -12,36 +12,7 @@ macro_rules! version {
         mod $name {
             use super::*;
 
-            pub(super) fn tile(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                out: &mut [[i32; PANEL]; TILE_ROWS],
-            ) {
-                let steps = panel.len() / (STEP * PANEL);
-                assert!(stride >= steps * STEP, "each row has all inputs");
-                // SAFETY: the features were found, and rows and panel are as long as just asserted.
-                unsafe {
-                    with_rows!(rows.len() / stride, fixed, (rows, stride, panel, steps, out), 1 2 3 4 5 6 7 8)
-                }
-            }
-
-            pub(super) fn block_tile(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                sums: &[i32],
-                scales: &[f32],
-                out: &mut [[f32; PANEL]; TILE_ROWS],
-            ) {
-                let blocks = stride / BLOCK;
-                assert!(panel.len() >= stride * PANEL && scales.len() >= blocks * PANEL);
-                assert!(sums.len() >= rows.len() / BLOCK);
-                // SAFETY: the features were found, and all are as long as just asserted.
-                unsafe {
-                    with_rows!(rows.len() / stride, fixed_blocks, (rows, stride, panel, sums, scales, out), 1 2 3 4 5 6 7 8)
-                }
-            }
+            entries!(1 2 3 4 5 6 7 8);
 
             #[target_feature(enable = $features)]
             unsafe fn fixed<const M: usize>(
