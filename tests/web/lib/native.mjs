@@ -1,6 +1,9 @@
 // The same work on the command line: what the browser's results are held against.
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { needCli } from "./paths.mjs";
 
 /** The native ranking of texts: index and score of each, best first. */
@@ -12,6 +15,21 @@ export function rerank(model, query, texts) {
 /** Mean-pooled vectors of texts, into a file. */
 export function encode(model, kind, texts, output) {
   tabrank(["encode", "--model", model, "--kind", kind, "--pooling", "mean", "--output", output], texts.map((text) => ({ text })));
+}
+
+/** The SHA-256 of the native embeddings of documents: their bits. */
+export function embeddingsHash(model, documents) {
+  const folder = mkdtempSync(join(tmpdir(), "tabrank-"));
+  try {
+    const output = join(folder, "embeddings.safetensors");
+    tabrank(["encode", "--model", model, "--output", output], documents.map((text) => ({ text })));
+    const file = readFileSync(output);
+    const data = 8 + Number(file.readBigUInt64LE(0));
+    const [from, to] = JSON.parse(file.toString("utf8", 8, data)).embeddings.data_offsets;
+    return createHash("sha256").update(file.subarray(data + from, data + to)).digest("hex");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** A bundle of the model in a folder, in place of what is there. */
