@@ -2,11 +2,12 @@
 import init, { checkOperations, errorCodes, onPanic, simd } from "../wasm/tabrank.js";
 import { alone } from "./batches.js";
 import { openCase } from "./case.js";
+import { loadDamaged } from "./hostile.js";
 import { compareEncodings, compareScores, compareTexts } from "./parity.js";
 
 const functions = { compareEncodings, compareScores, compareTexts, alone };
 /** Those that need no model. */
-const modelless = { checkOperations, errorCodes, simd, memory };
+const modelless = { checkOperations, errorCodes, simd, memory, loadDamaged };
 const file = new URL(self.location.href).searchParams.get("module") ?? "tabrank_bg.wasm";
 const ready = init({ module_or_path: new URL(`../wasm/${file}`, import.meta.url) });
 const engines = new Map();
