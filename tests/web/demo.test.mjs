@@ -118,14 +118,14 @@ describe("without WebGPU, with the default model", () => {
   });
 
   it("a rerank that is cancelled leaves the dense order, and can be asked for again", LIMIT, async () => {
-    demo = await openDemo(browser, { candidates: 20 });
+    demo = await openDemo(browser, { candidates: 100 });
     await demo.loadModel();
     await demo.page.waitForSelector("#reranked[data-run=reranking]");
     await demo.page.click("#reranked-status button:text('Cancel')");
     await demo.page.waitForSelector("#reranked[data-run=cancelled]");
     assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("dense")).map(({ id }) => id));
     await demo.page.click("#reranked-status button:text('Rerank')");
-    await demo.page.waitForSelector("#reranked[data-run=reranking]");
+    await demo.reranked();
   });
 });
 
