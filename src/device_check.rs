@@ -7,8 +7,6 @@
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
 
-use burn::tensor::Device;
-
 use crate::colbert::{BATCH_TOKENS, ColBert};
 use crate::embeddings::TokenEmbeddings;
 use crate::error::{Error, Result};
@@ -31,13 +29,6 @@ const QUANTIZED: Tolerance = Tolerance { embedding: 0.15, score: 0.05 };
 /// A device that needs longer for a batch is not given the next larger one, in milliseconds.
 const PATIENCE: f64 = 1_500.0;
 
-/// A model and the device that it is on.
-#[derive(Clone, Copy)]
-pub(crate) struct Contender<'a> {
-    pub(crate) model: &'a ColBert,
-    pub(crate) device: &'a Device,
-}
-
 /// How the last and largest batch went.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CheckReport {
@@ -53,8 +44,8 @@ pub(crate) struct CheckReport {
 /// # Errors
 /// [`Error::DeviceRejected`] with the first difference, or what the device itself reports.
 pub(crate) async fn check(
-    gpu: Contender<'_>,
-    cpu: Contender<'_>,
+    gpu: &ColBert,
+    cpu: &ColBert,
     quantized: bool,
     vocabulary: usize,
     longest: usize,
@@ -111,22 +102,22 @@ fn sequences(lengths: &[usize], vocabulary: usize) -> Vec<TokenSequence> {
         .collect()
 }
 
-/// What a contender makes of the texts: their embeddings, and their scores against the first.
+/// What a model makes of the texts: their embeddings, and their scores against the first.
 struct Outcome {
     embeddings: TokenEmbeddings,
     scores: Vec<f32>,
 }
 
-async fn run(contender: Contender<'_>, texts: &[TokenSequence]) -> Result<Outcome> {
-    let embeddings = contender.model.encode(TextKind::Document, texts, &mut Unobserved).await?;
+async fn run(model: &ColBert, texts: &[TokenSequence]) -> Result<Outcome> {
+    let embeddings = model.encode(TextKind::Document, texts, &mut Unobserved).await?;
     let first = embeddings.texts().next().unwrap_or_default().to_vec();
-    let scores = maxsim(&first, &embeddings, contender.device).await?;
+    let scores = maxsim(&first, &embeddings).await?;
     Ok(Outcome { embeddings, scores })
 }
 
 /// A value that is not finite is the device's fault here: the CPU's of the same texts are.
 async fn run_on_gpu(
-    gpu: Contender<'_>,
+    gpu: &ColBert,
     texts: &[TokenSequence],
     lengths: &[usize],
     run_number: usize,

@@ -9,13 +9,16 @@
 //! maxima never fall below zero; the two differ only where all of a document's embeddings point away
 //! from a query's.
 //!
+//! Computed on the CPU, wherever the embeddings come from: they are read back to be scored, cut and explained, and scoring takes
+//! milliseconds.
+//!
 //! A document without embeddings scores `-|Q|`, the least that unit vectors can reach, so that it
 //! stands last.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use crate::batching;
-use crate::device::read;
+use crate::device::{cpu, read};
 use crate::embeddings::TokenEmbeddings;
 use crate::error::Result;
 
@@ -29,11 +32,8 @@ const BATCH_EMBEDDINGS: usize = 16_384;
 ///
 /// # Panics
 /// If the query's width is not the documents': both come from one model.
-pub async fn maxsim(
-    query: &[f32],
-    documents: &TokenEmbeddings,
-    device: &Device,
-) -> Result<Vec<f32>> {
+pub async fn maxsim(query: &[f32], documents: &TokenEmbeddings) -> Result<Vec<f32>> {
+    let device = &cpu();
     let dimension = documents.dimension();
     assert_eq!(query.len() % dimension, 0, "query and documents have one width");
     let query_length = query.len() / dimension;

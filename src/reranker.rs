@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Device;
-
 use crate::checkpoint::{CheckpointFiles, Weights};
 use crate::colbert::{ColBert, Inspection, Keep};
 use crate::config::{Layout, ModelConfig};
 use crate::device::{self, DeviceChoice, DeviceKind};
-use crate::device_check::{self, Contender};
+use crate::device_check;
 use crate::embeddings::TokenEmbeddings;
 use crate::error::{Error, Result, Warning};
 use crate::explain::{EncodedText, Explanation, explain};
@@ -95,7 +93,6 @@ pub enum Pooling {
 /// A loaded model.
 pub struct Reranker {
     model: ColBert,
-    device: Device,
     kind: DeviceKind,
     info: ModelInfo,
     warnings: Vec<Warning>,
@@ -117,17 +114,16 @@ impl Reranker {
         let mut warnings = config.warnings.clone();
         let tokenizer = Arc::new(Tokenizer::load(&files, &config, &mut warnings)?);
         let info = info(&files, &config)?;
-        let cpu = device::cpu();
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
         let keep = if again { Keep::Tensors } else { Keep::Nothing };
-        let model = ColBert::load(&files, &config, tokenizer.clone(), &cpu, keep)?;
-        let on_cpu = Self { model, device: cpu, kind: DeviceKind::Cpu, info, warnings };
+        let model = ColBert::load(&files, &config, tokenizer.clone(), &device::cpu(), keep)?;
+        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
         match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
-            Ok((model, device)) => Ok(Self { model, device, kind: DeviceKind::WebGpu, ..on_cpu }),
+            Ok(model) => Ok(Self { model, kind: DeviceKind::WebGpu, ..on_cpu }),
             Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.fallen_back(&error)),
             Err(error) => Err(error),
         }
@@ -189,7 +185,7 @@ impl Reranker {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub async fn score(&self, query: &[f32], documents: &TokenEmbeddings) -> Result<Vec<f32>> {
-        maxsim(query, documents, &device::cpu()).await
+        maxsim(query, documents).await
     }
 
     /// Embeddings of texts of one kind.
@@ -277,20 +273,19 @@ impl Reranker {
         tokenizer: Arc<Tokenizer>,
         options: &LoadOptions,
         observer: &mut impl Observer,
-    ) -> Result<(ColBert, Device)> {
+    ) -> Result<ColBert> {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
         let device = device::webgpu().await?;
         let model = ColBert::load(files, config, tokenizer, &device, Keep::Nothing)?;
         observer.stage(Stage::Check);
-        let gpu = Contender { model: &model, device: &device };
-        let cpu = Contender { model: &self.model, device: &self.device };
         let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
         let longest = config.text.document_length.max(config.text.query_length);
         let vocabulary = config.encoder.vocab_size();
         let report =
-            device_check::check(gpu, cpu, quantized, vocabulary, longest, observer).await?;
+            device_check::check(&model, &self.model, quantized, vocabulary, longest, observer)
+                .await?;
         if options.device == DeviceChoice::Auto && report.gpu_ms > report.cpu_ms {
             return Err(Error::DeviceRejected {
                 reason: format!(
@@ -299,7 +294,7 @@ impl Reranker {
                 ),
             });
         }
-        Ok((model, device))
+        Ok(model)
     }
 
     fn fallen_back(mut self, error: &Error) -> Self {

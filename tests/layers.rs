@@ -79,7 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Words that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("burn::", &["ops", "encoder", "device", "colbert", "maxsim", "device_check", "reranker"]),
+    ("burn::", &["ops", "encoder", "device", "colbert", "maxsim"]),
     ("tokenizers::", &["tokenizer"]),
     ("safetensors::", &["bundle", "checkpoint", "cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),
