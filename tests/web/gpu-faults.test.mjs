@@ -12,7 +12,6 @@ const FAULTS = {
   "invalid-shader": { warning: /undeclared|invalid|differ/i, code: /^(DEVICE_LOST|DEVICE_REJECTED)$/ },
   "wrong-product": { warning: /embeddings differ from the CPU's .* in run 1/, code: /^DEVICE_REJECTED$/ },
   "wrong-activation": { warning: /embeddings differ from the CPU's .* in run 1/ },
-  "wrong-scores": { warning: /scores that differ from the CPU's .* in run 1/ },
   "wrong-later": { warning: /differ from the CPU's .* in run 2/, code: /^DEVICE_REJECTED$/ },
   "not-finite": { warning: /not finite/, code: /^DEVICE_REJECTED$/ },
   "destroyed-load": { warning: /lost/ },

@@ -1,6 +1,6 @@
 // Ways in which a browser's WebGPU may be absent, fail, or compute wrong numbers.
 import { replaceGetter, wrap } from "./patch.js";
-import { changeAfterFirstRun, changeShaders, wrongActivation, wrongMaximum, wrongProduct, wrongRoot } from "./shader-faults.js";
+import { changeAfterFirstRun, changeShaders, wrongActivation, wrongProduct, wrongRoot } from "./shader-faults.js";
 
 /** The software adapter passes for a GPU, so that `auto` tries it. */
 function hardware() {
@@ -111,7 +111,6 @@ export const gpuFaults = {
   "wrong-product": (test) => changeShaders(wrongProduct, test),
   "wrong-activation": (test) => changeShaders(wrongActivation, test),
   "not-finite": (test) => changeShaders(wrongRoot, test),
-  "wrong-scores": (test) => changeShaders(wrongMaximum, test),
   "wrong-later": (test) => changeAfterFirstRun(wrongActivation, test),
   ...Object.fromEntries(WHEN.map((when) => [`destroyed-${when}`, strikeAt(`destroyed ${when}`, when, destroy)])),
   ...Object.fromEntries(WHEN.map((when) => [`lost-${when}`, crashes(strikeAt(`lost ${when}`, when, destroy))])),
