@@ -111,7 +111,9 @@ impl ColBert {
         sequences: &[TokenSequence],
         observer: &mut impl Observer,
     ) -> Result<TokenEmbeddings> {
-        self.embed(&texts(kind, sequences), observer).await
+        let texts = texts(kind, sequences);
+        let rows = self.run(&texts, |hidden| self.project(hidden), observer).await?;
+        Ok(self.embedded(&texts, &rows))
     }
 
     /// Embeddings of a query and of documents, in the same batches: a GPU is asked, and read, once. What the query
@@ -125,30 +127,25 @@ impl ColBert {
         documents: &[TokenSequence],
         observer: &mut impl Observer,
     ) -> Result<(TokenEmbeddings, TokenEmbeddings)> {
-        let mut all = vec![Text { kind: TextKind::Query, index: 0, tokens: query }];
+        let mut all = texts(TextKind::Query, std::slice::from_ref(query));
         all.extend(texts(TextKind::Document, documents));
-        let embeddings = self.embed(&all, observer).await?;
-        let documents: Vec<usize> = (1..all.len()).collect();
-        Ok((embeddings.select(&[0]), embeddings.select(&documents)))
+        let rows = self.run(&all, |hidden| self.project(hidden), observer).await?;
+        Ok((self.embedded(&all[..1], &rows[..1]), self.embedded(&all[1..], &rows[1..])))
     }
 
-    async fn embed(
-        &self,
-        texts: &[Text<'_>],
-        observer: &mut impl Observer,
-    ) -> Result<TokenEmbeddings> {
-        let rows = self.run(texts, |hidden| self.project(hidden), observer).await?;
+    /// The rows of the tokens that yield an embedding.
+    fn embedded(&self, texts: &[Text<'_>], rows: &[Vec<f32>]) -> TokenEmbeddings {
         let mut embeddings = TokenEmbeddings::new(self.dimension);
         for (text, rows) in texts.iter().zip(rows) {
             let kept: Vec<f32> = text
                 .tokens
                 .embedded()
-                .flat_map(|position| row(&rows, position, self.dimension))
+                .flat_map(|position| row(rows, position, self.dimension))
                 .copied()
                 .collect();
             embeddings.push(&kept);
         }
-        Ok(embeddings)
+        embeddings
     }
 
     /// One vector a text: the mean of the last hidden states of the tokens that are attended to,

@@ -34,6 +34,7 @@ pub mod maxsim;
 pub mod observer;
 pub mod ops;
 pub mod quantize;
+mod random;
 pub mod reranker;
 pub mod token_batch;
 pub mod tokenizer;

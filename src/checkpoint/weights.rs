@@ -146,17 +146,6 @@ impl<'a> Weights<'a> {
         self.shape(name).ok_or_else(|| self.missing(name))
     }
 
-    /// Name of the type that most of the weights are stored in, e.g. `f32`, or a bundle's `q8`.
-    pub fn dtype(&self) -> String {
-        match &self.tensors {
-            Stored::Files(views) => {
-                let largest = views.values().max_by_key(|view| view.data().len());
-                largest.map_or_else(String::new, |v| format!("{:?}", v.dtype()).to_lowercase())
-            }
-            Stored::Bundle { bundle, .. } => bundle.manifest.dtype.name().to_owned(),
-        }
-    }
-
     /// Bytes of all tensors; of a bundle, those of the whole model.
     pub fn byte_len(&self) -> usize {
         match &self.tensors {

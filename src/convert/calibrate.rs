@@ -9,6 +9,7 @@ use crate::device;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::observer::Observer;
+use crate::random::SplitMix64;
 use crate::token_batch::{TokenBatch, TokenSequence};
 use crate::tokenizer::Tokenizer;
 
@@ -86,19 +87,6 @@ fn random_ids(
     let none_left = special.len() >= vocabulary;
     let any = std::iter::repeat_with(|| (((random.next() >> 32) * vocabulary as u64) >> 32) as u32);
     any.filter(|id| none_left || !special.contains(id)).take(count).collect()
-}
-
-/// Steele, Lea and Flood, 2014: the same numbers everywhere.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
 }
 
 #[cfg(test)]

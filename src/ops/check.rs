@@ -5,6 +5,7 @@ use half::f16;
 
 use super::{Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
 use crate::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
+use crate::random::SplitMix64;
 
 /// How far an operation was from its definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,7 @@ const ROUNDING: f64 = 2e-5;
 /// # Errors
 /// What the device says when its results cannot be read.
 pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String> {
-    let mut random = Random(seed);
+    let mut random = Random(SplitMix64(seed));
     let mut found = Vec::new();
     for (index, shape) in SHAPES.into_iter().enumerate() {
         for matrix in matrices(shape, &mut random) {
@@ -214,15 +215,11 @@ async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, String> {
     data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
 }
 
-/// Steele, Lea & Flood's SplitMix64 (2014).
-struct Random(u64);
+struct Random(SplitMix64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     fn below(&mut self, limit: usize) -> usize {

@@ -8,7 +8,6 @@ use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
 pub struct Linear {
-    outputs: usize,
     weight: Weight,
     bias: Tensor<1>,
     on_cpu: bool,
@@ -42,7 +41,7 @@ impl Linear {
             true => Weight::on_cpu(matrix, device),
             false => Weight::on_gpu(matrix, device),
         };
-        Self { outputs, weight, bias: vector(bias, device), on_cpu }
+        Self { weight, bias: vector(bias, device), on_cpu }
     }
 
     /// `[tokens, in]` → `[tokens, out]`.
@@ -53,11 +52,6 @@ impl Linear {
     /// As [`Linear::forward`], and `function` of it.
     pub fn forward_then(&self, x: Tensor<2>, function: Pointwise) -> Tensor<2> {
         self.run(x, Around { before: Pointwise::Identity, after: function })
-    }
-
-    /// Number of outputs.
-    pub fn outputs(&self) -> usize {
-        self.outputs
     }
 
     fn run(&self, x: Tensor<2>, around: Around) -> Tensor<2> {
