@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{Around, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
+use super::{Around, Codes, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
 use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
@@ -14,9 +14,8 @@ pub struct Linear {
 }
 
 enum Weight {
-    F32(Tensor<2>),
-    Q8(Quantized),
-    Q4(Quantized),
+    F32(Box<Tensor<2>>),
+    Quantized(Codes, Box<Quantized>),
 }
 
 struct Quantized {
@@ -58,19 +57,17 @@ impl Linear {
         let (x, bias) = (x.into_dispatch(), self.bias.clone().into_dispatch());
         Tensor::from_dispatch(match &self.weight {
             Weight::F32(weight) => {
-                Dispatch::linear_f32(x, weight.clone().into_dispatch(), bias, around)
+                Dispatch::linear_f32(x, (**weight).clone().into_dispatch(), bias, around)
             }
-            Weight::Q8(parts) | Weight::Q4(parts) => {
-                let equalizer = parts.equalizer.clone().into_dispatch();
-                let codes = parts.codes.clone().into_dispatch();
-                let scales = parts.scales.clone().into_dispatch();
-                let sums = parts.sums.clone().into_dispatch();
-                let product = match self.weight {
-                    Weight::Q4(_) => Dispatch::linear_q4,
-                    _ => Dispatch::linear_q8,
-                };
-                product(x, equalizer, codes, scales, sums, bias, around)
-            }
+            Weight::Quantized(stored, parts) => Dispatch::linear_quantized(
+                x,
+                parts.equalizer.clone().into_dispatch(),
+                parts.codes.clone().into_dispatch(),
+                parts.scales.clone().into_dispatch(),
+                parts.sums.clone().into_dispatch(),
+                bias,
+                (*stored, around),
+            ),
         })
     }
 }
@@ -85,24 +82,35 @@ pub fn feed_forward(x: Tensor<2>, up: &Linear, function: Pointwise, down: &Linea
 }
 
 impl Weight {
+    fn f32(weight: Tensor<2>) -> Self {
+        Weight::F32(Box::new(weight))
+    }
+
+    fn quantized(codes: Codes, parts: Quantized) -> Self {
+        Weight::Quantized(codes, Box::new(parts))
+    }
+
     fn on_cpu(matrix: Matrix, device: &Device) -> Self {
         let Matrix { rows, columns, values, equalizer } = matrix;
         let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
         match values {
-            Values::F32(values) => Weight::F32(row(cpu::pack_f32(&values, columns), device)),
+            Values::F32(values) => Weight::f32(row(cpu::pack_f32(&values, columns), device)),
             Values::F16(values) => {
                 let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
-                Weight::F32(row(cpu::pack_f32(&values, columns), device))
+                Weight::f32(row(cpu::pack_f32(&values, columns), device))
             }
             Values::Q8 { codes, scales } => {
                 let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
                 let sums = codes.chunks_exact(columns).map(sum).collect();
-                Weight::Q8(Quantized {
-                    equalizer,
-                    codes: words(cpu::pack_q8(&codes, columns), device),
-                    scales: row(scales, device),
-                    sums: vector(sums, device),
-                })
+                Weight::quantized(
+                    Codes::Q8,
+                    Quantized {
+                        equalizer,
+                        codes: words(cpu::pack_q8(&codes, columns), device),
+                        scales: row(scales, device),
+                        sums: vector(sums, device),
+                    },
+                )
             }
             Values::Q4 { nibbles, scales } => {
                 let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
@@ -114,12 +122,15 @@ impl Weight {
                     .chunks_exact(columns / BLOCK)
                     .map(|blocks| blocks.iter().sum())
                     .collect();
-                Weight::Q4(Quantized {
-                    equalizer,
-                    codes: words(cpu::pack_q4(&nibbles, columns), device),
-                    scales: row(panel_scales(&scales, rows, columns / BLOCK), device),
-                    sums: vector(sums, device),
-                })
+                Weight::quantized(
+                    Codes::Q4,
+                    Quantized {
+                        equalizer,
+                        codes: words(cpu::pack_q4(&nibbles, columns), device),
+                        scales: row(panel_scales(&scales, rows, columns / BLOCK), device),
+                        sums: vector(sums, device),
+                    },
+                )
             }
         }
     }
@@ -132,31 +143,37 @@ impl Weight {
         let sums = || vector(vec![0.0], device);
         match values {
             Values::F32(values) => {
-                Weight::F32(tensor(transpose(&values, rows, columns), [columns, rows], device))
+                Weight::f32(tensor(transpose(&values, rows, columns), [columns, rows], device))
             }
             Values::F16(values) => {
                 let values: Vec<f32> = values.into_iter().map(|value| value.to_f32()).collect();
-                Weight::F32(tensor(transpose(&values, rows, columns), [columns, rows], device))
+                Weight::f32(tensor(transpose(&values, rows, columns), [columns, rows], device))
             }
-            Values::Q8 { codes, scales } => Weight::Q8(Quantized {
-                equalizer,
-                codes: columns_of_words(&codes, rows, columns, device),
-                scales: row(scales, device),
-                sums: sums(),
-            }),
+            Values::Q8 { codes, scales } => Weight::quantized(
+                Codes::Q8,
+                Quantized {
+                    equalizer,
+                    codes: columns_of_words(&codes, rows, columns, device),
+                    scales: row(scales, device),
+                    sums: sums(),
+                },
+            ),
             Values::Q4 { nibbles, scales } => {
                 let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
                 let nibbles: Vec<i8> = nibbles.into_iter().map(|byte| byte as i8).collect();
-                Weight::Q4(Quantized {
-                    equalizer,
-                    codes: columns_of_words(&nibbles, rows, columns / 2, device),
-                    scales: tensor(
-                        transpose(&scales, rows, columns / BLOCK),
-                        [columns / BLOCK, rows],
-                        device,
-                    ),
-                    sums: sums(),
-                })
+                Weight::quantized(
+                    Codes::Q4,
+                    Quantized {
+                        equalizer,
+                        codes: columns_of_words(&nibbles, rows, columns / 2, device),
+                        scales: tensor(
+                            transpose(&scales, rows, columns / BLOCK),
+                            [columns / BLOCK, rows],
+                            device,
+                        ),
+                        sums: sums(),
+                    },
+                )
             }
         }
     }

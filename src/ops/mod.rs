@@ -44,6 +44,13 @@ pub(crate) struct Around {
     after: Pointwise,
 }
 
+/// How a quantized weight's codes are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codes {
+    Q8,
+    Q4,
+}
+
 /// The operations by device. Shapes are those of the functions that call them.
 ///
 /// Packed weights lie as `Linear` lays them out for the device.
@@ -56,24 +63,14 @@ pub(crate) trait EncoderOps: Backend {
         around: Around,
     ) -> FloatTensor<Self>;
 
-    fn linear_q8(
+    fn linear_quantized(
         x: FloatTensor<Self>,
         equalizer: FloatTensor<Self>,
         codes: IntTensor<Self>,
         scales: FloatTensor<Self>,
         sums: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        around: Around,
-    ) -> FloatTensor<Self>;
-
-    fn linear_q4(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        around: Around,
+        how: (Codes, Around),
     ) -> FloatTensor<Self>;
 
     fn attention(

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 
 use crate::ops::cpu::{self, Ragged, apply};
 use crate::ops::profile::{self, Part};
-use crate::ops::{Around, EncoderOps};
+use crate::ops::{Around, Codes, EncoderOps};
 
 impl EncoderOps for Flex {
     fn linear_f32(
@@ -21,33 +21,21 @@ impl EncoderOps for Flex {
         rows(apply(around.after, out), floats(&bias).len())
     }
 
-    fn linear_q8(
+    fn linear_quantized(
         x: FloatTensor<Self>,
         equalizer: FloatTensor<Self>,
         codes: IntTensor<Self>,
         scales: FloatTensor<Self>,
         sums: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        around: Around,
+        (stored, around): (Codes, Around),
     ) -> FloatTensor<Self> {
         let parts = [floats(&scales), floats(&sums), floats(&bias)];
-        let out =
-            cpu::linear_q8(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
-        rows(apply(around.after, out), parts[2].len())
-    }
-
-    fn linear_q4(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        around: Around,
-    ) -> FloatTensor<Self> {
-        let parts = [floats(&scales), floats(&sums), floats(&bias)];
-        let out =
-            cpu::linear_q4(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
+        let product = match stored {
+            Codes::Q8 => cpu::linear_q8,
+            Codes::Q4 => cpu::linear_q4,
+        };
+        let out = product(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
         rows(apply(around.after, out), parts[2].len())
     }
 

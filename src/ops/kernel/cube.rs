@@ -3,7 +3,7 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::wgpu::CubeBackend;
 
-use crate::ops::{Around, EncoderOps, Pointwise};
+use crate::ops::{Around, Codes, EncoderOps, Pointwise};
 
 impl EncoderOps for CubeBackend {
     fn linear_f32(
@@ -16,30 +16,21 @@ impl EncoderOps for CubeBackend {
         super::linear_f32(x, weight, bias, around.after)
     }
 
-    fn linear_q8(
+    fn linear_quantized(
         x: FloatTensor<Self>,
         equalizer: FloatTensor<Self>,
         codes: IntTensor<Self>,
         scales: FloatTensor<Self>,
         _sums: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        around: Around,
+        (stored, around): (Codes, Around),
     ) -> FloatTensor<Self> {
         assert_eq!(around.before, Pointwise::Identity, "functions follow products here");
-        super::linear_q8(x, equalizer, codes, scales, bias, around.after)
-    }
-
-    fn linear_q4(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        _sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        around: Around,
-    ) -> FloatTensor<Self> {
-        assert_eq!(around.before, Pointwise::Identity, "functions follow products here");
-        super::linear_q4(x, equalizer, codes, scales, bias, around.after)
+        let product = match stored {
+            Codes::Q8 => super::linear_q8,
+            Codes::Q4 => super::linear_q4,
+        };
+        product(x, equalizer, codes, scales, bias, around.after)
     }
 
     fn attention(
