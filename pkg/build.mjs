@@ -1,8 +1,8 @@
 // Makes dist/ from src/ and the engine in wasm/: two scripts, the declarations of the public API, and the wasm modules.
 
 import { execFileSync } from "node:child_process";
-import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -31,7 +31,7 @@ async function buildClient() {
  */
 async function buildWorker() {
   const define = { "import.meta.url": "undefined" };
-  await build({ ...common, entryPoints: ["src/worker.ts"], outfile: "dist/worker.js", define });
+  await build({ ...common, entryPoints: ["src/worker/worker.ts"], outfile: "dist/worker.js", define });
   const script = await readFile("dist/worker.js", "utf8");
   const outside = /\bimport\s*[({"']|import\.meta|\bexport\s*\{/.exec(script);
   if (outside) throw new Error(`dist/worker.js is not self-contained: it holds ${JSON.stringify(outside[0])}`);
@@ -50,6 +50,7 @@ async function copyWithImports(file, done) {
   done.add(file);
   const text = await readFile(join(DECLARATIONS, file), "utf8");
   if (/\bany\b/.test(text.replace(/\/\*[^]*?\*\//g, ""))) throw new Error(`${file} has the type any`);
+  await mkdir(join("dist", dirname(file)), { recursive: true });
   await writeFile(join("dist", file), text);
-  for (const [, name] of text.matchAll(/from "\.\/(.+?)\.js"/g)) await copyWithImports(`${name}.d.ts`, done);
+  for (const [, name] of text.matchAll(/from "(\..+?)\.js"/g)) await copyWithImports(`${join(dirname(file), name)}.d.ts`, done);
 }

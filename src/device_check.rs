@@ -7,12 +7,13 @@
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
 
-use crate::colbert::{BATCH_TOKENS, ColBert};
-use crate::embeddings::TokenEmbeddings;
 use crate::error::{Error, Result};
-use crate::maxsim::maxsim;
+use crate::late_interaction::colbert::{BATCH_TOKENS, ColBert};
+use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::maxsim::maxsim;
 use crate::observer::{Observer, Unobserved};
-use crate::token_batch::{TextKind, TokenSequence};
+use crate::text::token_batch::TokenSequence;
+use crate::text_kind::TextKind;
 
 /// How far the devices may be from each other.
 struct Tolerance {

@@ -3,7 +3,7 @@
 //! Outside input (files, texts, devices) returns an [`Error`]; a broken invariant of our own panics
 //! with the reason why it cannot happen. Texts of users never appear in a message: only their index.
 
-use crate::token_batch::TextKind;
+use crate::text_kind::TextKind;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,20 +3,21 @@
 
 use std::sync::Arc;
 
-use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::colbert::{ColBert, Inspection, Keep};
-use crate::config::{Layout, ModelConfig};
 use crate::device::{self, DeviceChoice, DeviceKind};
 use crate::device_check;
-use crate::embeddings::TokenEmbeddings;
 use crate::error::{Error, Result, Warning};
-use crate::explain::{EncodedText, Explanation, explain};
-use crate::maxsim::maxsim;
+use crate::late_interaction::colbert::{ColBert, Inspection, Keep};
+use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::explain::{EncodedText, Explanation, explain};
+use crate::late_interaction::maxsim::maxsim;
+use crate::model::checkpoint::{CheckpointFiles, Weights};
+use crate::model::config::{Layout, ModelConfig};
+use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
-use crate::quantize::Dtype;
-use crate::token_batch::{TextKind, TokenSequence};
-use crate::tokenizer::Tokenizer;
-use crate::top_k::{RerankResult, top_k};
+use crate::stages::top_k::{RerankResult, top_k};
+use crate::text::token_batch::TokenSequence;
+use crate::text::tokenizer::Tokenizer;
+use crate::text_kind::TextKind;
 
 /// How to load a checkpoint.
 #[derive(Debug, Clone, Default)]

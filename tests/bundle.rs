@@ -8,7 +8,7 @@ use common::crafted::{
 use common::{CASES, Fixture, difference, load};
 use pollster::block_on;
 use serde_json::{Value, json};
-use tabrank::checkpoint::{TensorInfo, Weights};
+use tabrank::model::checkpoint::{TensorInfo, Weights};
 use tabrank::{CheckpointFiles, Dtype, Error, Pooling, Reranker, TextKind, Unobserved};
 
 fn embeddings(reranker: &Reranker, fixture: &Fixture) -> Vec<f32> {

@@ -14,7 +14,7 @@ use half::f16;
 use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::convert::{Exponents, equalizer, q4, q8};
-use tabrank::quantize::{Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use tabrank::model::quantize::{Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use tabrank::{
     CheckpointFiles, ConvertOptions, Dtype, Error, Observer, Source, Stage, Unobserved, convert,
 };

@@ -1,6 +1,6 @@
 /** Late-interaction reranking in the browser tab. Importing this does nothing yet: no worker, no request, no touch of `window`. */
 
-export { Reranker } from "./reranker.js";
+export { Reranker } from "./page/reranker.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
 export type {
   CallProgress,

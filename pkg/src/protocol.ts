@@ -5,9 +5,8 @@
  * parts for several workers, since each part carries the place of its first text (`base`) and the answer's indices count from the whole list's start.
  */
 
-import type { ConvertOptions } from "./engine.js";
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Explanation, ModelInfo, Progress, Simd, Timings, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Progress, Simd, Timings, Warning } from "./types.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -23,6 +22,13 @@ export interface FolderLocation {
 export interface GivenLocation {
   kind: "files";
   files: Record<string, Blob>;
+}
+
+export interface ConvertOptions {
+  dtype: Dtype;
+  /** Where the checkpoint comes from, for the manifest. */
+  repository?: string;
+  revision?: string;
 }
 
 export interface LoadRequest {

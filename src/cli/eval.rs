@@ -171,7 +171,7 @@ impl Tokens {
         let mut orders = Vec::new();
         for (query, first) in self.queries.texts().zip(candidates) {
             let scores = block_on(reranker.score(query, &self.documents.select(first)))?;
-            let order = tabrank::top_k::top_k(&scores, first.len())?;
+            let order = tabrank::stages::top_k::top_k(&scores, first.len())?;
             orders.push(order.iter().map(|result| first[result.index]).collect());
             progress.update(orders.len(), candidates.len());
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
-use tabrank::config::Layout;
+use tabrank::model::config::Layout;
 use tabrank::{CheckpointFiles, ModelConfig};
 
 use super::{CliError, model, readme};
@@ -123,7 +123,7 @@ fn layout(layout: Layout) -> &'static str {
 }
 
 fn tensors(files: &CheckpointFiles) -> Result<Vec<TensorRow>, CliError> {
-    let row = |t: tabrank::checkpoint::TensorInfo| TensorRow {
+    let row = |t: tabrank::model::checkpoint::TensorInfo| TensorRow {
         name: t.name,
         dtype: t.dtype,
         shape: t.shape,

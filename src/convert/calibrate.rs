@@ -3,15 +3,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::config::ModelConfig;
 use crate::device;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::model::checkpoint::{CheckpointFiles, Weights};
+use crate::model::config::ModelConfig;
 use crate::observer::Observer;
 use crate::random::SplitMix64;
-use crate::token_batch::{TokenBatch, TokenSequence};
-use crate::tokenizer::Tokenizer;
+use crate::text::token_batch::{TokenBatch, TokenSequence};
+use crate::text::tokenizer::Tokenizer;
 
 /// Sequences that the encoder is shown.
 pub(super) const SEQUENCES: usize = 8;

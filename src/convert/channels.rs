@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::calibrate::Calibration;
-use crate::checkpoint::Weights;
-use crate::config::{EncoderConfig, Product, Role};
 use crate::error::Result;
+use crate::model::checkpoint::Weights;
+use crate::model::config::{EncoderConfig, Product, Role};
 
 /// Weight and input of a channel, as exponents: `equalizer = weight^weight_exponent / input^input_exponent`.
 #[derive(Debug, Clone, Copy, PartialEq)]

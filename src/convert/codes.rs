@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use crate::quantize::{BLOCK, NIBBLE_ZERO, Values};
+use crate::model::quantize::{BLOCK, NIBBLE_ZERO, Values};
 
 /// Below every scale, so that a row of zeros divides by something.
 const TINY: f32 = 1e-30;

@@ -5,7 +5,7 @@
 //! | calibrate | How large is each input channel of each product? | `calibrate` |
 //! | equalize | Which factor moves between weights and inputs? | [`equalizer`] |
 //! | quantize | Which codes and scales come closest to the weights? | [`q8`], [`q4`] |
-//! | pack | Which bytes go into which file? | [`crate::bundle`] |
+//! | pack | Which bytes go into which file? | [`crate::model::bundle`] |
 //!
 //! All of it is a function of the checkpoint and the options: no texts are needed, and the same input gives the same
 //! bytes on the same kind of machine.
@@ -19,12 +19,14 @@ use half::f16;
 pub use channels::{Exponents, equalizer};
 pub use codes::{q4, q8};
 
-use crate::bundle::{BundleFiles, BundleWriter, Source, Tensor, TensorKind, TensorSpec, store};
-use crate::checkpoint::{CheckpointFiles, Weights};
-use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::model::bundle::{
+    BundleFiles, BundleWriter, Source, Tensor, TensorKind, TensorSpec, store,
+};
+use crate::model::checkpoint::{CheckpointFiles, Weights};
+use crate::model::config::ModelConfig;
+use crate::model::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use crate::observer::{Observer, Stage};
-use crate::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use calibrate::Calibration;
 use channels::Channels;
 

@@ -7,12 +7,12 @@ use burn::tensor::{Device, Tensor};
 
 use super::Watch;
 use super::layers::{LayerNorm, linear, pointwise, stacked};
-use crate::checkpoint::Weights;
-use crate::config::BertConfig;
 use crate::error::Result;
+use crate::model::checkpoint::Weights;
+use crate::model::config::BertConfig;
+use crate::model::quantize::Matrix;
 use crate::ops::{Bounds, Linear, Pointwise, attention, feed_forward, tensor};
-use crate::quantize::Matrix;
-use crate::token_batch::TokenBatch;
+use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
     embeddings: BertEmbeddings,

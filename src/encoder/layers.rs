@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::checkpoint::Weights;
-use crate::config::Activation;
 use crate::error::Result;
+use crate::model::checkpoint::Weights;
+use crate::model::config::Activation;
+use crate::model::quantize::Matrix;
 use crate::ops::{self, Linear, Pointwise, tensor};
-use crate::quantize::Matrix;
 
 /// From `{name}.weight` `[out, in]` and `{name}.bias` `[out]`.
 pub(crate) fn linear(

@@ -10,10 +10,10 @@ use burn::tensor::{Device, Tensor};
 
 pub(crate) use layers::pointwise;
 
-use crate::checkpoint::Weights;
-use crate::config::EncoderConfig;
 use crate::error::Result;
-use crate::token_batch::TokenBatch;
+use crate::model::checkpoint::Weights;
+use crate::model::config::EncoderConfig;
+use crate::text::token_batch::TokenBatch;
 
 /// A backbone with its weights on one device.
 pub enum Encoder {

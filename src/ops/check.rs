@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use half::f16;
 
 use super::{Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
-use crate::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
+use crate::model::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
 use crate::random::SplitMix64;
 
 /// How far an operation was from its definition.

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::{Around, Codes, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
-use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
 pub struct Linear {

@@ -1,7 +1,7 @@
 //! The definition of each operation, as a loop in f64 over plain numbers: what the fast versions are held against.
 
+use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 use crate::ops::Pointwise;
-use crate::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
 
 /// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
 pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> Vec<f64> {

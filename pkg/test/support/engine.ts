@@ -1,7 +1,9 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
-import { type Checkpoint, type ConvertOptions, type Encoded, type Engine, type EngineModule, type Hooks, MANIFEST, type Ranked, type WantedFile } from "../../src/engine.js";
+import { MANIFEST } from "../../src/files.js";
+import type { ConvertOptions } from "../../src/protocol.js";
 import type { Device, DeviceChoice, Explanation, ModelInfo } from "../../src/types.js";
+import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
   architecture: "bert",

@@ -1,8 +1,8 @@
 /** Loads as a worker does, of the folder that the fake server serves. */
 
-import { loadEngine } from "../../src/load-engine.js";
-import type { ProgressMeter } from "../../src/progress-meter.js";
+import type { ProgressMeter } from "../../src/page/progress-meter.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../../src/protocol.js";
+import { loadEngine } from "../../src/worker/load-engine.js";
 import { type FakeModule, fakeModule } from "./engine.js";
 
 export const FOLDER = "https://host/model/";

@@ -1,8 +1,8 @@
 /** Workers without threads. */
 
 import { vi } from "vitest";
-import { Dispatcher } from "../../src/dispatcher.js";
 import type { CallMessage, FromWorker, ToWorker } from "../../src/protocol.js";
+import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { type FakeCheckpoint, type FakeModule, INFO } from "./engine.js";
 
 /** A worker that the test speaks for. */

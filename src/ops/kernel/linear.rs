@@ -8,8 +8,8 @@ use cubecl::prelude::*;
 
 use super::activation::activate;
 use super::{MAX_WORKGROUPS, floats, ints, matrix, output, width};
+use crate::model::quantize::{BLOCK, NIBBLE_ZERO};
 use crate::ops::Pointwise;
-use crate::quantize::{BLOCK, NIBBLE_ZERO};
 
 /// Invocations of a workgroup along columns and along rows.
 const GROUP: [usize; 2] = [8, 8];

@@ -63,7 +63,7 @@ mod layout {
 pub(super) use layout::{Activation, Code, NIBBLE_OFFSET, OFFSET, STEP};
 
 /// Inputs that share a q4 scale.
-pub(super) const BLOCK: usize = crate::quantize::BLOCK;
+pub(super) const BLOCK: usize = crate::model::quantize::BLOCK;
 
 /// `(rows of stride activations, stride, panel, out)`: for up to [`TILE_ROWS`] rows the exact sums of
 /// activation times stored code with each of a panel's outputs.

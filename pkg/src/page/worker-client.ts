@@ -1,0 +1,206 @@
+/**
+ * The page's side of the protocol. It numbers the calls, and replaces a worker that died: the call it was at is tried once more, the calls behind it go to the
+ * new worker as they are. A worker that dies with nothing to do is replaced when the next call comes, so a device that keeps dying is not restarted for ever.
+ */
+
+import { type ErrorData, RerankerError } from "../error.js";
+import type { AnswerMessage, CallMessage, CallName, Calls, FromWorker, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
+import type { CallProgress, Device, Warning } from "../types.js";
+import { notify } from "./notify.js";
+import { WorkerHandle } from "./worker-handle.js";
+
+/** Deaths of the worker that a load or a call survives. */
+const DEATHS = 1;
+
+/** The load's id; those of other calls count from 1. */
+const LOAD = 0;
+
+export interface ClientSetup {
+  spawn(): Worker;
+  load: LoadRequest;
+  /** Calls that run or wait at one time. */
+  queue: number;
+  onProgress(progress: LoadProgress): void;
+  onWarning(warning: Warning): void;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: CallProgress) => void) | undefined;
+}
+
+interface Pending {
+  message: CallMessage;
+  deaths: number;
+  onProgress: ((progress: CallProgress) => void) | undefined;
+  resolve(answer: AnswerMessage["answer"]): void;
+  reject(reason: unknown): void;
+}
+
+export class WorkerClient {
+  readonly warnings: Warning[] = [];
+  readonly #setup: ClientSetup;
+  /** In the order they were made, which is the order the worker answers in. */
+  readonly #pending = new Map<number, Pending>();
+  #firstLoad: { resolve(answer: LoadAnswer): void; reject(reason: unknown): void } | undefined;
+  #load: LoadRequest;
+  #loadDeaths = 0;
+  #isLoaded = false;
+  #handle: WorkerHandle | undefined;
+  #device: Device = "cpu";
+  #triesWebGpu = false;
+  #nextId = LOAD + 1;
+  #stopped: { reason: unknown } | undefined;
+
+  constructor(setup: ClientSetup) {
+    this.#setup = setup;
+    this.#load = setup.load;
+  }
+
+  get device(): Device {
+    return this.#device;
+  }
+
+  load(): Promise<LoadAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#firstLoad = { resolve, reject };
+      this.#spawn();
+    });
+  }
+
+  /** Throws where no call may begin. */
+  requireOpen(signal: AbortSignal | undefined): void {
+    if (this.#stopped) throw this.#stopped.reason;
+    signal?.throwIfAborted();
+  }
+
+  async call<K extends Exclude<CallName, "load">>(name: K, request: Calls[K]["request"], options: CallOptions): Promise<Calls[K]["answer"]> {
+    this.requireOpen(options.signal);
+    if (this.#pending.size >= this.#setup.queue) throw busy(this.#setup.queue);
+    const id = this.#nextId++;
+    const message = { type: "call", id, name, request } as CallMessage;
+    const cancel = () => this.#cancel(id, options.signal?.reason);
+    options.signal?.addEventListener("abort", cancel);
+    try {
+      return (await this.#answerTo(message, options.onProgress)) as Calls[K]["answer"];
+    } finally {
+      options.signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Ends the worker for good. Calls that are open, and those to come, reject with the reason. */
+  stop(reason: unknown): void {
+    this.#stopped ??= { reason };
+    this.#endAll(reason);
+  }
+
+  #answerTo(message: CallMessage, onProgress: CallOptions["onProgress"]): Promise<AnswerMessage["answer"]> {
+    return new Promise((resolve, reject) => {
+      this.#pending.set(message.id, { message, deaths: 0, onProgress, resolve, reject });
+      if (this.#handle) this.#handle.send(message);
+      else this.#spawn();
+    });
+  }
+
+  #cancel(id: number, reason: unknown): void {
+    this.#take(id)?.reject(reason);
+    this.#handle?.send({ type: "cancel", id });
+  }
+
+  /** The worker answers calls in turn, so those behind the load need not wait here. */
+  #spawn(): void {
+    this.#isLoaded = false;
+    this.#triesWebGpu = false;
+    try {
+      this.#handle = new WorkerHandle(this.#setup.spawn(), {
+        message: (message) => this.#receive(message),
+        death: (error, started) => this.#died(error, started),
+      });
+    } catch (error) {
+      this.#endAll(error);
+      return;
+    }
+    this.#handle.send({ type: "call", id: LOAD, name: "load", request: this.#load });
+    for (const { message } of this.#pending.values()) this.#handle.send(message);
+  }
+
+  #receive(message: Exclude<FromWorker, { type: "started" | "fatal" }>): void {
+    switch (message.type) {
+      case "answer":
+        return message.name === "load" ? this.#loaded(message.answer) : this.#take(message.id)?.resolve(message.answer);
+      case "failed":
+        return message.id === LOAD ? this.#endAll(new RerankerError(message.error)) : this.#take(message.id)?.reject(new RerankerError(message.error));
+      case "batch":
+        return notify(this.#pending.get(message.id)?.onProgress, { done: message.done, total: message.total });
+      case "compiled":
+        this.#load = { ...this.#load, wasm: message.module };
+        return;
+      case "trying-webgpu":
+        this.#triesWebGpu = true;
+        return;
+      case "progress":
+        return this.#setup.onProgress(message.progress);
+      case "warning":
+        return this.#warn(message.warning);
+    }
+  }
+
+  #loaded(answer: LoadAnswer): void {
+    this.#isLoaded = true;
+    this.#loadDeaths = 0;
+    this.#device = answer.device;
+    this.#triesWebGpu = answer.device === "webgpu";
+    for (const warning of answer.warnings) this.#warn(warning);
+    this.#firstLoad?.resolve(answer);
+  }
+
+  #died(error: ErrorData, started: boolean): void {
+    this.#handle = undefined;
+    if (!started) return this.#endAll(new RerankerError(error));
+    this.#prepareNext(error);
+    if (!this.#isLoaded && ++this.#loadDeaths > DEATHS) return this.#endAll(new RerankerError(error));
+    if (this.#isLoaded) this.#countDeath(error);
+    if (!this.#isLoaded || this.#pending.size > 0) this.#spawn();
+  }
+
+  /** The next worker uses what this one stored, and leaves a GPU alone that may have killed it. */
+  #prepareNext(error: ErrorData): void {
+    const { checkpoint } = this.#load;
+    const kept = checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
+    this.#load = { ...this.#load, checkpoint: kept, resume: true };
+    if (this.#load.device !== "auto" || !this.#triesWebGpu) return;
+    this.#load.device = "cpu";
+    this.#warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${error.message}` });
+  }
+
+  #countDeath(error: ErrorData): void {
+    const [running] = this.#pending.values();
+    if (running && ++running.deaths > DEATHS) this.#take(running.message.id)?.reject(new RerankerError(error));
+  }
+
+  #endAll(reason: unknown): void {
+    this.#handle?.end();
+    this.#handle = undefined;
+    this.#loadDeaths = 0;
+    this.#firstLoad?.reject(reason);
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  /** A worker that takes over repeats what the load warned of. */
+  #warn(warning: Warning): void {
+    if (this.warnings.some(({ code, message }) => code === warning.code && message === warning.message)) return;
+    this.warnings.push(warning);
+    this.#setup.onWarning(warning);
+  }
+}
+
+function busy(queue: number): RerankerError {
+  return new RerankerError({ code: "BUSY", message: `${queue} calls are running or waiting` });
+}

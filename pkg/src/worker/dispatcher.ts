@@ -1,0 +1,132 @@
+/** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
+
+import type { ErrorData } from "../error.js";
+import type { AnswerMessage, CallMessage, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
+import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
+import { errorData, isDeath } from "./failure.js";
+import { loadEngine } from "./load-engine.js";
+import { StageClock } from "./stage-clock.js";
+import { nextTask } from "./task.js";
+
+export type Post = (message: FromWorker, transfer: Transferable[]) => void;
+
+export class Dispatcher<C extends Checkpoint> {
+  readonly #module: EngineModule<C>;
+  readonly #send: Post;
+  /** Calls that wait or run, and were not cancelled. */
+  readonly #open = new Set<number>();
+  #queue: Promise<void> = Promise.resolve();
+  #engine: Engine | undefined;
+  #panic: string | undefined;
+  #dead = false;
+
+  constructor(module: EngineModule<C>, send: Post) {
+    this.#module = module;
+    this.#send = send;
+    this.#post({ type: "started" });
+  }
+
+  receive(message: ToWorker): void {
+    if (message.type === "cancel") {
+      this.#open.delete(message.id);
+      return;
+    }
+    this.#open.add(message.id);
+    this.#queue = this.#queue.then(() => this.#run(message));
+  }
+
+  /** Something failed outside of any call, where the engine's own tasks run. */
+  failed(error: unknown): void {
+    this.#die(errorData(error, this.#panic));
+  }
+
+  /** A device that was given up during the load, or one that the engine left for the CPU, is no loss. */
+  gpuFailed(message: string, discarded: boolean): void {
+    const inUse = this.#engine ? this.#engine.device === "webgpu" : !discarded;
+    if (inUse) this.#die({ code: "DEVICE_LOST", message });
+  }
+
+  async #run(message: CallMessage): Promise<void> {
+    if (this.#dead || !this.#open.has(message.id)) return;
+    try {
+      const answer = await this.#answer(message);
+      if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
+    } catch (error) {
+      this.#refuse(message.id, error);
+    }
+    this.#open.delete(message.id);
+  }
+
+  async #answer(message: CallMessage): Promise<AnswerMessage> {
+    const { id, name, request } = message;
+    switch (name) {
+      case "load":
+        return { type: "answer", id, name, answer: await this.#load(request) };
+      case "rerank":
+        return { type: "answer", id, name, answer: await this.#rerank(id, request) };
+      case "encode":
+        return { type: "answer", id, name, answer: await this.#encode(id, request) };
+      case "explain":
+        return { type: "answer", id, name, answer: await this.#loaded().explain(request.query, request.document, this.#hooks(id)) };
+    }
+  }
+
+  async #load(request: LoadRequest): Promise<LoadAnswer> {
+    const onPanic = (text: string) => (this.#panic = text);
+    this.#engine = await loadEngine(this.#module, request, (message) => this.#post(message), onPanic);
+    const { device, info, warnings } = this.#engine;
+    return { device, simd: this.#module.simd(), model: info, warnings };
+  }
+
+  async #rerank(id: number, { query, texts, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
+    const clock = new StageClock();
+    const options = { explain, profile, ...(topK !== undefined && { topK }) };
+    const ranked = await this.#loaded().rerank(query, texts, options, this.#hooks(id, clock));
+    const { indices, scores, queryLength, truncated, explanations, parts } = ranked;
+    const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
+    return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings };
+  }
+
+  async #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<{ values: Float32Array; lengths: Uint32Array; dimension: number }> {
+    const { values, lengths, dimension } = await this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
+    return { values, lengths, dimension };
+  }
+
+  #loaded(): Engine {
+    if (!this.#engine) throw new Error("a call came before the load");
+    return this.#engine;
+  }
+
+  /** Between batches the worker's event loop runs, so that a cancellation gets through. */
+  #hooks(id: number, clock?: StageClock): Hooks {
+    return {
+      stage: (name) => clock?.stage(name),
+      batch: async (done, total) => {
+        if (this.#open.has(id)) this.#post({ type: "batch", id, done, total });
+        await nextTask();
+        return this.#open.has(id);
+      },
+    };
+  }
+
+  #refuse(id: number, error: unknown): void {
+    const data = errorData(error, this.#panic);
+    const gpuFailed = this.#engine?.device === "webgpu" && (data.code === "DEVICE_LOST" || data.code === "NON_FINITE");
+    if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
+    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: data });
+  }
+
+  #die(error: ErrorData): void {
+    this.#post({ type: "fatal", error });
+    this.#dead = true;
+  }
+
+  #post(message: FromWorker, transfer: Transferable[] = []): void {
+    if (!this.#dead) this.#send(message, transfer);
+  }
+}
+
+function transferables({ name, answer }: AnswerMessage): Transferable[] {
+  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [answer.values, answer.lengths] : [];
+  return arrays.map((array) => array.buffer as ArrayBuffer);
+}

@@ -1,0 +1,24 @@
+/** The worker's script: joins the wasm glue, the GPU watch and the message port to the dispatcher. */
+
+import init, { Checkpoint, convert, Engine, onPanic, simd } from "../../wasm/tabrank.js";
+import type { ToWorker } from "../protocol.js";
+import { Dispatcher } from "./dispatcher.js";
+import { watchDevices } from "./gpu.js";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, Engine }, (message, transfer) => self.postMessage(message, transfer));
+
+watchDevices((message, discarded) => dispatcher.gpuFailed(message, discarded));
+
+self.addEventListener("message", (event: MessageEvent<ToWorker>) => dispatcher.receive(event.data));
+
+// Failures of the engine's own tasks: they reach the page as messages, so the console need not show them too.
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  dispatcher.failed(event.error);
+});
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  dispatcher.failed(event.reason);
+});

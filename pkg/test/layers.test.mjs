@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const SRC = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** Each part of the package, a file at the top or a folder, and the parts that it may import. */
+const ALLOWED = {
+  types: [],
+  files: [],
+  error: ["types"],
+  protocol: ["error", "types"],
+  storage: ["error", "files", "types"],
+  page: ["error", "files", "protocol", "storage", "types"],
+  worker: ["error", "files", "protocol", "storage", "types"],
+  index: ["error", "page", "types"],
+};
+
+/** The only file that may import the wasm glue. */
+const GLUE_OWNER = "worker/worker.ts";
+
+const imports = sources().flatMap(importsOf);
+
+describe("the package's parts", () => {
+  test("know only what the table allows", () => {
+    const wrong = imports.filter(({ from, to }) => from !== to && to !== "wasm" && !ALLOWED[from]?.includes(to));
+    expect(wrong).toEqual([]);
+  });
+
+  test("reach the wasm glue through one file", () => {
+    expect(imports.filter(({ to }) => to === "wasm").map(({ file }) => file)).toEqual([GLUE_OWNER]);
+  });
+
+  test("all have a row, and every row has its part", () => {
+    expect([...new Set(sources().map(partOf))].sort()).toEqual(Object.keys(ALLOWED).sort());
+  });
+});
+
+function sources() {
+  return readdirSync(SRC, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => name.split(sep).join("/"));
+}
+
+function importsOf(file) {
+  const text = readFileSync(join(SRC, file), "utf8");
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map(([, specifier]) => specifier);
+  return specifiers.map((specifier) => ({ file, from: partOf(file), to: partOf(relative(SRC, join(SRC, dirname(file), specifier))) }));
+}
+
+/** The first segment of a path below `src/`, without an extension; the glue lies beside `src/`. */
+function partOf(path) {
+  const [first, second] = path.split("/");
+  return (first === ".." ? second : first).replace(/\.[jt]s$/, "");
+}

@@ -1,0 +1,254 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type LoadOptions, type Progress, Reranker } from "../../src/index.js";
+import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
+import { FakeServer, ok, safetensors } from "../support/server.js";
+import { stubStorage } from "../support/storage.js";
+import { LoopWorker, stubWorkers } from "../support/workers.js";
+
+const CANARY = "do-not-tell";
+const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
+
+let engine: FakeEngine;
+let workers: { urls: string[] };
+
+beforeEach(() => {
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("location", { href: "https://host/app/index.html" });
+  stubStorage();
+  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  engine = new FakeEngine();
+  workers = stubWorkers(fakeModule(async () => engine));
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const load = (options: LoadOptions = {}) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", ...options });
+
+describe("load", () => {
+  test("resolves addresses against the page, and tells of the model, the device and the warnings", async () => {
+    const warnings: string[] = [];
+    const reranker = await load({ workerUrl: "../assets/worker.js", onWarning: ({ code }) => warnings.push(code) });
+    expect(workers.urls).toEqual(["https://host/assets/worker.js"]);
+    expect(FakeServer.last!.requests.slice(0, 2)).toEqual(["tabrank.wasm", "tabrank.json"]);
+    expect(reranker).toMatchObject({ model: INFO, device: "cpu", simd: "simd128" });
+    expect(warnings).toEqual(["NO_LATE_INTERACTION_HEAD"]);
+    expect(reranker.warnings.map(({ code }) => code)).toEqual(warnings);
+  });
+
+  test("starts the package's own worker by default", async () => {
+    await load();
+    expect(workers.urls).toEqual([new URL("../../src/page/worker.js", import.meta.url).href]);
+  });
+
+  test("takes the files themselves", async () => {
+    const bytes = new Uint8Array(safetensors(50));
+    const reranker = await Reranker.load({ "config.json": new Blob(["{}"]), "tokenizer.json": new TextEncoder().encode("[]"), "model.safetensors": bytes.buffer }, { wasmUrl: "/model/tabrank.wasm" });
+    expect(reranker.model).toEqual(INFO);
+    expect(FakeServer.last!.requests).toEqual(["tabrank.wasm"]);
+  });
+
+  test("reports ready once, last, and nothing after an abort", async () => {
+    const events: Progress[] = [];
+    await load({ onProgress: (progress) => events.push(progress) });
+    expect(events.map(({ phase }) => phase).filter((phase, index, all) => phase !== all[index - 1])).toEqual(["compile", "download", "ready"]);
+    expect(events.at(-1)!.progress).toBe(1);
+
+    const controller = new AbortController();
+    const aborted: Progress[] = [];
+    const loading = load({
+      signal: controller.signal,
+      onProgress: (progress) => {
+        aborted.push(progress);
+        if (progress.phase === "download") controller.abort();
+      },
+    });
+    await expect(loading).rejects.toMatchObject({ name: "AbortError" });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(aborted.map(({ phase }) => phase)).toEqual(["compile", "download"]);
+  });
+
+  test.each([
+    ["a scheme", "javascript:alert(1)", {}, "source has the scheme javascript:"],
+    ["a source", 7, {}, "source is a number"],
+    ["a file", { "config.json": "text" }, {}, 'source["config.json"] is a string'],
+    ["a device", "/model", { device: "gpu" }, "device is none of"],
+    ["a cache mode", "/model", { cache: "no" }, "cache is none of"],
+    ["a header", "/model", { headers: { "a b": "c" } }, "headers are no valid"],
+    ["a type of weights", "/model", { dtype: "int8" }, 'dtype is none of "f32", "f16", "q8", "q4"'],
+    ["a choice of instructions", "/model", { simd: "none" }, "simd is none of"],
+    ["a limit", "/model", { limits: { queue: 0 } }, "limits.queue is 0"],
+  ])("refuses %s before anything starts", async (_, source, options, message) => {
+    await expect(Reranker.load(source as string, options as LoadOptions)).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining(message) });
+    expect(workers.urls).toEqual([]);
+  });
+
+  test("outside of a browser says so", async () => {
+    vi.stubGlobal("Worker", undefined);
+    await expect(load()).rejects.toMatchObject({ code: "WORKER_FAILED" });
+  });
+
+  test("finds a model of a hub by its id, at the revision that was asked for", async () => {
+    const files = Object.fromEntries(Object.entries(FILES).map(([name, answer]) => [`/root/owner/na.me_1/resolve/refs%2Fpr%2F1/${name}`, answer]));
+    new FakeServer({ ...files, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+    const place = { hub: "https://hub.example/root/", revision: "refs/pr/1", dtype: "q8" } as const;
+    const module = fakeModule(async () => engine);
+    const convert = vi.spyOn(module, "convert");
+    workers = stubWorkers(module);
+    await Reranker.load("owner/na.me_1", { ...place, wasmUrl: "/model/tabrank.wasm" });
+    expect(convert).toHaveBeenCalledWith(expect.anything(), { dtype: "q8", repository: "owner/na.me_1", revision: "refs/pr/1" }, expect.anything());
+    expect(await Reranker.isCached("owner/na.me_1", place)).toBe(true);
+    expect(await Reranker.isCached("owner/na.me_1", { ...place, dtype: "q4" })).toBe(false);
+    expect(await Reranker.deleteCached("owner/na.me_1", place)).toBe(true);
+  });
+
+  test("takes what looks like an id for a relative address where no hub is named", async () => {
+    await expect(Reranker.load("models/all-MiniLM-L6-v2", { wasmUrl: "/model/tabrank.wasm" })).rejects.toMatchObject({ details: { url: "https://host/app/models/all-MiniLM-L6-v2/config.json" } });
+    await expect(Reranker.load("owner/name", { wasmUrl: "/model/tabrank.wasm", hub: "https://hub.example" })).rejects.toMatchObject({
+      details: { url: "https://hub.example/owner/name/resolve/main/config.json" },
+    });
+  });
+
+  test.each(["name", "owner/name/part", "../name", "owner/.name", "/owner/name", "https://elsewhere.example/a/b", "owner/na me", "owner/", new URL("https://host/owner/name"), {}])(
+    "of %s with a hub is refused",
+    async (id) => {
+      const loading = Reranker.load(id as string, { hub: "https://hub.example" });
+      await expect(loading).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("owner/name") });
+    },
+  );
+
+  test("takes the module with relaxed SIMD where the browser has that, unless told otherwise", async () => {
+    const asked = async (relaxed: boolean, options: LoadOptions) => {
+      vi.spyOn(WebAssembly, "validate").mockReturnValue(relaxed);
+      const server = new FakeServer({});
+      await Reranker.load("/model", options).catch(() => {});
+      return server.requests[0]!.split("/").at(-1);
+    };
+    expect(await asked(true, {})).toBe("tabrank-relaxed.wasm");
+    expect(await asked(false, {})).toBe("tabrank.wasm");
+    expect(await asked(true, { simd: "simd128" })).toBe("tabrank.wasm");
+    expect(await asked(true, { wasmUrl: "/own.wasm" })).toBe("own.wasm");
+  });
+
+  test("fills the storage that isCached and deleteCached look at", async () => {
+    expect(await Reranker.isCached("/model")).toBe(false);
+    await load();
+    expect(await Reranker.isCached("https://host/model/")).toBe(true);
+    expect(await Reranker.deleteCached("/model/")).toBe(true);
+    expect(await Reranker.isCached("/model")).toBe(false);
+  });
+});
+
+describe("rerank", () => {
+  test("gives the caller's own objects in the new order, duplicates apart", async () => {
+    const documents = [{ body: "bb" }, { body: "a" }, { body: "dddd" }, { body: "bb" }];
+    const reranker = await load();
+    const { results, device, timings, warnings } = await reranker.rerank("q", documents, { text: ({ body }) => body, explain: true });
+    expect(results.map(({ index, rank, score, normalizedScore }) => [index, rank, score, normalizedScore])).toEqual([
+      [2, 1, 4, 1],
+      [0, 2, 2, 0.5],
+      [3, 3, 2, 0.5],
+      [1, 4, 1, 0.25],
+    ]);
+    for (const { index, document } of results) expect(document).toBe(documents[index]);
+    expect(results[0]!.explanation).toEqual({ score: 4, matches: [] });
+    expect({ device, warnings }).toEqual({ device: "cpu", warnings: [] });
+    expect(timings.total).toBeGreaterThanOrEqual(0);
+  });
+
+  test("keeps the best topK, and says which texts were cut", async () => {
+    const reranker = await load();
+    const { results } = await reranker.rerank("q", ["a", "a very long text"], { topK: 1 });
+    expect(results).toMatchObject([{ index: 1, truncated: true }]);
+    expect(results[0]).not.toHaveProperty("explanation");
+  });
+
+  test("of an empty list is empty, without work", async () => {
+    const reranker = await load();
+    expect((await reranker.rerank("q", [])).results).toEqual([]);
+    expect(engine.started).toEqual([]);
+    await expect(reranker.rerank(" ", [])).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    await expect(reranker.rerank("q", [], { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  test("is not upset by a list that changes meanwhile, or by a listener that throws", async () => {
+    const reranker = await load();
+    const uncaught = vi.fn();
+    vi.stubGlobal("queueMicrotask", uncaught);
+    const documents = ["a", "bb"];
+    const call = reranker.rerank("q", documents, {
+      onProgress: () => {
+        throw new Error("listener");
+      },
+    });
+    documents.length = 0;
+    expect((await call).results.map(({ document }) => document)).toEqual(["bb", "a"]);
+    expect(uncaught).toHaveBeenCalledTimes(2);
+  });
+
+  test("ten at once give each their own result", async () => {
+    const reranker = await load();
+    const lists = Array.from({ length: 10 }, (_, call) => Array.from({ length: 3 }, (_, place) => "x".repeat(((call + place) % 5) + 1)));
+    const outputs = await Promise.all(lists.map((documents) => reranker.rerank("q", documents)));
+    outputs.forEach(({ results }, call) => expect(results[0]!.score).toBe(Math.max(...lists[call]!.map((text) => text.length))));
+  });
+});
+
+describe("encode and explain", () => {
+  test("give flat arrays, also of nothing", async () => {
+    const reranker = await load();
+    expect(await reranker.encodeQuery("q")).toEqual({ values: new Float32Array(2), lengths: Uint32Array.of(1), dimension: 2 });
+    expect((await reranker.encodeDocuments(["a", "b"], { pooling: "mean" })).values).toHaveLength(4);
+    expect(await reranker.encodeDocuments([])).toEqual({ values: new Float32Array(), lengths: new Uint32Array(), dimension: 2 });
+    await expect(reranker.encodeQuery("q", { pooling: "max" as "mean" })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    expect(await reranker.explain("q", "d")).toEqual({ score: 1, matches: [] });
+    await expect(reranker.explain("q", undefined as unknown as string)).rejects.toMatchObject({ message: "document is undefined; expected a string" });
+  });
+});
+
+describe("the end", () => {
+  test("by dispose rejects open calls and later ones, twice as well as once", async () => {
+    const reranker = await load();
+    const call = reranker.rerank("q", ["a"]);
+    reranker.dispose();
+    reranker[Symbol.dispose]();
+    await expect(call).rejects.toMatchObject({ code: "DISPOSED" });
+    await expect(reranker.rerank("q", [])).rejects.toMatchObject({ code: "DISPOSED" });
+    await expect(reranker.encodeQuery("q")).rejects.toMatchObject({ code: "DISPOSED" });
+  });
+
+  test("of WebGPU during a call is told in that call's warnings", async () => {
+    const dying = new FakeEngine("webgpu");
+    dying.beforeText = () => {
+      throw Object.assign(new Error("device lost"), { code: "DEVICE_LOST" });
+    };
+    const modules: FakeModule[] = [fakeModule(async () => dying), fakeModule(async () => engine)];
+    workers = stubWorkers(...modules);
+    const reranker = await load();
+    const { results, warnings, device } = await reranker.rerank("q", ["a"]);
+    expect(results).toHaveLength(1);
+    expect({ device, codes: warnings.map(({ code }) => code) }).toEqual({ device: "cpu", codes: ["WEBGPU_FALLBACK"] });
+    expect((await reranker.rerank("q", ["a"])).warnings).toEqual([]);
+  });
+});
+
+test("texts leave no trace in errors, answers, the console or addresses", async () => {
+  const written = ["log", "warn", "error", "info", "debug"].map((name) => vi.spyOn(console, name as "log").mockImplementation(() => {}));
+  const reranker = await load({ limits: { textLength: 100 } });
+  await reranker.rerank(CANARY, [`${CANARY} 1`]);
+  engine.beforeText = (text) => {
+    throw new WebAssembly.RuntimeError(`byte index 1 is out of bounds of \`${text}\``);
+  };
+  const errors = await Promise.allSettled([
+    reranker.rerank(CANARY, [CANARY]),
+    reranker.rerank(CANARY, [CANARY.repeat(50)]),
+    reranker.rerank(CANARY, [{ body: CANARY }]),
+    reranker.rerank(CANARY.repeat(50), []),
+  ]);
+  for (const result of errors) expect(JSON.stringify(Object.values((result as PromiseRejectedResult).reason)) + String((result as PromiseRejectedResult).reason)).not.toContain(CANARY);
+  expect(JSON.stringify(LoopWorker.log)).not.toContain(CANARY);
+  expect(JSON.stringify(FakeServer.last!.requests)).not.toContain(CANARY);
+  for (const spy of written) expect(spy).not.toHaveBeenCalled();
+});

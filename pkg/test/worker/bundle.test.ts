@@ -1,0 +1,198 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ProgressMeter } from "../../src/page/progress-meter.js";
+import { ModelCache } from "../../src/storage/model-cache.js";
+import type { Dtype, Progress } from "../../src/types.js";
+import { gather, GivenFiles } from "../../src/worker/checkpoint-source.js";
+import { LoadMeter } from "../../src/worker/load-meter.js";
+import { bundleOf, FakeCheckpoint, FakeEngine } from "../support/engine.js";
+import { FOLDER, load, messages, warnings } from "../support/load.js";
+import { type Answer, FakeServer, html, hurry, networkError, ok, pieces, status } from "../support/server.js";
+import { type FakeCache, stubStorage } from "../support/storage.js";
+
+const SHARDS = ["weights-00001-of-00003.safetensors", "weights-00002-of-00003.safetensors", "weights-00003-of-00003.safetensors"];
+const [FIRST, SECOND, THIRD] = SHARDS as [string, string, string];
+const LISTED = { "config.json": new Uint8Array([123, 125]), ...Object.fromEntries(SHARDS.map((name, i) => [name, new Uint8Array(900).fill(i + 1)])) };
+const BUNDLE = bundleOf("q8", LISTED);
+const WRONG = new Uint8Array(900).fill(9);
+const NAMES = Object.keys(BUNDLE);
+
+let storage: FakeCache;
+
+const serve = (files: Record<string, Answer | Answer[]> = {}) =>
+  new FakeServer({ ...Object.fromEntries(Object.entries(BUNDLE).map(([name, bytes]) => [name, ok(bytes)])), ...files });
+const isCached = async (dtype?: Dtype) => (await ModelCache.open({ url: FOLDER, revision: "", dtype })).isWhole();
+const storedNames = () => [...storage.entries.keys()].map((url) => new URL(url).pathname.slice("/model/".length)).sort();
+const shardRequests = (server: FakeServer) => server.requests.filter((name) => name.startsWith("weights"));
+
+beforeEach(() => {
+  storage = stubStorage();
+  vi.stubGlobal("navigator", {});
+  hurry();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+describe("a bundle", () => {
+  test("arrives byte for byte, and the next load makes no request", async () => {
+    const server = serve();
+    const seen: FakeCheckpoint[] = [];
+    const keepSeen = async (checkpoint: FakeCheckpoint) => (seen.push(checkpoint), new FakeEngine());
+    await load({ load: keepSeen });
+    expect(server.requests.sort()).toEqual(NAMES.sort());
+    const offline = new FakeServer({});
+    await load({ load: keepSeen });
+    expect(offline.requests).toEqual([]);
+    for (const { added } of seen) expect(Object.fromEntries(added)).toEqual(BUNDLE);
+    expect(await isCached()).toBe(true);
+  });
+
+  test("counts its bytes from the manifest on", async () => {
+    serve();
+    const events: Progress[] = [];
+    const meter = new ProgressMeter((progress) => events.push(progress));
+    await load({ meter });
+    meter.ready();
+    const total = Object.values(BUNDLE).reduce((sum, bytes) => sum + bytes.length, 0);
+    expect(events.find((event) => event.total > 0)).toMatchObject({ phase: "download", loaded: BUNDLE["tabrank.json"]!.length, total });
+    expect(events.at(-1)).toMatchObject({ phase: "ready", loaded: total, total });
+  });
+
+  test("has two shards on their way at most", async () => {
+    let open = 0;
+    let most = 0;
+    const slowly = (name: string): Answer => async () => {
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      open--;
+      return new Response(BUNDLE[name]);
+    };
+    serve(Object.fromEntries(SHARDS.map((name) => [name, slowly(name)])));
+    await load();
+    expect(most).toBe(2);
+  });
+
+  test("asks for a manifest that is not an old copy", async () => {
+    const server = serve();
+    await load();
+    expect(server.inits[server.requests.indexOf("tabrank.json")]).toMatchObject({ cache: "no-cache" });
+  });
+
+  test("may be given as files, which are checked too", async () => {
+    const gathered = (files: Record<string, Uint8Array<ArrayBuffer>>) =>
+      gather(new FakeCheckpoint(), new GivenFiles(Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, new Blob([bytes])]))), new LoadMeter(() => {}));
+    await gathered(BUNDLE);
+    await expect(gathered({ ...BUNDLE, [SECOND]: WRONG })).rejects.toMatchObject({ code: "INTEGRITY_FAILED" });
+  });
+
+  test("over 512 MiB is refused before its weights are fetched", async () => {
+    const files = [{ name: FIRST, bytes: 2 ** 30, sha256: "0" }];
+    const server = serve({ "tabrank.json": ok(JSON.stringify({ version: 1, dtype: "q8", files })) });
+    await expect(load()).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("1,073,741,824") });
+    expect(server.requests).toEqual(["tabrank.json"]);
+  });
+});
+
+describe("a shard that is not the listed one", () => {
+  test("is asked for once more, past the HTTP cache, and kept only when it is right", async () => {
+    const server = serve({ [SECOND]: [ok(WRONG), ok(BUNDLE[SECOND]!)] });
+    await load();
+    const again = server.requests.lastIndexOf(SECOND);
+    expect(shardRequests(server)).toHaveLength(4);
+    expect(server.inits[again]).toMatchObject({ cache: "reload" });
+    expect(storage.of(SECOND).bytes).toEqual(BUNDLE[SECOND]);
+  });
+
+  test.each([
+    ["one byte", ok(new Uint8Array(900).fill(2).fill(3, 450, 451)), /another hash/],
+    ["a page in its place", html, /holds a web page/],
+    ["its end missing", pieces([BUNDLE[SECOND]!.subarray(0, 700)]), /sent 700 bytes; expected 900/],
+    ["more than itself", ok(new Uint8Array(901)), /expected 900/],
+  ])("with %s fails in the end, and nothing of the bundle stays", async (_, answer, message) => {
+    serve({ [SECOND]: answer });
+    await expect(load()).rejects.toMatchObject({ code: "INTEGRITY_FAILED", message: expect.stringMatching(message) });
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("in the storage is replaced, alone", async () => {
+    serve();
+    await load();
+    storage.of(THIRD).bytes.fill(0);
+    const server = serve();
+    await load();
+    expect(server.requests).toEqual([THIRD]);
+    expect(storage.of(THIRD).bytes).toEqual(BUNDLE[THIRD]);
+  });
+});
+
+describe("a manifest", () => {
+  test.each([
+    ["that is cut", ok('{"version":1'), "BUNDLE_INVALID"],
+    ["of another version", ok('{"version":2,"files":[]}'), "BUNDLE_VERSION"],
+  ])("%s is an error before anything else is fetched", async (_, answer, code) => {
+    const server = serve({ "tabrank.json": answer });
+    await expect(load()).rejects.toMatchObject({ code });
+    expect(server.requests).toEqual(["tabrank.json"]);
+    expect(storage.entries.size).toBe(0);
+  });
+});
+
+describe("a load that was interrupted", () => {
+  test.each([
+    ["by the network", networkError],
+    ["by the server", status(503)],
+  ])("%s goes on with the shards that are there", async (_, answer) => {
+    serve({ [THIRD]: answer });
+    await expect(load()).rejects.toThrow();
+    expect(await isCached()).toBe(false);
+    const server = serve();
+    await load();
+    expect(server.requests).toEqual(["tabrank.json", THIRD]);
+    expect(await isCached()).toBe(true);
+  });
+
+  test("checks them against the manifest of now", async () => {
+    serve({ [THIRD]: networkError });
+    await expect(load()).rejects.toThrow();
+    storage.of(FIRST).bytes.fill(0);
+    const renewed = bundleOf("q8", { ...LISTED, [SECOND]: WRONG });
+    const server = serve({ "tabrank.json": ok(renewed["tabrank.json"]!), [SECOND]: ok(WRONG) });
+    await load();
+    expect(shardRequests(server).sort()).toEqual(SHARDS);
+    expect(storage.of(SECOND).bytes).toEqual(WRONG);
+  });
+
+  test("begins anew with `reload`", async () => {
+    serve({ [THIRD]: networkError });
+    await expect(load()).rejects.toThrow();
+    const server = serve();
+    await load({ cache: "reload" });
+    expect(server.requests).toHaveLength(NAMES.length);
+  });
+});
+
+describe("a type that is asked for", () => {
+  test("is that of the bundle: it loads, and is kept", async () => {
+    serve();
+    await load({ convert: { dtype: "q8" } });
+    expect([await isCached("q8"), await isCached("q4"), await isCached()]).toEqual([true, false, false]);
+    const offline = new FakeServer({});
+    await load({ convert: { dtype: "q8" } });
+    expect(offline.requests).toEqual([]);
+  });
+
+  test("is not that of the bundle: it is refused before its weights are fetched", async () => {
+    const server = serve();
+    const error = { code: "CHECKPOINT_UNSUPPORTED", message: "the bundle has q8 weights, and dtype is q4", hint: expect.stringContaining("Leave dtype out") };
+    await expect(load({ convert: { dtype: "q4" } })).rejects.toMatchObject(error);
+    expect(server.requests).toEqual(["tabrank.json"]);
+    expect(storage.entries.size).toBe(0);
+  });
+});
+
+test("where nothing can be kept it loads with one warning", async () => {
+  serve();
+  storage.refuse = (url) => url.includes("00002");
+  await load();
+  expect(warnings().map(({ code }) => code)).toEqual(["CACHE_UNAVAILABLE"]);
+  expect(storedNames()).toEqual([]);
+  expect(messages.some(({ type }) => type === "progress")).toBe(true);
+});

@@ -1,0 +1,196 @@
+import { describe, expect, test } from "vitest";
+import type { FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
+import { Dispatcher } from "../../src/worker/dispatcher.js";
+import { nextTask } from "../../src/worker/task.js";
+import { engineError, FakeEngine, fakeModule } from "../support/engine.js";
+
+const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+const FILES = Object.fromEntries(["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, new Blob(["{}"])]));
+const LOAD: LoadRequest = { wasm: WASM, checkpoint: { kind: "files", files: FILES }, device: "cpu", convert: undefined, resume: false };
+
+class Session {
+  readonly messages: FromWorker[] = [];
+  readonly transfers: Transferable[][] = [];
+  readonly engine: FakeEngine;
+  readonly module;
+  readonly dispatcher;
+
+  constructor(engine = new FakeEngine()) {
+    this.engine = engine;
+    this.module = fakeModule(async () => engine);
+    this.dispatcher = new Dispatcher(this.module, (message, transfer) => {
+      this.messages.push(message);
+      this.transfers.push(transfer);
+    });
+    this.dispatcher.receive({ type: "call", id: 0, name: "load", request: LOAD });
+  }
+
+  rerank(id: number, texts: string[], more: Partial<RerankRequest> = {}): void {
+    const request = { query: `query ${id}`, texts, base: 0, topK: undefined, explain: false, profile: false, ...more };
+    this.dispatcher.receive({ type: "call", id, name: "rerank", request });
+  }
+
+  of<T extends FromWorker["type"]>(type: T): Extract<FromWorker, { type: T }>[] {
+    return this.messages.filter((message): message is Extract<FromWorker, { type: T }> => message.type === type);
+  }
+
+  async until(type: FromWorker["type"], count = 1): Promise<void> {
+    while (this.of(type).length < count) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+describe("calls", () => {
+  test("run one at a time, in the order they came", async () => {
+    const session = new Session();
+    for (const id of [1, 2, 3]) session.rerank(id, ["a", "b"]);
+    await session.until("answer", 4);
+    expect(session.of("answer").map(({ id }) => id)).toEqual([0, 1, 2, 3]);
+    expect(session.of("batch").map(({ id }) => id)).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  test("of a part of a list answer with places in the whole list, as arrays that are transferred", async () => {
+    const session = new Session();
+    session.rerank(1, ["a", "bbb", "cc"], { base: 100, topK: 2 });
+    await session.until("answer", 2);
+    const answer = session.of("answer")[1]!.answer as RerankAnswer;
+    expect([...answer.indices]).toEqual([101, 102]);
+    expect(session.transfers.at(-1)).toContain(answer.indices.buffer);
+    expect(session.transfers.at(-1)).toContain(answer.scores.buffer);
+  });
+
+  test("are timed by stage", async () => {
+    const engine = new FakeEngine();
+    engine.beforeText = () => new Promise((resolve) => setTimeout(resolve, 15));
+    const session = new Session(engine);
+    session.rerank(1, ["a", "b"]);
+    await session.until("answer", 2);
+    const { timings } = session.of("answer")[1]!.answer as RerankAnswer;
+    expect(timings.encode).toBeGreaterThan(25);
+    expect(timings.tokenize).toBeLessThan(5);
+    const { tokenize, encode, score, explain, total, ...others } = timings;
+    expect(tokenize + encode + score + explain).toBeLessThanOrEqual(total + 0.001);
+    expect(others).toEqual({});
+  });
+
+  test("with a profile tell the encoder's parts as well", async () => {
+    const session = new Session();
+    session.rerank(1, ["a"], { profile: true });
+    await session.until("answer", 2);
+    expect((session.of("answer")[1]!.answer as RerankAnswer).timings.encoder).toEqual({ products: 4, attention: 3, norms: 2, quantize: 1 });
+  });
+
+  test("that are cancelled stop at the next batch and say nothing more", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    const seen: string[] = [];
+    engine.beforeText = (text) => {
+      seen.push(text);
+      if (text === "b") setTimeout(() => session.dispatcher.receive({ type: "cancel", id: 1 }));
+      return new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    session.rerank(1, ["a", "b", "c", "d"]);
+    session.rerank(2, ["e"]);
+    await session.until("answer", 2);
+    expect(seen).toEqual(["a", "b", "e"]);
+    expect(session.messages.filter((message) => "id" in message && message.id === 1).map(({ type }) => type)).toEqual(["batch"]);
+  });
+
+  test("leave the event loop room for a cancellation, also when no batch waits for anything", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    let seen = 0;
+    engine.beforeText = () => {
+      if (++seen === 1) void nextTask().then(() => session.dispatcher.receive({ type: "cancel", id: 1 }));
+    };
+    session.rerank(1, Array<string>(1000).fill("a"));
+    session.rerank(2, ["b"]);
+    await session.until("answer", 2);
+    expect(seen).toBeLessThan(10);
+  });
+
+  test("that are cancelled while they wait never start", async () => {
+    const session = new Session();
+    session.rerank(1, ["a"]);
+    session.rerank(2, ["b"]);
+    session.dispatcher.receive({ type: "cancel", id: 2 });
+    session.rerank(3, ["c"]);
+    await session.until("answer", 3);
+    expect(session.engine.started).toEqual(["query 1", "query 3"]);
+  });
+
+  test("fail with the engine's code", async () => {
+    const engine = new FakeEngine();
+    engine.beforeText = () => {
+      throw engineError("NON_FINITE", "score 0 is NaN");
+    };
+    const session = new Session(engine);
+    session.rerank(1, ["a"]);
+    await session.until("failed");
+    expect(session.of("failed")).toEqual([{ type: "failed", id: 1, error: { code: "NON_FINITE", message: "score 0 is NaN" } }]);
+  });
+});
+
+describe("the end of an instance", () => {
+  test("by a panic: its text is told once, without the user's words, and nothing after it", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    engine.beforeText = () => {
+      session.module.panic("byte index 1 is not a char boundary; it is inside 'é' (bytes 0..2) of `élan secret`\nat src/tokenizer.rs:7");
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    session.rerank(1, ["élan secret"]);
+    session.rerank(2, ["b"]);
+    await session.until("fatal");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(session.messages.at(-1)!.type).toBe("fatal");
+    const { code, message } = session.of("fatal")[0]!.error;
+    expect(code).toBe("INTERNAL");
+    expect(message).toContain("src/tokenizer.rs:7");
+    expect(message).not.toMatch(/secret|élan/);
+  });
+
+  test("by a trap without a panic is a failed allocation", async () => {
+    const engine = new FakeEngine();
+    engine.beforeText = () => {
+      throw new WebAssembly.RuntimeError("unreachable executed");
+    };
+    const session = new Session(engine);
+    session.rerank(1, ["a"]);
+    await session.until("fatal");
+    expect(session.of("fatal")[0]!.error.code).toBe("OUT_OF_MEMORY");
+  });
+
+  test("in a task of its own, outside of any call", async () => {
+    const session = new Session();
+    await session.until("answer");
+    session.module.panic("boom at src/wasm.rs:1");
+    session.dispatcher.failed(new WebAssembly.RuntimeError("unreachable"));
+    expect(session.of("fatal")[0]!.error).toMatchObject({ code: "INTERNAL", message: expect.stringContaining("boom") });
+  });
+
+  test.each(["DEVICE_LOST", "NON_FINITE"])("by %s on WebGPU, but not on the CPU", async (code) => {
+    for (const device of ["webgpu", "cpu"] as const) {
+      const engine = new FakeEngine(device);
+      engine.beforeText = () => {
+        throw engineError(code, "bad");
+      };
+      const session = new Session(engine);
+      session.rerank(1, ["a"]);
+      await session.until(device === "webgpu" ? "fatal" : "failed");
+    }
+  });
+
+  test("by its GPU: only where the engine uses it, or may still come to use it", async () => {
+    const loading = new Session(new FakeEngine("webgpu"));
+    loading.dispatcher.gpuFailed("destroyed", true);
+    expect(loading.of("fatal")).toEqual([]);
+    const onCpu = new Session(new FakeEngine("cpu"));
+    await onCpu.until("answer");
+    onCpu.dispatcher.gpuFailed("lost", false);
+    expect(onCpu.of("fatal")).toEqual([]);
+    const onGpu = new Session(new FakeEngine("webgpu"));
+    await onGpu.until("answer");
+    onGpu.dispatcher.gpuFailed("lost", true);
+    expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: { code: "DEVICE_LOST", message: "lost" } }]);
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { RerankerError } from "../../src/error.js";
+import { errorData, isDeath, withoutQuotes } from "../../src/worker/failure.js";
+
+test.each([
+  ["a trap", new WebAssembly.RuntimeError("unreachable"), true, "OUT_OF_MEMORY"],
+  ["a trap of another kind", new WebAssembly.RuntimeError("memory access out of bounds"), true, "INTERNAL"],
+  ["a failed allocation", new RangeError("Array buffer allocation failed"), true, "OUT_OF_MEMORY"],
+  ["a full stack", new RangeError("Maximum call stack size exceeded"), true, "INTERNAL"],
+  ["an engine's error", Object.assign(new Error("bad"), { code: "CHECKPOINT_INVALID" }), false, "CHECKPOINT_INVALID"],
+  ["an unknown code", Object.assign(new Error("bad"), { code: "EWHAT" }), false, "INTERNAL"],
+  ["no error at all", "secret text", false, "INTERNAL"],
+])("%s", (_, thrown, death, code) => {
+  expect(isDeath(thrown, undefined)).toBe(death);
+  expect(errorData(thrown, undefined).code).toBe(code);
+});
+
+test("an error of our own crosses whole", () => {
+  const data = { code: "HTTP_STATUS", message: "m", hint: "h", retryable: true, details: { url: "u", status: 503 } } as const;
+  expect(errorData(new RerankerError(data), undefined)).toEqual(data);
+});
+
+test.each([
+  ["byte index 9 is out of bounds of `my `odd` text`[...] at src/a.rs:1", "byte index 9 is out of bounds of (text)[...] at src/a.rs:1"],
+  ["begin <= end (4 <= 2) when slicing `my text`", "begin <= end (4 <= 2) when slicing (text)"],
+  ["it is inside 'é' (bytes 0..2) of `é`", "it is inside (text)"],
+  ['assertion failed\n left: "my text"\n right: "your text"', "assertion failed\n left: (text)"],
+  ["called `Option::unwrap()` on a `None` value at src/a.rs:1", "called `Option::unwrap()` on a `None` value at src/a.rs:1"],
+])("quoted texts are cut from %j", (message, expected) => {
+  expect(withoutQuotes(message)).toBe(expected);
+});

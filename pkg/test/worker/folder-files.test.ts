@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { FolderLocation } from "../../src/protocol.js";
+import { gather } from "../../src/worker/checkpoint-source.js";
+import type { WantedFile } from "../../src/worker/engine.js";
+import { FolderFiles } from "../../src/worker/folder-files.js";
+import { LoadMeter } from "../../src/worker/load-meter.js";
+import { FakeCheckpoint } from "../support/engine.js";
+import { type Answer, FakeServer, html, networkError, ok, pieces, safetensors, status } from "../support/server.js";
+
+const WEIGHTS = safetensors(1000);
+const BASE = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(WEIGHTS) };
+
+async function load(files: Record<string, Answer | Answer[]>, location: Partial<FolderLocation> = {}, rounds?: WantedFile[][]) {
+  const server = new FakeServer({ ...BASE, ...files });
+  const source = new FolderFiles({ kind: "folder", url: "https://host/model/", revision: "", headers: {}, cache: "off", ...location }, undefined, false);
+  const checkpoint = new FakeCheckpoint(rounds);
+  const loading = gather(checkpoint, source, new LoadMeter(() => {}));
+  loading.catch(() => {});
+  await vi.runAllTimersAsync();
+  await loading;
+  return { server, checkpoint };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("a whole checkpoint", () => {
+  test("arrives byte for byte, with an optional file that is missing", async () => {
+    const { checkpoint, server } = await load({});
+    expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
+    expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
+    expect(server.requests).toHaveLength(6);
+  });
+
+  test("is asked for without foreign cookies or a referrer, with the caller's headers", async () => {
+    const { server } = await load({}, { headers: { authorization: "Bearer x" } });
+    for (const init of server.inits) {
+      expect(init).toMatchObject({ credentials: "same-origin", referrerPolicy: "no-referrer", headers: { authorization: "Bearer x" } });
+    }
+  });
+
+  test("of many weight files keeps four responses open at most", async () => {
+    const names = Array.from({ length: 6 }, (_, part) => `model-${part}.safetensors`);
+    const files = Object.fromEntries(names.map((name) => [name, ok(WEIGHTS)]));
+    const { checkpoint, server } = await load(files, {}, [names.map((name) => ({ name, optional: false }))]);
+    expect(checkpoint.added.size).toBe(6);
+    expect(server.requests).toHaveLength(9);
+  });
+});
+
+describe("an answer that passes", () => {
+  test.each([
+    ["network errors", [networkError, networkError, ok(WEIGHTS)]],
+    ["status 500 and 429", [status(500), status(429, { "retry-after": "2" }), ok(WEIGHTS)]],
+    ["a body that breaks off", [pieces([WEIGHTS.subarray(0, 500), new TypeError("network error")]), ok(WEIGHTS)]],
+    ["a body that is too short", [pieces([WEIGHTS.subarray(0, 500)]), ok(WEIGHTS)]],
+    ["a body that stalls", [pieces([WEIGHTS.subarray(0, 500), null]), ok(WEIGHTS)]],
+  ])("is asked for again after %s", async (_, answers) => {
+    const { checkpoint } = await load({ "model.safetensors": answers });
+    expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
+  });
+
+  test.each([
+    ["a network error", networkError, { code: "NETWORK", hint: expect.stringContaining("CORS") }],
+    ["status 503", status(503), { code: "HTTP_STATUS", retryable: true, details: { status: 503 } }],
+    ["a stalled body", pieces([WEIGHTS.subarray(0, 50), null]), { code: "NETWORK", message: expect.stringContaining("30 seconds") }],
+    ["a short body", pieces([WEIGHTS.subarray(0, -1)]), { code: "INTEGRITY_FAILED", message: expect.stringMatching(/sent [\d,]+ bytes; expected [\d,]+/) }],
+    ["a long body", ok(new Uint8Array([...WEIGHTS, 0])), { code: "INTEGRITY_FAILED" }],
+  ])("fails after three tries with %s", async (_, answer, error) => {
+    await expect(load({ "model.safetensors": answer })).rejects.toMatchObject({ name: "RerankerError", ...error });
+  });
+
+  test("offline is an error at once", async () => {
+    vi.stubGlobal("navigator", { onLine: false });
+    await expect(load({ "config.json": networkError })).rejects.toMatchObject({ code: "OFFLINE_NOT_CACHED" });
+  });
+});
+
+describe("an answer that stays", () => {
+  test.each([
+    ["404", "config.json", status(404), { code: "HTTP_STATUS", message: "https://host/model/config.json answered with status 404" }],
+    ["403", "modules.json", status(403), { code: "HTTP_STATUS", retryable: false }],
+    ["HTML for JSON", "config.json", html, { code: "INTEGRITY_FAILED", message: "https://host/model/config.json holds a web page (HTML)", hint: expect.stringContaining("index.html") }],
+    ["HTML for weights, typed as data", "model.safetensors", ok("<!DOCTYPE html>"), { code: "INTEGRITY_FAILED", message: expect.stringContaining("HTML") }],
+    ["a Git LFS pointer", "model.safetensors", ok("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"), { code: "INTEGRITY_FAILED", message: expect.stringContaining("Git LFS") }],
+    ["no safetensors", "model.safetensors", ok(new Uint8Array(4000)), { code: "INTEGRITY_FAILED", message: expect.stringContaining("no safetensors header") }],
+  ])("%s fails at the first try, naming address and cause", async (_, name, answer, error) => {
+    await expect(load({ [name]: answer })).rejects.toMatchObject(error);
+    expect(FakeServer.last!.requests.filter((request) => request === name)).toHaveLength(1);
+  });
+
+  test("HTML for optional files means that they are missing", async () => {
+    const { checkpoint } = await load({ "modules.json": html, "1_Dense/model.safetensors": html });
+    expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
+  });
+
+  test("a header that claims more than 512 MiB allocates nothing", async () => {
+    const header = new TextEncoder().encode(JSON.stringify({ weight: { data_offsets: [0, 2 ** 31] } }));
+    const claim = new Uint8Array(8 + header.length);
+    new DataView(claim.buffer).setBigUint64(0, BigInt(header.length), true);
+    claim.set(header, 8);
+    await expect(load({ "model.safetensors": ok(claim) })).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("2,147,483,") });
+  });
+
+  test.each(["../secret.json", "/etc/passwd", "a//b.json", "https://evil/x.json", "a\\b.json", "x.json?y"])("the name %s is not asked for", async (name) => {
+    await expect(load({}, {}, [[{ name, optional: true }]])).rejects.toMatchObject({ code: "CHECKPOINT_INVALID" });
+    expect(FakeServer.last!.requests).toEqual(["tabrank.json"]);
+  });
+});

@@ -1,0 +1,268 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ProgressMeter } from "../../src/page/progress-meter.js";
+import { ModelCache } from "../../src/storage/model-cache.js";
+import type { Progress } from "../../src/types.js";
+import { nextTask } from "../../src/worker/task.js";
+import { engineError, FakeEngine } from "../support/engine.js";
+import { FOLDER, load, type LoadSetup, messages, warnings } from "../support/load.js";
+import { type Answer, FakeServer, networkError, ok, pieces, safetensors } from "../support/server.js";
+import { type FakeCache, stubStorage } from "../support/storage.js";
+
+const WEIGHTS = safetensors(1000);
+const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[1,2,3]"), "model.safetensors": ok(WEIGHTS) };
+
+let storage: FakeCache;
+
+const serve = (files: Record<string, Answer | Answer[]> = {}) => new FakeServer({ ...FILES, ...files });
+const isCached = async (revision = "") => (await ModelCache.open({ url: FOLDER, revision })).isWhole();
+const refuse = async () => {
+  throw engineError("CHECKPOINT_INVALID", "tensor missing");
+};
+
+beforeEach(() => {
+  storage = stubStorage();
+  vi.stubGlobal("navigator", {});
+});
+afterEach(() => vi.unstubAllGlobals());
+
+describe("the second load", () => {
+  test("makes no request, absent files included, and gives the same bytes", async () => {
+    serve();
+    await load();
+    const offline = new FakeServer({});
+    await load({
+      load: async (checkpoint) => {
+        expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
+        expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
+        return new FakeEngine();
+      },
+    });
+    expect(offline.requests).toEqual([]);
+    expect(messages.flatMap((message) => (message.type === "progress" ? message.progress.fromCache : [])).at(-1)).toBe(true);
+  });
+
+  test("of another revision, or with reload, asks the server", async () => {
+    serve();
+    await load();
+    const server = serve();
+    await load({ revision: "2" });
+    expect(server.requests).toHaveLength(6);
+    await load({ cache: "reload" });
+    expect(server.requests).toHaveLength(12);
+    expect(server.inits.at(-1)!.cache).toBe("reload");
+    expect([await isCached(), await isCached("2"), await isCached("3")]).toEqual([true, true, false]);
+  });
+
+  test.each([
+    ["a flipped bit", (bytes: Uint8Array) => bytes.fill(8, 20, 21)],
+    ["a cut", (bytes: Uint8Array) => bytes.slice(0, 30)],
+    ["zeros at the end", (bytes: Uint8Array) => bytes.fill(0, 200)],
+    ["nothing left", () => new Uint8Array()],
+  ])("with %s in a stored file fetches that file alone, once", async (_, damage) => {
+    serve();
+    await load();
+    const entry = storage.of("model.safetensors");
+    entry.bytes = damage(entry.bytes) as Uint8Array<ArrayBuffer>;
+    const server = serve();
+    await load();
+    expect(server.requests).toEqual(["model.safetensors"]);
+    await load();
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("offline with a damaged file says so, and keeps the others", async () => {
+    serve();
+    await load();
+    storage.of("config.json").bytes = new Uint8Array();
+    vi.stubGlobal("navigator", { onLine: false });
+    const server = serve({ "config.json": networkError });
+    await expect(load()).rejects.toMatchObject({ code: "OFFLINE_NOT_CACHED", message: expect.stringContaining("config.json in this browser's storage was damaged") });
+    expect(await isCached()).toBe(false);
+    vi.stubGlobal("navigator", {});
+    serve();
+    await load();
+    expect(server.requests).toEqual(["config.json"]);
+    expect(await isCached()).toBe(true);
+  });
+});
+
+describe("storage", () => {
+  test("holds nothing of a checkpoint that the engine refuses", async () => {
+    serve();
+    await expect(load({ load: refuse })).rejects.toThrow("tensor missing");
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("holds nothing of a load that failed half way", async () => {
+    serve({ "model.safetensors": ok("<!doctype html>") });
+    await expect(load()).rejects.toMatchObject({ code: "INTEGRITY_FAILED" });
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("loses a model that was accepted once and is refused now", async () => {
+    serve();
+    await load();
+    await expect(load({ load: refuse })).rejects.toThrow();
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("written by a worker that died is for its successor alone", async () => {
+    serve();
+    const trap = async () => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    await expect(load({ load: trap })).rejects.toThrow();
+    expect(await isCached()).toBe(false);
+    const server = serve();
+    await load({ resume: true });
+    expect(server.requests).toEqual([]);
+    expect(await isCached()).toBe(true);
+    await expect(load({ cache: "reload", load: trap })).rejects.toThrow();
+    await load();
+    expect(server.requests).toHaveLength(12);
+  });
+
+  test("keeps what a device was judged with", async () => {
+    serve();
+    const reject = async () => {
+      throw engineError("DEVICE_REJECTED", "wrong numbers");
+    };
+    await expect(load({ load: reject })).rejects.toThrow();
+    expect(await isCached()).toBe(true);
+  });
+
+  test("that is full gives one warning with figures before the load ends; it goes on and nothing stays behind", async () => {
+    serve();
+    const estimate = () => new Promise((resolve) => setTimeout(() => resolve({ usage: 90e6, quota: 100e6 }), 20));
+    vi.stubGlobal("navigator", { storage: { estimate } });
+    storage.refuse = (url) => url.includes("model.safetensors");
+    await load();
+    expect(warnings()).toEqual([{ code: "CACHE_UNAVAILABLE", message: expect.stringMatching(/QuotaExceededError; 90 of 100 MB/) }]);
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("that is denied gives one warning; the load goes on", async () => {
+    serve();
+    vi.stubGlobal("caches", { open: () => Promise.reject(new DOMException("no", "SecurityError")) });
+    await load();
+    expect(warnings()).toHaveLength(1);
+  });
+
+  test("is left alone with cache off", async () => {
+    serve();
+    await load({ cache: "off" });
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("of one model is deleted without touching another below its folder", async () => {
+    serve({ "small/config.json": ok("{}"), "small/tokenizer.json": ok("[]"), "small/model.safetensors": ok(WEIGHTS) });
+    await load();
+    await load({ url: `${FOLDER}small/` });
+    const cache = await ModelCache.open({ url: FOLDER, revision: "" });
+    expect([await cache.discard(), await cache.discard()]).toEqual([true, false]);
+    expect(await (await ModelCache.open({ url: `${FOLDER}small/`, revision: "" })).isWhole()).toBe(true);
+  });
+});
+
+test("of two tabs one downloads, and the other reads what it stored", async () => {
+  const locks = new Map<string, Promise<unknown>>();
+  const request = (name: string, task: () => Promise<unknown>) => {
+    const run = (locks.get(name) ?? Promise.resolve()).then(task);
+    locks.set(name, run);
+    return run;
+  };
+  vi.stubGlobal("navigator", { locks: { request } });
+  const server = serve();
+  await Promise.all([load(), load(), load()]);
+  expect(server.requests).toHaveLength(6);
+});
+
+test("WebGPU asked for where there is none fails before anything is downloaded", async () => {
+  const server = serve();
+  await expect(load({ device: "webgpu" })).rejects.toMatchObject({ code: "WEBGPU_UNAVAILABLE", message: expect.stringContaining("no WebGPU") });
+  expect(server.requests).toEqual([]);
+});
+
+test("in auto the engine is told why WebGPU is left out", async () => {
+  serve();
+  const seen: unknown[] = [];
+  await load({ device: "auto", load: async (_, options) => (seen.push(options), new FakeEngine()) });
+  expect(seen).toEqual([{ device: "auto", gpuUnavailable: expect.stringContaining("no WebGPU") }]);
+  expect(messages.some(({ type }) => type === "trying-webgpu")).toBe(false);
+});
+
+describe("progress", () => {
+  const PHASES = ["compile", "download", "load", "check", "ready"];
+  type Stamped = Progress & { at: number };
+  const fault = fc.constantFrom("none", "break", "death");
+
+  afterEach(() => vi.useRealTimers());
+
+  test("keeps its promises however the bytes come, and when a worker has to start over", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fault, async (parts, kind) => {
+        storage.entries.clear();
+        const events = await eventsOf(cut(WEIGHTS, parts), kind);
+        checkContract(events);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  async function eventsOf(parts: Uint8Array[], kind: string): Promise<Stamped[]> {
+    const broken = pieces([...parts.slice(0, -1), new TypeError("network error")]);
+    serve({ "model.safetensors": kind === "break" ? [broken, pieces(parts)] : pieces(parts) });
+    const events: Stamped[] = [];
+    const meter = new ProgressMeter((progress) => events.push({ ...progress, at: performance.now() }));
+    if (kind === "death") {
+      const die: LoadSetup["load"] = async (_checkpoint, _options, hooks) => {
+        hooks.stage?.("load");
+        throw new WebAssembly.RuntimeError("unreachable");
+      };
+      await settled(load({ load: die, meter })).catch(() => {});
+      storage.of("config.json").bytes = new Uint8Array();
+    }
+    await settled(load({ resume: kind === "death", meter }));
+    meter.ready();
+    return events;
+  }
+
+  /** Time flies, but not past what takes real time, as hashing does. */
+  async function settled(loading: Promise<unknown>): Promise<void> {
+    let open = true;
+    const end = () => (open = false);
+    loading.then(end, end);
+    while (open) {
+      await vi.advanceTimersByTimeAsync(20);
+      await nextTask();
+    }
+    await loading;
+  }
+
+  function checkContract(events: Stamped[]): void {
+    const last = events.at(-1)!;
+    expect(last).toMatchObject({ phase: "ready", progress: 1, loaded: last.total, total: 2 + 7 + WEIGHTS.length });
+    expect(events.filter(({ progress }) => progress === 1)).toHaveLength(1);
+    for (const [index, after] of events.slice(1).entries()) {
+      const before = events[index]!;
+      expect(after.loaded).toBeGreaterThanOrEqual(before.loaded);
+      expect(after.progress).toBeGreaterThanOrEqual(before.progress);
+      expect(before.total === 0 || after.total === before.total).toBe(true);
+      expect(PHASES.indexOf(after.phase)).toBeGreaterThanOrEqual(PHASES.indexOf(before.phase));
+    }
+    for (const { at } of events) expect(events.filter((event) => event.at >= at && event.at < at + 1000).length).toBeLessThanOrEqual(20);
+  }
+});
+
+function cut(bytes: Uint8Array, sizes: number[]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0, part = 0; start < bytes.length; part++) {
+    const end = start + sizes[part % sizes.length]!;
+    parts.push(bytes.subarray(start, end));
+    start = end;
+  }
+  return parts;
+}

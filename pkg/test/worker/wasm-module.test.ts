@@ -1,0 +1,48 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { compileModule } from "../../src/worker/wasm-module.js";
+import { FakeServer, html, networkError, ok, status } from "../support/server.js";
+
+const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const TYPED = { "content-type": "application/wasm" };
+const ADDRESS = "https://host/model/tabrank.wasm";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test.each([
+  ["of the right type", ok(WASM, TYPED)],
+  ["of another type", ok(WASM, { "content-type": "application/octet-stream" })],
+])("a module %s is compiled", async (_, answer) => {
+  new FakeServer({ "tabrank.wasm": answer });
+  expect(await compileModule(ADDRESS)).toBeInstanceOf(WebAssembly.Module);
+});
+
+test.each([
+  ["a page", html, { code: "INTEGRITY_FAILED", message: `${ADDRESS} holds a web page (HTML)` }],
+  ["text", ok("hello"), { code: "INTEGRITY_FAILED", message: `${ADDRESS} holds no WebAssembly module` }],
+  ["a page typed as wasm", ok("<!doctype html>", TYPED), { code: "INTEGRITY_FAILED", message: expect.stringContaining("no valid WebAssembly module") }],
+  ["404", status(404), { code: "HTTP_STATUS", details: { url: ADDRESS, status: 404 } }],
+])("%s in its place is an error that names the fix", async (_, answer, error) => {
+  new FakeServer({ "tabrank.wasm": answer });
+  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ ...error, hint: expect.stringContaining('optimizeDeps: { exclude: ["tabrank"] }') });
+});
+
+test.each([
+  "WebAssembly.compileStreaming(): Compiling or instantiating WebAssembly module violates the following Content Security policy directive because 'unsafe-eval' is not an allowed source",
+  "call to WebAssembly.compileStreaming() blocked by CSP",
+])("a refusal by the Content-Security-Policy is told as such", async (text) => {
+  new FakeServer({ "tabrank.wasm": ok(WASM, TYPED) });
+  vi.spyOn(WebAssembly, "compileStreaming").mockRejectedValue(new WebAssembly.CompileError(text));
+  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ code: "WASM_BLOCKED_BY_CSP", hint: expect.stringContaining("'wasm-unsafe-eval'") });
+});
+
+test("a network error is tried again", async () => {
+  vi.useFakeTimers();
+  new FakeServer({ "tabrank.wasm": [networkError, status(503), ok(WASM, TYPED)] });
+  const compiling = compileModule(ADDRESS);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(await compiling).toBeInstanceOf(WebAssembly.Module);
+});

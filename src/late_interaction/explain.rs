@@ -1,0 +1,133 @@
+//! Which document token did each query token match, and where does it stand in the text?
+//!
+//! MaxSim counts one document token for each query token: the most similar. The explanation shows
+//! just these, so their similarities add up to the score.
+
+use crate::text::token_batch::TokenSequence;
+use crate::text::tokenizer::Tokenizer;
+
+/// A token and its place in the text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenSpan {
+    pub id: u32,
+    /// As the vocabulary spells it, e.g. `##ing`.
+    pub token: String,
+    /// Byte range in the text; `None` for tokens that the text does not hold (`[CLS]`, markers, `[MASK]`).
+    pub range: Option<(usize, usize)>,
+}
+
+/// A query token and the document token that it matched best.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenMatch {
+    pub query: TokenSpan,
+    pub document: TokenSpan,
+    /// Dot product of the two embeddings, in [-1, 1].
+    pub similarity: f32,
+    /// Part of the score; all shares add up to 1, and to 0 where the score is 0.
+    pub share: f32,
+}
+
+/// Why a document has its score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The sum of the similarities.
+    pub score: f32,
+    /// One match a query embedding, in the query's order; none for a document without embeddings.
+    pub matches: Vec<TokenMatch>,
+}
+
+/// A text's tokens with the embeddings of those that yield one, `[embedded, dimension]`.
+#[derive(Clone, Copy)]
+pub struct EncodedText<'a> {
+    pub tokens: &'a TokenSequence,
+    pub embeddings: &'a [f32],
+}
+
+/// Explains one document's score. The first of equally similar tokens counts.
+pub fn explain(
+    query: EncodedText<'_>,
+    document: EncodedText<'_>,
+    dimension: usize,
+    tokenizer: &Tokenizer,
+) -> Explanation {
+    let document_rows: Vec<(usize, &[f32])> = rows(document, dimension).collect();
+    let best: Vec<(usize, usize, f32)> = rows(query, dimension)
+        .filter_map(|(position, row)| {
+            let (matched, similarity) = most_similar(row, &document_rows)?;
+            Some((position, matched, similarity))
+        })
+        .collect();
+    let score: f32 = best.iter().map(|(_, _, similarity)| similarity).sum();
+    let matches = best
+        .into_iter()
+        .map(|(position, matched, similarity)| TokenMatch {
+            query: span(query.tokens, position, tokenizer),
+            document: span(document.tokens, matched, tokenizer),
+            similarity,
+            share: if score == 0.0 { 0.0 } else { similarity / score },
+        })
+        .collect();
+    Explanation { score, matches }
+}
+
+/// Token positions with their embeddings.
+fn rows(text: EncodedText<'_>, dimension: usize) -> impl Iterator<Item = (usize, &[f32])> {
+    text.tokens.embedded().zip(text.embeddings.chunks_exact(dimension))
+}
+
+fn most_similar(query: &[f32], document: &[(usize, &[f32])]) -> Option<(usize, f32)> {
+    let mut best: Option<(usize, f32)> = None;
+    for &(position, row) in document {
+        let similarity: f32 = query.iter().zip(row).map(|(a, b)| a * b).sum();
+        if best.is_none_or(|(_, most)| similarity > most) {
+            best = Some((position, similarity));
+        }
+    }
+    best
+}
+
+fn span(tokens: &TokenSequence, position: usize, tokenizer: &Tokenizer) -> TokenSpan {
+    let id = tokens.ids[position];
+    TokenSpan { id, token: tokenizer.token(id), range: tokens.offsets[position] }
+}
+
+/// Turns byte offsets of one text into offsets in UTF-16 units, JavaScript's.
+pub struct Utf16Offsets {
+    /// For each byte, the UTF-16 units before it; one entry more for the end.
+    units: Vec<u32>,
+}
+
+impl Utf16Offsets {
+    /// Reads the text once.
+    pub fn new(text: &str) -> Self {
+        let mut units = vec![0; text.len() + 1];
+        let mut total = 0;
+        for (start, character) in text.char_indices() {
+            units[start..start + character.len_utf8()].fill(total);
+            total += character.len_utf16() as u32;
+        }
+        units[text.len()] = total;
+        Self { units }
+    }
+
+    /// UTF-16 units before a byte offset. Offsets beyond the text give its length.
+    pub fn at(&self, byte: usize) -> u32 {
+        self.units[byte.min(self.units.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Utf16Offsets;
+
+    #[test]
+    fn utf16_offsets_count_as_javascript_does() {
+        let text = "aé漢👩‍🔬z";
+        let offsets = Utf16Offsets::new(text);
+        for (byte, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            let expected = text[..byte].encode_utf16().count() as u32;
+            assert_eq!(offsets.at(byte), expected, "at byte {byte}");
+        }
+        assert_eq!(offsets.at(1_000), offsets.at(text.len()));
+    }
+}

@@ -1,0 +1,169 @@
+//! Are a bundle's tensors those that its configuration calls for, stored as the format says?
+
+use std::collections::BTreeSet;
+
+use super::tensors::{
+    Data::{F16, F32, I8, U8},
+    Tensor, Tensors, invalid,
+};
+use crate::error::{Error, Result};
+use crate::model::quantize::{BLOCK, Dtype, PRODUCT_CODE, TABLE_CODE};
+
+/// Most names that an error lists.
+const MAX_NAMES: usize = 10;
+
+/// What a tensor is for, which decides how it may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TensorKind {
+    /// A matrix whose rows are looked up.
+    Table,
+    /// A matrix that is multiplied.
+    Product,
+    /// A large table that is added as it is: F16, or F32 in a bundle of f32.
+    Half,
+    /// All else, always F32.
+    Plain,
+}
+
+/// A tensor that a configuration calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub kind: TensorKind,
+}
+
+impl Tensors {
+    /// Holds the tensors against what a configuration calls for.
+    ///
+    /// # Errors
+    /// [`Error::BundleTensors`], [`Error::TensorShape`], [`Error::BundleTensor`].
+    pub(crate) fn check(&self, specs: &[TensorSpec], dtype: Dtype) -> Result<()> {
+        let mut extra: BTreeSet<&str> = self.iter().map(|(name, _)| name.as_str()).collect();
+        let mut missing = Vec::new();
+        for spec in specs {
+            let Some(tensor) = self.get(&spec.name) else {
+                missing.push(spec.name.clone());
+                continue;
+            };
+            extra.remove(spec.name.as_str());
+            for companion in companions(spec, tensor, dtype)? {
+                let name = format!("{}.{}", spec.name, companion.suffix);
+                match self.get(&name) {
+                    Some(found) => companion.check(&name, found)?,
+                    None if companion.optional => {}
+                    None => missing.push(name.clone()),
+                }
+                extra.remove(name.as_str());
+            }
+        }
+        if missing.is_empty() && extra.is_empty() {
+            return Ok(());
+        }
+        missing.truncate(MAX_NAMES);
+        let extra = extra.into_iter().take(MAX_NAMES).map(str::to_owned).collect();
+        Err(Error::BundleTensors { missing, extra })
+    }
+}
+
+/// A tensor that belongs to a quantized matrix.
+struct Companion {
+    suffix: &'static str,
+    shape: Vec<usize>,
+    half: bool,
+    optional: bool,
+    /// Whether a negative value is an error.
+    positive: bool,
+}
+
+impl Companion {
+    fn check(&self, name: &str, tensor: &Tensor) -> Result<()> {
+        expect_shape(name, &self.shape, &tensor.shape)?;
+        match (&tensor.data, self.half) {
+            (F16(_), true) => Ok(()),
+            (F32(values), false) if !self.positive || values.iter().all(|&v| v >= 0.0) => Ok(()),
+            (F32(_), false) => Err(invalid(name, "holds a negative value")),
+            (other, _) => Err(invalid(name, &format!("has type {}", other.name()))),
+        }
+    }
+}
+
+/// Checks a tensor and says what must stand beside it.
+fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Companion>> {
+    let stored = match (&tensor.data, spec.kind) {
+        (F32(_), TensorKind::Plain) => Some(Dtype::F32),
+        (F16(_), TensorKind::Half) => Some(Dtype::F16),
+        (F32(_), TensorKind::Half) => Some(Dtype::F32),
+        (_, TensorKind::Plain | TensorKind::Half) => None,
+        (F32(_), _) => Some(Dtype::F32),
+        (F16(_), _) => Some(Dtype::F16),
+        (I8(_), _) => Some(Dtype::Q8),
+        (U8(_), _) => Some(Dtype::Q4),
+    };
+    let stored = stored.filter(|&stored| {
+        matches!(spec.kind, TensorKind::Plain | TensorKind::Half)
+            || stored == dtype
+            || (stored, dtype) == (Dtype::Q8, Dtype::Q4)
+    });
+    let stored = stored.ok_or_else(|| {
+        let reason = format!("has type {} in a bundle of {}", tensor.dtype(), dtype.name());
+        invalid(&spec.name, &reason)
+    })?;
+    if stored == Dtype::Q4 {
+        if !spec.shape[1].is_multiple_of(BLOCK) {
+            return Err(invalid(&spec.name, &format!("is q4 with {} columns", spec.shape[1])));
+        }
+        expect_shape(&spec.name, &[spec.shape[0], spec.shape[1] / 2], &tensor.shape)?;
+    } else {
+        expect_shape(&spec.name, &spec.shape, &tensor.shape)?;
+    }
+    check_codes(spec, tensor)?;
+    Ok(match stored {
+        Dtype::F32 | Dtype::F16 => Vec::new(),
+        Dtype::Q8 | Dtype::Q4 => quantized(spec, stored),
+    })
+}
+
+fn quantized(spec: &TensorSpec, stored: Dtype) -> Vec<Companion> {
+    let (rows, columns) = (spec.shape[0], spec.shape[1]);
+    let half = stored == Dtype::Q4;
+    let shape = if half { vec![rows, columns / BLOCK] } else { vec![rows] };
+    let mut companions =
+        vec![Companion { suffix: "scale", shape, half, optional: false, positive: !half }];
+    if spec.kind == TensorKind::Product {
+        companions.push(Companion {
+            suffix: "equalizer",
+            shape: vec![columns],
+            half: false,
+            optional: true,
+            positive: true,
+        });
+    }
+    companions
+}
+
+/// Codes out of range would overflow the sums of a product.
+fn check_codes(spec: &TensorSpec, tensor: &Tensor) -> Result<()> {
+    let I8(codes) = &tensor.data else {
+        return Ok(());
+    };
+    let limit = match spec.kind {
+        TensorKind::Product => PRODUCT_CODE,
+        TensorKind::Table | TensorKind::Half | TensorKind::Plain => TABLE_CODE,
+    };
+    match codes.iter().all(|code| code.unsigned_abs() <= limit.unsigned_abs()) {
+        true => Ok(()),
+        false => Err(invalid(&spec.name, &format!("holds a code beyond ±{limit}"))),
+    }
+}
+
+fn expect_shape(name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(Error::TensorShape {
+            name: name.to_owned(),
+            expected: expected.to_vec(),
+            found: found.to_vec(),
+        }),
+    }
+}

@@ -1,0 +1,208 @@
+//! `tabrank.json`: what the bundle is and which files it has.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{MAX_SHARD, json};
+use crate::error::{Error, Result};
+use crate::model::quantize::Dtype;
+
+const FORMAT: &str = "tabrank-bundle";
+/// The version that is written.
+const VERSION: &str = "1.0";
+/// The major version that is read.
+const MAJOR: &str = "1";
+/// Largest manifest, in bytes.
+const MAX_MANIFEST: usize = 1 << 20;
+
+/// Where a checkpoint came from, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// E.g. `sentence-transformers/all-MiniLM-L6-v2`.
+    pub repository: Option<String>,
+    /// A commit.
+    pub revision: Option<String>,
+    /// An SPDX identifier or a name.
+    pub license: Option<String>,
+}
+
+/// What a file must be, to the byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Integrity {
+    pub bytes: u64,
+    /// 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A file that the manifest lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    pub name: String,
+    pub integrity: Integrity,
+}
+
+/// A bundle's manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Version of the format.
+    pub version: String,
+    /// The type that the matrices are stored in.
+    pub dtype: Dtype,
+    pub source: Source,
+    /// The checkpoint's own files.
+    pub files: Vec<FileEntry>,
+    /// The shards.
+    pub weights: Vec<FileEntry>,
+}
+
+impl Manifest {
+    /// A manifest of the version that is written.
+    pub(super) fn new(
+        dtype: Dtype,
+        source: Source,
+        files: Vec<FileEntry>,
+        weights: Vec<FileEntry>,
+    ) -> Self {
+        Self { version: VERSION.to_owned(), dtype, source, files, weights }
+    }
+
+    /// Files and shards.
+    pub fn entries(&self) -> impl Iterator<Item = &FileEntry> {
+        self.files.iter().chain(&self.weights)
+    }
+
+    /// Reads a manifest; whether names lie below the folder is the caller's to check.
+    ///
+    /// # Errors
+    /// [`Error::BundleVersion`], [`Error::BundleManifest`] with the field.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_MANIFEST {
+            let size = bytes.len();
+            return Err(invalid(
+                "",
+                &format!("has {size} bytes; at most {MAX_MANIFEST} are taken"),
+            ));
+        }
+        let Value::Object(map) = json::parse(bytes).map_err(|reason| invalid("", &reason))? else {
+            return Err(invalid("", "is not an object"));
+        };
+        if string(&map, "", "format")? != FORMAT {
+            return Err(invalid("format", &format!("is not {FORMAT:?}")));
+        }
+        let version = version(string(&map, "", "version")?)?;
+        let dtype = Dtype::from_name(string(&map, "", "dtype")?)
+            .ok_or_else(|| invalid("dtype", "is none of f32, f16, q8 and q4"))?;
+        let manifest = Self {
+            version,
+            dtype,
+            source: source(&map)?,
+            files: entries(&map, "files", u64::MAX)?,
+            weights: entries(&map, "weights", MAX_SHARD as u64)?,
+        };
+        manifest.check_names()?;
+        Ok(manifest)
+    }
+
+    /// The bytes of `tabrank.json`.
+    pub(super) fn write(&self) -> Vec<u8> {
+        let list = |entries: &[FileEntry]| -> Vec<Value> {
+            let entry = |e: &FileEntry| json!({"name": e.name, "bytes": e.integrity.bytes, "sha256": e.integrity.sha256});
+            entries.iter().map(entry).collect()
+        };
+        let manifest = json!({
+            "format": FORMAT,
+            "version": self.version,
+            "dtype": self.dtype.name(),
+            "source": {
+                "repository": self.source.repository,
+                "revision": self.source.revision,
+                "license": self.source.license,
+            },
+            "files": list(&self.files),
+            "weights": list(&self.weights),
+        });
+        format!("{manifest:#}\n").into_bytes()
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let mut seen = HashSet::from([super::MANIFEST]);
+        for (field, entries) in [("files", &self.files), ("weights", &self.weights)] {
+            for (index, entry) in entries.iter().enumerate() {
+                let field = format!("{field}[{index}].name");
+                if !seen.insert(&entry.name) {
+                    return Err(invalid(&field, &format!("{:?} is there twice", entry.name)));
+                }
+                if entry.name.ends_with(".safetensors") != std::ptr::eq(entries, &self.weights) {
+                    return Err(invalid(&field, &format!("{:?} is in the wrong list", entry.name)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Any minor version of the major one.
+fn version(version: &str) -> Result<String> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    match version.split_once('.') {
+        Some((MAJOR, minor)) if digits(minor) => Ok(version.to_owned()),
+        Some((major, minor)) if digits(major) && digits(minor) => {
+            Err(Error::BundleVersion { found: version.chars().take(20).collect() })
+        }
+        _ => Err(invalid("version", "is not of the form \"1.0\"")),
+    }
+}
+
+fn source(map: &Map<String, Value>) -> Result<Source> {
+    let source = match map.get("source") {
+        None | Some(Value::Null) => return Ok(Source::default()),
+        Some(Value::Object(source)) => source,
+        Some(_) => return Err(invalid("source", "is not an object")),
+    };
+    let field = |name: &str| match source.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => string(source, "source.", name).map(|text| Some(text.to_owned())),
+    };
+    Ok(Source {
+        repository: field("repository")?,
+        revision: field("revision")?,
+        license: field("license")?,
+    })
+}
+
+fn entries(map: &Map<String, Value>, field: &str, limit: u64) -> Result<Vec<FileEntry>> {
+    let Some(Value::Array(list)) = map.get(field) else {
+        return Err(invalid(field, "is not a list"));
+    };
+    let entry = |(index, value): (usize, &Value)| {
+        let path = format!("{field}[{index}].");
+        let Value::Object(map) = value else {
+            return Err(invalid(&format!("{field}[{index}]"), "is not an object"));
+        };
+        let bytes = map.get("bytes").and_then(Value::as_u64).filter(|&bytes| bytes <= limit);
+        let bytes = bytes.ok_or_else(|| {
+            invalid(&format!("{path}bytes"), &format!("is not a whole number up to {limit}"))
+        })?;
+        let sha256 = string(map, &path, "sha256")?.to_owned();
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if sha256.len() != 64 || !sha256.bytes().all(digit) {
+            return Err(invalid(&format!("{path}sha256"), "is not 64 lower-case hex digits"));
+        }
+        let name = string(map, &path, "name")?.to_owned();
+        Ok(FileEntry { name, integrity: Integrity { bytes, sha256 } })
+    };
+    list.iter().enumerate().map(entry).collect()
+}
+
+fn string<'a>(map: &'a Map<String, Value>, path: &str, field: &str) -> Result<&'a str> {
+    map.get(field)
+        .and_then(Value::as_str)
+        .ok_or_else(|| invalid(&format!("{path}{field}"), "is not a string"))
+}
+
+/// An empty `field` stands for the whole file.
+fn invalid(field: &str, reason: &str) -> Error {
+    let field = if field.is_empty() { "the manifest" } else { field };
+    Error::BundleManifest { field: field.to_owned(), reason: reason.to_owned() }
+}

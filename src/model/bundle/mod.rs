@@ -1,0 +1,162 @@
+//! What is in a converted model? The bundle: a checkpoint with its weights stored smaller and every file hashed.
+//!
+//! A bundle is a folder, or the same paths below a URL:
+//!
+//! ```text
+//! tabrank.json                              the manifest; its presence makes a folder a bundle
+//! config.json, tokenizer.json, ...          the checkpoint's own files, byte for byte, under their own names
+//! weights-00001-of-00002.safetensors, ...   the weights, in shards of at most 16 MiB
+//! ```
+//!
+//! # The manifest
+//!
+//! UTF-8 JSON, at most 1 MiB, nested at most 32 deep, no key twice in an object. Fields that are not named here are
+//! ignored.
+//!
+//! ```text
+//! format    "tabrank-bundle"
+//! version   "1.0": major and minor, decimal. A reader refuses another major version and takes any minor one.
+//! dtype     "f32", "f16", "q8" or "q4": the type that the matrices are stored in
+//! source    { repository, revision, license }: where the checkpoint came from, each a string or null
+//! files     [ { name, bytes, sha256 } ]: every file but the manifest and the weights
+//! weights   [ { name, bytes, sha256 } ]: the shards; their order means nothing
+//! ```
+//!
+//! `name` is a path below the folder, with `/`, of ASCII letters, digits, `.`, `_` and `-`, no part empty, `.` or `..`;
+//! no name stands twice. Names of shards end in `.safetensors`, the others do not. `bytes` is the file's size. `sha256`
+//! is its SHA-256 in 64 lower-case hexadecimal digits.
+//!
+//! # The weights
+//!
+//! Each shard is a safetensors file: 8 bytes with the length of the header (little-endian), the header (JSON: of each
+//! tensor its type, shape and place), the tensors' bytes (little-endian, row-major, without gaps). Tensors have rank 1
+//! or 2.
+//!
+//! Names are the checkpoint's, without a prefix such as `bert.`, with LayerNorms named `weight` and `bias`. A Dense
+//! module's stand behind its folder: `1_Dense/linear.weight`. Stanford's projection is `linear.weight`. There are no
+//! others than those the configuration calls for.
+//!
+//! A matrix `X` `[rows, columns]` is the vocabulary table or a weight that is multiplied. It is stored as
+//!
+//! ```text
+//! f32   X  F32 [rows, columns]
+//! f16   X  F16 [rows, columns]
+//! q8    X  I8  [rows, columns]       X.scale F32 [rows]                 X.equalizer F32 [columns], if it has one
+//! q4    X  U8  [rows, columns / 2]   X.scale F16 [rows, columns / 32]   X.equalizer F32 [columns], if it has one
+//! ```
+//!
+//! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half. Codes of q8 lie
+//! within ±127 in the table and within ±63 elsewhere; scales are finite, those of q8 not negative. The table has no
+//! equalizer. In a q4 bundle, matrices whose columns are no multiple of 32 are q8, and so are projections. All other
+//! tensors are F32; the position table is F16 but in a bundle of f32.
+//!
+//! A tensor that does not fit a shard is cut between rows: the part with rows 10 to 19 of `X` is named `X[10:20]`. Parts
+//! follow each other without gap from row 0; they may lie in any shards.
+
+mod check;
+mod json;
+mod manifest;
+mod shard;
+mod tensors;
+mod writer;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+pub use check::{TensorKind, TensorSpec};
+pub use manifest::{FileEntry, Integrity, Manifest, Source};
+pub(crate) use tensors::{Tensor, Tensors, store};
+
+pub use writer::BundleFiles;
+pub(crate) use writer::BundleWriter;
+
+use crate::error::{Error, Result};
+
+/// Name of the manifest.
+pub const MANIFEST: &str = "tabrank.json";
+/// Largest shard, in bytes: what is fetched again after an interruption.
+pub const MAX_SHARD: usize = 16 << 20;
+
+/// An opened bundle: its manifest, and the tensors of the shards so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundle {
+    pub(crate) manifest: Manifest,
+    /// Shards whose tensors are in `tensors`.
+    read: BTreeSet<String>,
+    /// Loading takes tensors out one by one, from shared references to the checkpoint.
+    pub(crate) tensors: RefCell<Tensors>,
+}
+
+impl Bundle {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`Error::BundleManifest`], [`Error::BundleVersion`].
+    pub(crate) fn open(bytes: &[u8]) -> Result<Self> {
+        Ok(Self {
+            manifest: Manifest::parse(bytes)?,
+            read: BTreeSet::new(),
+            tensors: RefCell::default(),
+        })
+    }
+
+    /// Whether `name` is a shard.
+    pub(crate) fn is_shard(&self, name: &str) -> bool {
+        self.manifest.weights.iter().any(|entry| entry.name == name)
+    }
+
+    /// Whether the tensors of this shard are there.
+    pub(crate) fn has_read(&self, name: &str) -> bool {
+        self.read.contains(name)
+    }
+
+    /// Holds a file against the manifest.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`]; [`Error::BundleManifest`] for a file that is not listed.
+    pub(crate) fn verify(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let listed = self.manifest.entries().find(|entry| entry.name == name);
+        let listed = listed.ok_or_else(|| Error::BundleManifest {
+            field: "files".to_owned(),
+            reason: format!("does not list {name:?}"),
+        })?;
+        let differs = |expected: String, found: String| {
+            Err(Error::Integrity { file: name.to_owned(), expected, found })
+        };
+        let size = bytes.len() as u64;
+        if size != listed.integrity.bytes {
+            return differs(format!("{} bytes", listed.integrity.bytes), format!("{size} bytes"));
+        }
+        let hash = sha256(bytes);
+        match hash == listed.integrity.sha256 {
+            true => Ok(()),
+            false => {
+                differs(format!("sha256 {}", listed.integrity.sha256), format!("sha256 {hash}"))
+            }
+        }
+    }
+
+    /// Takes the tensors of a verified shard.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSafetensors`], [`Error::BundleTensor`].
+    pub(crate) fn insert_shard(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        if !self.read.insert(name.to_owned()) {
+            // The hash says that these are the same bytes again.
+            return Ok(());
+        }
+        let tensors = self.tensors.get_mut();
+        shard::read(name, bytes, tensors)?;
+        match self.read.len() == self.manifest.weights.len() {
+            true => tensors.join_parts(),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,95 @@
+//! Packs tensors into shards and writes the manifest.
+
+use super::tensors::{Tensor, part_name};
+use super::{FileEntry, Integrity, MANIFEST, MAX_SHARD, Manifest, Source, sha256, shard};
+use crate::model::quantize::Dtype;
+
+/// Bytes of a header beside the names: the braces, and of each tensor its type, shape and place.
+const HEADER: usize = 64;
+const HEADER_ENTRY: usize = 160;
+
+/// The files of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleFiles {
+    /// Name and bytes: the manifest, the checkpoint's files by name, the shards in order.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// Gathers a bundle. The same calls make the same bytes.
+#[derive(Default)]
+pub(crate) struct BundleWriter {
+    files: Vec<(String, Vec<u8>)>,
+    shards: Vec<Vec<u8>>,
+    /// Tensors of the shard that is being filled.
+    pending: Vec<(String, Tensor)>,
+    /// Size that `pending` comes to at most.
+    size: usize,
+}
+
+impl BundleWriter {
+    /// Adds a file of the checkpoint.
+    pub(crate) fn file(&mut self, name: &str, bytes: Vec<u8>) {
+        self.files.push((name.to_owned(), bytes));
+    }
+
+    /// Adds a tensor, in parts if it does not fit one shard.
+    pub(crate) fn tensor(&mut self, name: &str, tensor: Tensor) {
+        let room = MAX_SHARD - HEADER - entry(name);
+        if tensor.byte_len() <= room {
+            return self.push(name.to_owned(), tensor);
+        }
+        let width: usize = tensor.shape[1..].iter().product();
+        // At least a row: the widest that a configuration allows takes 64 KiB.
+        let most = (room / (width * tensor.data.size())).max(1);
+        let mut start = 0;
+        while start < tensor.shape[0] {
+            let end = (start + most).min(tensor.shape[0]);
+            let shape = [&[end - start], &tensor.shape[1..]].concat();
+            let data = tensor.data.part(start * width..end * width);
+            self.push(part_name(name, start, end), Tensor { shape, data });
+            start = end;
+        }
+    }
+
+    /// Names and hashes everything.
+    pub(crate) fn finish(mut self, dtype: Dtype, source: Source) -> BundleFiles {
+        self.close_shard();
+        let count = self.shards.len();
+        let name = |index| format!("weights-{:05}-of-{count:05}.safetensors", index + 1);
+        let shards = self.shards.into_iter().enumerate();
+        let weights: Vec<(String, Vec<u8>)> =
+            shards.map(|(index, bytes)| (name(index), bytes)).collect();
+        let list = |files: &[(String, Vec<u8>)]| files.iter().map(listed).collect();
+        let manifest = Manifest::new(dtype, source, list(&self.files), list(&weights)).write();
+        let mut files = vec![(MANIFEST.to_owned(), manifest)];
+        files.extend(self.files);
+        files.extend(weights);
+        BundleFiles { files }
+    }
+
+    fn push(&mut self, name: String, tensor: Tensor) {
+        let size = entry(&name) + tensor.byte_len();
+        if HEADER + self.size + size > MAX_SHARD {
+            self.close_shard();
+        }
+        self.size += size;
+        self.pending.push((name, tensor));
+    }
+
+    fn close_shard(&mut self) {
+        if !self.pending.is_empty() {
+            self.shards.push(shard::write(&std::mem::take(&mut self.pending)));
+            self.size = 0;
+        }
+    }
+}
+
+/// Most bytes that a tensor adds to a header; a part's name has up to 24 digits more.
+fn entry(name: &str) -> usize {
+    name.len() + HEADER_ENTRY
+}
+
+fn listed((name, bytes): &(String, Vec<u8>)) -> FileEntry {
+    let integrity = Integrity { bytes: bytes.len() as u64, sha256: sha256(bytes) };
+    FileEntry { name: name.clone(), integrity }
+}

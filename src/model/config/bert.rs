@@ -1,0 +1,78 @@
+//! `config.json` of a BERT backbone.
+
+use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
+use crate::error::Result;
+use crate::model::checkpoint::Fields;
+
+/// Fields of `transformers`' `BertConfig` that change numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BertConfig {
+    pub hidden_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    pub intermediate_size: usize,
+    pub vocab_size: usize,
+    pub max_position_embeddings: usize,
+    pub type_vocab_size: usize,
+    pub layer_norm_eps: f64,
+    pub hidden_act: Activation,
+}
+
+impl BertConfig {
+    /// # Errors
+    /// A field that is missing, out of range or asks for another architecture.
+    pub(crate) fn read(config: &Fields<'_>) -> Result<Self> {
+        refuse_variants(config)?;
+        let count = |field, limit| config.required(field, config.count(field, limit)?);
+        let bert = Self {
+            hidden_size: count("hidden_size", MAX_HIDDEN)?,
+            num_hidden_layers: count("num_hidden_layers", MAX_LAYERS)?,
+            num_attention_heads: count("num_attention_heads", MAX_HIDDEN)?,
+            intermediate_size: count("intermediate_size", 4 * MAX_HIDDEN)?,
+            vocab_size: count("vocab_size", MAX_VOCABULARY)?,
+            max_position_embeddings: count("max_position_embeddings", MAX_LENGTH)?,
+            type_vocab_size: count("type_vocab_size", 16)?,
+            layer_norm_eps: config.required("layer_norm_eps", config.float("layer_norm_eps")?)?,
+            hidden_act: hidden_act(config)?,
+        };
+        if !bert.hidden_size.is_multiple_of(bert.num_attention_heads) {
+            return Err(config.invalid(
+                "num_attention_heads",
+                &format!(
+                    "is {}; it must divide hidden_size {}",
+                    bert.num_attention_heads, bert.hidden_size
+                ),
+            ));
+        }
+        if !(bert.layer_norm_eps > 0.0 && bert.layer_norm_eps < 1.0) {
+            return Err(config.invalid("layer_norm_eps", "is not between 0 and 1"));
+        }
+        Ok(bert)
+    }
+}
+
+/// Settings under which the same weights compute something else.
+fn refuse_variants(config: &Fields<'_>) -> Result<()> {
+    for field in ["is_decoder", "add_cross_attention"] {
+        if config.bool(field)? == Some(true) {
+            return Err(config.unsupported(field, "true", "false is"));
+        }
+    }
+    match config.string("position_embedding_type")? {
+        None | Some("absolute") => Ok(()),
+        Some(other) => Err(config.unsupported("position_embedding_type", other, "absolute is")),
+    }
+}
+
+fn hidden_act(config: &Fields<'_>) -> Result<Activation> {
+    let name = config.string("hidden_act")?;
+    Ok(match config.required("hidden_act", name)? {
+        "gelu" => Activation::Gelu,
+        "relu" => Activation::Relu,
+        "silu" | "swish" => Activation::Silu,
+        "tanh" => Activation::Tanh,
+        other => {
+            return Err(config.unsupported("hidden_act", other, "gelu, relu, silu and tanh are"));
+        }
+    })
+}

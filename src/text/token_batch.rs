@@ -1,0 +1,56 @@
+//! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]) and a batch's ([`TokenBatch`]).
+
+/// The tokens of one text; all vectors have one entry a token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenSequence {
+    pub ids: Vec<u32>,
+    /// Who may be attended to. False for expansion tokens of checkpoints that do not attend to them.
+    pub attention_mask: Vec<bool>,
+    /// Who yields an embedding. False for skiplisted tokens.
+    pub embedding_mask: Vec<bool>,
+    /// Byte range in the text, `None` for tokens that the text does not hold (markers, `[CLS]`, `[MASK]`).
+    pub offsets: Vec<Option<(usize, usize)>>,
+    /// Whether the text had more tokens than the checkpoint's length takes.
+    pub truncated: bool,
+}
+
+impl TokenSequence {
+    /// Number of tokens that the encoder sees.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is nothing to encode.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Positions that yield an embedding, in order.
+    pub fn embedded(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).filter(|&position| self.embedding_mask[position])
+    }
+}
+
+/// Several sequences under each other, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenBatch {
+    /// Ids of all tokens, text after text.
+    pub ids: Vec<u32>,
+    /// For each of them whether it may be attended to.
+    pub attention_mask: Vec<bool>,
+    /// Tokens of each text.
+    pub lengths: Vec<usize>,
+}
+
+impl TokenBatch {
+    /// Puts `sequences` under each other.
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a TokenSequence>) -> Self {
+        let mut batch = Self { ids: Vec::new(), attention_mask: Vec::new(), lengths: Vec::new() };
+        for sequence in sequences {
+            batch.ids.extend_from_slice(&sequence.ids);
+            batch.attention_mask.extend_from_slice(&sequence.attention_mask);
+            batch.lengths.push(sequence.len());
+        }
+        batch
+    }
+}

@@ -1,0 +1,280 @@
+//! Which ids does this text become?
+//!
+//! The kind's prefix stands before the text, the text is cut to the kind's length less the special
+//! tokens, the special tokens go round it, and a query is filled up with the expansion token. Which
+//! tokens yield embeddings follows from expansion and skiplist.
+//!
+//! As in the references, a text that spells out a special token (`[SEP]`, a marker) gets that token.
+
+mod definition;
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result, Warning};
+use crate::model::checkpoint::CheckpointFiles;
+use crate::model::config::{LowerCase, ModelConfig, QueryExpansion};
+use crate::text::token_batch::TokenSequence;
+use crate::text_kind::TextKind;
+
+/// Largest text that is tokenized, in bytes. Only the first few hundred tokens are ever kept.
+const MAX_TEXT: usize = 4 << 20;
+
+/// A checkpoint's tokenizer with its two kinds of text.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    query: Side,
+    document: Side,
+    expansion: Option<Expansion>,
+    strip: bool,
+    lower_case: bool,
+}
+
+/// How one kind of text becomes tokens.
+struct Side {
+    prefix: String,
+    /// Most tokens of the text with its prefix, special tokens not counted.
+    content_length: usize,
+    /// Ids that yield no embedding.
+    skiplist: HashSet<u32>,
+}
+
+struct Expansion {
+    length: usize,
+    id: u32,
+    attend: bool,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer of a checkpoint; pushes a warning for settings that have no effect.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTokenizer`], [`Error::InvalidField`], [`Error::Unsupported`].
+    pub fn load(
+        files: &CheckpointFiles,
+        config: &ModelConfig,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self> {
+        let name = format!("{}tokenizer.json", files.transformer_path()?);
+        let bytes =
+            files.get(&name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
+        let inner = definition::build(bytes, config)?;
+        let text = &config.text;
+        let skiplist = skiplist(&inner, &text.skiplist_words, warnings);
+        let special = added_tokens(&inner);
+        let side = |prefix: &str, field: &str, length: usize, skips: bool| {
+            Ok(Side {
+                prefix: prefix.to_owned(),
+                content_length: content_length(field, length, special)?,
+                skiplist: if skips { skiplist.clone() } else { HashSet::new() },
+            })
+        };
+        Ok(Self {
+            query: side(
+                &text.query_prefix,
+                "query_length",
+                text.query_length,
+                text.skiplist_queries,
+            )?,
+            document: side(
+                &text.document_prefix,
+                "document_length",
+                text.document_length,
+                text.skiplist_documents,
+            )?,
+            expansion: text
+                .query_expansion
+                .as_ref()
+                .map(|expansion| Expansion::resolve(&inner, config, expansion))
+                .transpose()?,
+            inner,
+            strip: text.strip,
+            lower_case: text.lower_case == LowerCase::Text,
+        })
+    }
+
+    /// Tokenizes one text. `index` is its place in the caller's list, for errors.
+    ///
+    /// # Errors
+    /// [`Error::TextTooLarge`], [`Error::Tokenize`].
+    pub fn tokenize(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
+        if text.len() > MAX_TEXT {
+            return Err(Error::TextTooLarge { kind, index, bytes: text.len(), limit: MAX_TEXT });
+        }
+        let side = match kind {
+            TextKind::Query => &self.query,
+            TextKind::Document => &self.document,
+        };
+        let mut sequence = self.real_tokens(side, text).map_err(|error| Error::Tokenize {
+            kind,
+            index,
+            reason: error.to_string(),
+        })?;
+        if let (TextKind::Query, Some(expansion)) = (kind, &self.expansion) {
+            expansion.fill(&mut sequence);
+        }
+        for (id, embeds) in sequence.ids.iter().zip(&mut sequence.embedding_mask) {
+            *embeds &= !side.skiplist.contains(id);
+        }
+        Ok(sequence)
+    }
+
+    /// The token of an id, as the vocabulary spells it.
+    pub fn token(&self, id: u32) -> String {
+        self.inner.id_to_token(id).unwrap_or_default()
+    }
+
+    /// Ids of the special tokens.
+    pub(crate) fn special_ids(&self) -> HashSet<u32> {
+        let added = self.inner.get_added_tokens_decoder();
+        added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
+    }
+
+    /// Ids of the special tokens that go before and behind every text.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTokenizer`].
+    pub(crate) fn frame(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let framed = self.inner.encode("a", true).map_err(|error| invalid(error.to_string()))?;
+        let inserted = framed.get_special_tokens_mask();
+        let before = inserted.iter().take_while(|&&flag| flag == 1).count();
+        let after = inserted.iter().rev().take_while(|&&flag| flag == 1).count();
+        let ids = framed.get_ids();
+        let end = ids.len().saturating_sub(after).max(before);
+        Ok((ids[..before].to_vec(), ids[end..].to_vec()))
+    }
+
+    /// Prefix, text and special tokens, cut to the kind's length.
+    fn real_tokens(&self, side: &Side, text: &str) -> tokenizers::Result<TokenSequence> {
+        let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };
+        let lower = self.lower_case.then(|| LowerCased::new(content));
+        let content = lower.as_ref().map_or(content, |lower| lower.text.as_str());
+        let full = [side.prefix.as_str(), content].concat();
+        let mut encoding = self.inner.encode(full, false)?;
+        let truncated = encoding.len() > side.content_length;
+        encoding.truncate(side.content_length, 0, tokenizers::TruncationDirection::Right);
+        let encoding = self.inner.post_process(encoding, None, true)?;
+        let in_text = |(start, end): (usize, usize)| {
+            let range = without_prefix((start, end), side.prefix.len())?;
+            let range = lower.as_ref().map_or(range, |lower| lower.original(range));
+            Some((range.0 + skipped, range.1 + skipped))
+        };
+        let offsets = encoding
+            .get_offsets()
+            .iter()
+            .zip(encoding.get_special_tokens_mask())
+            .map(|(&range, &inserted)| (inserted == 0).then(|| in_text(range)).flatten())
+            .collect();
+        Ok(TokenSequence {
+            ids: encoding.get_ids().to_vec(),
+            attention_mask: vec![true; encoding.len()],
+            embedding_mask: vec![true; encoding.len()],
+            offsets,
+            truncated,
+        })
+    }
+}
+
+/// Byte range in the text of a range in prefix and text; `None` if it lies in the prefix.
+fn without_prefix((start, end): (usize, usize), prefix: usize) -> Option<(usize, usize)> {
+    (end > prefix).then(|| (start.saturating_sub(prefix), end - prefix))
+}
+
+/// The text without white space at its ends, and how many bytes went at its start. Python's
+/// `str.strip` takes four separators more than Unicode's white space.
+fn strip(text: &str) -> (&str, usize) {
+    let white = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let start = text.trim_start_matches(white);
+    (start.trim_end_matches(white), text.len() - start.len())
+}
+
+/// A lower-cased text, which can be longer or shorter than the text it came from.
+struct LowerCased {
+    text: String,
+    /// For each byte of `text`, and its end, the byte in the original.
+    origins: Vec<usize>,
+}
+
+impl LowerCased {
+    fn new(original: &str) -> Self {
+        let text = original.to_lowercase();
+        let mut origins = Vec::with_capacity(text.len() + 1);
+        for (start, character) in original.char_indices() {
+            // Only a final sigma depends on its neighbours, and it keeps its length.
+            let length: usize = character.to_lowercase().map(char::len_utf8).sum();
+            origins.resize(origins.len() + length, start);
+        }
+        origins.resize(text.len() + 1, original.len());
+        Self { text, origins }
+    }
+
+    fn original(&self, (start, end): (usize, usize)) -> (usize, usize) {
+        (self.origins[start], self.origins[end])
+    }
+}
+
+impl Expansion {
+    fn resolve(
+        tokenizer: &tokenizers::Tokenizer,
+        config: &ModelConfig,
+        expansion: &QueryExpansion,
+    ) -> Result<Self> {
+        let token =
+            expansion.token.as_ref().or(config.tokenizer.mask_token.as_ref()).ok_or_else(|| {
+                invalid("query expansion needs a mask token, and none is named".to_owned())
+            })?;
+        let id = tokenizer.token_to_id(token).ok_or_else(|| {
+            invalid(format!("the expansion token {token:?} is not in the vocabulary"))
+        })?;
+        Ok(Self { length: expansion.length, id, attend: expansion.attend })
+    }
+
+    fn fill(&self, sequence: &mut TokenSequence) {
+        let length = self.length.max(sequence.len());
+        sequence.ids.resize(length, self.id);
+        sequence.attention_mask.resize(length, self.attend);
+        sequence.embedding_mask.resize(length, true);
+        sequence.offsets.resize(length, None);
+    }
+}
+
+/// Ids of the skiplist. Words that are no single token are left out: their id would be the unknown
+/// token's, and every unknown word would go with them.
+fn skiplist(
+    tokenizer: &tokenizers::Tokenizer,
+    words: &[String],
+    warnings: &mut Vec<Warning>,
+) -> HashSet<u32> {
+    let unknown: Vec<&str> = words
+        .iter()
+        .filter(|word| tokenizer.token_to_id(word).is_none())
+        .map(String::as_str)
+        .collect();
+    if !unknown.is_empty() {
+        warnings.push(Warning {
+            code: "SKIPLIST_UNKNOWN",
+            message: format!(
+                "{} words of the skiplist are no tokens of this vocabulary and are left out: {}",
+                unknown.len(),
+                unknown.join(" ")
+            ),
+        });
+    }
+    words.iter().filter_map(|word| tokenizer.token_to_id(word)).collect()
+}
+
+/// Number of special tokens that go round a text.
+fn added_tokens(tokenizer: &tokenizers::Tokenizer) -> usize {
+    use tokenizers::PostProcessor;
+    tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false))
+}
+
+fn content_length(field: &str, length: usize, special: usize) -> Result<usize> {
+    // At least one token of content: none at all would make every text alike.
+    length.checked_sub(special).filter(|&content| content > 0).ok_or_else(|| {
+        invalid(format!("{field} {length} leaves no room beside {special} special tokens"))
+    })
+}
+
+fn invalid(reason: String) -> Error {
+    Error::InvalidTokenizer { reason }
+}

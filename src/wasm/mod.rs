@@ -1,0 +1,523 @@
+//! How does JavaScript call this? The only module that knows of wasm-bindgen.
+//!
+//! Bulk data crosses as flat typed arrays, small objects through serde. Errors are JavaScript `Error`s
+//! with the stable `code` of [`Error::code`]. The TypeScript of `pkg/` is the only caller.
+
+mod checkpoint;
+
+use std::ops::ControlFlow;
+
+use js_sys::{Array, Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+pub use checkpoint::Checkpoint;
+
+use crate::late_interaction::explain::{Explanation, TokenSpan, Utf16Offsets};
+use crate::ops::check::{Difference, check};
+use crate::ops::profile;
+use crate::{
+    DeviceChoice, Error, LoadOptions, Observer, Pooling, RerankOptions, Reranker, Stage, TextKind,
+};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** A file to fetch next, relative to the folder; of a bundle with its size and lower-case hexadecimal hash. */
+export interface WantedFile { name: string; optional: boolean; bytes?: number; sha256?: string; }
+export interface ConvertSettings {
+  dtype: "f32" | "f16" | "q8" | "q4";
+  /** Where the checkpoint came from. */
+  repository?: string;
+  revision?: string;
+  license?: string;
+}
+export interface EngineWarning { code: string; message: string; }
+export interface LoadSettings {
+  device: "auto" | "cpu" | "webgpu";
+  /** Why WebGPU cannot be used, if that is known already. */
+  gpuUnavailable?: string;
+}
+/** What a caller may watch, and stop, while a call runs. */
+export interface Hooks {
+  /** A stage begins. */
+  stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
+  /** `done` of `total` texts are encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
+  batch?(done: number, total: number): boolean | Promise<boolean>;
+}
+export interface ModelInfo {
+  architecture: string;
+  lateInteraction: boolean;
+  dimension: number;
+  layers: number;
+  hiddenSize: number;
+  vocabularySize: number;
+  queryLength: number;
+  documentLength: number;
+  queryExpansion: boolean;
+  weightBytes: number;
+  /** The type of the weights that are multiplied. */
+  dtype: "f32" | "f16" | "q8" | "q4";
+}
+export interface Ranked {
+  indices: Uint32Array;
+  scores: Float32Array;
+  /** Number of the query's embeddings. */
+  queryLength: number;
+  /** For each result 1 if its text was cut. */
+  truncated: Uint8Array;
+  explanations?: Explanation[];
+  /** Milliseconds of the encoder's parts, if they were asked for. */
+  parts?: EncoderParts;
+}
+/** Where the encoder's time went on the CPU, in milliseconds; zeros on WebGPU. */
+export interface EncoderParts { products: number; attention: number; norms: number; quantize: number; }
+/** How far an operation was from its definition, over the largest expected value, and how far it may be. */
+export interface OperationDifference { operation: string; shape: string; relative: number; allowed: number; }
+export interface Encoded {
+  /** Row-major, text after text. */
+  values: Float32Array;
+  lengths: Uint32Array;
+  dimension: number;
+  truncated: Uint8Array;
+}
+/** Offsets count UTF-16 units of the text; null for tokens that the text does not hold. */
+export interface TokenSpan { id: number; token: string; start: number | null; end: number | null; }
+export interface TokenMatch { query: TokenSpan; document: TokenSpan; similarity: number; share: number; }
+export interface Explanation { score: number; matches: TokenMatch[]; }
+export interface Inspection {
+  ids: Uint32Array;
+  attentionMask: Uint8Array;
+  embeddingMask: Uint8Array;
+  starts: Uint32Array;
+  ends: Uint32Array;
+  truncated: boolean;
+  hiddenStates: Float32Array[];
+  embeddings: Float32Array;
+  dimension: number;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "WantedFile[]")]
+    pub type JsWantedFiles;
+    #[wasm_bindgen(typescript_type = "ConvertSettings")]
+    pub type JsConvertSettings;
+    #[wasm_bindgen(typescript_type = "LoadSettings")]
+    pub type JsLoadSettings;
+    #[wasm_bindgen(typescript_type = "{ topK?: number; explain?: boolean; profile?: boolean }")]
+    pub type JsRerankOptions;
+    #[wasm_bindgen(typescript_type = "Hooks")]
+    pub type JsHooks;
+    #[wasm_bindgen(typescript_type = "ModelInfo")]
+    pub type JsModelInfo;
+    #[wasm_bindgen(typescript_type = "EngineWarning[]")]
+    pub type JsWarnings;
+    #[wasm_bindgen(typescript_type = "Ranked")]
+    pub type JsRanked;
+    #[wasm_bindgen(typescript_type = "Encoded")]
+    pub type JsEncoded;
+    #[wasm_bindgen(typescript_type = "Explanation")]
+    pub type JsExplanation;
+    #[wasm_bindgen(typescript_type = "Inspection")]
+    pub type JsInspection;
+}
+
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// Runs once, before any other call.
+#[wasm_bindgen(start)]
+fn start() {
+    // SAFETY: the linker makes this function; it takes nothing and is meant to be called once. Left to
+    // itself, the linker calls it in front of every exported function instead, and the compiler crates
+    // under Burn register thousands of items in it: that made each small call cost milliseconds.
+    unsafe { __wasm_call_ctors() };
+    // Until a caller takes panics over, they go to the console.
+    console_error_panic_hook::set_once();
+}
+
+/// Calls `callback` with the text and place of a panic, and leaves the console alone: a panic's text can
+/// quote a user's. The instance is dead afterwards.
+#[wasm_bindgen(js_name = onPanic)]
+pub fn on_panic(callback: Function) {
+    /// The hook wants `Send`; a wasm instance without threads has one thread.
+    struct OneThread(Function);
+    // SAFETY: this module is built without atomics, so that no other thread can exist in it.
+    unsafe impl Send for OneThread {}
+    unsafe impl Sync for OneThread {}
+    impl OneThread {
+        fn call(&self, text: &str) {
+            // A callback that throws must not hide the panic; there is nobody else to tell.
+            let _ = self.0.call1(&JsValue::NULL, &JsValue::from_str(text));
+        }
+    }
+    let callback = OneThread(callback);
+    std::panic::set_hook(Box::new(move |info| callback.call(&info.to_string())));
+}
+
+/// Every code that an error of this module can carry.
+#[wasm_bindgen(js_name = errorCodes)]
+pub fn error_codes() -> Vec<String> {
+    Error::CODES.iter().map(|code| (*code).to_owned()).collect()
+}
+
+/// Which instructions the CPU's kernels of this module use.
+#[wasm_bindgen(unchecked_return_type = "\"simd128\" | \"relaxed\"")]
+pub fn simd() -> String {
+    if cfg!(feature = "relaxed-simd") { "relaxed" } else { "simd128" }.to_owned()
+}
+
+/// Holds every operation of a device against its definition, over random inputs, for tests and bug reports.
+#[wasm_bindgen(js_name = checkOperations, unchecked_return_type = "OperationDifference[]")]
+pub async fn check_operations(
+    #[wasm_bindgen(unchecked_param_type = "\"cpu\" | \"webgpu\"")] device: String,
+    seed: u32,
+) -> Result<Array, JsValue> {
+    let device = match device.as_str() {
+        "webgpu" => crate::device::webgpu().await.map_err(throw)?,
+        _ => crate::device::cpu(),
+    };
+    let differences = check(&device, u64::from(seed))
+        .await
+        .map_err(|reason| throw(Error::DeviceLost { reason }))?;
+    let to_js = |difference: Difference| {
+        let object = js_sys::Object::new();
+        set(&object, "operation", difference.operation);
+        set(&object, "shape", difference.shape);
+        set(&object, "relative", difference.relative);
+        set(&object, "allowed", difference.allowed);
+        JsValue::from(object)
+    };
+    Ok(differences.into_iter().map(to_js).collect())
+}
+
+/// A loaded model on one device.
+#[wasm_bindgen]
+pub struct Engine {
+    reranker: Reranker,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Loads a complete checkpoint, and takes it.
+    pub async fn load(
+        checkpoint: Checkpoint,
+        options: JsLoadSettings,
+        hooks: JsHooks,
+    ) -> Result<Engine, JsValue> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Settings {
+            device: String,
+            gpu_unavailable: Option<String>,
+        }
+        let settings: Settings = from_js(options.into())?;
+        let options = LoadOptions {
+            device: match settings.device.as_str() {
+                "cpu" => DeviceChoice::Cpu,
+                "webgpu" => DeviceChoice::WebGpu,
+                _ => DeviceChoice::Auto,
+            },
+            gpu_unavailable: settings.gpu_unavailable,
+        };
+        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver(hooks))
+            .await
+            .map_err(throw)?;
+        Ok(Engine { reranker })
+    }
+
+    /// `cpu` or `webgpu`.
+    #[wasm_bindgen(getter, unchecked_return_type = "\"cpu\" | \"webgpu\"")]
+    pub fn device(&self) -> String {
+        self.reranker.device().name().to_owned()
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn warnings(&self) -> JsWarnings {
+        #[derive(Serialize)]
+        struct Warning<'a> {
+            code: &'a str,
+            message: &'a str,
+        }
+        let warnings: Vec<Warning<'_>> = self
+            .reranker
+            .warnings()
+            .iter()
+            .map(|warning| Warning { code: warning.code, message: &warning.message })
+            .collect();
+        to_js(&warnings).unchecked_into()
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn info(&self) -> JsModelInfo {
+        let info = self.reranker.info();
+        let object = js_sys::Object::new();
+        set(&object, "architecture", info.architecture);
+        set(&object, "lateInteraction", info.late_interaction);
+        set(&object, "dimension", info.dimension as f64);
+        set(&object, "layers", info.layers as f64);
+        set(&object, "hiddenSize", info.hidden_size as f64);
+        set(&object, "vocabularySize", info.vocabulary_size as f64);
+        set(&object, "queryLength", info.query_length as f64);
+        set(&object, "documentLength", info.document_length as f64);
+        set(&object, "queryExpansion", info.query_expansion);
+        set(&object, "weightBytes", info.weight_bytes as f64);
+        set(&object, "dtype", info.dtype.name());
+        object.unchecked_into()
+    }
+
+    /// Ranks `documents` against `query`.
+    pub async fn rerank(
+        &self,
+        query: &str,
+        documents: Vec<String>,
+        options: JsRerankOptions,
+        hooks: JsHooks,
+    ) -> Result<JsRanked, JsValue> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Options {
+            top_k: Option<usize>,
+            #[serde(default)]
+            explain: bool,
+            #[serde(default)]
+            profile: bool,
+        }
+        let options: Options = from_js(options.into())?;
+        if options.profile {
+            profile::start(now_ms);
+        }
+        let with_profile = options.profile;
+        let options = RerankOptions { top_k: options.top_k, explain: options.explain };
+        let texts: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let output = self.reranker.rerank(query, &texts, options, &mut JsObserver(hooks)).await;
+        let parts = profile::stop();
+        let output = output.map_err(throw)?;
+        let indices: Vec<u32> = output.results.iter().map(|r| r.index as u32).collect();
+        let scores: Vec<f32> = output.results.iter().map(|r| r.score).collect();
+        let object = js_sys::Object::new();
+        set(&object, "queryLength", output.query_length as f64);
+        set(&object, "truncated", bytes(&output.truncated));
+        if options.explain {
+            let query_offsets = Utf16Offsets::new(query);
+            let explanations: Array = output
+                .explanations
+                .iter()
+                .zip(&indices)
+                .map(|(explanation, &index)| {
+                    let document_offsets = Utf16Offsets::new(texts[index as usize]);
+                    explanation_to_js(explanation, &query_offsets, &document_offsets)
+                })
+                .collect();
+            set(&object, "explanations", explanations);
+        }
+        if with_profile {
+            let named = js_sys::Object::new();
+            for (name, time) in ["products", "attention", "norms", "quantize"].iter().zip(parts) {
+                set(&named, name, time);
+            }
+            set(&object, "parts", named);
+        }
+        set(&object, "indices", Uint32Array::from(indices.as_slice()));
+        set(&object, "scores", Float32Array::from(scores.as_slice()));
+        Ok(object.unchecked_into())
+    }
+
+    /// Embeddings of texts of one kind.
+    pub async fn encode(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "\"query\" | \"document\"")] kind: String,
+        texts: Vec<String>,
+        #[wasm_bindgen(unchecked_param_type = "{ pooling: \"none\" | \"mean\" }")] options: JsValue,
+        hooks: JsHooks,
+    ) -> Result<JsEncoded, JsValue> {
+        #[derive(Deserialize)]
+        struct Options {
+            pooling: String,
+        }
+        let options: Options = from_js(options)?;
+        let pooling = match options.pooling.as_str() {
+            "mean" => Pooling::Mean,
+            _ => Pooling::None,
+        };
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let encoded = self
+            .reranker
+            .encode(text_kind(&kind), &texts, pooling, &mut JsObserver(hooks))
+            .await
+            .map_err(throw)?;
+        let lengths: Vec<u32> = encoded.embeddings.lengths().iter().map(|&n| n as u32).collect();
+        let object = js_sys::Object::new();
+        set(&object, "values", Float32Array::from(encoded.embeddings.values()));
+        set(&object, "lengths", Uint32Array::from(lengths.as_slice()));
+        set(&object, "dimension", encoded.embeddings.dimension() as f64);
+        set(&object, "truncated", bytes(&encoded.truncated));
+        Ok(object.unchecked_into())
+    }
+
+    /// Token matches of one document.
+    pub async fn explain(
+        &self,
+        query: &str,
+        document: &str,
+        hooks: JsHooks,
+    ) -> Result<JsExplanation, JsValue> {
+        let explanation =
+            self.reranker.explain(query, document, &mut JsObserver(hooks)).await.map_err(throw)?;
+        let object = explanation_to_js(
+            &explanation,
+            &Utf16Offsets::new(query),
+            &Utf16Offsets::new(document),
+        );
+        Ok(object.unchecked_into())
+    }
+
+    /// Every stage of one text, for tests and bug reports.
+    pub async fn inspect(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "\"query\" | \"document\"")] kind: String,
+        text: &str,
+    ) -> Result<JsInspection, JsValue> {
+        let inspection = self.reranker.inspect(text_kind(&kind), text).await.map_err(throw)?;
+        let tokens = &inspection.tokens;
+        let offsets = Utf16Offsets::new(text);
+        let ends = |end: bool| -> Vec<u32> {
+            let side = |range: &Option<(usize, usize)>| {
+                range.map_or(0, |(from, to)| offsets.at(if end { to } else { from }))
+            };
+            tokens.offsets.iter().map(side).collect()
+        };
+        let states: Array = inspection
+            .hidden_states
+            .iter()
+            .map(|state| JsValue::from(Float32Array::from(state.as_slice())))
+            .collect();
+        let object = js_sys::Object::new();
+        set(&object, "ids", Uint32Array::from(tokens.ids.as_slice()));
+        set(&object, "attentionMask", bytes(&tokens.attention_mask));
+        set(&object, "embeddingMask", bytes(&tokens.embedding_mask));
+        set(&object, "starts", Uint32Array::from(ends(false).as_slice()));
+        set(&object, "ends", Uint32Array::from(ends(true).as_slice()));
+        set(&object, "truncated", tokens.truncated);
+        set(&object, "hiddenStates", states);
+        set(&object, "embeddings", Float32Array::from(inspection.embeddings.values()));
+        set(&object, "dimension", inspection.embeddings.dimension() as f64);
+        Ok(object.unchecked_into())
+    }
+}
+
+/// Passes stages and batches to the caller's hooks, where it has any.
+struct JsObserver(JsHooks);
+
+impl JsObserver {
+    fn hook(&self, name: &str) -> Option<Function> {
+        Reflect::get(&self.0, &JsValue::from_str(name)).ok()?.dyn_into().ok()
+    }
+}
+
+impl Observer for JsObserver {
+    fn stage(&mut self, stage: Stage) {
+        if let Some(hook) = self.hook("stage") {
+            // A hook that throws is the caller's affair; the call goes on.
+            let _ = hook.call1(&self.0, &JsValue::from_str(stage.name()));
+        }
+    }
+
+    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
+        let Some(hook) = self.hook("batch") else {
+            return ControlFlow::Continue(());
+        };
+        let answer = hook.call2(&self.0, &JsValue::from(done as u32), &JsValue::from(total as u32));
+        let answer = match answer {
+            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
+            error => error,
+        };
+        match answer {
+            Ok(value) if value != JsValue::FALSE => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+
+    fn now_ms(&self) -> f64 {
+        js_sys::Date::now()
+    }
+}
+
+fn now_ms() -> f64 {
+    let worker = js_sys::global().unchecked_into::<web_sys::WorkerGlobalScope>();
+    worker.performance().map_or_else(js_sys::Date::now, |performance| performance.now())
+}
+
+fn text_kind(kind: &str) -> TextKind {
+    match kind {
+        "query" => TextKind::Query,
+        _ => TextKind::Document,
+    }
+}
+
+fn explanation_to_js(
+    explanation: &Explanation,
+    query: &Utf16Offsets,
+    document: &Utf16Offsets,
+) -> JsValue {
+    let matches: Array = explanation
+        .matches
+        .iter()
+        .map(|found| {
+            let object = js_sys::Object::new();
+            set(&object, "query", span_to_js(&found.query, query));
+            set(&object, "document", span_to_js(&found.document, document));
+            set(&object, "similarity", f64::from(found.similarity));
+            set(&object, "share", f64::from(found.share));
+            JsValue::from(object)
+        })
+        .collect();
+    let object = js_sys::Object::new();
+    set(&object, "score", f64::from(explanation.score));
+    set(&object, "matches", matches);
+    object.into()
+}
+
+fn span_to_js(span: &TokenSpan, offsets: &Utf16Offsets) -> JsValue {
+    let at = |byte: Option<usize>| byte.map_or(JsValue::NULL, |byte| offsets.at(byte).into());
+    let object = js_sys::Object::new();
+    set(&object, "id", span.id);
+    set(&object, "token", span.token.as_str());
+    set(&object, "start", at(span.range.map(|range| range.0)));
+    set(&object, "end", at(span.range.map(|range| range.1)));
+    object.into()
+}
+
+fn bytes(flags: &[bool]) -> Uint8Array {
+    let flags: Vec<u8> = flags.iter().map(|&flag| u8::from(flag)).collect();
+    Uint8Array::from(flags.as_slice())
+}
+
+fn set(object: &js_sys::Object, name: &str, value: impl Into<JsValue>) {
+    Reflect::set(object, &JsValue::from_str(name), &value.into())
+        .expect("a fresh plain object takes any property");
+}
+
+fn to_js(value: &impl Serialize) -> JsValue {
+    serde_wasm_bindgen::to_value(value).expect("plain structs serialize")
+}
+
+fn from_js<T: for<'de> Deserialize<'de>>(value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| invalid_input(&error.to_string()))
+}
+
+fn invalid_input(message: &str) -> JsValue {
+    let object = js_sys::Error::new(message);
+    set(object.as_ref(), "code", "INVALID_INPUT");
+    object.into()
+}
+
+/// An error of ours as JavaScript's, with its code.
+fn throw(error: Error) -> JsValue {
+    let object = js_sys::Error::new(&error.to_string());
+    set(object.as_ref(), "code", error.code());
+    object.into()
+}
