@@ -112,7 +112,7 @@ struct Outcome {
 async fn run(model: &ColBert, texts: &[TokenSequence]) -> Result<Outcome> {
     let embeddings = model.encode(TextKind::Document, texts, &mut Unobserved).await?;
     let first = embeddings.texts().next().unwrap_or_default().to_vec();
-    let scores = maxsim(&first, &embeddings).await?;
+    let scores = maxsim(&first, &embeddings);
     Ok(Outcome { embeddings, scores })
 }
 

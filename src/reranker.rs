@@ -186,7 +186,7 @@ impl Reranker {
     /// # Errors
     /// [`Error::DeviceLost`].
     pub async fn score(&self, query: &[f32], documents: &TokenEmbeddings) -> Result<Vec<f32>> {
-        maxsim(query, documents).await
+        Ok(maxsim(query, documents))
     }
 
     /// Embeddings of texts of one kind.

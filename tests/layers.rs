@@ -41,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "text_kind",
         ],
     ),
-    ("late_interaction::maxsim", &["batching", "device", "error", "late_interaction::embeddings"]),
+    ("late_interaction::maxsim", &["late_interaction::embeddings", "ops"]),
     ("late_interaction::explain", &["text"]),
     ("stages::top_k", &["error", "text_kind"]),
     (
@@ -71,10 +71,7 @@ const WINGS: &[&str] = &["late_interaction", "model", "stages", "text"];
 
 /// Words that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    (
-        "burn::",
-        &["device", "encoder", "late_interaction::colbert", "late_interaction::maxsim", "ops"],
-    ),
+    ("burn::", &["device", "encoder", "late_interaction::colbert", "ops"]),
     ("tokenizers::", &["text::tokenizer"]),
     ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),
     ("wasm_bindgen", &["wasm", "lib"]),

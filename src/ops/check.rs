@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use half::f16;
 
-use super::{Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
+use super::{BatchEmbeddings, Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
 use crate::model::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
 use crate::random::SplitMix64;
 
@@ -45,6 +45,8 @@ const FUNCTIONS: [Pointwise; 6] = [
     Pointwise::Tanh,
     Pointwise::Sigmoid,
 ];
+/// Widths of embeddings.
+const WIDTHS: [usize; 6] = [1, 7, 48, 96, 128, 384];
 /// What f32 may lose over some thousand terms.
 const ROUNDING: f64 = 2e-5;
 
@@ -67,6 +69,20 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
     }
     for (heads, width) in [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7)] {
         found.push(check_attention(device, heads, width, &mut random).await?);
+    }
+    for width in WIDTHS {
+        let mut documents = Texts::documents(width, &mut random);
+        found.push(check_maxsim(device, &documents, &documents, "one batch").await?);
+        let mut query = Texts::query(width, &mut random);
+        found.push(check_maxsim(device, &query, &documents, "two batches").await?);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            documents.spoil(4, value);
+            documents.spoil_dropped(5, value);
+            query.spoil_dropped(0, value);
+            found.push(check_maxsim(device, &query, &documents, "not finite").await?);
+        }
+        query.spoil(0, f32::NAN);
+        found.push(check_maxsim(device, &query, &documents, "a query that is not finite").await?);
     }
     Ok(found)
 }
@@ -179,6 +195,89 @@ async fn check_attention(
     })
 }
 
+async fn check_maxsim(
+    device: &Device,
+    query: &Texts,
+    documents: &Texts,
+    case: &str,
+) -> Result<Difference, String> {
+    let (width, first) = (query.width, &query.kept()[0]);
+    let expected: Vec<f64> =
+        documents.kept().iter().map(|document| plain::maxsim(first, document, width)).collect();
+    let scores = super::maxsim(&query.place(device), &documents.place(device));
+    let lengths = &documents.lengths;
+    Ok(Difference {
+        operation: "maxsim",
+        shape: format!("{} against {lengths:?} of {width}, {case}", query.lengths[0]),
+        relative: relative(&super::scores(read(scores).await?), &expected),
+        allowed: ROUNDING,
+    })
+}
+
+/// A ragged batch of embeddings.
+struct Texts {
+    rows: Vec<f32>,
+    lengths: Vec<usize>,
+    embeds: Vec<bool>,
+    width: usize,
+}
+
+impl Texts {
+    /// Every length that is awkward, and a text of which every token is dropped.
+    fn documents(width: usize, random: &mut Random) -> Self {
+        let mut lengths = vec![1 + random.below(70), 0, 1, 3, 2];
+        lengths.extend((0..3).map(|_| 1 + random.below(70)));
+        let mut texts = Self::new(lengths, width, random);
+        let all = texts.start(3)..texts.start(4);
+        texts.embeds[all].fill(false);
+        texts
+    }
+
+    /// A query, and a text behind it that takes no part.
+    fn query(width: usize, random: &mut Random) -> Self {
+        Self::new(vec![2 + random.below(69), 5], width, random)
+    }
+
+    fn new(lengths: Vec<usize>, width: usize, random: &mut Random) -> Self {
+        let tokens = lengths.iter().sum();
+        let embeds = (0..tokens).map(|_| random.below(5) > 0).collect();
+        Self { rows: random.values(tokens * width), lengths, embeds, width }
+    }
+
+    fn start(&self, text: usize) -> usize {
+        self.lengths[..text].iter().sum()
+    }
+
+    /// Puts `value` into a row of `text` that counts.
+    fn spoil(&mut self, text: usize, value: f32) {
+        let row = self.start(text + 1) - 1;
+        self.rows[row * self.width] = value;
+        self.embeds[row] = true;
+    }
+
+    /// Puts `value` into a row of `text` that does not count.
+    fn spoil_dropped(&mut self, text: usize, value: f32) {
+        let row = self.start(text);
+        self.rows[row * self.width] = value;
+        self.embeds[row] = false;
+    }
+
+    /// The rows of each text that count.
+    fn kept(&self) -> Vec<Vec<f32>> {
+        let row = |row: usize| &self.rows[row * self.width..(row + 1) * self.width];
+        let kept = |text: usize| {
+            let rows = self.start(text)..self.start(text + 1);
+            rows.filter(|&i| self.embeds[i]).flat_map(row).copied().collect()
+        };
+        (0..self.lengths.len()).map(kept).collect()
+    }
+
+    fn place(&self, device: &Device) -> BatchEmbeddings {
+        let rows = tensor(self.rows.clone(), [self.embeds.len(), self.width], device);
+        BatchEmbeddings::new(rows, &self.lengths, &self.embeds)
+    }
+}
+
 fn matrices(shape: [usize; 3], random: &mut Random) -> [Matrix; 4] {
     let [_, columns, rows] = shape;
     let count = rows * columns;
@@ -206,11 +305,16 @@ fn relative(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len(), "an operation answered with another shape");
     // Inputs are of the order of one: so is what rounding loses where all outputs happen to be small.
     let largest = expected.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-    let differences = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs() / largest);
-    differences.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max)
+    let difference = |(found, expected): (&f32, &f64)| match found.is_nan() || expected.is_nan() {
+        // NaN is right where it is due, and nowhere else.
+        true if found.is_nan() && expected.is_nan() => 0.0,
+        true => f64::INFINITY,
+        false => (f64::from(*found) - expected).abs() / largest,
+    };
+    found.iter().zip(expected).map(difference).fold(0.0, f64::max)
 }
 
-async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, String> {
+async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.into_data_async().await.map_err(|error| format!("{error:?}"))?;
     data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
 }

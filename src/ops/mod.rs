@@ -5,9 +5,10 @@
 //! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product |
 //! | [`attention`] | a tile of queries against all keys | online softmax |
 //! | [`add_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
+//! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
-//! [`attention`], which is told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
+//! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
 //! fast versions against them.
 
 pub mod check;
@@ -15,6 +16,7 @@ mod cpu;
 #[cfg(feature = "gpu")]
 mod kernel;
 mod linear;
+mod maxsim;
 pub mod plain;
 pub mod profile;
 
@@ -23,7 +25,9 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+pub use cpu::PackedQuery;
 pub use linear::{Linear, feed_forward};
+pub use maxsim::{BatchEmbeddings, maxsim, scores};
 
 /// A pointwise function, with PyTorch's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +100,15 @@ pub(crate) trait EncoderOps: Backend {
     ) -> FloatTensor<Self>;
 
     fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn maxsim(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        documents: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        dropped: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self>;
 }
 
 /// Where each text of a ragged batch begins, and which tokens are not attended to.
@@ -108,17 +121,23 @@ pub struct Bounds {
 impl Bounds {
     /// `lengths` of the texts, and for each token of all of them whether it may be attended to.
     pub fn new(lengths: &[usize], attended: &[bool], device: &Device) -> Self {
-        let mut starts = vec![0i32];
-        for &length in lengths {
-            starts.push(starts[starts.len() - 1] + length as i32);
-        }
-        let masked = attended.iter().map(|&attended| i32::from(!attended)).collect();
-        let vector = |values: Vec<i32>| {
-            let length = values.len();
-            integers(values, [length], device)
-        };
-        Self { starts: vector(starts), masked: vector(masked) }
+        let (starts, masked) = ragged(lengths, attended, device);
+        Self { starts, masked }
     }
+}
+
+/// Where texts of these `lengths` begin, with the end of the last, and 1 for each token that is not `wanted`.
+fn ragged(lengths: &[usize], wanted: &[bool], device: &Device) -> (Tensor<1, Int>, Tensor<1, Int>) {
+    let mut starts = vec![0i32];
+    for &length in lengths {
+        starts.push(starts[starts.len() - 1] + length as i32);
+    }
+    let unwanted = wanted.iter().map(|&wanted| i32::from(!wanted)).collect();
+    let vector = |values: Vec<i32>| {
+        let length = values.len();
+        integers(values, [length], device)
+    };
+    (vector(starts), vector(unwanted))
 }
 
 /// `softmax(Q·Kᵀ / √d) · V` in `heads` heads, within each text. `qkv` `[tokens, 3 · hidden]` holds query, key and value

@@ -74,6 +74,24 @@ pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> V
     out
 }
 
+/// `Σᵢ maxⱼ qᵢ · dⱼ` over the query's and the document's rows of `dimension` values; a document without rows counts as -1 for
+/// each of the query's. NaN if a product is infinite or NaN.
+pub fn maxsim(query: &[f32], document: &[f32], dimension: usize) -> f64 {
+    let mut score = 0.0;
+    for q in query.chunks_exact(dimension) {
+        let mut best = if document.is_empty() { -1.0 } else { f64::NEG_INFINITY };
+        for d in document.chunks_exact(dimension) {
+            let dot: f64 = q.iter().zip(d).map(|(q, d)| f64::from(*q) * f64::from(*d)).sum();
+            if !dot.is_finite() {
+                return f64::NAN;
+            }
+            best = best.max(dot);
+        }
+        score += best;
+    }
+    score
+}
+
 /// LayerNorm of each row, see [`crate::ops::add_layer_norm`].
 pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f64) -> Vec<f64> {
     let width = gamma.len();

@@ -13,7 +13,7 @@ const QUERIES: usize = 32;
 pub(crate) struct Ragged<'a> {
     /// First row of each text, and behind the last one's end.
     pub(crate) starts: &'a [i32],
-    /// For each row 1 if no query may attend to it.
+    /// For each row 1 if it takes no part: no query attends to it, no query is compared with it.
     pub(crate) masked: &'a [i32],
 }
 

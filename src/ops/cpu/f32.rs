@@ -97,7 +97,6 @@ mod platform {
     use core::arch::wasm32::*;
 
     use super::PANEL;
-    use crate::ops::cpu::dot::with_rows;
 
     pub(super) fn tile<const FUSED: bool>(
         rows: &[f32],
@@ -109,10 +108,28 @@ mod platform {
         let count = rows.len() / inputs;
         assert!(panel.len() >= inputs * PANEL, "a panel has all inputs");
         assert!(out.len() >= (count - 1) * stride + PANEL, "there is a place for each row");
-        with_rows!(count, fixed, (rows, inputs, panel, out, stride), 1 2 3 4)
+        match count {
+            1 => fixed::<FUSED, 1>(rows, inputs, panel, out, stride),
+            2 => fixed::<FUSED, 2>(rows, inputs, panel, out, stride),
+            3 => fixed::<FUSED, 3>(rows, inputs, panel, out, stride),
+            4 => fixed::<FUSED, 4>(rows, inputs, panel, out, stride),
+            other => unreachable!("a tile of {other} rows"),
+        }
     }
 
-    fn fixed<const M: usize>(
+    /// `sum + x · weight`, rounded once where that is allowed and the module has an instruction for it.
+    #[inline]
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+    fn add<const FUSED: bool>(sum: v128, x: v128, weight: v128) -> v128 {
+        #[cfg(feature = "relaxed-simd")]
+        if FUSED {
+            return f32x4_relaxed_madd(x, weight, sum);
+        }
+        f32x4_add(sum, f32x4_mul(x, weight))
+    }
+
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+    fn fixed<const FUSED: bool, const M: usize>(
         rows: &[f32],
         inputs: usize,
         panel: &[f32],
@@ -127,8 +144,8 @@ mod platform {
                 let (low, high) = (v128_load(weights.cast()), v128_load(weights.add(4).cast()));
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let x = v128_load32_splat(rows.as_ptr().add(row * inputs + input).cast());
-                    sums[0] = f32x4_add(sums[0], f32x4_mul(x, low));
-                    sums[1] = f32x4_add(sums[1], f32x4_mul(x, high));
+                    sums[0] = add::<FUSED>(sums[0], x, low);
+                    sums[1] = add::<FUSED>(sums[1], x, high);
                 }
             }
         }

@@ -81,6 +81,24 @@ impl EncoderOps for Flex {
         let width = width(&x);
         rows(profile::time(Part::Norms, || cpu::normalize(floats(&x).to_vec(), width)), width)
     }
+
+    fn maxsim(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        documents: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        dropped: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self> {
+        let width = width(&query);
+        let query = &floats(&query)[..query_length * width];
+        let query_dropped: &[i32] = query_dropped.storage();
+        let texts = Ragged { starts: starts.storage(), masked: dropped.storage() };
+        let scores =
+            cpu::maxsim(query, &query_dropped[..query_length], floats(&documents), texts, width);
+        let shape = [scores.len()];
+        FlexTensor::from_data(TensorData::new(scores, shape))
+    }
 }
 
 type FlexTensor = FloatTensor<Flex>;

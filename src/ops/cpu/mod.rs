@@ -9,6 +9,7 @@ mod attention;
 mod dot;
 mod f32;
 mod flex;
+mod maxsim;
 mod norm;
 mod pointwise;
 mod q4;
@@ -19,6 +20,8 @@ mod rows;
 use attention::{Ragged, attention};
 use f32::linear_f32;
 pub(super) use f32::pack_f32;
+pub use maxsim::PackedQuery;
+use maxsim::maxsim;
 use norm::{add_layer_norm, layer_norm, normalize};
 
 use q4::linear_q4;

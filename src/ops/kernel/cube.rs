@@ -64,4 +64,15 @@ impl EncoderOps for CubeBackend {
     fn normalize(x: FloatTensor<Self>) -> FloatTensor<Self> {
         super::normalize(x)
     }
+
+    fn maxsim(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        documents: FloatTensor<Self>,
+        starts: IntTensor<Self>,
+        dropped: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self> {
+        super::maxsim(query, query_dropped, documents, starts, dropped, query_length)
+    }
 }

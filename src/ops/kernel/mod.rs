@@ -2,7 +2,7 @@
 //!
 //! Written in CubeCL's subset of Rust and compiled to WGSL at first use. Shapes are arguments, so that a kernel is
 //! compiled once for a stored type, an activation or a head size, not once for a shape. Default limits of WebGPU
-//! only: no half floats, no subgroups, at most 256 invocations and a few hundred bytes of workgroup memory.
+//! only: no half floats, no subgroups, at most 256 invocations and about a kilobyte of workgroup memory.
 //!
 //! Products are tiles in registers, read by vectors of four, without workgroup memory: neighbours in a workgroup
 //! share rows and columns through the cache. Barriers are what software adapters are slowest at.
@@ -11,6 +11,7 @@ mod activation;
 mod attention;
 mod cube;
 mod linear;
+mod maxsim;
 mod norm;
 
 use burn::backend::DType;
@@ -19,6 +20,7 @@ use cubecl::prelude::*;
 
 pub(crate) use attention::attention;
 pub(crate) use linear::{linear_f32, linear_q4, linear_q8};
+pub(crate) use maxsim::maxsim;
 pub(crate) use norm::{add_layer_norm, layer_norm, normalize};
 
 /// Most workgroups that WebGPU grants in one dimension.
@@ -51,11 +53,11 @@ fn ints(tensor: CubeTensor) -> BufferArg {
     buffer(tensor, DType::I32)
 }
 
-/// A matrix of floats, not yet written, beside another tensor.
-fn output(beside: &CubeTensor, [rows, columns]: [usize; 2]) -> CubeTensor {
-    let handle = beside.client.empty(rows * columns * size_of::<f32>());
+/// Floats, not yet written, beside another tensor.
+fn output<const D: usize>(beside: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    let handle = beside.client.empty(shape.iter().product::<usize>() * size_of::<f32>());
     let (client, device) = (beside.client.clone(), beside.device.clone());
-    CubeTensor::new_contiguous(client, device, [rows, columns].into(), handle, DType::F32)
+    CubeTensor::new_contiguous(client, device, shape.into(), handle, DType::F32)
 }
 
 /// Workgroups in two dimensions where one has too few; kernels number them `y · grid.x + x`.
