@@ -1,30 +1,50 @@
 //! Which texts are computed together?
 
-/// Cuts texts into batches of neighbours: ranges into `lengths` with at most `tokens` tokens each, unless a single
-/// text has more.
-pub(crate) fn in_order(lengths: &[usize], tokens: usize) -> Vec<std::ops::Range<usize>> {
-    let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
-    let mut sum = 0;
-    for (index, &length) in lengths.iter().enumerate() {
-        match batches.last_mut() {
-            Some(batch) if sum + length <= tokens => batch.end = index + 1,
-            _ => {
-                batches.push(index..index + 1);
-                sum = 0;
-            }
-        }
-        sum += length;
+/// Gathers what follows each other into batches of at most `most` tokens each, unless a single item has more.
+pub(crate) struct Batching<T> {
+    most: usize,
+    batch: Vec<T>,
+    tokens: usize,
+}
+
+impl<T> Batching<T> {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, batch: Vec::new(), tokens: 0 }
     }
-    batches
+
+    /// Takes the next item; answers the batch before it if it does not fit in.
+    pub(crate) fn push(&mut self, item: T, tokens: usize) -> Option<Vec<T>> {
+        let full = !self.batch.is_empty() && self.tokens + tokens > self.most;
+        let done = full.then(|| self.finish());
+        self.batch.push(item);
+        self.tokens += tokens;
+        done
+    }
+
+    /// What is left; empty when all of it went.
+    pub(crate) fn finish(&mut self) -> Vec<T> {
+        self.tokens = 0;
+        std::mem::take(&mut self.batch)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::in_order;
+    use super::Batching;
+
+    fn batches(lengths: &[usize], most: usize) -> Vec<Vec<usize>> {
+        let mut batching = Batching::new(most);
+        let mut found: Vec<Vec<usize>> =
+            lengths.iter().filter_map(|&length| batching.push(length, length)).collect();
+        found.push(batching.finish());
+        found
+    }
 
     #[test]
     fn neighbours_stay_together() {
-        assert_eq!(in_order(&[3, 5, 1, 9, 0, 8], 8), vec![0..2, 2..3, 3..4, 4..6]);
-        assert!(in_order(&[], 8).is_empty());
+        let expected = [vec![3, 5], vec![1], vec![9], vec![0, 8]];
+        assert_eq!(batches(&[3, 5, 1, 9, 0, 8], 8), expected);
+        assert_eq!(batches(&[], 8), [vec![0usize; 0]]);
+        assert_eq!(batches(&[9], 8), [vec![9]]);
     }
 }

@@ -1,5 +1,9 @@
 //! Where are tensors computed? The only place that knows which of Burn's devices were built.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::error::{Error, Result};
@@ -70,4 +74,37 @@ pub(crate) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> 
     let lost = |reason: String| Error::DeviceLost { reason };
     let data = tensor.into_data_async().await.map_err(|error| lost(format!("{error:?}")))?;
     data.try_into_vec::<f32>().map_err(|error| lost(format!("{error:?}")))
+}
+
+/// A tensor that is on its way back. The device has been asked for it, and what it is asked after that does not hold it up.
+pub(crate) enum Reading {
+    Ready(Result<Vec<f32>>),
+    Pending(Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>),
+}
+
+impl Reading {
+    /// Asks the device for a tensor.
+    pub(crate) async fn begin<const D: usize>(tensor: Tensor<D>) -> Self {
+        let mut reading = Box::pin(read(tensor));
+        match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+            Poll::Ready(values) => Reading::Ready(values),
+            Poll::Pending => Reading::Pending(reading),
+        }
+    }
+
+    /// Whether nothing is waited for.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self, Reading::Ready(_))
+    }
+
+    /// The values, row-major.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub(crate) async fn finish(self) -> Result<Vec<f32>> {
+        match self {
+            Reading::Ready(values) => values,
+            Reading::Pending(reading) => reading.await,
+        }
+    }
 }

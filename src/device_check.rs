@@ -7,11 +7,13 @@
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
 
+use crate::device::read;
 use crate::error::{Error, Result};
-use crate::late_interaction::colbert::{BATCH_TOKENS, ColBert};
+use crate::late_interaction::batch::{EncodedBatch, PlacedText};
+use crate::late_interaction::colbert::{ColBert, GPU_BATCH_TOKENS};
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::maxsim::maxsim;
-use crate::observer::{Observer, Unobserved};
+use crate::observer::Observer;
+use crate::ops::{maxsim, scores};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
@@ -50,19 +52,19 @@ pub(crate) async fn check(
     quantized: bool,
     vocabulary: usize,
     longest: usize,
-    observer: &impl Observer,
+    observer: &mut impl Observer,
 ) -> Result<CheckReport> {
     let tolerance = if quantized { QUANTIZED } else { F32 };
     let mut report = CheckReport { gpu_ms: 0.0, cpu_ms: 0.0, tokens: 0 };
     for lengths in batches(longest) {
-        let texts = sequences(&lengths, vocabulary);
+        let texts = || texts(&lengths, vocabulary);
         let start = observer.now_ms();
-        let expected = run(cpu, &texts).await?;
+        let expected = run(cpu, texts(), observer).await?;
         let middle = observer.now_ms();
-        let found = run_on_gpu(gpu, &texts, &lengths, 1).await?;
+        let found = run_on_gpu(gpu, texts(), &lengths, 1, observer).await?;
         compare(&expected, &found, &tolerance, &lengths, 1)?;
         let second = observer.now_ms();
-        let found = run_on_gpu(gpu, &texts, &lengths, 2).await?;
+        let found = run_on_gpu(gpu, texts(), &lengths, 2, observer).await?;
         compare(&expected, &found, &tolerance, &lengths, 2)?;
         report = CheckReport {
             gpu_ms: observer.now_ms() - second,
@@ -78,7 +80,7 @@ pub(crate) async fn check(
 
 /// Lengths of the texts of each batch: odd and even, alone and together, short and at the limit.
 fn batches(longest: usize) -> Vec<Vec<usize>> {
-    let full = BATCH_TOKENS / longest.max(1);
+    let full = GPU_BATCH_TOKENS / longest.max(1);
     [vec![7], vec![32, 19], vec![100, 100, 64], vec![128; 8], vec![longest; full.clamp(1, 8)]]
         .into_iter()
         .map(|lengths| lengths.into_iter().map(|n| n.min(longest)).collect())
@@ -86,8 +88,8 @@ fn batches(longest: usize) -> Vec<Vec<usize>> {
 }
 
 /// Texts of these lengths over the whole vocabulary; every third position of the first is not
-/// attended to, as expansion tokens are not.
-fn sequences(lengths: &[usize], vocabulary: usize) -> Vec<TokenSequence> {
+/// attended to, as expansion tokens are not, and every fifth of every other yields no embedding.
+fn texts(lengths: &[usize], vocabulary: usize) -> Vec<PlacedText> {
     lengths
         .iter()
         .enumerate()
@@ -96,34 +98,44 @@ fn sequences(lengths: &[usize], vocabulary: usize) -> Vec<TokenSequence> {
                 .map(|position| ((text * 7_919 + position * 104_729) % vocabulary) as u32)
                 .collect(),
             attention_mask: (0..length).map(|position| text > 0 || position % 3 != 2).collect(),
-            embedding_mask: vec![true; length],
+            embedding_mask: (0..length)
+                .map(|position| text % 2 == 0 || position % 5 != 4)
+                .collect(),
             offsets: vec![None; length],
             truncated: false,
         })
+        .enumerate()
+        .map(|(index, tokens)| PlacedText { kind: TextKind::Document, index, tokens })
         .collect()
 }
 
-/// What a model makes of the texts: their embeddings, and their scores against the first.
+/// What a model makes of the texts: their embeddings, and their scores against the first, both by its device.
 struct Outcome {
     embeddings: TokenEmbeddings,
     scores: Vec<f32>,
 }
 
-async fn run(model: &ColBert, texts: &[TokenSequence]) -> Result<Outcome> {
-    let embeddings = model.encode(TextKind::Document, texts, &mut Unobserved).await?;
-    let first = embeddings.texts().next().unwrap_or_default().to_vec();
-    let scores = maxsim(&first, &embeddings);
+async fn run(
+    model: &ColBert,
+    texts: Vec<PlacedText>,
+    observer: &mut impl Observer,
+) -> Result<Outcome> {
+    let batch = EncodedBatch::compute(model, texts, observer).await?;
+    let embeddings = batch.token_embeddings().await?;
+    let on_device = batch.on_device();
+    let scores = scores(read(maxsim(&on_device, &on_device)).await?);
     Ok(Outcome { embeddings, scores })
 }
 
 /// A value that is not finite is the device's fault here: the CPU's of the same texts are.
 async fn run_on_gpu(
     gpu: &ColBert,
-    texts: &[TokenSequence],
+    texts: Vec<PlacedText>,
     lengths: &[usize],
     run_number: usize,
+    observer: &mut impl Observer,
 ) -> Result<Outcome> {
-    run(gpu, texts).await.map_err(|error| match error {
+    run(gpu, texts, observer).await.map_err(|error| match error {
         Error::NotFinite { .. } => rejected("are not finite", lengths, run_number),
         other => other,
     })

@@ -39,17 +39,17 @@ mod wasm;
 pub use convert::{ConvertOptions, convert};
 pub use device::{DeviceChoice, DeviceKind};
 pub use error::{Error, Result, Warning};
-pub use late_interaction::colbert::Inspection;
 pub use late_interaction::embeddings::TokenEmbeddings;
+pub use late_interaction::encode::{Encoded, Inspection, Pooling};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
 pub use model::bundle::{BundleFiles, Integrity, Source};
 pub use model::checkpoint::{CheckpointFiles, WantedFile};
 pub use model::config::ModelConfig;
 pub use model::quantize::Dtype;
 pub use observer::{Observer, Stage, Unobserved};
-pub use reranker::{
-    Encoded, LoadOptions, ModelInfo, Pooling, RerankOptions, RerankOutput, Reranker,
-};
+pub use reranker::{LoadOptions, ModelInfo, Reranker};
+pub use stages::late::{RerankOptions, RerankOutput};
 pub use stages::top_k::RerankResult;
+pub use text::texts::Texts;
 pub use text::token_batch::{TokenBatch, TokenSequence};
 pub use text_kind::TextKind;

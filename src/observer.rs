@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use crate::error::{Error, Result};
+
 /// A part of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -32,18 +34,49 @@ impl Stage {
     }
 }
 
-/// Told of each stage and batch.
+/// Told of each stage and batch. Break, from either of the asynchronous methods, stops the call with [`Error::Aborted`];
+/// they are asynchronous so that a browser can take messages in between.
 pub trait Observer {
-    /// A stage begins, and ends the one before.
+    /// A stage begins, and ends the one before. Batch after batch passes through the stages, so that each comes again.
     fn stage(&mut self, stage: Stage);
 
-    /// `done` of `total` texts are encoded, or tensors and calibration texts converted. Break stops the call with [`crate::Error::Aborted`].
-    ///
-    /// Asynchronous so that a browser can take messages in between.
+    /// `done` of `total` texts are ranked or encoded, or tensors and calibration texts converted.
     fn batch_done(&mut self, done: usize, total: usize) -> impl Future<Output = ControlFlow<()>>;
+
+    /// A place where the call can stop: between the encoder's layers, between texts, between blocks of a weight.
+    fn pause(&mut self) -> impl Future<Output = ControlFlow<()>> {
+        std::future::ready(ControlFlow::Continue(()))
+    }
 
     /// Milliseconds since some fixed moment.
     fn now_ms(&self) -> f64;
+}
+
+/// Tells the observer of a batch.
+///
+/// # Errors
+/// [`Error::Aborted`].
+pub(crate) async fn batch_done(
+    observer: &mut impl Observer,
+    done: usize,
+    total: usize,
+) -> Result<()> {
+    go_on(observer.batch_done(done, total).await)
+}
+
+/// Lets the observer stop the call.
+///
+/// # Errors
+/// [`Error::Aborted`].
+pub(crate) async fn pause(observer: &mut impl Observer) -> Result<()> {
+    go_on(observer.pause().await)
+}
+
+fn go_on(flow: ControlFlow<()>) -> Result<()> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Aborted),
+    }
 }
 
 /// Watches nothing and never stops. Its clock stands still.

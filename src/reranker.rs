@@ -6,16 +6,17 @@ use std::sync::Arc;
 use crate::device::{self, DeviceChoice, DeviceKind};
 use crate::device_check;
 use crate::error::{Error, Result, Warning};
-use crate::late_interaction::colbert::{ColBert, Inspection, Keep};
+use crate::late_interaction::colbert::{ColBert, Keep};
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::explain::{EncodedText, Explanation, explain};
-use crate::late_interaction::maxsim::maxsim;
+use crate::late_interaction::encode::{self, Encoded, Inspection, Pooling};
+use crate::late_interaction::explain::Explanation;
+use crate::late_interaction::stream::Batches;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{Layout, ModelConfig};
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
-use crate::stages::top_k::{RerankResult, top_k};
-use crate::text::token_batch::TokenSequence;
+use crate::stages::late::{self, RerankOptions, RerankOutput};
+use crate::text::texts::Texts;
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
 
@@ -49,46 +50,6 @@ pub struct ModelInfo {
     pub weight_bytes: usize,
     /// Type of the weights that are multiplied: a bundle's own; a checkpoint's are widened to `f32`.
     pub dtype: Dtype,
-}
-
-/// How to rerank.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RerankOptions {
-    /// How many documents come out; `None` for all.
-    pub top_k: Option<usize>,
-    /// Whether each comes with its token matches.
-    pub explain: bool,
-}
-
-/// The ranked documents.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RerankOutput {
-    /// Best first.
-    pub results: Vec<RerankResult>,
-    /// Number of the query's embeddings: score divided by it lies in [-1, 1].
-    pub query_length: usize,
-    /// For each result, whether its text had more tokens than the model takes.
-    pub truncated: Vec<bool>,
-    /// For each result; empty unless asked for.
-    pub explanations: Vec<Explanation>,
-}
-
-/// Embeddings of several texts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Encoded {
-    pub embeddings: TokenEmbeddings,
-    /// For each text, whether it had more tokens than the model takes.
-    pub truncated: Vec<bool>,
-}
-
-/// What to make of a text's hidden states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pooling {
-    /// One embedding a token: late interaction.
-    #[default]
-    None,
-    /// One vector a text, the mean of the last hidden states: a dense first stage with the same encoder.
-    Mean,
 }
 
 /// A loaded model.
@@ -145,77 +106,72 @@ impl Reranker {
         &self.warnings
     }
 
-    /// Encodes query and documents, scores every document and keeps the best.
+    /// Encodes query and documents, scores every document and keeps the best, batch after batch: memory does not grow with
+    /// the number of documents, but for a score each and what `options` ask for.
     ///
     /// # Errors
     /// [`Error::EmptyQuery`], and those of tokenizing, encoding and scoring.
-    pub async fn rerank(
+    pub async fn rerank<T: Texts + ?Sized>(
         &self,
         query: &str,
-        documents: &[&str],
+        documents: &T,
         options: RerankOptions,
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
-        observer.stage(Stage::Tokenize);
-        let query_tokens = self.tokenize_query(query)?;
-        let document_tokens = self.model.tokenize(TextKind::Document, documents)?;
-        observer.stage(Stage::Encode);
-        let (query_embeddings, document_embeddings) =
-            self.model.encode_together(&query_tokens, &document_tokens, observer).await?;
-        observer.stage(Stage::Score);
-        let scores = self.score(query_embeddings.values(), &document_embeddings).await?;
-        let results = top_k(&scores, options.top_k.unwrap_or(documents.len()))?;
-        let mut explanations = Vec::new();
-        if options.explain {
-            observer.stage(Stage::Explain);
-            let query =
-                EncodedText { tokens: &query_tokens, embeddings: query_embeddings.values() };
-            explanations =
-                self.explain_results(query, &document_tokens, &document_embeddings, &results);
-        }
-        Ok(RerankOutput {
-            truncated: results.iter().map(|r| document_tokens[r.index].truncated).collect(),
-            results,
-            query_length: query_embeddings.lengths()[0],
-            explanations,
-        })
+        late::rank(&self.model, query, documents, options, observer).await
     }
 
-    /// MaxSim of one query's embeddings (`[length, dimension]`) and each document's, in f32.
+    /// Embeddings of texts of one kind, handed over batch after batch in the texts' order.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`].
-    pub async fn score(&self, query: &[f32], documents: &TokenEmbeddings) -> Result<Vec<f32>> {
-        Ok(maxsim(query, documents))
-    }
-
-    /// Embeddings of texts of one kind.
-    ///
-    /// # Errors
-    /// [`Error::EmptyQuery`], and those of tokenizing and encoding.
-    pub async fn encode(
+    /// [`Error::EmptyQuery`], those of tokenizing and encoding, and what `each` answers.
+    pub async fn encode_each<T: Texts + ?Sized>(
         &self,
         kind: TextKind,
-        texts: &[&str],
+        texts: &T,
+        pooling: Pooling,
+        observer: &mut impl Observer,
+        each: impl FnMut(Encoded) -> Result<()>,
+    ) -> Result<()> {
+        encode::encode_each(&self.model, kind, texts, pooling, observer, each).await
+    }
+
+    /// Embeddings of texts of one kind, all at once.
+    ///
+    /// # Errors
+    /// As [`Reranker::encode_each`].
+    pub async fn encode<T: Texts + ?Sized>(
+        &self,
+        kind: TextKind,
+        texts: &T,
         pooling: Pooling,
         observer: &mut impl Observer,
     ) -> Result<Encoded> {
-        observer.stage(Stage::Tokenize);
-        let tokens = match kind {
-            TextKind::Document => self.model.tokenize(kind, texts)?,
-            TextKind::Query => {
-                texts.iter().map(|text| self.tokenize_query(text)).collect::<Result<_>>()?
-            }
+        let mut all = Encoded {
+            embeddings: TokenEmbeddings::new(self.width(pooling)),
+            truncated: Vec::with_capacity(texts.len()),
         };
-        observer.stage(Stage::Encode);
-        let embeddings = match pooling {
-            Pooling::None => self.model.encode(kind, &tokens, observer).await?,
-            Pooling::Mean => self.model.pool(kind, &tokens, observer).await?,
+        let join = |encoded: Encoded| {
+            encoded.embeddings.texts().for_each(|rows| all.embeddings.push(rows));
+            all.truncated.extend(encoded.truncated);
+            Ok(())
         };
-        Ok(Encoded {
-            embeddings,
-            truncated: tokens.iter().map(|sequence| sequence.truncated).collect(),
-        })
+        self.encode_each(kind, texts, pooling, observer, join).await?;
+        Ok(all)
+    }
+
+    /// Texts of one kind on their way through the model, for callers that want more than one thing of each batch.
+    pub fn batches<'a, T: Texts + ?Sized>(
+        &'a self,
+        kind: TextKind,
+        texts: &'a T,
+    ) -> Batches<'a, T> {
+        Batches::new(&self.model, kind, texts)
+    }
+
+    /// Width of the vectors that a pooling gives.
+    pub fn width(&self, pooling: Pooling) -> usize {
+        encode::width(&self.model, pooling)
     }
 
     /// Token matches of one document.
@@ -238,32 +194,7 @@ impl Reranker {
     /// # Errors
     /// Those of tokenizing and encoding.
     pub async fn inspect(&self, kind: TextKind, text: &str) -> Result<Inspection> {
-        self.model.inspect(kind, text).await
-    }
-
-    fn tokenize_query(&self, query: &str) -> Result<TokenSequence> {
-        if query.trim().is_empty() {
-            return Err(Error::EmptyQuery);
-        }
-        self.model.tokenizer().tokenize(TextKind::Query, 0, query)
-    }
-
-    fn explain_results(
-        &self,
-        query: EncodedText<'_>,
-        tokens: &[TokenSequence],
-        embeddings: &TokenEmbeddings,
-        results: &[RerankResult],
-    ) -> Vec<Explanation> {
-        let texts: Vec<&[f32]> = embeddings.texts().collect();
-        results
-            .iter()
-            .map(|result| {
-                let document =
-                    EncodedText { tokens: &tokens[result.index], embeddings: texts[result.index] };
-                explain(query, document, embeddings.dimension(), self.model.tokenizer())
-            })
-            .collect()
+        encode::inspect(&self.model, kind, text).await
     }
 
     /// Puts the model on WebGPU too and holds it against this one, which is on the CPU.

@@ -4,10 +4,12 @@ mod common;
 
 use std::ops::ControlFlow;
 
+use common::crafted::{self, Crafted};
 use common::{Fixture, difference};
 use pollster::block_on;
 use tabrank::{
-    Error, Observer, Pooling, RerankOptions, RerankOutput, Reranker, Stage, TextKind, Unobserved,
+    Dtype, Error, Observer, Pooling, RerankOptions, RerankOutput, Reranker, Stage, TextKind,
+    Unobserved,
 };
 
 fn rerank(
@@ -121,11 +123,22 @@ fn empty_queries_and_oversized_texts_are_refused() {
     assert!(error.to_string().contains("document[1]"), "{error}");
 }
 
-/// Stops after the first batch and notes the stages.
-#[derive(Default)]
+/// Notes what it is told, and stops at a batch or a pause.
 struct Stopper {
     stages: Vec<Stage>,
     batches: usize,
+    pauses: usize,
+    stop_at: (usize, usize),
+}
+
+impl Stopper {
+    fn at_batch(batch: usize) -> Self {
+        Self { stages: Vec::new(), batches: 0, pauses: 0, stop_at: (batch, usize::MAX) }
+    }
+
+    fn at_pause(pause: usize) -> Self {
+        Self { stop_at: (usize::MAX, pause), ..Self::at_batch(0) }
+    }
 }
 
 impl Observer for Stopper {
@@ -135,7 +148,20 @@ impl Observer for Stopper {
 
     async fn batch_done(&mut self, _: usize, _: usize) -> ControlFlow<()> {
         self.batches += 1;
-        ControlFlow::Break(())
+        if self.batches < self.stop_at.0 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    async fn pause(&mut self) -> ControlFlow<()> {
+        self.pauses += 1;
+        if self.pauses < self.stop_at.1 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 
     fn now_ms(&self) -> f64 {
@@ -148,12 +174,76 @@ fn an_observer_can_stop_a_call_between_batches() {
     let model = Fixture::read("plain").load();
     let long = "oil crisis ".repeat(100);
     let documents = vec![long.as_str(); 64];
-    let mut observer = Stopper::default();
+    let mut observer = Stopper::at_batch(1);
     let stopped =
         block_on(model.rerank("oil", &documents, RerankOptions::default(), &mut observer));
     assert_eq!(stopped.unwrap_err(), Error::Aborted);
     assert_eq!(observer.batches, 1);
-    assert_eq!(observer.stages, [Stage::Tokenize, Stage::Encode]);
+    assert_eq!(observer.stages, [Stage::Tokenize, Stage::Encode, Stage::Score]);
+}
+
+#[test]
+fn an_observer_can_stop_a_call_at_every_text_and_layer() {
+    let model = Fixture::read("plain").load();
+    let documents = ["oil", "war", "water"];
+    let mut observer = Stopper::at_pause(usize::MAX);
+    let options = RerankOptions::default();
+    block_on(model.rerank("oil", &documents, options, &mut observer)).unwrap();
+    // One batch: a pause before each document's tokens and before each layer.
+    assert_eq!(observer.pauses, documents.len() + model.info().layers);
+    for pause in 1..=observer.pauses {
+        let mut observer = Stopper::at_pause(pause);
+        let stopped = block_on(model.rerank("oil", &documents, options, &mut observer));
+        assert_eq!(stopped.unwrap_err(), Error::Aborted);
+        assert_eq!(observer.pauses, pause, "nothing goes on after the stop");
+    }
+}
+
+#[test]
+fn batches_do_not_show_in_a_ranking() {
+    let model = Fixture::read("pylate").load();
+    let documents: Vec<String> = (0..300)
+        .map(|i| format!("the oil crisis of {i} {}", "war and water ".repeat(i % 40)))
+        .collect();
+    let options = RerankOptions { top_k: Some(7), explain: true };
+    let mut observer = Stopper::at_pause(usize::MAX);
+    let best = block_on(model.rerank("oil 17", &documents, options, &mut observer)).unwrap();
+    assert!(observer.batches > 10, "only {} batches", observer.batches);
+    let mut alone: Vec<(usize, f32)> = documents
+        .iter()
+        .map(|document| rerank(&model, "oil 17", &[document], RerankOptions::default()))
+        .map(|output| output.results[0].score)
+        .enumerate()
+        .collect();
+    alone.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let found: Vec<(usize, f32)> = best.results.iter().map(|r| (r.index, r.score)).collect();
+    assert_eq!(found, alone[..7], "f32 is equal bit for bit in any company");
+    for (result, explanation) in best.results.iter().zip(&best.explanations) {
+        let document = &documents[result.index];
+        let expected = block_on(model.explain("oil 17", document, &mut Unobserved)).unwrap();
+        assert_eq!(explanation, &expected);
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_named() {
+    // With weights as large as these the last layer's numbers are infinite or NaN.
+    let bundle = crafted::converted(&Fixture::read("plain").files, Dtype::F32);
+    let files = Crafted::new(bundle).tensors(|tensors| {
+        let name = "encoder.layer.1.output.LayerNorm.weight";
+        let shape = tensors[name].1.clone();
+        let values = vec![f32::MAX; shape[0]];
+        tensors.insert(name.to_owned(), crafted::f32_tensor(shape, &values));
+    });
+    let model = common::load(&files.open().unwrap());
+    let error = block_on(model.rerank("oil", &["war"], RerankOptions::default(), &mut Unobserved));
+    assert_eq!(error.unwrap_err().to_string(), "an embedding of query[0] is not finite");
+    let mut observer = Unobserved;
+    let encoded = model.encode(TextKind::Document, &["oil", "war"], Pooling::None, &mut observer);
+    assert_eq!(
+        block_on(encoded).unwrap_err().to_string(),
+        "an embedding of document[0] is not finite"
+    );
 }
 
 #[test]

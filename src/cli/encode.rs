@@ -1,12 +1,11 @@
 //! `tabrank encode`: texts from stdin, their embeddings to a file.
 
-use std::io;
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use pollster::block_on;
-use safetensors::{Dtype, tensor::TensorView};
-use tabrank::{Pooling, TextKind, TokenEmbeddings};
+use tabrank::{Encoded, Error, Pooling, TextKind, TokenEmbeddings};
 
 use super::jsonl;
 use super::progress::Progress;
@@ -54,33 +53,83 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         PoolingArg::None => Pooling::None,
         PoolingArg::Mean => Pooling::Mean,
     };
+    let mut output = Output::create(&args.output, reranker.width(pooling))?;
     let mut progress = Progress::new("encode", texts.len());
-    let encoded = block_on(reranker.encode(kind, &texts, pooling, &mut progress))?;
+    let mut failed = None;
+    let write = |encoded: Encoded| {
+        output.write(&encoded.embeddings).map_err(|error| {
+            failed = Some(error);
+            Error::Aborted
+        })
+    };
+    let encoded = block_on(reranker.encode_each(kind, &texts, pooling, &mut progress, write));
     drop(progress);
-    write(&args.output, &encoded.embeddings)
+    match failed {
+        Some(error) => Err(output.failed(error)),
+        None => encoded.map_err(CliError::from).and_then(|()| output.finish()),
+    }
 }
 
-/// Writes beside the target and renames, so that no half file is ever there.
-fn write(path: &Path, embeddings: &TokenEmbeddings) -> Result<(), CliError> {
-    let values: Vec<u8> = embeddings.values().iter().flat_map(|v| v.to_le_bytes()).collect();
-    let lengths: Vec<u8> =
-        embeddings.lengths().iter().flat_map(|&n| (n as u32).to_le_bytes()).collect();
-    let rows = embeddings.lengths().iter().sum();
-    let view = |dtype, shape, data| {
-        TensorView::new(dtype, shape, data).expect("the data has the size of its shape")
-    };
-    let tensors = [
-        ("embeddings", view(Dtype::F32, vec![rows, embeddings.dimension()], &values)),
-        ("lengths", view(Dtype::U32, vec![embeddings.len()], &lengths)),
-    ];
-    let bytes = safetensors::serialize(tensors, None).expect("two small names make a header");
-    let failed = |source| CliError::Write { name: path.display().to_string(), source };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    io::Write::write_all(&mut file, &bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// A safetensors file that is written as embeddings come, beside its target, and renamed at the end, so that no half file is
+/// ever there. Its header stands in front and tells the sizes: room is left for it.
+struct Output<'a> {
+    path: &'a Path,
+    file: tempfile::NamedTempFile,
+    dimension: usize,
+    lengths: Vec<u32>,
+}
+
+/// Bytes of the header with the eight that tell its length: two entries with the largest numbers take less.
+const HEADER: usize = 512;
+
+impl<'a> Output<'a> {
+    fn create(path: &'a Path, dimension: usize) -> Result<Self, CliError> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let failed = |source| CliError::Write { name: path.display().to_string(), source };
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(&[0; HEADER]).map_err(failed)?;
+        Ok(Self { path, file, dimension, lengths: Vec::new() })
+    }
+
+    fn write(&mut self, embeddings: &TokenEmbeddings) -> io::Result<()> {
+        self.lengths.extend(embeddings.lengths().iter().map(|&length| length as u32));
+        let values: Vec<u8> = embeddings.values().iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.file.write_all(&values)
+    }
+
+    fn finish(mut self) -> Result<(), CliError> {
+        let lengths: Vec<u8> = self.lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let written = self
+            .file
+            .write_all(&lengths)
+            .and_then(|()| self.file.seek(io::SeekFrom::Start(0)))
+            .and_then(|_| self.file.write_all(&self.header()));
+        written.map_err(|error| self.failed(error))?;
+        let path = self.path;
+        let failed = |source| CliError::Write { name: path.display().to_string(), source };
+        self.file.persist(path).map_err(|error| failed(error.error)).map(drop)
+    }
+
+    /// Filled up with spaces, as the format allows.
+    fn header(&self) -> Vec<u8> {
+        let rows: u64 = self.lengths.iter().map(|&length| u64::from(length)).sum();
+        let values = rows * self.dimension as u64 * 4;
+        let end = values + 4 * self.lengths.len() as u64;
+        let text = serde_json::json!({
+            "embeddings": {"dtype": "F32", "shape": [rows, self.dimension], "data_offsets": [0, values]},
+            "lengths": {"dtype": "U32", "shape": [self.lengths.len()], "data_offsets": [values, end]},
+        });
+        let mut header = ((HEADER - 8) as u64).to_le_bytes().to_vec();
+        header.extend(text.to_string().into_bytes());
+        assert!(header.len() <= HEADER, "two entries fit");
+        header.resize(HEADER, b' ');
+        header
+    }
+
+    fn failed(&self, source: io::Error) -> CliError {
+        CliError::Write { name: self.path.display().to_string(), source }
+    }
 }

@@ -1,16 +1,17 @@
 //! `tabrank eval`: how much does reranking improve a dense first stage on judged data?
 
-use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pollster::block_on;
+use rayon::prelude::*;
 use serde::Serialize;
-use tabrank::{Pooling, Reranker, TextKind, TokenEmbeddings};
+use tabrank::ops::PackedQuery;
+use tabrank::stages::top_k::TopK;
+use tabrank::{RerankResult, Reranker, TextKind, TokenEmbeddings};
 
-use super::jsonl;
-use super::metrics::{Judgements, ndcg, recall, reciprocal_rank};
+use super::data::Data;
+use super::metrics::{ndcg, recall, reciprocal_rank};
 use super::progress::Progress;
 use super::{CliError, ModelArgs, model};
 
@@ -85,132 +86,221 @@ struct Compared {
 
 pub fn run(args: &EvalArgs) -> Result<(), CliError> {
     let data = Data::read(&args.data)?;
-    let reranker = model::load(&args.model.model)?;
-    let report = evaluate(&reranker, &args.compare, &data)?;
+    let paths = [&args.model.model].into_iter().chain(&args.compare);
+    let models: Vec<Reranker> = paths.map(|path| model::load(path)).collect::<Result<_, _>>()?;
+    let report = evaluate(&models, &args.compare, &data)?;
     print(&report, args.json)
         .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
 }
 
-fn evaluate(reranker: &Reranker, others: &[PathBuf], data: &Data) -> Result<Report, CliError> {
-    let count = data.queries.len();
-    let documents = encode(reranker, TextKind::Document, &data.corpus, Pooling::Mean)?;
-    let queries = encode(reranker, TextKind::Query, &data.queries, Pooling::Mean)?;
-    let first: Vec<Vec<usize>> =
-        queries.texts().map(|vector| nearest(vector, &documents, CANDIDATES)).collect();
-    let reference = Tokens::encode(reranker, data)?;
-    let ranked = reference.rerank(reranker, &first)?;
-    let compare = |path: &PathBuf| {
-        let other = model::load(path)?;
-        let tokens = Tokens::encode(&other, data)?;
-        let (mean_cosine, worst_cosine) = tokens.cosine(&reference)?;
-        let order = tokens.rerank(&other, &first)?;
-        let tops = || order.iter().zip(&ranked).map(|(a, b)| (top(a), top(b)));
-        let shared = |(a, b): (&[usize], &[usize])| a.iter().filter(|i| b.contains(i)).count();
-        Ok(Compared {
-            model: path.clone(),
-            dtype: other.info().dtype.name(),
-            reranked: Quality::of(&order, data),
-            mean_cosine,
-            worst_cosine,
-            overlap: tops().map(shared).sum::<usize>() as f64 / count.max(1) as f64,
-            identical: tops().filter(|(a, b)| a == b).count() as f64 / count.max(1) as f64,
-        })
-    };
+/// All models go through the corpus together, batch by batch: what stays of a document is its place among the candidates
+/// of each query, with its scores.
+fn evaluate(models: &[Reranker], paths: &[PathBuf], data: &Data) -> Result<Report, CliError> {
+    let mut cosines = vec![Cosine::default(); models.len()];
+    let mut queries = Vec::with_capacity(data.queries.len());
+    in_step(models, TextKind::Query, &data.queries, "encode queries", |_, pooled, tokens| {
+        compare(&mut cosines, tokens)?;
+        queries.extend((0..pooled.len()).map(|place| Query::new(place, pooled, tokens)));
+        Ok(())
+    })?;
+    in_step(
+        models,
+        TextKind::Document,
+        &data.corpus,
+        "rank documents",
+        |first, pooled, tokens| {
+            compare(&mut cosines, tokens)?;
+            let documents = Documents::new(first, pooled, tokens);
+            queries.par_iter_mut().try_for_each(|query| query.rank(&documents))
+        },
+    )?;
+    let queries: Vec<Vec<(RerankResult, Scores)>> =
+        queries.into_iter().map(|query| query.candidates.into_ranked()).collect();
+    let place = |(result, _): &(RerankResult, Scores)| result.index;
+    let dense: Vec<Vec<usize>> =
+        queries.iter().map(|candidates| candidates.iter().map(place).collect()).collect();
+    let orders: Vec<Vec<Vec<usize>>> =
+        (0..models.len()).map(|model| orders(&queries, model)).collect::<Result<_, _>>()?;
+    let compared = (1..models.len()).map(|model| {
+        let (order, reference) = (&orders[model], &orders[0]);
+        let reranked = Quality::of(order, data);
+        let dtype = models[model].info().dtype.name();
+        Compared::new(paths[model - 1].clone(), dtype, reranked, &cosines[model], order, reference)
+    });
     Ok(Report {
-        queries: count,
+        queries: data.queries.len(),
         documents: data.corpus.len(),
-        dense: Quality::of(&first, data),
-        dtype: reranker.info().dtype.name(),
-        reranked: Quality::of(&ranked, data),
-        compared: others.iter().map(compare).collect::<Result<_, CliError>>()?,
+        dense: Quality::of(&dense, data),
+        dtype: models[0].info().dtype.name(),
+        reranked: Quality::of(&orders[0], data),
+        compared: compared.collect(),
     })
+}
+
+/// Takes texts through all models and hands each batch over: the place of its first text, the first model's pooled
+/// vectors, and every model's embeddings.
+fn in_step(
+    models: &[Reranker],
+    kind: TextKind,
+    texts: &[String],
+    what: &'static str,
+    mut each: impl FnMut(usize, &TokenEmbeddings, &[TokenEmbeddings]) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut progress = Progress::new(what, texts.len());
+    let mut streams: Vec<_> = models.iter().map(|model| model.batches(kind, texts)).collect();
+    loop {
+        let next = streams.iter_mut().map(|stream| block_on(stream.next(&mut progress)));
+        let batches: Vec<_> = next.collect::<Result<_, _>>()?;
+        let Some(first) = &batches[0] else {
+            return Ok(());
+        };
+        let range = first.range();
+        let pooled = block_on(first.mean_pooled())?;
+        let mut tokens = Vec::with_capacity(models.len());
+        for batch in &batches {
+            // Models with one tokenizer cut their batches at the same places.
+            let batch = batch.as_ref().filter(|batch| batch.range() == range);
+            let batch = batch.ok_or(CliError::NotComparable)?;
+            tokens.push(block_on(batch.token_embeddings())?);
+        }
+        each(range.start, &pooled, &tokens)?;
+        progress.update(range.end, texts.len());
+    }
+}
+
+/// A document's score by each model.
+type Scores = Vec<f32>;
+
+/// A query's vectors, and its candidates so far: the best of the first stage.
+struct Query {
+    pooled: Vec<f32>,
+    /// By model.
+    tokens: Vec<PackedQuery>,
+    candidates: TopK<Scores>,
+}
+
+impl Query {
+    fn new(place: usize, pooled: &TokenEmbeddings, tokens: &[TokenEmbeddings]) -> Self {
+        let packed = |embeddings: &TokenEmbeddings| {
+            PackedQuery::new(text(embeddings, place), embeddings.dimension())
+        };
+        Self {
+            pooled: text(pooled, place).to_vec(),
+            tokens: tokens.iter().map(packed).collect(),
+            candidates: TopK::new(CANDIDATES),
+        }
+    }
+
+    /// Takes the nearest of some documents among the candidates, and scores those.
+    fn rank(&mut self, documents: &Documents<'_>) -> Result<(), CliError> {
+        let results = documents.pooled.iter().zip(documents.first..).map(|(vector, index)| {
+            let score = self.pooled.iter().zip(*vector).map(|(a, b)| a * b).sum();
+            (RerankResult { index, score }, Scores::new())
+        });
+        self.candidates.extend(results)?;
+        for (result, scores) in self.candidates.iter_mut().filter(|(_, scores)| scores.is_empty()) {
+            let place = result.index - documents.first;
+            let each = self.tokens.iter().zip(&documents.tokens);
+            scores.extend(each.map(|(query, documents)| query.score(documents[place])));
+        }
+        Ok(())
+    }
+}
+
+/// A batch of documents by their places in it.
+struct Documents<'a> {
+    /// Place of the first in the corpus.
+    first: usize,
+    pooled: Vec<&'a [f32]>,
+    /// By model.
+    tokens: Vec<Vec<&'a [f32]>>,
+}
+
+impl<'a> Documents<'a> {
+    fn new(first: usize, pooled: &'a TokenEmbeddings, tokens: &'a [TokenEmbeddings]) -> Self {
+        let tokens = tokens.iter().map(|embeddings| embeddings.texts().collect()).collect();
+        Self { first, pooled: pooled.texts().collect(), tokens }
+    }
+}
+
+fn text(embeddings: &TokenEmbeddings, place: usize) -> &[f32] {
+    embeddings.texts().nth(place).expect("the batch has this text")
+}
+
+/// Each query's candidates in the order of a model's scores; equal ones keep the first stage's order.
+fn orders(
+    queries: &[Vec<(RerankResult, Scores)>],
+    model: usize,
+) -> Result<Vec<Vec<usize>>, CliError> {
+    let order = |candidates: &Vec<(RerankResult, Scores)>| {
+        let mut ranking = TopK::new(candidates.len());
+        let each = candidates.iter().enumerate();
+        ranking.extend(each.map(|(index, (result, scores))| {
+            (RerankResult { index, score: scores[model] }, result.index)
+        }))?;
+        Ok(ranking.into_ranked().into_iter().map(|(_, place)| place).collect())
+    };
+    queries.iter().map(order).collect()
+}
+
+/// Cosines of a model's embeddings with those of the first.
+#[derive(Clone)]
+struct Cosine {
+    count: usize,
+    sum: f64,
+    worst: f64,
+}
+
+impl Default for Cosine {
+    fn default() -> Self {
+        Self { count: 0, sum: 0.0, worst: 1.0 }
+    }
+}
+
+/// Holds every model's embeddings of the same tokens against the first's.
+fn compare(cosines: &mut [Cosine], tokens: &[TokenEmbeddings]) -> Result<(), CliError> {
+    let (reference, width) = (&tokens[0], tokens[0].dimension());
+    for (cosine, found) in cosines.iter_mut().zip(tokens).skip(1) {
+        if found.lengths() != reference.lengths() || found.dimension() != width {
+            return Err(CliError::NotComparable);
+        }
+        let rows = found.values().chunks_exact(width).zip(reference.values().chunks_exact(width));
+        for (a, b) in rows {
+            let dot: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            cosine.count += 1;
+            cosine.sum += dot;
+            cosine.worst = cosine.worst.min(dot);
+        }
+    }
+    Ok(())
+}
+
+impl Compared {
+    fn new(
+        model: PathBuf,
+        dtype: &'static str,
+        reranked: Quality,
+        cosine: &Cosine,
+        order: &[Vec<usize>],
+        reference: &[Vec<usize>],
+    ) -> Self {
+        let count = order.len().max(1) as f64;
+        let tops = || order.iter().zip(reference).map(|(a, b)| (top(a), top(b)));
+        let shared = |(a, b): (&[usize], &[usize])| a.iter().filter(|i| b.contains(i)).count();
+        Self {
+            model,
+            dtype,
+            reranked,
+            mean_cosine: cosine.sum / cosine.count.max(1) as f64,
+            worst_cosine: cosine.worst,
+            overlap: tops().map(shared).sum::<usize>() as f64 / count,
+            identical: tops().filter(|(a, b)| a == b).count() as f64 / count,
+        }
+    }
 }
 
 fn top(order: &[usize]) -> &[usize] {
     &order[..order.len().min(10)]
-}
-
-fn encode(
-    reranker: &Reranker,
-    kind: TextKind,
-    texts: &[String],
-    pooling: Pooling,
-) -> Result<TokenEmbeddings, CliError> {
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let what = match (pooling, kind) {
-        (Pooling::Mean, TextKind::Document) => "pool documents",
-        (Pooling::Mean, TextKind::Query) => "pool queries",
-        (Pooling::None, TextKind::Document) => "encode documents",
-        (Pooling::None, TextKind::Query) => "encode queries",
-    };
-    let mut progress = Progress::new(what, texts.len());
-    Ok(block_on(reranker.encode(kind, &texts, pooling, &mut progress))?.embeddings)
-}
-
-/// The token embeddings that a model gives.
-struct Tokens {
-    documents: TokenEmbeddings,
-    queries: TokenEmbeddings,
-}
-
-impl Tokens {
-    fn encode(reranker: &Reranker, data: &Data) -> Result<Self, CliError> {
-        Ok(Self {
-            documents: encode(reranker, TextKind::Document, &data.corpus, Pooling::None)?,
-            queries: encode(reranker, TextKind::Query, &data.queries, Pooling::None)?,
-        })
-    }
-
-    /// Each query's candidates in the order of their scores.
-    fn rerank(
-        &self,
-        reranker: &Reranker,
-        candidates: &[Vec<usize>],
-    ) -> Result<Vec<Vec<usize>>, CliError> {
-        let mut progress = Progress::new("rerank", candidates.len());
-        let mut orders = Vec::new();
-        for (query, first) in self.queries.texts().zip(candidates) {
-            let scores = block_on(reranker.score(query, &self.documents.select(first)))?;
-            let order = tabrank::stages::top_k::top_k(&scores, first.len())?;
-            orders.push(order.iter().map(|result| first[result.index]).collect());
-            progress.update(orders.len(), candidates.len());
-        }
-        Ok(orders)
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        let width = self.documents.dimension();
-        let documents = self.documents.values().chunks_exact(width);
-        documents.chain(self.queries.values().chunks_exact(width))
-    }
-
-    /// Mean and least cosine with another model's embeddings of the same tokens.
-    fn cosine(&self, other: &Self) -> Result<(f64, f64), CliError> {
-        let same = |a: &TokenEmbeddings, b: &TokenEmbeddings| {
-            a.lengths() == b.lengths() && a.dimension() == b.dimension()
-        };
-        if !same(&self.documents, &other.documents) || !same(&self.queries, &other.queries) {
-            return Err(CliError::NotComparable);
-        }
-        let dot = |(a, b): (&[f32], &[f32])| -> f64 {
-            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-        };
-        let cosines: Vec<f64> = self.rows().zip(other.rows()).map(dot).collect();
-        let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
-        Ok((mean, cosines.iter().copied().fold(1.0, f64::min)))
-    }
-}
-
-/// Documents by dot product with `query`, best first, ties in the corpus's order.
-fn nearest(query: &[f32], documents: &TokenEmbeddings, k: usize) -> Vec<usize> {
-    let mut scored: Vec<(usize, f32)> = documents
-        .texts()
-        .map(|vector| query.iter().zip(vector).map(|(a, b)| a * b).sum())
-        .enumerate()
-        .collect();
-    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    scored.truncate(k);
-    scored.into_iter().map(|(index, _)| index).collect()
 }
 
 impl Quality {
@@ -253,69 +343,4 @@ fn print(report: &Report, json: bool) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// The texts, and for each query its judgements by place in the corpus. Queries without are left out.
-struct Data {
-    corpus: Vec<String>,
-    queries: Vec<String>,
-    judgements: Vec<Judgements>,
-}
-
-impl Data {
-    fn read(folder: &Path) -> Result<Self, CliError> {
-        let corpus = texts(&folder.join("corpus.jsonl"))?;
-        let places: HashMap<&str, usize> =
-            corpus.iter().enumerate().map(|(place, (id, _))| (id.as_str(), place)).collect();
-        let mut judged = judgements(&folder.join("qrels.tsv"), &places)?;
-        let (mut queries, mut judgements) = (Vec::new(), Vec::new());
-        for (id, text) in texts(&folder.join("queries.jsonl"))? {
-            if let Some(found) = judged.remove(&id) {
-                queries.push(text);
-                judgements.push(found);
-            }
-        }
-        Ok(Self { queries, judgements, corpus: corpus.into_iter().map(|(_, text)| text).collect() })
-    }
-}
-
-/// `(id, text)` of each line.
-fn texts(path: &Path) -> Result<Vec<(String, String)>, CliError> {
-    let name = path.display().to_string();
-    jsonl::read(&name, open(path)?)?
-        .iter()
-        .map(|line| Ok((jsonl::string(&name, line, "id")?, jsonl::string(&name, line, "text")?)))
-        .collect()
-}
-
-fn judgements(
-    path: &Path,
-    places: &HashMap<&str, usize>,
-) -> Result<HashMap<String, Judgements>, CliError> {
-    let mut judged: HashMap<String, Judgements> = HashMap::new();
-    let text = io::read_to_string(open(path)?)
-        .map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-        let wrong = |reason: &str| CliError::Line {
-            file: path.display().to_string(),
-            line: number + 1,
-            column: 1,
-            reason: reason.to_owned(),
-        };
-        let mut columns = line.split('\t');
-        let (Some(query), Some(document), Some(grade), None) =
-            (columns.next(), columns.next(), columns.next(), columns.next())
-        else {
-            return Err(wrong("needs query id, document id and grade, with tabs between"));
-        };
-        let place =
-            *places.get(document).ok_or_else(|| wrong("the document is not in the corpus"))?;
-        let grade = grade.trim().parse().map_err(|_| wrong("the grade is not a whole number"))?;
-        judged.entry(query.to_owned()).or_default().insert(place, grade);
-    }
-    Ok(judged)
-}
-
-fn open(path: &Path) -> Result<File, CliError> {
-    File::open(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
 }

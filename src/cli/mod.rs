@@ -2,6 +2,7 @@
 //! the console or the clock.
 
 mod convert;
+mod data;
 mod encode;
 mod error;
 mod eval;

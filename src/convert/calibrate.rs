@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use crate::device;
 use crate::encoder::Encoder;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
-use crate::observer::Observer;
+use crate::observer::{Observer, batch_done};
 use crate::random::SplitMix64;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
@@ -37,17 +37,21 @@ pub(super) async fn run(
     for (done, sequence) in sequences.iter().enumerate() {
         let batch = TokenBatch::new([sequence]);
         let mut squares = Vec::new();
-        encoder.inputs(&batch, &mut |name, input| {
-            squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
-        });
+        encoder
+            .inputs(
+                &batch,
+                &mut |name, input| {
+                    squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
+                },
+                observer,
+            )
+            .await?;
         for (name, squares) in squares {
             let squares = device::read(squares).await?;
             let sum = sums.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
             sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
         }
-        if observer.batch_done(done + 1, total).await.is_break() {
-            return Err(Error::Aborted);
-        }
+        batch_done(observer, done + 1, total).await?;
     }
     let tokens: usize = sequences.iter().map(TokenSequence::len).sum();
     let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;

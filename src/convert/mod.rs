@@ -26,9 +26,12 @@ use crate::model::bundle::{
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
 use crate::model::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
-use crate::observer::{Observer, Stage};
+use crate::observer::{Observer, Stage, batch_done, pause};
 use calibrate::Calibration;
 use channels::Channels;
+
+/// Values that are stored between two looks at the caller: milliseconds.
+const AT_ONCE: usize = 1 << 16;
 
 /// What to convert into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +70,13 @@ pub async fn convert(
     let mut done = calibrate::SEQUENCES;
     for group in &groups {
         for spec in &group.specs {
-            let tensors = group.convert(spec, &channels)?;
+            let tensors = group.convert(spec, &channels, observer).await?;
             tensors.into_iter().for_each(|(name, tensor)| writer.tensor(&name, tensor));
             done += 1;
-            if observer.batch_done(done, total).await.is_break() {
-                return Err(Error::Aborted);
-            }
+            batch_done(observer, done, total).await?;
         }
     }
-    Ok(writer.finish(options.dtype, options.source.clone()))
+    writer.finish(options.dtype, options.source.clone(), observer).await
 }
 
 /// Tensors that come out of the same files.
@@ -120,15 +121,24 @@ fn groups<'a>(
 
 impl Group<'_> {
     /// The tensors that `spec` is stored as.
-    fn convert(&self, spec: &TensorSpec, channels: &Channels) -> Result<Vec<(String, Tensor)>> {
+    async fn convert(
+        &self,
+        spec: &TensorSpec,
+        channels: &Channels,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<(String, Tensor)>> {
         let values = self.weights.read(&self.name(spec), &spec.shape)?;
         if spec.kind == TensorKind::Plain {
             return Ok(vec![(spec.name.clone(), Tensor::f32(spec.shape.clone(), values))]);
         }
-        let matrix = match spec.kind {
-            TensorKind::Half => self.halve(spec, values),
-            _ => self.quantize(spec, values, channels),
-        };
+        let columns = spec.shape[1];
+        let mut parts = Vec::new();
+        for rows in values.chunks((AT_ONCE / columns).max(1) * columns) {
+            pause(observer).await?;
+            parts.push(self.store_rows(spec, rows, channels));
+        }
+        drop(values);
+        let matrix = Matrix::stack(&parts).expect("a tensor has rows, all of one type");
         match scales_are_finite(&matrix.values) {
             true => Ok(store(&spec.name, matrix)),
             false => Err(Error::TensorNotFinite { name: spec.name.clone() }),
@@ -145,33 +155,27 @@ impl Group<'_> {
         old("weight", "gamma").or_else(|| old("bias", "beta")).unwrap_or_else(|| name.to_owned())
     }
 
-    fn halve(&self, spec: &TensorSpec, values: Vec<f32>) -> Matrix {
-        let values = match self.dtype {
-            Dtype::F32 => Values::F32(values),
-            _ => Values::F16(values.into_iter().map(f16::from_f32).collect()),
-        };
-        Matrix { rows: spec.shape[0], columns: spec.shape[1], values, equalizer: None }
-    }
-
-    fn quantize(&self, spec: &TensorSpec, values: Vec<f32>, channels: &Channels) -> Matrix {
-        let (rows, columns) = (spec.shape[0], spec.shape[1]);
+    /// Some rows of a tensor in the type that they are stored in.
+    fn store_rows(&self, spec: &TensorSpec, values: &[f32], channels: &Channels) -> Matrix {
+        let columns = spec.shape[1];
+        let product_or_table = spec.kind != TensorKind::Half;
         let (equalizer, importance) = match self.dtype {
-            Dtype::F32 | Dtype::F16 => (None, None),
-            Dtype::Q8 | Dtype::Q4 => channels.get(&spec.name),
+            Dtype::Q8 | Dtype::Q4 if product_or_table => channels.get(&spec.name),
+            _ => (None, None),
         };
-        let limit = match spec.kind {
-            TensorKind::Table => TABLE_CODE,
-            TensorKind::Product | TensorKind::Half | TensorKind::Plain => PRODUCT_CODE,
-        };
-        let values = match self.dtype {
-            Dtype::F32 => Values::F32(values),
-            Dtype::F16 => Values::F16(values.into_iter().map(f16::from_f32).collect()),
-            Dtype::Q4 if columns.is_multiple_of(BLOCK) => {
-                q4(&values, columns, equalizer, importance)
+        let limit = if spec.kind == TensorKind::Table { TABLE_CODE } else { PRODUCT_CODE };
+        let stored = match self.dtype {
+            Dtype::F32 => Values::F32(values.to_vec()),
+            Dtype::Q4 if product_or_table && columns.is_multiple_of(BLOCK) => {
+                q4(values, columns, equalizer, importance)
             }
-            Dtype::Q8 | Dtype::Q4 => q8(&values, columns, equalizer, limit),
+            Dtype::Q8 | Dtype::Q4 if product_or_table => q8(values, columns, equalizer, limit),
+            Dtype::F16 | Dtype::Q8 | Dtype::Q4 => {
+                Values::F16(values.iter().copied().map(f16::from_f32).collect())
+            }
         };
-        Matrix { rows, columns, values, equalizer: equalizer.map(<[f32]>::to_vec) }
+        let equalizer = equalizer.map(<[f32]>::to_vec);
+        Matrix { rows: values.len() / columns, columns, values: stored, equalizer }
     }
 }
 

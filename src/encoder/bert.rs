@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::BertConfig;
 use crate::model::quantize::Matrix;
+use crate::observer::{Observer, pause};
 use crate::ops::{Bounds, Linear, Pointwise, attention, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
@@ -32,16 +33,22 @@ impl Bert {
     }
 
     /// Hidden states `[tokens, hidden]`.
-    pub(super) fn forward(&self, batch: &TokenBatch, watch: &mut dyn Watch) -> Tensor<2> {
+    pub(super) async fn forward(
+        &self,
+        batch: &TokenBatch,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
         let device = &self.embeddings.device;
         let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, device);
         let mut hidden = self.embeddings.forward(batch);
         watch.hidden_state(&hidden);
         for layer in &self.layers {
+            pause(observer).await?;
             hidden = layer.forward(hidden, self.heads, &bounds, watch);
             watch.hidden_state(&hidden);
         }
-        hidden
+        Ok(hidden)
     }
 }
 
@@ -135,7 +142,7 @@ impl BertLayer {
         x: Tensor<2>,
         heads: usize,
         bounds: &Bounds,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
     ) -> Tensor<2> {
         let mut input = |product: &str, x: &Tensor<2>| {
             if watch.wants_inputs() {

@@ -13,6 +13,7 @@ pub(crate) use layers::pointwise;
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::EncoderConfig;
+use crate::observer::Observer;
 use crate::text::token_batch::TokenBatch;
 
 /// A backbone with its weights on one device.
@@ -53,17 +54,33 @@ impl Encoder {
         }
     }
 
-    /// Last hidden states `[tokens, hidden]` of all texts, one under the other.
-    pub fn forward(&self, batch: &TokenBatch, watch: &mut dyn Watch) -> Tensor<2> {
+    /// Last hidden states `[tokens, hidden]` of all texts, one under the other. The observer can stop it before each layer.
+    ///
+    /// # Errors
+    /// [`crate::Error::Aborted`].
+    pub async fn forward(
+        &self,
+        batch: &TokenBatch,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
         match self {
-            Encoder::Bert(bert) => bert.forward(batch, watch),
+            Encoder::Bert(bert) => bert.forward(batch, watch, observer).await,
         }
     }
 
     /// Shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
-    pub fn inputs(&self, batch: &TokenBatch, each: &mut dyn FnMut(&str, &Tensor<2>)) {
-        struct Inputs<'a>(&'a mut dyn FnMut(&str, &Tensor<2>));
-        impl Watch for Inputs<'_> {
+    ///
+    /// # Errors
+    /// [`crate::Error::Aborted`].
+    pub async fn inputs(
+        &self,
+        batch: &TokenBatch,
+        each: &mut impl FnMut(&str, &Tensor<2>),
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        struct Inputs<'a, F>(&'a mut F);
+        impl<F: FnMut(&str, &Tensor<2>)> Watch for Inputs<'_, F> {
             fn wants_inputs(&self) -> bool {
                 true
             }
@@ -72,6 +89,6 @@ impl Encoder {
                 (self.0)(product, x);
             }
         }
-        self.forward(batch, &mut Inputs(each));
+        self.forward(batch, &mut Inputs(each), observer).await.map(drop)
     }
 }

@@ -1,5 +1,4 @@
-//! Which vectors are kept, at which width? Tokenizer, encoder and projection together: texts →
-//! [`TokenEmbeddings`].
+//! Which vectors are kept, at which width? Tokenizer, encoder and projection on one device.
 //!
 //! A text's embeddings are a function of the model and the text alone: on the CPU they are equal, bit for
 //! bit, whatever texts are computed beside it.
@@ -8,21 +7,18 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::batching;
-use crate::device::read;
-use crate::encoder::{Encoder, Unwatched, Watch, pointwise};
+use crate::encoder::{Encoder, Watch, pointwise};
 use crate::error::{Error, Result};
-use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION};
-use crate::observer::{Observer, Unobserved};
+use crate::observer::Observer;
 use crate::ops::{Linear, Pointwise, normalize};
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
 
-/// Most tokens of a batch. More does not make the products faster, only larger.
-pub(crate) const BATCH_TOKENS: usize = 1_024;
+/// Most tokens of a batch on a GPU.
+pub(crate) const GPU_BATCH_TOKENS: usize = 1_024;
 
 /// What a load leaves of a bundle's tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +36,6 @@ pub struct ColBert {
     dimension: usize,
     hidden_size: usize,
     on_cpu: bool,
-}
-
-/// Every stage of one text, for tests and bug reports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inspection {
-    pub tokens: TokenSequence,
-    /// The embeddings' output, then each layer's, `[tokens, hidden]` each.
-    pub hidden_states: Vec<Vec<f32>>,
-    pub embeddings: TokenEmbeddings,
 }
 
 impl ColBert {
@@ -90,166 +77,49 @@ impl ColBert {
         &self.tokenizer
     }
 
-    /// Tokenizes texts.
-    ///
-    /// # Errors
-    /// See [`Tokenizer::tokenize`].
-    pub fn tokenize(&self, kind: TextKind, texts: &[&str]) -> Result<Vec<TokenSequence>> {
-        texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| self.tokenizer.tokenize(kind, index, text))
-            .collect()
+    /// Width of a hidden state.
+    pub(crate) fn hidden_size(&self) -> usize {
+        self.hidden_size
     }
 
-    /// L2-normalised embeddings of the tokens that yield one, text after text.
+    /// Most tokens of a batch. More does not make the CPU's products faster, only larger, and each layer longer; a GPU needs as
+    /// many to be busy.
+    pub(crate) fn batch_tokens(&self) -> usize {
+        if self.on_cpu { 512 } else { GPU_BATCH_TOKENS }
+    }
+
+    /// Tokenizes a text. `index` is its place in the caller's list, for errors.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::DeviceLost`], [`Error::Aborted`].
-    pub async fn encode(
+    /// [`Error::EmptyQuery`], and see [`Tokenizer::tokenize`].
+    pub(crate) fn tokenize(
         &self,
         kind: TextKind,
-        sequences: &[TokenSequence],
-        observer: &mut impl Observer,
-    ) -> Result<TokenEmbeddings> {
-        let texts = texts(kind, sequences);
-        let rows = self.run(&texts, |hidden| self.project(hidden), observer).await?;
-        Ok(self.embedded(&texts, &rows))
+        index: usize,
+        text: &str,
+    ) -> Result<TokenSequence> {
+        if kind == TextKind::Query && text.trim().is_empty() {
+            return Err(Error::EmptyQuery);
+        }
+        self.tokenizer.tokenize(kind, index, text)
     }
 
-    /// Embeddings of a query and of documents, in the same batches: a GPU is asked, and read, once. What the query
-    /// gets is what [`ColBert::encode`] gives it.
+    /// Last hidden states of texts that lie under each other, `[tokens, hidden]`.
     ///
     /// # Errors
-    /// As [`ColBert::encode`].
-    pub async fn encode_together(
+    /// [`Error::Aborted`].
+    pub(crate) async fn hidden_states(
         &self,
-        query: &TokenSequence,
-        documents: &[TokenSequence],
+        batch: &TokenBatch,
+        watch: &mut impl Watch,
         observer: &mut impl Observer,
-    ) -> Result<(TokenEmbeddings, TokenEmbeddings)> {
-        let mut all = texts(TextKind::Query, std::slice::from_ref(query));
-        all.extend(texts(TextKind::Document, documents));
-        let rows = self.run(&all, |hidden| self.project(hidden), observer).await?;
-        Ok((self.embedded(&all[..1], &rows[..1]), self.embedded(&all[1..], &rows[1..])))
+    ) -> Result<Tensor<2>> {
+        self.encoder.forward(batch, watch, observer).await
     }
 
-    /// The rows of the tokens that yield an embedding.
-    fn embedded(&self, texts: &[Text<'_>], rows: &[Vec<f32>]) -> TokenEmbeddings {
-        let mut embeddings = TokenEmbeddings::new(self.dimension);
-        for (text, rows) in texts.iter().zip(rows) {
-            let kept: Vec<f32> = text
-                .tokens
-                .embedded()
-                .flat_map(|position| row(rows, position, self.dimension))
-                .copied()
-                .collect();
-            embeddings.push(&kept);
-        }
-        embeddings
-    }
-
-    /// One vector a text: the mean of the last hidden states of the tokens that are attended to,
-    /// L2-normalised, as sentence-transformers' mean pooling computes it. Every length is 1.
-    ///
-    /// # Errors
-    /// As [`ColBert::encode`].
-    pub async fn pool(
-        &self,
-        kind: TextKind,
-        sequences: &[TokenSequence],
-        observer: &mut impl Observer,
-    ) -> Result<TokenEmbeddings> {
-        let rows = self.run(&texts(kind, sequences), |hidden| hidden, observer).await?;
-        let mut pooled = TokenEmbeddings::new(self.hidden_size);
-        for (sequence, rows) in sequences.iter().zip(rows) {
-            pooled.push(&mean(&rows, &sequence.attention_mask, self.hidden_size));
-        }
-        Ok(pooled)
-    }
-
-    /// Every stage of one text, computed alone.
-    ///
-    /// # Errors
-    /// As [`ColBert::tokenize`] and [`ColBert::encode`].
-    pub async fn inspect(&self, kind: TextKind, text: &str) -> Result<Inspection> {
-        let tokens = self.tokenizer.tokenize(kind, 0, text)?;
-        let mut states = States::default();
-        self.encoder.forward(&TokenBatch::new([&tokens]), &mut states);
-        let mut hidden_states = Vec::new();
-        for state in states.0 {
-            hidden_states.push(read(state).await?);
-        }
-        let embeddings = self.encode(kind, std::slice::from_ref(&tokens), &mut Unobserved).await?;
-        Ok(Inspection { tokens, hidden_states, embeddings })
-    }
-
-    /// Encodes batch after batch and answers what `project` makes of the hidden states: for each text the rows of
-    /// all its tokens. A GPU is read once, at the end.
-    async fn run(
-        &self,
-        texts: &[Text<'_>],
-        project: impl Fn(Tensor<2>) -> Tensor<2>,
-        observer: &mut impl Observer,
-    ) -> Result<Vec<Vec<f32>>> {
-        let lengths: Vec<usize> = texts.iter().map(|text| text.tokens.len()).collect();
-        let documents = texts.iter().filter(|text| text.kind == TextKind::Document).count();
-        let total = if documents > 0 { documents } else { texts.len() };
-        let mut values = Vec::new();
-        let mut pending = Vec::new();
-        for range in batching::in_order(&lengths, BATCH_TOKENS) {
-            let done = range.end - (texts.len() - total);
-            let batch = TokenBatch::new(texts[range].iter().map(|text| text.tokens));
-            if !batch.ids.is_empty() {
-                let output = project(self.encoder.forward(&batch, &mut Unwatched));
-                match self.on_cpu {
-                    true => values.extend(read(output).await?),
-                    false => pending.push(output),
-                }
-            }
-            if observer.batch_done(done, total).await.is_break() {
-                return Err(Error::Aborted);
-            }
-        }
-        if !pending.is_empty() {
-            let all = if pending.len() == 1 { pending.remove(0) } else { Tensor::cat(pending, 0) };
-            values = read(all).await?;
-        }
-        let width = values.len() / lengths.iter().sum::<usize>().max(1);
-        let mut rest = values.as_slice();
-        let split = |(index, length): (usize, usize)| {
-            let (own, tail) = rest.split_at(length * width);
-            rest = tail;
-            check_finite(own, &texts[index])?;
-            Ok(own.to_vec())
-        };
-        lengths.into_iter().enumerate().map(split).collect()
-    }
-
-    fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
+    /// Embeddings of hidden states, `[tokens, dimension]`.
+    pub(crate) fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.projection.iter().fold(hidden, |x, step| step.forward(x))
-    }
-}
-
-/// A tokenized text and its place among those of its kind.
-struct Text<'a> {
-    kind: TextKind,
-    index: usize,
-    tokens: &'a TokenSequence,
-}
-
-fn texts(kind: TextKind, sequences: &[TokenSequence]) -> Vec<Text<'_>> {
-    let text = |(index, tokens)| Text { kind, index, tokens };
-    sequences.iter().enumerate().map(text).collect()
-}
-
-/// Keeps the hidden states.
-#[derive(Default)]
-struct States(Vec<Tensor<2>>);
-
-impl Watch for States {
-    fn hidden_state(&mut self, state: &Tensor<2>) {
-        self.0.push(state.clone());
     }
 }
 
@@ -329,31 +199,5 @@ impl Residual {
                 Residual::Linear(Box::new(Linear::new(weight, None, device)))
             }
         })
-    }
-}
-
-/// Mean of the attended rows, L2-normalised.
-fn mean(rows: &[f32], attended: &[bool], width: usize) -> Vec<f32> {
-    let mut sum = vec![0.0f32; width];
-    for (row, _) in rows.chunks_exact(width).zip(attended).filter(|(_, a)| **a) {
-        for (total, value) in sum.iter_mut().zip(row) {
-            *total += value;
-        }
-    }
-    let count = attended.iter().filter(|attended| **attended).count();
-    sum.iter_mut().for_each(|value| *value /= count.max(1) as f32);
-    let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
-    sum.iter_mut().for_each(|value| *value /= norm.max(1e-12));
-    sum
-}
-
-fn row(rows: &[f32], position: usize, width: usize) -> &[f32] {
-    &rows[position * width..(position + 1) * width]
-}
-
-fn check_finite(values: &[f32], text: &Text<'_>) -> Result<()> {
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(()),
-        false => Err(Error::NotFinite { what: "an embedding", kind: text.kind, index: text.index }),
     }
 }

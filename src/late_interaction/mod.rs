@@ -1,9 +1,12 @@
 //! One vector a token, and the score that follows from them.
 //!
-//! [`colbert`] turns texts into [`embeddings`], [`maxsim`] scores documents against a query, [`explain`] tells
-//! which tokens matched.
+//! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them,
+//! [`maxsim`] scores documents against a query, [`explain`] tells which tokens matched.
 
+pub mod batch;
 pub mod colbert;
 pub mod embeddings;
+pub mod encode;
 pub mod explain;
 pub mod maxsim;
+pub mod stream;

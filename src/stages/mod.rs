@@ -1,3 +1,4 @@
-//! Ways to rank a list of documents, and the order that all of them share: [`top_k`].
+//! Ways to rank a list of documents: [`late`]; and the order that all of them share: [`top_k`].
 
+pub mod late;
 pub mod top_k;

@@ -1,4 +1,6 @@
-//! Which ids does a text become? [`tokenizer`] makes them, [`token_batch`] carries them to the encoder.
+//! Which ids does a text become? [`texts`] hands the texts out, [`tokenizer`] makes the ids, [`token_batch`] carries them to the
+//! encoder.
 
+pub mod texts;
 pub mod token_batch;
 pub mod tokenizer;

@@ -103,7 +103,7 @@ pub async fn convert(
     })?;
     let Settings { repository, revision, license, .. } = settings;
     let options = ConvertOptions { dtype, source: Source { repository, revision, license } };
-    let bundle = crate::convert::convert(checkpoint.files, &options, &mut JsObserver(hooks))
+    let bundle = crate::convert::convert(checkpoint.files, &options, &mut JsObserver::new(hooks))
         .await
         .map_err(throw)?;
     let files = CheckpointFiles::from_bundle(&bundle).map_err(throw)?;

@@ -4,21 +4,22 @@
 //! with the stable `code` of [`Error::code`]. The TypeScript of `pkg/` is the only caller.
 
 mod checkpoint;
+mod observer;
+mod texts;
 
-use std::ops::ControlFlow;
-
-use js_sys::{Array, Float32Array, Function, Promise, Reflect, Uint8Array, Uint32Array};
+use js_sys::{Array, Float32Array, Function, Reflect, Uint8Array, Uint32Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 
 pub use checkpoint::Checkpoint;
+use observer::JsObserver;
+use texts::JsTexts;
 
 use crate::late_interaction::explain::{Explanation, TokenSpan, Utf16Offsets};
 use crate::ops::check::{Difference, check};
 use crate::ops::profile;
 use crate::{
-    DeviceChoice, Error, LoadOptions, Observer, Pooling, RerankOptions, Reranker, Stage, TextKind,
+    DeviceChoice, Encoded, Error, LoadOptions, Pooling, RerankOptions, Reranker, TextKind, Texts,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -40,10 +41,12 @@ export interface LoadSettings {
 }
 /** What a caller may watch, and stop, while a call runs. */
 export interface Hooks {
-  /** A stage begins. */
+  /** A stage begins; batch after batch passes through them, so that each comes again. */
   stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
-  /** `done` of `total` texts are encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
+  /** `done` of `total` texts are ranked or encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
   batch?(done: number, total: number): boolean | Promise<boolean>;
+  /** Asked between layers, texts and blocks of a conversion: `false` stops the call. A promise is waited for, a boolean costs nothing. */
+  pause?(): boolean | Promise<boolean>;
 }
 export interface ModelInfo {
   architecture: string;
@@ -75,8 +78,8 @@ export interface EncoderParts { products: number; attention: number; norms: numb
 /** How far an operation was from its definition, over the largest expected value, and how far it may be. */
 export interface OperationDifference { operation: string; shape: string; relative: number; allowed: number; }
 export interface Encoded {
-  /** Row-major, text after text. */
-  values: Float32Array;
+  /** Row-major, text after text, cut where batches end. */
+  parts: Float32Array[];
   lengths: Uint32Array;
   dimension: number;
   truncated: Uint8Array;
@@ -104,6 +107,8 @@ extern "C" {
     pub type JsWantedFiles;
     #[wasm_bindgen(typescript_type = "ConvertSettings")]
     pub type JsConvertSettings;
+    #[wasm_bindgen(typescript_type = "string[]")]
+    pub type JsTextList;
     #[wasm_bindgen(typescript_type = "LoadSettings")]
     pub type JsLoadSettings;
     #[wasm_bindgen(typescript_type = "{ topK?: number; explain?: boolean; profile?: boolean }")]
@@ -223,7 +228,7 @@ impl Engine {
             },
             gpu_unavailable: settings.gpu_unavailable,
         };
-        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver(hooks))
+        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
             .await
             .map_err(throw)?;
         Ok(Engine { reranker })
@@ -273,7 +278,7 @@ impl Engine {
     pub async fn rerank(
         &self,
         query: &str,
-        documents: Vec<String>,
+        documents: JsTextList,
         options: JsRerankOptions,
         hooks: JsHooks,
     ) -> Result<JsRanked, JsValue> {
@@ -292,8 +297,9 @@ impl Engine {
         }
         let with_profile = options.profile;
         let options = RerankOptions { top_k: options.top_k, explain: options.explain };
-        let texts: Vec<&str> = documents.iter().map(String::as_str).collect();
-        let output = self.reranker.rerank(query, &texts, options, &mut JsObserver(hooks)).await;
+        let texts = JsTexts::new(documents);
+        let output =
+            self.reranker.rerank(query, &texts, options, &mut JsObserver::new(hooks)).await;
         let parts = profile::stop();
         let output = output.map_err(throw)?;
         let indices: Vec<u32> = output.results.iter().map(|r| r.index as u32).collect();
@@ -308,7 +314,7 @@ impl Engine {
                 .iter()
                 .zip(&indices)
                 .map(|(explanation, &index)| {
-                    let document_offsets = Utf16Offsets::new(texts[index as usize]);
+                    let document_offsets = Utf16Offsets::new(&texts.text(index as usize));
                     explanation_to_js(explanation, &query_offsets, &document_offsets)
                 })
                 .collect();
@@ -330,7 +336,7 @@ impl Engine {
     pub async fn encode(
         &self,
         #[wasm_bindgen(unchecked_param_type = "\"query\" | \"document\"")] kind: String,
-        texts: Vec<String>,
+        texts: JsTextList,
         #[wasm_bindgen(unchecked_param_type = "{ pooling: \"none\" | \"mean\" }")] options: JsValue,
         hooks: JsHooks,
     ) -> Result<JsEncoded, JsValue> {
@@ -343,18 +349,24 @@ impl Engine {
             "mean" => Pooling::Mean,
             _ => Pooling::None,
         };
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let encoded = self
-            .reranker
-            .encode(text_kind(&kind), &texts, pooling, &mut JsObserver(hooks))
+        let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
+        let take = |encoded: Encoded| {
+            parts.push(&Float32Array::from(encoded.embeddings.values()));
+            lengths.extend(encoded.embeddings.lengths().iter().map(|&length| length as u32));
+            truncated.extend(encoded.truncated);
+            Ok(())
+        };
+        let (kind, texts) = (text_kind(&kind), JsTexts::new(texts));
+        let mut observer = JsObserver::new(hooks);
+        self.reranker
+            .encode_each(kind, &texts, pooling, &mut observer, take)
             .await
             .map_err(throw)?;
-        let lengths: Vec<u32> = encoded.embeddings.lengths().iter().map(|&n| n as u32).collect();
         let object = js_sys::Object::new();
-        set(&object, "values", Float32Array::from(encoded.embeddings.values()));
+        set(&object, "parts", parts);
         set(&object, "lengths", Uint32Array::from(lengths.as_slice()));
-        set(&object, "dimension", encoded.embeddings.dimension() as f64);
-        set(&object, "truncated", bytes(&encoded.truncated));
+        set(&object, "dimension", self.reranker.width(pooling) as f64);
+        set(&object, "truncated", bytes(&truncated));
         Ok(object.unchecked_into())
     }
 
@@ -365,8 +377,11 @@ impl Engine {
         document: &str,
         hooks: JsHooks,
     ) -> Result<JsExplanation, JsValue> {
-        let explanation =
-            self.reranker.explain(query, document, &mut JsObserver(hooks)).await.map_err(throw)?;
+        let explanation = self
+            .reranker
+            .explain(query, document, &mut JsObserver::new(hooks))
+            .await
+            .map_err(throw)?;
         let object = explanation_to_js(
             &explanation,
             &Utf16Offsets::new(query),
@@ -406,43 +421,6 @@ impl Engine {
         set(&object, "embeddings", Float32Array::from(inspection.embeddings.values()));
         set(&object, "dimension", inspection.embeddings.dimension() as f64);
         Ok(object.unchecked_into())
-    }
-}
-
-/// Passes stages and batches to the caller's hooks, where it has any.
-struct JsObserver(JsHooks);
-
-impl JsObserver {
-    fn hook(&self, name: &str) -> Option<Function> {
-        Reflect::get(&self.0, &JsValue::from_str(name)).ok()?.dyn_into().ok()
-    }
-}
-
-impl Observer for JsObserver {
-    fn stage(&mut self, stage: Stage) {
-        if let Some(hook) = self.hook("stage") {
-            // A hook that throws is the caller's affair; the call goes on.
-            let _ = hook.call1(&self.0, &JsValue::from_str(stage.name()));
-        }
-    }
-
-    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
-        let Some(hook) = self.hook("batch") else {
-            return ControlFlow::Continue(());
-        };
-        let answer = hook.call2(&self.0, &JsValue::from(done as u32), &JsValue::from(total as u32));
-        let answer = match answer {
-            Ok(promise) => JsFuture::from(Promise::resolve(&promise)).await,
-            error => error,
-        };
-        match answer {
-            Ok(value) if value != JsValue::FALSE => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
-        }
-    }
-
-    fn now_ms(&self) -> f64 {
-        js_sys::Date::now()
     }
 }
 

@@ -129,7 +129,7 @@ impl Bundle {
         if size != listed.integrity.bytes {
             return differs(format!("{} bytes", listed.integrity.bytes), format!("{size} bytes"));
         }
-        let hash = sha256(bytes);
+        let hash = hexadecimal(Sha256::new_with_prefix(bytes));
         match hash == listed.integrity.sha256 {
             true => Ok(()),
             false => {
@@ -156,7 +156,7 @@ impl Bundle {
     }
 }
 
-/// Lower-case hexadecimal SHA-256.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// In lower-case hexadecimal.
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,12 +1,19 @@
 //! Packs tensors into shards and writes the manifest.
 
+use sha2::{Digest, Sha256};
+
 use super::tensors::{Tensor, part_name};
-use super::{FileEntry, Integrity, MANIFEST, MAX_SHARD, Manifest, Source, sha256, shard};
+use super::{FileEntry, Integrity, MANIFEST, MAX_SHARD, Manifest, Source, hexadecimal, shard};
+use crate::error::Result;
 use crate::model::quantize::Dtype;
+use crate::observer::{Observer, pause};
 
 /// Bytes of a header beside the names: the braces, and of each tensor its type, shape and place.
 const HEADER: usize = 64;
 const HEADER_ENTRY: usize = 160;
+
+/// Bytes that are hashed between two looks at the caller: milliseconds.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// The files of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,19 +59,28 @@ impl BundleWriter {
     }
 
     /// Names and hashes everything.
-    pub(crate) fn finish(mut self, dtype: Dtype, source: Source) -> BundleFiles {
+    ///
+    /// # Errors
+    /// [`crate::Error::Aborted`].
+    pub(crate) async fn finish(
+        mut self,
+        dtype: Dtype,
+        source: Source,
+        observer: &mut impl Observer,
+    ) -> Result<BundleFiles> {
         self.close_shard();
         let count = self.shards.len();
         let name = |index| format!("weights-{:05}-of-{count:05}.safetensors", index + 1);
         let shards = self.shards.into_iter().enumerate();
         let weights: Vec<(String, Vec<u8>)> =
             shards.map(|(index, bytes)| (name(index), bytes)).collect();
-        let list = |files: &[(String, Vec<u8>)]| files.iter().map(listed).collect();
-        let manifest = Manifest::new(dtype, source, list(&self.files), list(&weights)).write();
+        let (settings, shards) =
+            (listed(&self.files, observer).await?, listed(&weights, observer).await?);
+        let manifest = Manifest::new(dtype, source, settings, shards).write();
         let mut files = vec![(MANIFEST.to_owned(), manifest)];
         files.extend(self.files);
         files.extend(weights);
-        BundleFiles { files }
+        Ok(BundleFiles { files })
     }
 
     fn push(&mut self, name: String, tensor: Tensor) {
@@ -89,7 +105,19 @@ fn entry(name: &str) -> usize {
     name.len() + HEADER_ENTRY
 }
 
-fn listed((name, bytes): &(String, Vec<u8>)) -> FileEntry {
-    let integrity = Integrity { bytes: bytes.len() as u64, sha256: sha256(bytes) };
-    FileEntry { name: name.clone(), integrity }
+async fn listed(
+    files: &[(String, Vec<u8>)],
+    observer: &mut impl Observer,
+) -> Result<Vec<FileEntry>> {
+    let mut entries = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        let mut hash = Sha256::new();
+        for part in bytes.chunks(HASHED_AT_ONCE) {
+            pause(observer).await?;
+            hash.update(part);
+        }
+        let integrity = Integrity { bytes: bytes.len() as u64, sha256: hexadecimal(hash) };
+        entries.push(FileEntry { name: name.clone(), integrity });
+    }
+    Ok(entries)
 }

@@ -1,0 +1,175 @@
+//! Some texts that are computed together, and what is read of their hidden states: an embedding a token, or one vector
+//! a text.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use crate::device::read;
+use crate::encoder::Unwatched;
+use crate::error::{Error, Result};
+use crate::late_interaction::colbert::ColBert;
+use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::observer::Observer;
+use crate::ops::BatchEmbeddings;
+use crate::text::token_batch::{TokenBatch, TokenSequence};
+use crate::text_kind::TextKind;
+
+/// A tokenized text and its place among those of its kind.
+pub(crate) struct PlacedText {
+    pub(crate) kind: TextKind,
+    pub(crate) index: usize,
+    pub(crate) tokens: TokenSequence,
+}
+
+impl PlacedText {
+    /// What is said where a number of this text's is NaN or infinite.
+    pub(crate) fn not_finite(&self) -> Error {
+        Error::NotFinite { what: "an embedding", kind: self.kind, index: self.index }
+    }
+}
+
+/// Some texts' last hidden states, on their device.
+pub struct EncodedBatch<'a> {
+    model: &'a ColBert,
+    texts: Vec<PlacedText>,
+    /// `[tokens, hidden]`.
+    hidden: Tensor<2>,
+}
+
+impl<'a> EncodedBatch<'a> {
+    /// Encodes texts together.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`].
+    pub(crate) async fn compute(
+        model: &'a ColBert,
+        texts: Vec<PlacedText>,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        let tokens = TokenBatch::new(texts.iter().map(|text| &text.tokens));
+        let hidden = model.hidden_states(&tokens, &mut Unwatched, observer).await?;
+        Ok(Self { model, texts, hidden })
+    }
+
+    /// Places of the texts in their list.
+    pub fn range(&self) -> Range<usize> {
+        let places = || self.texts.iter().map(|text| text.index);
+        places().min().unwrap_or(0)..places().max().map_or(0, |last| last + 1)
+    }
+
+    /// L2-normalised embeddings of the tokens that yield one.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], [`Error::DeviceLost`].
+    pub async fn token_embeddings(&self) -> Result<TokenEmbeddings> {
+        let rows = read(self.project()).await?;
+        token_embeddings(&self.texts, &rows, self.model.dimension())
+    }
+
+    /// One vector a text, see [`mean_pooled`].
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], [`Error::DeviceLost`].
+    pub async fn mean_pooled(&self) -> Result<TokenEmbeddings> {
+        let rows = read(self.hidden.clone()).await?;
+        mean_pooled(&self.texts, &rows, self.model.hidden_size())
+    }
+
+    /// The embeddings where they were computed.
+    pub(crate) fn on_device(&self) -> BatchEmbeddings {
+        let lengths: Vec<usize> = self.texts.iter().map(|text| text.tokens.len()).collect();
+        let embeds: Vec<bool> =
+            self.texts.iter().flat_map(|text| &text.tokens.embedding_mask).copied().collect();
+        BatchEmbeddings::new(self.project(), &lengths, &embeds)
+    }
+
+    /// Rows of all tokens, `[tokens, dimension]`.
+    pub(crate) fn project(&self) -> Tensor<2> {
+        self.model.project(self.hidden.clone())
+    }
+
+    /// `[tokens, hidden]`.
+    pub(crate) fn hidden(&self) -> &Tensor<2> {
+        &self.hidden
+    }
+
+    pub(crate) fn into_texts(self) -> Vec<PlacedText> {
+        self.texts
+    }
+}
+
+/// The rows of the tokens that yield an embedding, of `rows` `[tokens, dimension]`.
+///
+/// # Errors
+/// [`Error::NotFinite`].
+pub(crate) fn token_embeddings(
+    texts: &[PlacedText],
+    rows: &[f32],
+    dimension: usize,
+) -> Result<TokenEmbeddings> {
+    let mut embeddings = TokenEmbeddings::new(dimension);
+    for (text, rows) in each(texts, rows, dimension) {
+        check_finite(text, rows)?;
+        embeddings.push(&embedded(&text.tokens, rows, dimension));
+    }
+    Ok(embeddings)
+}
+
+/// For each text the mean of its rows in `rows` `[tokens, width]` that are attended to, L2-normalised, as
+/// sentence-transformers' mean pooling computes it. Every length is 1.
+///
+/// # Errors
+/// [`Error::NotFinite`].
+pub(crate) fn mean_pooled(
+    texts: &[PlacedText],
+    rows: &[f32],
+    width: usize,
+) -> Result<TokenEmbeddings> {
+    let mut pooled = TokenEmbeddings::new(width);
+    for (text, rows) in each(texts, rows, width) {
+        check_finite(text, rows)?;
+        pooled.push(&mean(rows, &text.tokens.attention_mask, width));
+    }
+    Ok(pooled)
+}
+
+/// The rows of one text that are embeddings.
+pub(crate) fn embedded(tokens: &TokenSequence, rows: &[f32], dimension: usize) -> Vec<f32> {
+    let row = |position| &rows[position * dimension..(position + 1) * dimension];
+    tokens.embedded().flat_map(row).copied().collect()
+}
+
+/// Each text with its rows.
+fn each<'a>(
+    texts: &'a [PlacedText],
+    mut rows: &'a [f32],
+    width: usize,
+) -> impl Iterator<Item = (&'a PlacedText, &'a [f32])> {
+    texts.iter().map(move |text| {
+        let (own, rest) = rows.split_at(text.tokens.len() * width);
+        rows = rest;
+        (text, own)
+    })
+}
+
+fn check_finite(text: &PlacedText, values: &[f32]) -> Result<()> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(text.not_finite()),
+    }
+}
+
+fn mean(rows: &[f32], attended: &[bool], width: usize) -> Vec<f32> {
+    let mut sum = vec![0.0f32; width];
+    for (row, _) in rows.chunks_exact(width).zip(attended).filter(|(_, a)| **a) {
+        for (total, value) in sum.iter_mut().zip(row) {
+            *total += value;
+        }
+    }
+    let count = attended.iter().filter(|attended| **attended).count();
+    sum.iter_mut().for_each(|value| *value /= count.max(1) as f32);
+    let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
+    sum.iter_mut().for_each(|value| *value /= norm.max(1e-12));
+    sum
+}

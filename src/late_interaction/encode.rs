@@ -1,0 +1,126 @@
+//! How do texts become vectors that leave the model? Batch after batch, as token embeddings or one vector a text.
+
+use burn::tensor::Tensor;
+
+use crate::device::read;
+use crate::encoder::Watch;
+use crate::error::Result;
+use crate::late_interaction::batch::{EncodedBatch, PlacedText, mean_pooled, token_embeddings};
+use crate::late_interaction::colbert::ColBert;
+use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::stream::{self, Batches, Consumer};
+use crate::observer::{Observer, Unobserved};
+use crate::text::texts::Texts;
+use crate::text::token_batch::{TokenBatch, TokenSequence};
+use crate::text_kind::TextKind;
+
+/// Embeddings of several texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    pub embeddings: TokenEmbeddings,
+    /// For each text, whether it had more tokens than the model takes.
+    pub truncated: Vec<bool>,
+}
+
+/// What to make of a text's hidden states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooling {
+    /// One embedding a token: late interaction.
+    #[default]
+    None,
+    /// One vector a text, the mean of the last hidden states: a dense first stage with the same encoder.
+    Mean,
+}
+
+/// Width of the vectors that a pooling gives.
+pub(crate) fn width(model: &ColBert, pooling: Pooling) -> usize {
+    match pooling {
+        Pooling::None => model.dimension(),
+        Pooling::Mean => model.hidden_size(),
+    }
+}
+
+/// Encodes texts of one kind, and hands over what each batch gives.
+///
+/// # Errors
+/// Those of tokenizing and encoding, and what `each` answers.
+pub(crate) async fn encode_each<T: Texts + ?Sized>(
+    model: &ColBert,
+    kind: TextKind,
+    texts: &T,
+    pooling: Pooling,
+    observer: &mut impl Observer,
+    each: impl FnMut(Encoded) -> Result<()>,
+) -> Result<()> {
+    let mut encoding = Encoding { pooling, width: width(model, pooling), each };
+    stream::run(Batches::new(model, kind, texts), &mut encoding, observer).await
+}
+
+/// Reads what is asked for of each batch.
+struct Encoding<F> {
+    pooling: Pooling,
+    width: usize,
+    each: F,
+}
+
+impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<F> {
+    type Held = Vec<PlacedText>;
+
+    fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
+        let rows = match self.pooling {
+            Pooling::None => batch.project(),
+            Pooling::Mean => batch.hidden().clone(),
+        };
+        (batch.into_texts(), rows.flatten(0, 1))
+    }
+
+    async fn finish(
+        &mut self,
+        texts: Self::Held,
+        rows: Vec<f32>,
+        _: &mut impl Observer,
+    ) -> Result<()> {
+        let embeddings = match self.pooling {
+            Pooling::None => token_embeddings(&texts, &rows, self.width)?,
+            Pooling::Mean => mean_pooled(&texts, &rows, self.width)?,
+        };
+        let truncated = texts.iter().map(|text| text.tokens.truncated).collect();
+        (self.each)(Encoded { embeddings, truncated })
+    }
+}
+
+/// Every stage of one text, for tests and bug reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    pub tokens: TokenSequence,
+    /// The embeddings' output, then each layer's, `[tokens, hidden]` each.
+    pub hidden_states: Vec<Vec<f32>>,
+    pub embeddings: TokenEmbeddings,
+}
+
+/// Every stage of one text, computed alone.
+///
+/// # Errors
+/// As [`crate::text::tokenizer::Tokenizer::tokenize`], and [`crate::Error::NotFinite`], [`crate::Error::DeviceLost`].
+pub(crate) async fn inspect(model: &ColBert, kind: TextKind, text: &str) -> Result<Inspection> {
+    let tokens = model.tokenizer().tokenize(kind, 0, text)?;
+    let mut states = States::default();
+    model.hidden_states(&TokenBatch::new([&tokens]), &mut states, &mut Unobserved).await?;
+    let mut hidden_states = Vec::new();
+    for state in states.0 {
+        hidden_states.push(read(state).await?);
+    }
+    let texts = vec![PlacedText { kind, index: 0, tokens: tokens.clone() }];
+    let batch = EncodedBatch::compute(model, texts, &mut Unobserved).await?;
+    Ok(Inspection { tokens, hidden_states, embeddings: batch.token_embeddings().await? })
+}
+
+/// Keeps the hidden states.
+#[derive(Default)]
+struct States(Vec<Tensor<2>>);
+
+impl Watch for States {
+    fn hidden_state(&mut self, state: &Tensor<2>) {
+        self.0.push(state.clone());
+    }
+}

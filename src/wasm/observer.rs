@@ -1,0 +1,67 @@
+//! The caller's hooks as an [`Observer`].
+
+use std::ops::ControlFlow;
+
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::JsHooks;
+use crate::{Observer, Stage};
+
+/// Passes stages, batches and pauses to the caller's hooks, where it has any.
+pub(super) struct JsObserver {
+    hooks: JsHooks,
+    stage: Option<Function>,
+    batch: Option<Function>,
+    pause: Option<Function>,
+}
+
+impl JsObserver {
+    pub(super) fn new(hooks: JsHooks) -> Self {
+        let hook =
+            |name: &str| Reflect::get(&hooks, &JsValue::from_str(name)).ok()?.dyn_into().ok();
+        Self { stage: hook("stage"), batch: hook("batch"), pause: hook("pause"), hooks }
+    }
+}
+
+impl Observer for JsObserver {
+    fn stage(&mut self, stage: Stage) {
+        if let Some(hook) = &self.stage {
+            // A hook that throws is the caller's affair; the call goes on.
+            let _ = hook.call1(&self.hooks, &JsValue::from_str(stage.name()));
+        }
+    }
+
+    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
+        let Some(hook) = &self.batch else {
+            return ControlFlow::Continue(());
+        };
+        answer(hook.call2(&self.hooks, &JsValue::from(done as u32), &JsValue::from(total as u32)))
+            .await
+    }
+
+    async fn pause(&mut self) -> ControlFlow<()> {
+        match &self.pause {
+            Some(hook) => answer(hook.call0(&self.hooks)).await,
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn now_ms(&self) -> f64 {
+        js_sys::Date::now()
+    }
+}
+
+/// `false`, or a promise of it, stops, and so does a hook that throws. Only a promise is waited for: most pauses answer at once.
+async fn answer(answer: Result<JsValue, JsValue>) -> ControlFlow<()> {
+    let answer = match answer.map(JsCast::dyn_into::<Promise>) {
+        Ok(Ok(promise)) => JsFuture::from(promise).await,
+        Ok(Err(value)) => Ok(value),
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(value) if value != JsValue::FALSE => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }
+}
