@@ -74,7 +74,8 @@ export interface EncodeRequest {
 }
 
 export interface EncodeAnswer {
-  values: Float32Array;
+  /** The rows of all texts, cut anywhere. */
+  parts: Float32Array[];
   lengths: Uint32Array;
   dimension: number;
 }
@@ -113,5 +114,5 @@ export type FromWorker =
   | { type: "trying-webgpu" }
   | { type: "progress"; progress: LoadProgress }
   | { type: "warning"; warning: Warning }
-  /** The instance or its GPU device is dead: nothing more will be answered. */
-  | { type: "fatal"; error: ErrorData };
+  /** The instance or its GPU device is dead: nothing more will be answered. `id` is the call it was at, which may be one that was cancelled. */
+  | { type: "fatal"; error: ErrorData; id?: number };

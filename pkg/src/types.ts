@@ -114,9 +114,9 @@ export interface CallProgress {
 export interface RerankOptions<T> {
   /** Results to give back; all of them by default. */
   topK?: number;
-  /** Rejects the call at once; the work stops at the next batch. */
+  /** Rejects the call at once; the worker leaves its work some milliseconds later. */
   signal?: AbortSignal;
-  /** Adds to each result which document token each query token matched; costs one more pass over the results. */
+  /** Adds to each result which document token each query token matched. Results times query tokens may be a million; `topK` holds it down. */
   explain?: boolean;
   /** Adds the encoder's parts to the timings, on the CPU. */
   profile?: boolean;

@@ -21,6 +21,7 @@ import type {
   TokenEmbeddings,
   Warning,
 } from "../types.js";
+import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./fit.js";
 import { checkLimits, checkPooling, checkQuery, checkText, checkTopK, checkTotalLength, checkWord, textsOf } from "./input.js";
 import { notify } from "./notify.js";
 import { folderUrl, modelLocation, originOf, spawnWorker, wasmUrl } from "./places.js";
@@ -128,6 +129,7 @@ export class Reranker {
       this.#client.requireOpen(options.signal);
       return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device };
     }
+    if (options.explain) requireRoomForExplanations(query, Math.min(topK ?? texts.length, texts.length), this.model);
     const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false, profile: options.profile ?? false }, options);
     return { results: resultsOf(answer, kept), timings: answer.timings, warnings: this.warnings.slice(warned), device: this.device };
   }
@@ -140,7 +142,7 @@ export class Reranker {
    */
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
     const texts = [checkQuery(query, this.#limits)];
-    return this.#client.call("encode", { kind: "query", texts, pooling: checkPooling(options.pooling) }, options);
+    return joined(await this.#client.call("encode", { kind: "query", texts, pooling: checkPooling(options.pooling) }, options));
   }
 
   /**
@@ -156,7 +158,8 @@ export class Reranker {
       this.#client.requireOpen(options.signal);
       return { values: new Float32Array(), lengths: new Uint32Array(), dimension: this.model.dimension };
     }
-    return this.#client.call("encode", { kind: "document", texts, pooling }, options);
+    requireRoomForEmbeddings(texts, pooling, this.model);
+    return joined(await this.#client.call("encode", { kind: "document", texts, pooling }, options));
   }
 
   /**

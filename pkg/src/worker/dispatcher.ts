@@ -1,12 +1,12 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { loadEngine } from "./load-engine.js";
 import { StageClock } from "./stage-clock.js";
-import { nextTask } from "./task.js";
+import { EventLoop } from "./task.js";
 
 export type Post = (message: FromWorker, transfer: Transferable[]) => void;
 
@@ -15,9 +15,11 @@ export class Dispatcher<C extends Checkpoint> {
   readonly #send: Post;
   /** Calls that wait or run, and were not cancelled. */
   readonly #open = new Set<number>();
+  readonly #eventLoop = new EventLoop();
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   #panic: string | undefined;
+  #running: number | undefined;
   #dead = false;
 
   constructor(module: EngineModule<C>, send: Post) {
@@ -48,12 +50,14 @@ export class Dispatcher<C extends Checkpoint> {
 
   async #run(message: CallMessage): Promise<void> {
     if (this.#dead || !this.#open.has(message.id)) return;
+    this.#running = message.id;
     try {
       const answer = await this.#answer(message);
       if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
     } catch (error) {
       this.#refuse(message.id, error);
     }
+    this.#running = undefined;
     this.#open.delete(message.id);
   }
 
@@ -87,9 +91,9 @@ export class Dispatcher<C extends Checkpoint> {
     return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings };
   }
 
-  async #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<{ values: Float32Array; lengths: Uint32Array; dimension: number }> {
-    const { values, lengths, dimension } = await this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
-    return { values, lengths, dimension };
+  async #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<EncodeAnswer> {
+    const { parts, lengths, dimension } = await this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
+    return { parts, lengths, dimension };
   }
 
   #loaded(): Engine {
@@ -97,16 +101,21 @@ export class Dispatcher<C extends Checkpoint> {
     return this.#engine;
   }
 
-  /** Between batches the worker's event loop runs, so that a cancellation gets through. */
   #hooks(id: number, clock?: StageClock): Hooks {
     return {
       stage: (name) => clock?.stage(name),
-      batch: async (done, total) => {
+      batch: (done, total) => {
         if (this.#open.has(id)) this.#post({ type: "batch", id, done, total });
-        await nextTask();
-        return this.#open.has(id);
+        return this.#goesOn(id);
       },
+      pause: () => this.#goesOn(id),
     };
+  }
+
+  /** False once a call was cancelled. */
+  #goesOn(id: number): boolean | Promise<boolean> {
+    const turn = this.#eventLoop.turn();
+    return turn ? turn.then(() => this.#open.has(id)) : this.#open.has(id);
   }
 
   #refuse(id: number, error: unknown): void {
@@ -117,7 +126,7 @@ export class Dispatcher<C extends Checkpoint> {
   }
 
   #die(error: ErrorData): void {
-    this.#post({ type: "fatal", error });
+    this.#post({ type: "fatal", error, ...(this.#running !== undefined && { id: this.#running }) });
     this.#dead = true;
   }
 
@@ -127,6 +136,6 @@ export class Dispatcher<C extends Checkpoint> {
 }
 
 function transferables({ name, answer }: AnswerMessage): Transferable[] {
-  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [answer.values, answer.lengths] : [];
+  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [...answer.parts, answer.lengths] : [];
   return arrays.map((array) => array.buffer as ArrayBuffer);
 }

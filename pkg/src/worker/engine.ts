@@ -27,8 +27,12 @@ export interface Checkpoint {
 }
 
 export interface Hooks {
+  /** A stage begins; it may come again for each batch. */
   stage?(name: string): void;
+  /** Progress. `false` stops the call, as it does from `pause`. */
   batch?(done: number, total: number): boolean | Promise<boolean>;
+  /** Called often: between texts, layers and blocks of a conversion. */
+  pause?(): boolean | Promise<boolean>;
 }
 
 export interface Ranked {
@@ -41,7 +45,8 @@ export interface Ranked {
 }
 
 export interface Encoded {
-  values: Float32Array;
+  /** The embeddings batch by batch, as they left wasm memory. */
+  parts: Float32Array[];
   lengths: Uint32Array;
   dimension: number;
 }

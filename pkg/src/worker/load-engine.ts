@@ -10,7 +10,7 @@ import { FolderFiles } from "./folder-files.js";
 import { gpuUnavailable } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
-import { nextTask } from "./task.js";
+import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
 
 /** Failures that say that the files are no good. */
@@ -44,15 +44,16 @@ async function start(module: EngineModule, wasm: string | WebAssembly.Module, po
   await module.init({ module_or_path: compiled });
 }
 
+/** An aborted load ends with its worker, so no hook stops one: the event loop only gets its turns, for what the GPU has to tell. */
 function hooks(meter: LoadMeter): Hooks {
+  const eventLoop = new EventLoop();
+  const goesOn = () => eventLoop.turn()?.then(() => true) ?? true;
   return {
     stage(name) {
       if (name === "convert" || name === "load" || name === "check") meter.phase(name);
     },
-    async batch() {
-      await nextTask();
-      return true;
-    },
+    batch: goesOn,
+    pause: goesOn,
   };
 }
 

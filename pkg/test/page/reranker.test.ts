@@ -199,12 +199,42 @@ describe("rerank", () => {
 describe("encode and explain", () => {
   test("give flat arrays, also of nothing", async () => {
     const reranker = await load();
-    expect(await reranker.encodeQuery("q")).toEqual({ values: new Float32Array(2), lengths: Uint32Array.of(1), dimension: 2 });
-    expect((await reranker.encodeDocuments(["a", "b"], { pooling: "mean" })).values).toHaveLength(4);
+    expect(await reranker.encodeQuery("q")).toEqual({ values: Float32Array.of(1, 0), lengths: Uint32Array.of(1), dimension: 2 });
+    expect(await reranker.encodeDocuments(["a", "bb"], { pooling: "mean" })).toEqual({ values: Float32Array.of(1, 0, 2, 0), lengths: Uint32Array.of(1, 1), dimension: 2 });
     expect(await reranker.encodeDocuments([])).toEqual({ values: new Float32Array(), lengths: new Uint32Array(), dimension: 2 });
     await expect(reranker.encodeQuery("q", { pooling: "max" as "mean" })).rejects.toMatchObject({ code: "INVALID_INPUT" });
     expect(await reranker.explain("q", "d")).toEqual({ score: 1, matches: [] });
     await expect(reranker.explain("q", undefined as unknown as string)).rejects.toMatchObject({ message: "document is undefined; expected a string" });
+  });
+});
+
+describe("a call that cannot fit", () => {
+  const large = () => {
+    engine.info = { ...INFO, dimension: 1024, documentLength: 8192, queryLength: 8192 };
+    workers = stubWorkers(fakeModule(async () => engine));
+    return load({ limits: { documents: 100_000, totalLength: 2 ** 30 } });
+  };
+
+  test("is refused before anything is sent, with the number that would fit", async () => {
+    const reranker = await large();
+    const sent = LoopWorker.log.length;
+    const documents = Array<string>(1000).fill("x".repeat(1000));
+    await expect(reranker.encodeDocuments(documents)).rejects.toMatchObject({ code: "INPUT_TOO_LARGE", message: expect.stringContaining("507 documents of this length fit") });
+    const query = "q".repeat(2000);
+    const short = Array<string>(1000).fill("x");
+    await expect(reranker.rerank(query, short, { explain: true })).rejects.toMatchObject({ code: "INPUT_TOO_LARGE", hint: expect.stringContaining("topK of at most 492") });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(LoopWorker.log).toHaveLength(sent);
+  });
+
+  test("fits with that number, with mean pooling, with topK, or without explanations", async () => {
+    const reranker = await large();
+    const texts = Array<string>(1000).fill("x".repeat(1000));
+    expect((await reranker.encodeDocuments(texts.slice(0, 507))).lengths).toHaveLength(507);
+    expect((await reranker.encodeDocuments(texts, { pooling: "mean" })).lengths).toHaveLength(1000);
+    const query = "q".repeat(2000);
+    expect((await reranker.rerank(query, texts, { explain: true, topK: 492 })).results).toHaveLength(492);
+    expect((await reranker.rerank(query, texts)).results).toHaveLength(1000);
   });
 });
 

@@ -122,8 +122,8 @@ export function engineError(code: string, message: string): Error {
 export class FakeEngine implements Engine {
   warnings = [{ code: "NO_LATE_INTERACTION_HEAD", message: "plain encoder" }];
   info = INFO;
-  /** Called before each text; may throw, or wait. */
-  beforeText: (text: string) => void | Promise<void> = () => {};
+  /** Called before each text; may throw, wait, or pause as between two layers. */
+  beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   readonly started: string[] = [];
 
   constructor(public device: Device = "cpu") {}
@@ -145,7 +145,7 @@ export class FakeEngine implements Engine {
 
   async encode(_kind: string, texts: string[], _options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded> {
     await this.#texts(texts, hooks);
-    return { values: new Float32Array(texts.length * 2), lengths: new Uint32Array(texts.length).fill(1), dimension: 2 };
+    return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2 };
   }
 
   async explain(): Promise<Explanation> {
@@ -156,7 +156,7 @@ export class FakeEngine implements Engine {
     for (const [index, text] of texts.entries()) {
       hooks.stage?.("tokenize");
       hooks.stage?.("encode");
-      await this.beforeText(text);
+      await this.beforeText(text, () => hooks.pause?.() ?? true);
       if (!(await hooks.batch?.(index + 1, texts.length))) throw engineError("ABORTED", "stopped");
     }
     hooks.stage?.("score");

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ProgressMeter } from "../../src/page/progress-meter.js";
 import { ModelCache } from "../../src/storage/model-cache.js";
 import type { Dtype, Progress } from "../../src/types.js";
-import { engineError, type FakeCheckpoint, FakeEngine, fakeModule } from "../support/engine.js";
+import { engineError, type FakeCheckpoint, FakeEngine, type FakeModule, fakeModule } from "../support/engine.js";
 import { FOLDER, load, type LoadSetup, warnings } from "../support/load.js";
 import { type Answer, FakeServer, hurry, networkError, ok, safetensors } from "../support/server.js";
 import { type FakeCache, stubStorage } from "../support/storage.js";
@@ -66,6 +66,22 @@ describe("a checkpoint", () => {
     const options = { dtype: "q8", repository: "owner/name", revision: "v1" } as const;
     await load({ convert: options, module: { convert } });
     expect(convert).toHaveBeenCalledWith(expect.anything(), options, expect.anything());
+  });
+
+  test("lets the event loop run while it is converted, and is not stopped by that", async () => {
+    serve();
+    let turns = 0;
+    const convert: FakeModule["convert"] = async (checkpoint, options, hooks) => {
+      const timer = setInterval(() => turns++);
+      for (let block = 0; block < 30; block++) {
+        for (const end = performance.now() + 2; performance.now() < end; );
+        expect(await (block % 2 ? hooks.pause!() : hooks.batch!(block, 30))).toBe(true);
+      }
+      clearInterval(timer);
+      return fakeModule().convert(checkpoint, options, hooks);
+    };
+    await loadAs("q8", { module: { convert } });
+    expect(turns).toBeGreaterThan(2);
   });
 
   test("is converted where nothing is kept", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
+import type { EncodeAnswer, FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
 import { engineError, FakeEngine, fakeModule } from "../support/engine.js";
@@ -58,6 +58,15 @@ describe("calls", () => {
     expect(session.transfers.at(-1)).toContain(answer.scores.buffer);
   });
 
+  test("that encode answer with the engine's own parts, all of them transferred", async () => {
+    const session = new Session();
+    session.dispatcher.receive({ type: "call", id: 1, name: "encode", request: { kind: "document", texts: ["a", "bb"], pooling: "none" } });
+    await session.until("answer", 2);
+    const { parts, lengths, dimension } = session.of("answer")[1]!.answer as EncodeAnswer;
+    expect({ parts: parts.map((part) => [...part]), lengths: [...lengths], dimension }).toEqual({ parts: [[1, 0], [2, 0]], lengths: [1, 1], dimension: 2 });
+    expect(session.transfers.at(-1)).toEqual([...parts, lengths].map(({ buffer }) => buffer));
+  });
+
   test("are timed by stage", async () => {
     const engine = new FakeEngine();
     engine.beforeText = () => new Promise((resolve) => setTimeout(resolve, 15));
@@ -95,17 +104,63 @@ describe("calls", () => {
     expect(session.messages.filter((message) => "id" in message && message.id === 1).map(({ type }) => type)).toEqual(["batch"]);
   });
 
-  test("leave the event loop room for a cancellation, also when no batch waits for anything", async () => {
+  test("see a cancellation within milliseconds, also when no batch waits for anything", async () => {
     const engine = new FakeEngine();
     const session = new Session(engine);
-    let seen = 0;
-    engine.beforeText = () => {
-      if (++seen === 1) void nextTask().then(() => session.dispatcher.receive({ type: "cancel", id: 1 }));
+    let cancelled = 0;
+    let last = 0;
+    engine.beforeText = (text) => {
+      cancelled ||= cancelSoon(session);
+      if (text === "a") last = busyFor(1);
     };
     session.rerank(1, Array<string>(1000).fill("a"));
     session.rerank(2, ["b"]);
     await session.until("answer", 2);
-    expect(seen).toBeLessThan(10);
+    expect(last - cancelled).toBeLessThan(100);
+  });
+
+  test("see it at a pause as well, in the middle of a text, and stop there", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    let cancelled = 0;
+    let last = 0;
+    engine.beforeText = async (text, pause) => {
+      if (text === "b") return;
+      cancelled = cancelSoon(session);
+      for (let layer = 0; layer < 1000; layer++) {
+        last = busyFor(1);
+        if (!(await pause())) throw engineError("ABORTED", "stopped");
+      }
+    };
+    session.rerank(1, ["a"]);
+    session.rerank(2, ["b"]);
+    await session.until("answer", 2);
+    expect(last - cancelled).toBeLessThan(100);
+    expect(session.messages.some((message) => "id" in message && message.id === 1)).toBe(false);
+  });
+
+  test("do not wait at a pause that comes soon after another, and at the next one that is due", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    const waits: boolean[] = [];
+    engine.beforeText = async (_, pause) => {
+      for (const busy of [0, 0, 0, 10, 0]) {
+        busyFor(busy);
+        const answer = pause();
+        waits.push(answer instanceof Promise);
+        expect(await answer).toBe(true);
+      }
+    };
+    session.rerank(1, ["a"]);
+    await session.until("answer", 2);
+    expect(waits).toEqual([true, false, false, true, false]);
+  });
+
+  test("tell of each batch at once, whether or not the event loop has its turn", async () => {
+    const session = new Session();
+    session.rerank(1, Array<string>(50).fill("a"));
+    await session.until("answer", 2);
+    expect(session.of("batch").map(({ done, total }) => [done, total])).toEqual(Array.from({ length: 50 }, (_, index) => [index + 1, 50]));
   });
 
   test("that are cancelled while they wait never start", async () => {
@@ -145,6 +200,7 @@ describe("the end of an instance", () => {
     expect(session.messages.at(-1)!.type).toBe("fatal");
     const { code, message } = session.of("fatal")[0]!.error;
     expect(code).toBe("INTERNAL");
+    expect(session.of("fatal")[0]!.id).toBe(1);
     expect(message).toContain("src/tokenizer.rs:7");
     expect(message).not.toMatch(/secret|élan/);
   });
@@ -158,6 +214,19 @@ describe("the end of an instance", () => {
     session.rerank(1, ["a"]);
     await session.until("fatal");
     expect(session.of("fatal")[0]!.error.code).toBe("OUT_OF_MEMORY");
+  });
+
+  test("names the call it was at, also one that was cancelled meanwhile", async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    engine.beforeText = () => {
+      session.dispatcher.receive({ type: "cancel", id: 1 });
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    session.rerank(1, ["a"]);
+    session.rerank(2, ["b"]);
+    await session.until("fatal");
+    expect(session.of("fatal")[0]!.id).toBe(1);
   });
 
   test("in a task of its own, outside of any call", async () => {
@@ -194,3 +263,16 @@ describe("the end of an instance", () => {
     expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: { code: "DEVICE_LOST", message: "lost" } }]);
   });
 });
+
+/** Sends the cancellation of call 1 as the page does, as a message, and gives the time. */
+function cancelSoon(session: Session): number {
+  void nextTask().then(() => session.dispatcher.receive({ type: "cancel", id: 1 }));
+  return performance.now();
+}
+
+/** Keeps the thread, as the engine does, and gives the time. */
+function busyFor(milliseconds: number): number {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+  return performance.now();
+}
