@@ -55,7 +55,7 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   HTTP_STATUS: { retryable: false, hint: "Check the address of the checkpoint's folder." },
   INTEGRITY_FAILED: { retryable: false, hint: "Check that the address serves the file itself." },
   OFFLINE_NOT_CACHED: { retryable: true, hint: "Load the model once while online." },
-  OUT_OF_MEMORY: { retryable: false, hint: "Send fewer documents at a time, or use a smaller model." },
+  OUT_OF_MEMORY: { retryable: false, hint: "Send fewer or shorter documents at a time, or use a smaller model." },
   WORKER_FAILED: { retryable: false },
   WASM_BLOCKED_BY_CSP: {
     retryable: false,

@@ -1,13 +1,14 @@
 /**
- * The page's side of the protocol. It numbers the calls, and replaces a worker that died: the call it was at is tried once more, the calls behind it go to the
- * new worker as they are. A worker that dies with nothing to do is replaced when the next call comes, so a device that keeps dying is not restarted for ever.
+ * The page's side of the protocol. It numbers the calls, and replaces a worker that died: the call it was at is tried once more, unless it asked for more memory
+ * than there is, and the calls behind it go to the new worker as they are. A worker that dies with nothing to do is replaced when the next call comes, so a device
+ * that keeps dying is not restarted for ever.
  */
 
 import { type ErrorData, RerankerError } from "../error.js";
 import type { AnswerMessage, CallMessage, CallName, Calls, FromWorker, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
-import { WorkerHandle } from "./worker-handle.js";
+import { type Death, WorkerHandle } from "./worker-handle.js";
 
 /** Deaths of the worker that a load or a call survives. */
 const DEATHS = 1;
@@ -114,7 +115,7 @@ export class WorkerClient {
     try {
       this.#handle = new WorkerHandle(this.#setup.spawn(), {
         message: (message) => this.#receive(message),
-        death: (error, started) => this.#died(error, started),
+        death: (death) => this.#died(death),
       });
     } catch (error) {
       this.#endAll(error);
@@ -154,12 +155,12 @@ export class WorkerClient {
     this.#firstLoad?.resolve(answer);
   }
 
-  #died(error: ErrorData, started: boolean): void {
+  #died({ error, started, id }: Death): void {
     this.#handle = undefined;
     if (!started) return this.#endAll(new RerankerError(error));
     this.#prepareNext(error);
     if (!this.#isLoaded && ++this.#loadDeaths > DEATHS) return this.#endAll(new RerankerError(error));
-    if (this.#isLoaded) this.#countDeath(error);
+    if (this.#isLoaded) this.#countDeath(error, id);
     if (!this.#isLoaded || this.#pending.size > 0) this.#spawn();
   }
 
@@ -168,14 +169,17 @@ export class WorkerClient {
     const { checkpoint } = this.#load;
     const kept = checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
     this.#load = { ...this.#load, checkpoint: kept, resume: true };
-    if (this.#load.device !== "auto" || !this.#triesWebGpu) return;
+    const isTheCalls = this.#isLoaded && error.code === "OUT_OF_MEMORY";
+    if (this.#load.device !== "auto" || !this.#triesWebGpu || isTheCalls) return;
     this.#load.device = "cpu";
     this.#warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${error.message}` });
   }
 
-  #countDeath(error: ErrorData): void {
-    const [running] = this.#pending.values();
-    if (running && ++running.deaths > DEATHS) this.#take(running.message.id)?.reject(new RerankerError(error));
+  /** The worker that could not tell what it was at was at the oldest call. A call that took all memory would do so again. */
+  #countDeath(error: ErrorData, id = this.#pending.keys().next().value): void {
+    const running = id === undefined ? undefined : this.#pending.get(id);
+    if (!running || (++running.deaths <= DEATHS && error.code !== "OUT_OF_MEMORY")) return;
+    this.#take(running.message.id)?.reject(new RerankerError(error));
   }
 
   #endAll(reason: unknown): void {

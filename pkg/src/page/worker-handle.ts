@@ -10,10 +10,17 @@ const START_HINT =
   'Check that worker.js is served as JavaScript from the page\'s own origin and that worker-src in the Content-Security-Policy allows it, or pass workerUrl. ' +
   'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration.';
 
+export interface Death {
+  error: ErrorData;
+  /** False when the script never ran, so that another try would end alike. */
+  started: boolean;
+  /** The call that the worker was at, where it could tell. */
+  id?: number | undefined;
+}
+
 export interface HandleEvents {
   message(message: Exclude<FromWorker, { type: "started" | "fatal" }>): void;
-  /** `started` is false when the script never ran, so that another try would end alike. */
-  death(error: ErrorData, started: boolean): void;
+  death(death: Death): void;
 }
 
 export class WorkerHandle {
@@ -47,16 +54,16 @@ export class WorkerHandle {
 
   #receive(message: FromWorker): void {
     if (this.#ended) return;
-    if (message.type === "fatal") return this.#die(message.error);
+    if (message.type === "fatal") return this.#die(message.error, message.id);
     if (message.type !== "started") return this.#events.message(message);
     this.#started = true;
     clearTimeout(this.#timeout);
   }
 
-  #die(error: ErrorData): void {
+  #die(error: ErrorData, id?: number): void {
     if (this.#ended) return;
     this.end();
-    this.#events.death(error, this.#started);
+    this.#events.death({ error, started: this.#started, id });
   }
 }
 

@@ -6,6 +6,7 @@ import { ScriptedWorker } from "../support/workers.js";
 
 const FOLDER = { kind: "folder", url: "https://host/model/", revision: "", headers: {}, cache: "use" } as const;
 const PANIC: ErrorData = { code: "INTERNAL", message: "the engine panicked: index out of bounds at src/maxsim.rs:12" };
+const FULL: ErrorData = { code: "OUT_OF_MEMORY", message: "the engine panicked: capacity overflow" };
 const LOST: ErrorData = { code: "DEVICE_LOST", message: "the WebGPU device was lost (unknown)" };
 
 const warnings: string[] = [];
@@ -120,6 +121,45 @@ describe("a worker that dies", () => {
     expect(ScriptedWorker.last.calls.map(({ id }) => id)).toEqual([0, 2]);
   });
 
+  test("for want of memory fails its call at once, and the calls behind it go on", async () => {
+    const client = await loaded();
+    const [first, second] = [explain(client), explain(client)];
+    ScriptedWorker.last.say({ type: "fatal", error: FULL, id: 1 });
+    await expect(first).rejects.toMatchObject({ code: "OUT_OF_MEMORY", hint: expect.stringMatching(/fewer or shorter documents.*smaller model/), retryable: false });
+    ScriptedWorker.last.load();
+    ScriptedWorker.last.answerExplain(2, 9);
+    expect((await second).score).toBe(9);
+    expect(ScriptedWorker.last.calls.map(({ id }) => id)).toEqual([0, 2]);
+  });
+
+  test("for want of memory with no other call is not replaced before the next one", async () => {
+    const client = await loaded();
+    const call = explain(client);
+    ScriptedWorker.last.say({ type: "fatal", error: FULL, id: 1 });
+    await expect(call).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+    expect(ScriptedWorker.all).toHaveLength(1);
+  });
+
+  test("at a call that was cancelled is no fault of the call behind it", async () => {
+    const client = await loaded();
+    const controller = new AbortController();
+    const cancelled = explain(client, controller.signal);
+    const next = explain(client);
+    controller.abort();
+    await expect(cancelled).rejects.toMatchObject({ name: "AbortError" });
+    ScriptedWorker.last.say({ type: "fatal", error: FULL, id: 1 });
+    ScriptedWorker.last.load();
+    ScriptedWorker.last.answerExplain(2, 7);
+    expect((await next).score).toBe(7);
+  });
+
+  test("in the load for want of memory is replaced once, as it may go on with what was stored", async () => {
+    const loading = setUp().load();
+    for (let death = 0; death < 2; death++) ScriptedWorker.last.say({ type: "started" }, { type: "fatal", error: FULL, id: 0 });
+    await expect(loading).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+    expect(ScriptedWorker.all).toHaveLength(2);
+  });
+
   test("with nothing to do is replaced by the next call only", async () => {
     const client = await loaded();
     ScriptedWorker.last.say({ type: "fatal", error: PANIC });
@@ -176,6 +216,18 @@ describe("WebGPU", () => {
     expect((await call).score).toBe(5);
     expect(client.device).toBe("cpu");
     expect(client.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringContaining("device was lost") }]);
+  });
+
+  test("is not blamed for a call that took all memory", async () => {
+    const client = await loaded("webgpu");
+    const [first, second] = [explain(client), explain(client)];
+    first.catch(() => {});
+    ScriptedWorker.last.say({ type: "fatal", error: FULL, id: 1 });
+    expect((ScriptedWorker.last.calls[0] as { request: LoadRequest }).request.device).toBe("auto");
+    ScriptedWorker.last.load("webgpu");
+    ScriptedWorker.last.answerExplain(2, 5);
+    expect((await second).score).toBe(5);
+    expect(warnings).toEqual([]);
   });
 
   test("lost when it was asked for: one new try on WebGPU, then DEVICE_LOST", async () => {

@@ -3,6 +3,7 @@ import { RerankerError } from "../../src/error.js";
 import { errorData, isDeath, withoutQuotes } from "../../src/worker/failure.js";
 
 test.each([
+  ["a trap in Safari", new WebAssembly.RuntimeError("Unreachable code should not be executed (evaluating 'f()')"), true, "OUT_OF_MEMORY"],
   ["a trap", new WebAssembly.RuntimeError("unreachable"), true, "OUT_OF_MEMORY"],
   ["a trap of another kind", new WebAssembly.RuntimeError("memory access out of bounds"), true, "INTERNAL"],
   ["a failed allocation", new RangeError("Array buffer allocation failed"), true, "OUT_OF_MEMORY"],
@@ -13,6 +14,16 @@ test.each([
 ])("%s", (_, thrown, death, code) => {
   expect(isDeath(thrown, undefined)).toBe(death);
   expect(errorData(thrown, undefined).code).toBe(code);
+});
+
+test.each([
+  ["panicked at alloc/src/raw_vec.rs:28:5:\ncapacity overflow", "OUT_OF_MEMORY"],
+  ["panicked at library/alloc/src/alloc.rs:1:1:\nmemory allocation of 2147483648 bytes failed", "OUT_OF_MEMORY"],
+  ["panicked at src/maxsim.rs:12:1:\nindex out of bounds: the len is 3 but the index is 3", "INTERNAL"],
+])("the panic %j", (panic, code) => {
+  const trap = new WebAssembly.RuntimeError("unreachable");
+  expect(isDeath(trap, panic)).toBe(true);
+  expect(errorData(trap, panic)).toEqual({ code, message: `the engine panicked: ${panic}` });
 });
 
 test("an error of our own crosses whole", () => {
