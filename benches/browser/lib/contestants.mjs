@@ -22,7 +22,10 @@ export function packages({ here }) {
   };
 }
 
-function ours({ paths, modelName }, id, { device = "cpu", dtype, simd = "auto" }) {
+/** The q8 of the package that --baseline names. */
+export const BASELINE = "tabrank-q8-baseline";
+
+function ours({ paths, modelName }, id, { device = "cpu", dtype, simd = "auto", folder = paths.package, root = "/tabrank/" }) {
   const isCheckpoint = dtype === "f32";
   return {
     id: `tabrank-${id}`,
@@ -31,10 +34,10 @@ function ours({ paths, modelName }, id, { device = "cpu", dtype, simd = "auto" }
     exact: isCheckpoint,
     dtype,
     module: "/bench/tabrank.js",
-    load: { model: isCheckpoint ? `/models/${modelName}/` : `/bundles/${dtype}/`, device, dtype, simd },
-    version: version(paths.package),
+    load: { root, model: isCheckpoint ? `/models/${modelName}/` : `/bundles/${dtype}/`, device, dtype, simd },
+    version: version(folder),
     needs: [
-      ...["index.js", "worker.js", "tabrank.wasm"].map((file) => join(paths.package, "dist", file)),
+      ...["index.js", "worker.js", "tabrank.wasm"].map((file) => join(folder, "dist", file)),
       isCheckpoint ? join(paths.model, "model.safetensors") : join(paths.bundles, dtype, "tabrank.json"),
     ],
   };
@@ -75,6 +78,11 @@ function provider(device) {
   return device === "cpu" ? "wasm" : "webgpu";
 }
 
+function baseline(settings) {
+  const folder = settings.paths.baseline;
+  return folder ? [ours(settings, BASELINE.replace("tabrank-", ""), { dtype: "q8", folder, root: "/baseline/" })] : [];
+}
+
 function everyone(settings) {
   return [
     ours(settings, "f32", { dtype: "f32" }),
@@ -82,6 +90,7 @@ function everyone(settings) {
     transformers(settings, "fp32", { dtype: "fp32" }),
     transformers(settings, "fp32-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
     ours(settings, "q8", { dtype: "q8" }),
+    ...baseline(settings),
     ort(settings, "q8", { dtype: "q8" }),
     ours(settings, "q8-simd128", { dtype: "q8", simd: "simd128" }),
     transformers(settings, "q8", { dtype: "q8" }),

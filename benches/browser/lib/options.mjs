@@ -16,6 +16,7 @@ const USAGE = `node run.mjs [options]
   --markdown         print the tables as Markdown, for the README
   --chromium FILE    browser to launch ($CHROMIUM, else /usr/bin/chromium)
   --package DIR      built npm package (pkg)
+  --baseline DIR     another one, of an older version say: its q8 takes turns with the others
   --model DIR        checkpoint folder (models/all-MiniLM-L6-v2)
   --onnx DIR         where export_onnx.py put the model's folder (target/bench/onnx)
   --bundles DIR      where q8/ and q4/ of tabrank convert are (target/bench/bundles)
@@ -31,6 +32,7 @@ const FLAGS = {
   markdown: { type: "boolean", default: false },
   chromium: { type: "string", default: process.env.CHROMIUM ?? "/usr/bin/chromium" },
   package: { type: "string", default: join(ROOT, "pkg") },
+  baseline: { type: "string" },
   model: { type: "string", default: join(ROOT, "models/all-MiniLM-L6-v2") },
   onnx: { type: "string", default: join(ROOT, "target/bench/onnx") },
   bundles: { type: "string", default: join(ROOT, "target/bench/bundles") },
@@ -61,6 +63,7 @@ export function options(argv) {
       onnx: resolve(values.onnx),
       bundles: resolve(values.bundles),
       package: resolve(values.package),
+      baseline: values.baseline && resolve(values.baseline),
       corpus: join(ROOT, "tests/data/squad-dev-a"),
       scratch: join(ROOT, "target/bench"),
     },

@@ -1,4 +1,5 @@
 // The tables, and what they say of the targets.
+import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
 import { speedUp, targets } from "./targets.mjs";
 
@@ -28,10 +29,14 @@ const COLUMNS = {
     ["dispatches", (each) => calls(each, "dispatches")],
     ["submits", (each) => calls(each, "submits")],
     ["read-backs", (each) => calls(each, "readBacks")],
+    ["bytes read", (each) => calls(each, "bytesRead")],
     ["query", (each) => time(median(each.queries.map((run) => run.time)))],
     ...AGREEMENT,
   ],
 };
+
+/** Where there is a baseline. */
+const X_BASELINE = ["x baseline", (each, all) => factor(speedUp(each, named(all, BASELINE)))];
 
 const COLD = [
   ["load", (each) => time(each.cold.load)],
@@ -52,7 +57,7 @@ const STAGES = ["tokenize", "products", "attention", "norms", "quantize", "score
 // What the README shows of each group.
 const README = {
   cpu: ["rerank", "x ort-fp32", "x ort-q8", "query", "load", "transferred", "wasm, brotli", "peak of the page", "cosine mean", "top 10"],
-  webgpu: ["rerank", "x ort-webgpu", "dispatches", "submits", "read-backs", "cosine mean"],
+  webgpu: ["rerank", "x ort-webgpu", "dispatches", "submits", "read-backs", "bytes read", "cosine mean"],
 };
 
 /** Everything as text, or as Markdown what the README shows. */
@@ -114,7 +119,7 @@ function groupLines({ name, sample, ran }, style) {
   return [
     sampleLine(name, sample),
     "",
-    ...grid([["warm"], ...COLUMNS[name]]),
+    ...grid([["warm"], ...COLUMNS[name], ...(named(ran, BASELINE) ? [X_BASELINE] : [])]),
     "",
     ...grid([["cold"], ...COLD]),
     "",
@@ -161,7 +166,7 @@ function warm(each) {
 /** What one rerank asks of the GPU. The runs may differ by chance, e.g. in how often a queue is flushed. */
 function calls(each, name) {
   const counts = each.warm.map((run) => run.gpu?.[name]);
-  return counts.includes(undefined) ? "-" : String(median(counts));
+  return counts.includes(undefined) ? "-" : median(counts).toLocaleString("en");
 }
 
 /** The run in the middle, so that its steps add up. */

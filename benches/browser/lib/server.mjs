@@ -22,6 +22,7 @@ export async function serve({ paths, modelName }) {
   const mounts = {
     [UNCOUNTED]: join(paths.here, "pages"),
     "/tabrank/": join(paths.package, "dist"),
+    ...(paths.baseline && { "/baseline/": join(paths.baseline, "dist") }),
     [`/models/${modelName}/`]: paths.model,
     "/onnx/": paths.onnx,
     "/bundles/": paths.bundles,

@@ -1,18 +1,26 @@
 // Counts what a worker asks of WebGPU, in `self.gpuCalls`. A worker imports it before anything that may use the GPU.
-const calls = { dispatches: 0, submits: 0, readBacks: 0 };
+// Only buffers that are mapped can be read, and only copies fill those: what is copied there is what is read, however large the buffers themselves are.
+const calls = { dispatches: 0, submits: 0, readBacks: 0, bytesRead: 0 };
 self.gpuCalls = calls;
 
 if (typeof GPUQueue !== "undefined") {
   count(GPUComputePassEncoder.prototype, "dispatchWorkgroups", "dispatches");
   count(GPUComputePassEncoder.prototype, "dispatchWorkgroupsIndirect", "dispatches");
   count(GPUQueue.prototype, "submit", "submits");
-  count(GPUBuffer.prototype, "mapAsync", "readBacks", (mode) => mode === GPUMapMode.READ);
+  count(GPUBuffer.prototype, "mapAsync", "readBacks", (mode) => Number(mode === GPUMapMode.READ));
+  count(GPUCommandEncoder.prototype, "copyBufferToBuffer", "bytesRead", bytesForReading);
 }
 
-function count(prototype, method, name, counts = () => true) {
+function count(prototype, method, name, amount = () => 1) {
   const original = prototype[method];
   prototype[method] = function (...values) {
-    if (counts(...values)) calls[name] += 1;
+    calls[name] += amount(...values);
     return original.apply(this, values);
   };
+}
+
+/** Of either form: (source, target, size?) or (source, start, target, start, size?). */
+function bytesForReading(source, ...rest) {
+  const [from, target, , size] = rest[0] instanceof GPUBuffer ? [0, rest[0], 0, rest[1]] : rest;
+  return target.usage & GPUBufferUsage.MAP_READ ? (size ?? source.size - from) : 0;
 }

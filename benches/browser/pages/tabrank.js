@@ -1,7 +1,8 @@
 // Tabrank, as any page would use it; the package makes its own worker, except where its calls to WebGPU are counted.
-import { Reranker } from "/tabrank/index.js";
 
-export async function create({ model, device, dtype, simd }) {
+/** `root`: where the built package is. */
+export async function create({ root, model, device, dtype, simd }) {
+  const { Reranker } = await import(`${root}index.js`);
   const worker = device === "webgpu" && { workerUrl: "/bench/tabrank-worker.js" };
   const reranker = await Reranker.load(new URL(model, location.href), { device, simd, ...worker });
   const info = { device: reranker.device, dtype: reranker.model.dtype, simd: reranker.simd };
