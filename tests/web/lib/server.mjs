@@ -42,6 +42,7 @@ const FOLDERS = {
   pages: PAGES,
   wasm: join(ROOT, "pkg/wasm"),
   package: join(ROOT, "pkg/dist"),
+  bench: join(ROOT, "benches/browser/pages"),
   fixtures: join(ROOT, "tests/fixtures"),
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),

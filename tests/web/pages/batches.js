@@ -1,4 +1,5 @@
 // Whether a document's embeddings depend on the texts it is encoded with.
+import { valuesOf } from "./case.js";
 
 const ORDERS = [
   (texts) => texts,
@@ -20,7 +21,9 @@ export async function alone({ engine }, texts) {
 }
 
 async function encode(engine, texts) {
-  const { values, lengths, dimension } = await engine.encode("document", texts, { pooling: "none" }, {});
+  const encoded = await engine.encode("document", texts, { pooling: "none" }, {});
+  const { lengths, dimension } = encoded;
+  const values = valuesOf(encoded);
   let end = 0;
   return [...lengths].map((length) => values.subarray(end, (end += length * dimension)));
 }

@@ -4,12 +4,12 @@ import { Checkpoint, Engine } from "../wasm/tabrank.js";
 /** `address`: the folders of the checkpoint and of what is expected. */
 export async function openCase({ checkpoint, expected }, device) {
   const [json, tensors] = await Promise.all([fetchFile(`${expected}expected.json`), fetchFile(`${expected}expected.safetensors`)]);
-  const engine = await Engine.load(await gather(checkpoint), { device }, {});
+  const engine = await Engine.load(await fill(new Checkpoint(), checkpoint), { device }, {});
   return { engine, expected: JSON.parse(new TextDecoder().decode(json)), tensor: reader(tensors) };
 }
 
-async function gather(folder) {
-  const checkpoint = new Checkpoint();
+/** Adds the files of a folder that the checkpoint wants. */
+export async function fill(checkpoint, folder) {
   for (let wanted = checkpoint.wanted(); wanted.length > 0; wanted = checkpoint.wanted()) {
     for (const { name } of wanted) await add(checkpoint, folder, name);
   }
@@ -37,4 +37,15 @@ function reader(file) {
     const [start, end] = header[name].data_offsets.map((offset) => 8 + length + offset);
     return new Float32Array(file.slice(start, end));
   };
+}
+
+/** The rows of an encoding in one array. */
+export function valuesOf({ parts }) {
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    values.set(part, end);
+    end += part.length;
+  }
+  return values;
 }

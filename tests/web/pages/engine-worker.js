@@ -1,13 +1,14 @@
 // The wasm module itself, without the package around it, in a worker as it is used.
 import init, { checkOperations, errorCodes, onPanic, simd } from "../wasm/tabrank.js";
 import { alone } from "./batches.js";
+import { convertFolder, encode, rerank } from "./calls.js";
 import { openCase } from "./case.js";
 import { loadDamaged } from "./hostile.js";
 import { compareEncodings, compareScores, compareTexts } from "./parity.js";
 
-const functions = { compareEncodings, compareScores, compareTexts, alone };
+const functions = { compareEncodings, compareScores, compareTexts, alone, rerank, encode };
 /** Those that need no model. */
-const modelless = { checkOperations, errorCodes, simd, memory, loadDamaged };
+const modelless = { checkOperations, errorCodes, simd, memory, loadDamaged, convertFolder };
 const file = new URL(self.location.href).searchParams.get("module") ?? "tabrank_bg.wasm";
 const ready = init({ module_or_path: new URL(`../wasm/${file}`, import.meta.url) });
 const engines = new Map();

@@ -79,6 +79,46 @@ function abortRerank(name, query, documents) {
   return aborted((signal, progress) => reranker.rerank(query, documents, { signal, onProgress: progress(({ done }) => done > 0) }));
 }
 
+const smallCall = (reranker) => reranker.explain("two words", "two words");
+
+/** Milliseconds of a small call, several times over. */
+async function smallCalls(name, count) {
+  const { reranker } = rerankers.get(name);
+  const times = [];
+  for (let call = 0; call < count; call++) {
+    const begin = performance.now();
+    await smallCall(reranker);
+    times.push(performance.now() - begin);
+  }
+  return times;
+}
+
+/**
+ * Aborts a rerank `after` milliseconds, or once `done` documents are. Tells how late it rejects, when a small call that was made right after is answered, and
+ * how far the rerank had come; `error` is undefined where it had ended before.
+ */
+async function abortAt(name, query, documents, { after, done }) {
+  const { reranker } = rerankers.get(name);
+  const controller = new AbortController();
+  let reached = 0;
+  let call;
+  await new Promise((resolve) => {
+    if (after !== undefined) setTimeout(resolve, after);
+    const onProgress = (progress) => {
+      reached = progress.done;
+      if (reached >= done) resolve();
+    };
+    call = outcome(reranker.rerank(query, documents, { topK: 1, signal: controller.signal, onProgress }));
+    void call.then(resolve);
+  });
+  const begin = performance.now();
+  controller.abort();
+  const small = smallCall(reranker).then(() => performance.now() - begin);
+  const { error } = await call;
+  const late = performance.now() - begin;
+  return { error, late, answered: await small, reached };
+}
+
 async function ownObjects(name, query, texts) {
   const documents = texts.map((body) => ({ body, own: Symbol() }));
   const { results } = await rerankers.get(name).reranker.rerank(query, documents, { text: ({ body }) => body, topK: 3 });
@@ -87,6 +127,11 @@ async function ownObjects(name, query, texts) {
     count: results.length,
     ranks: results.map(({ rank }) => rank),
   };
+}
+
+/** How many rows each text has. */
+async function lengths(name, method, texts) {
+  return [...(await rerankers.get(name).reranker[method](texts)).lengths];
 }
 
 /** The SHA-256 of the documents' embeddings: their bits. */
@@ -100,8 +145,11 @@ globalThis.harness = {
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
   abortRerank,
+  abortAt,
+  smallCalls,
   ownObjects,
   embeddingsHash,
+  lengths,
   load: (name, source, options) => outcome(load(name, source, options)),
   rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),

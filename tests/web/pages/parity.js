@@ -1,4 +1,5 @@
 // Holds an engine against the reference, stage by stage. Each function gives what it compared, the worst difference, and what differed.
+import { valuesOf } from "./case.js";
 
 const KINDS = { query: "queries", document: "documents" };
 
@@ -43,7 +44,7 @@ export async function compareEncodings({ engine, expected, tensor }, texts, tole
   for (const [kind, index, { text }] of chosen(expected, texts)) {
     if (kind === "query" && isBlank(text)) continue;
     for (const [pooling, name] of [["none", "embeddings"], ["mean", "pooled"]]) {
-      const { values } = await engine.encode(kind, [text], { pooling }, {});
+      const values = valuesOf(await engine.encode(kind, [text], { pooling }, {}));
       report.near(furthest(values, tensor(`${kind}.${index}.${name}`)), tolerance, `${name} of ${kind} ${index}`);
     }
   }

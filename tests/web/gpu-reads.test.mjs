@@ -1,0 +1,36 @@
+// What is read back from the GPU: the scores, and the embeddings of those documents that are explained.
+import assert from "node:assert/strict";
+import { after, before, it } from "node:test";
+import { openGpuReads } from "./lib/gpu-reads.mjs";
+import { openBrowser } from "./lib/package.mjs";
+import { needPackage } from "./lib/paths.mjs";
+import { assertRanked } from "./lib/tiny.mjs";
+
+const LIMIT = { timeout: 240_000 };
+
+let browser;
+let gpu;
+before(async () => {
+  needPackage();
+  browser = await openBrowser({ webgpu: true });
+  gpu = await openGpuReads(browser, "plain");
+}, LIMIT);
+after(() => browser?.close());
+
+it("a rerank reads back its scores alone", LIMIT, async (test) => {
+  const { outcome, bytes, most, everything } = await gpu.reads({});
+  assertRanked(outcome, gpu.tiny, 1e-3);
+  test.diagnostic(`${bytes} bytes for ${gpu.tiny.documents.length} documents, at most ${most}; all embeddings would be ${everything}`);
+  assert.ok(bytes > 0, "nothing was counted");
+  assert.ok(most < everything / 4, "the texts are too few to tell");
+  assert.ok(bytes <= most);
+});
+
+it("with explanations of the first two also the rows of these and of the query", LIMIT, async (test) => {
+  const { outcome, bytes, most, everything } = await gpu.reads({ explain: true, topK: 2 });
+  assert.equal(outcome.value.results.length, 2);
+  for (const { score, explanation } of outcome.value.results) assert.ok(Math.abs(explanation.score - score) < 1e-3 * Math.max(1, Math.abs(score)));
+  test.diagnostic(`${bytes} bytes, at most ${most}; all embeddings would be ${everything}`);
+  assert.ok(most < everything, "the texts are too few to tell");
+  assert.ok(bytes <= most);
+});

@@ -1,0 +1,47 @@
+// What one rerank of a tiny checkpoint reads back from WebGPU, and what it may.
+import assert from "node:assert/strict";
+import { tinyCase } from "./tiny.mjs";
+
+/** A score is 4 bytes; copies may be rounded up. */
+const SCORE_BYTES = 4;
+const ROUNDED_UP = 256;
+
+/** Loads the checkpoint on WebGPU in a page of `openBrowser`, and gives a function that reranks: what it reads, and what that may come to at most. */
+export async function openGpuReads(browser, name) {
+  const tiny = await tinyCase(name);
+  const tab = await browser.newPackagePage();
+  const { value, error } = await tab.harness("load", "it", tab.url(tiny.checkpoint), { device: "webgpu", workerUrl: tab.url("pages/counted-worker.js") });
+  assert.equal(error, undefined);
+  const { lengths, rowBytes } = await lengthsOf(tab, tiny, value.model);
+  const reads = async (options) => {
+    const before = await gpuCalls(tab);
+    const outcome = await tab.harness("rerank", "it", tiny.query, tiny.documents, options);
+    assert.equal(outcome.error, undefined);
+    const after = await gpuCalls(tab);
+    const explained = options.explain ? outcome.value.results.map(({ index }) => lengths.documents[index]) : [];
+    const rows = explained.length > 0 ? sum(explained) + lengths.query : 0;
+    return {
+      outcome,
+      documents: tiny.documents.length,
+      bytes: after.bytesRead - before.bytesRead,
+      readBacks: after.readBacks - before.readBacks,
+      most: SCORE_BYTES * tiny.documents.length + rows * rowBytes + ROUNDED_UP * (1 + explained.length),
+      everything: (sum(lengths.documents) + lengths.query) * rowBytes,
+    };
+  };
+  return { tab, tiny, reads };
+}
+
+async function lengthsOf(tab, tiny, { dimension }) {
+  const query = await tab.harness("lengths", "it", "encodeQuery", tiny.query);
+  const documents = await tab.harness("lengths", "it", "encodeDocuments", tiny.documents);
+  return { lengths: { query: query[0], documents }, rowBytes: 4 * dimension };
+}
+
+function gpuCalls({ page }) {
+  return page.workers()[0].evaluate(() => ({ ...self.gpuCalls }));
+}
+
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,50 @@
+// Calls of an engine as they are, and how long each keeps its thread between two looks at the caller's hooks.
+import { Checkpoint, convert } from "../wasm/tabrank.js";
+import { fill } from "./case.js";
+
+/** Hooks that never stop a call: `widest` is the longest time between two calls of `batch` or `pause`, the call's start and end included, `stage` where it was. */
+class Watch {
+  widest = 0;
+  stage = "start";
+  looks = 0;
+  #now = "start";
+  #last = performance.now();
+  hooks = { stage: (name) => (this.#now = name), batch: () => this.look(), pause: () => this.look() };
+
+  look() {
+    const now = performance.now();
+    if (now - this.#last > this.widest) Object.assign(this, { widest: now - this.#last, stage: this.#now });
+    this.#last = now;
+    this.looks++;
+    return true;
+  }
+}
+
+async function watched(call) {
+  const watch = new Watch();
+  const begin = performance.now();
+  const answer = await call(watch.hooks);
+  watch.look();
+  const { widest, stage, looks } = watch;
+  return { answer, watched: { widest, stage, looks, total: performance.now() - begin } };
+}
+
+/** What came is counted only: it would cross to the page. */
+export async function rerank({ engine }, query, documents, options) {
+  const { answer, watched: seen } = await watched((hooks) => engine.rerank(query, documents, options, hooks));
+  return { results: answer.indices.length, explanations: answer.explanations?.length ?? 0, ...seen };
+}
+
+export async function encode({ engine }, documents, options) {
+  const { answer, watched: seen } = await watched((hooks) => engine.encode("document", documents, options, hooks));
+  return { rows: answer.lengths.reduce((sum, length) => sum + length, 0), parts: answer.parts.length, ...seen };
+}
+
+/** Converts the checkpoint of a folder. */
+export async function convertFolder(folder, dtype) {
+  const checkpoint = await fill(new Checkpoint(), folder);
+  const { answer, watched: seen } = await watched((hooks) => convert(checkpoint, { dtype }, hooks));
+  const files = answer.names().length;
+  answer.free();
+  return { files, ...seen };
+}
