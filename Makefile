@@ -1,7 +1,8 @@
 # make demo   the demo page, built and served
 # make test   the whole suite
-# make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on
+# make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
+# make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
 #
 # Each installs what it needs, and builds only what has changed.
 
@@ -25,10 +26,10 @@ TARBALL := pkg/tabrank-0.1.0.tgz
 MODEL := models/all-MiniLM-L6-v2/model.safetensors
 CORPUS := tests/data/squad-dev-a
 
-.PHONY: help demo test bench eval site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench eval memory site cli lint test-rust test-pkg test-www test-web clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 4
+	@sed -n 's/^# //p' Makefile | head -n 5
 
 demo: site
 	@cd www && exec npm run --silent preview
@@ -44,6 +45,9 @@ bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/b
 eval: $(CLI) $(MODEL) | $(STAMPS)/node
 	node scripts/quality.mjs $(CLI) $(dir $(MODEL)) $(CORPUS) target/quality
 	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
+
+memory: $(TARBALL) $(CLI) $(MODEL) $(STAMPS)/npm-web $(STAMPS)/chromium
+	node benches/memory/run.mjs $(MEMORY)
 
 # --- tools ---
 
