@@ -61,6 +61,18 @@ describe("a panic of the engine", () => {
   });
 });
 
+describe("a call that takes all memory", () => {
+  it("fails with OUT_OF_MEMORY, is not tried again, and the call behind it is answered by a new worker", LIMIT, async () => {
+    assert.equal((await load(faulty("full-in-rerank", 1))).error, undefined);
+    const [first, second] = await Promise.all([rerank(), rerank()]);
+    assert.equal(first.error?.code, "OUT_OF_MEMORY");
+    assert.match(first.error.hint, /fewer or shorter documents/);
+    assertRanked(second, tiny);
+    assert.deepEqual(await tab.harness("struck"), ["full"]);
+    assert.equal(await tab.harness("workers"), 2);
+  });
+});
+
 describe("a worker that dies or never lives", () => {
   it("dies between calls: the next call works", LIMIT, async () => {
     await load(faulty("uncaught-error", 1));

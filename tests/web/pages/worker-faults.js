@@ -33,10 +33,25 @@ function uncaughtError({ struck, onOrder }) {
   });
 }
 
+/** The glue copies numbers out of wasm memory by making an array of another one, where a browser may have no memory left. */
+function fullInRerank({ struck }) {
+  const Original = Uint32Array;
+  globalThis.Uint32Array = class extends Original {
+    constructor(...values) {
+      if (values[0] instanceof Original) {
+        struck("full");
+        throw new RangeError("Array buffer allocation failed");
+      }
+      super(...values);
+    }
+  };
+}
+
 export const workerFaults = {
   "panic-in-load": panicAt("architecture"),
   "panic-in-rerank": panicAt("scores"),
   "panic-in-explain": panicAt("similarity"),
+  "full-in-rerank": fullInRerank,
   "storage-denied": refuseStorage,
   "storage-full": fullStorage,
   "uncaught-error": uncaughtError,
