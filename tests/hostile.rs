@@ -121,7 +121,20 @@ fn modules_are_known_and_lie_below_the_folder() {
     check(&modules(|m| *m = json!([])), "CHECKPOINT_INVALID", "modules.json");
 }
 
-/// The first three made the tokenizers crate panic, the fourth ran out of memory.
+/// Makes a token of the vocabulary an added one, under a name that the normalizer leaves nothing of.
+fn add_blank(tokenizer: &mut Value, content: &str, lstrip: bool) {
+    let vocabulary = tokenizer["model"]["vocab"].as_object_mut().unwrap();
+    let (name, id) = vocabulary.iter().next_back().map(|(n, id)| (n.clone(), id.clone())).unwrap();
+    vocabulary.remove(&name);
+    vocabulary.insert(content.to_owned(), id.clone());
+    tokenizer["added_tokens"].as_array_mut().unwrap().push(json!({
+        "id": id, "content": content, "normalized": true, "special": false, "single_word": false,
+        "lstrip": lstrip, "rstrip": true,
+    }));
+}
+
+/// The first three made the tokenizers crate panic, the fourth ran out of memory; blank added tokens
+/// made it panic at some texts.
 #[test]
 fn hostile_tokenizers_are_refused_or_harmless() {
     let refused: &[(Change, &str)] = &[
@@ -140,6 +153,8 @@ fn hostile_tokenizers_are_refused_or_harmless() {
         (|t| t["post_processor"] = Value::Null, "post_processor"),
         (|t| t["added_tokens"] = json!([{"id": 3, "content": ""}]), "content"),
         (|t| t["added_tokens"][0]["id"] = json!(580), "gap"),
+        (|t| add_blank(t, "\u{200b}", false), "200b"),
+        (|t| add_blank(t, "  ", true), "\"  \""),
         (|t| t["model"]["max_input_chars_per_word"] = json!(1e12), "max_input_chars_per_word"),
         (|t| *t = json!([]), "tokenizer.json"),
     ];
@@ -163,6 +178,17 @@ fn hostile_tokenizers_are_refused_or_harmless() {
     let mut files = changed("plain", "tokenizer.json", harmless[0]);
     let config = json!({"tokenizer_class": "PreTrainedTokenizerFast", "mask_token": "[MASK]", "unk_token": "[UNK]"});
     files.insert("tokenizer_config.json", config.to_string().into_bytes()).unwrap();
+    check(&files, "CHECKPOINT_UNSUPPORTED", "FixedLength");
+    // A list under another name is not the one that the tokenizers crate reads.
+    let mut sequence: Value = serde_json::from_slice(files.get("tokenizer.json").unwrap()).unwrap();
+    let digits = json!({"type": "Digits", "individual_digits": true});
+    sequence["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [digits]});
+    files.insert("tokenizer.json", sequence.to_string().into_bytes()).unwrap();
+    assert_eq!(common::load(&files).info().hidden_size, 32);
+    sequence["pre_tokenizer"] = json!({
+        "type": "Sequence", "pre_tokenizers": [digits], "pretokenizers": [{"type": "FixedLength", "length": 0}],
+    });
+    files.insert("tokenizer.json", sequence.to_string().into_bytes()).unwrap();
     check(&files, "CHECKPOINT_UNSUPPORTED", "FixedLength");
 }
 
