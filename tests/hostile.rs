@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::Fixture;
 use pollster::block_on;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tabrank::{CheckpointFiles, Error, LoadOptions, Reranker, Unobserved};
+use tabrank::{CheckpointFiles, Error, LoadOptions, Pooling, Reranker, TextKind, Unobserved};
 
 type Change = fn(&mut Value);
 
@@ -190,6 +192,23 @@ fn hostile_tokenizers_are_refused_or_harmless() {
     });
     files.insert("tokenizer.json", sequence.to_string().into_bytes()).unwrap();
     check(&files, "CHECKPOINT_UNSUPPORTED", "FixedLength");
+}
+
+/// What a text costs follows from the tokens that are kept: of 16 MB only the first kilobytes are read.
+#[test]
+fn long_texts_cost_what_their_kept_tokens_cost() {
+    let reranker = Fixture::read("sentence-transformers").load();
+    for piece in ["oil prices rose. ", "a", " ", "野", "\u{200b}"] {
+        let text = piece.repeat(1_000_000 / piece.chars().count());
+        let texts = [text.as_str(); 16];
+        let start = Instant::now();
+        let mut observer = Unobserved;
+        let encoded = reranker.encode(TextKind::Document, &texts, Pooling::None, &mut observer);
+        let encoded = block_on(encoded).unwrap();
+        println!("{piece:?}: {:?}", start.elapsed());
+        assert_eq!(encoded.embeddings.len(), 16);
+        assert!(start.elapsed() < Duration::from_secs(3), "{piece:?}: {:?}", start.elapsed());
+    }
 }
 
 #[test]

@@ -5,8 +5,11 @@
 //! tokens yield embeddings follows from expansion and skiplist.
 //!
 //! As in the references, a text that spells out a special token (`[SEP]`, a marker) gets that token.
+//!
+//! Of a long text only a start is tokenized: see [`window`].
 
 mod definition;
+mod window;
 
 use std::collections::HashSet;
 
@@ -16,7 +19,7 @@ use crate::model::config::{LowerCase, ModelConfig, QueryExpansion};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
-/// Largest text that is tokenized, in bytes. Only the first few hundred tokens are ever kept.
+/// Largest text that is taken, in bytes. Only the first few hundred tokens are ever kept.
 const MAX_TEXT: usize = 4 << 20;
 
 /// A checkpoint's tokenizer with its two kinds of text.
@@ -27,6 +30,7 @@ pub struct Tokenizer {
     expansion: Option<Expansion>,
     strip: bool,
     lower_case: bool,
+    windows: window::Windows,
 }
 
 /// How one kind of text becomes tokens.
@@ -86,9 +90,10 @@ impl Tokenizer {
                 .as_ref()
                 .map(|expansion| Expansion::resolve(&inner, config, expansion))
                 .transpose()?,
-            inner,
             strip: text.strip,
             lower_case: text.lower_case == LowerCase::Text,
+            windows: window::Windows::new(&inner),
+            inner,
         })
     }
 
@@ -146,16 +151,11 @@ impl Tokenizer {
     /// Prefix, text and special tokens, cut to the kind's length.
     fn real_tokens(&self, side: &Side, text: &str) -> tokenizers::Result<TokenSequence> {
         let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };
-        let lower = self.lower_case.then(|| LowerCased::new(content));
-        let content = lower.as_ref().map_or(content, |lower| lower.text.as_str());
-        let full = [side.prefix.as_str(), content].concat();
-        let mut encoding = self.inner.encode(full, false)?;
-        let truncated = encoding.len() > side.content_length;
-        encoding.truncate(side.content_length, 0, tokenizers::TruncationDirection::Right);
-        let encoding = self.inner.post_process(encoding, None, true)?;
+        let kept = self.kept_tokens(side, content)?;
+        let encoding = self.inner.post_process(kept.encoding, None, true)?;
         let in_text = |(start, end): (usize, usize)| {
             let range = without_prefix((start, end), side.prefix.len())?;
-            let range = lower.as_ref().map_or(range, |lower| lower.original(range));
+            let range = kept.lower.as_ref().map_or(range, |lower| lower.original(range));
             Some((range.0 + skipped, range.1 + skipped))
         };
         let offsets = encoding
@@ -169,9 +169,37 @@ impl Tokenizer {
             attention_mask: vec![true; encoding.len()],
             embedding_mask: vec![true; encoding.len()],
             offsets,
-            truncated,
+            truncated: kept.truncated,
         })
     }
+
+    /// Tokens of the prefix and of as much of the content as they need, cut to the kind's length.
+    fn kept_tokens(&self, side: &Side, content: &str) -> tokenizers::Result<Kept> {
+        let mut windows = self.windows.of(content, side.content_length).peekable();
+        loop {
+            let window =
+                windows.next().expect("a text has a window, and the loop ends at the last");
+            let lower = self.lower_case.then(|| LowerCased::new(window));
+            let lowered = lower.as_ref().map_or(window, |lower| lower.text.as_str());
+            let full = [side.prefix.as_str(), lowered].concat();
+            let mut encoding = self.inner.encode(full, false)?;
+            let enough = encoding.len() > side.content_length;
+            if enough || windows.peek().is_none() {
+                let rest = &content[window.len()..];
+                let truncated = enough || !rest.trim_start().is_empty();
+                encoding.truncate(side.content_length, 0, tokenizers::TruncationDirection::Right);
+                return Ok(Kept { encoding, lower, truncated });
+            }
+        }
+    }
+}
+
+/// The tokens of a text that are kept, without special tokens.
+struct Kept {
+    encoding: tokenizers::Encoding,
+    /// What was tokenized, where that is not the text itself.
+    lower: Option<LowerCased>,
+    truncated: bool,
 }
 
 /// Byte range in the text of a range in prefix and text; `None` if it lies in the prefix.

@@ -1,0 +1,215 @@
+//! How much of a text is tokenized?
+//!
+//! Texts are cut on the right, so only the tokens of a start of the text are kept, and no more than a start
+//! is tokenized: first [`FIRST`] bytes for each token that can be kept, then twice as many, until there
+//! are more tokens than that or the text ends. A text that fits into the first window is taken whole.
+//!
+//! A window ends at a safe cut: a place where the tokens before it, ids and offsets, are the same
+//! whatever stands behind it. So what is kept equals what the whole text gives. With WordPiece behind
+//! components that are known, one of which splits words at white space, a cut is safe
+//!
+//! - between a character that no normalizer removes or turns into white space and white space that
+//!   none removes: normalizers work on both sides apart (no composition, no reordering of marks and no
+//!   final sigma reaches across), `Strip` finds nothing at the cut, and a word ends there;
+//! - behind an ideograph, if a `BertNormalizer` puts spaces round it;
+//!
+//! unless an added token could reach across, or take the white space with it (`rstrip`).
+//!
+//! Limits: a text is cut at [`MOST`] bytes a token wherever that is, and counts as truncated if anything but
+//! white space is left. That happens where the cuts are too far apart (a word or a run of white space of
+//! that length, characters that a normalizer removes) and to every longer text if the tokenizer has no
+//! safe cuts, since it does not split words at white space. Then the last tokens can differ from the
+//! whole text's, and tokens that only come behind are not seen. Twice [`MOST`] bytes a token are
+//! tokenized in all, at most, and the prefix before each window.
+
+use std::collections::HashSet;
+use std::iter;
+
+use tokenizers::models::ModelWrapper;
+use tokenizers::normalizers::{NFKD, StripAccents};
+use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
+
+/// Bytes of the first window for each token that can be kept. Prose has four to six.
+const FIRST: usize = 16;
+/// Bytes of the last window for each token that can be kept.
+const MOST: usize = 256;
+
+/// The parts of a text that are tokenized.
+pub(super) struct Windows {
+    /// `None` if no cut is known to be safe.
+    cuts: Option<Cuts>,
+    first: usize,
+    most: usize,
+}
+
+impl Windows {
+    /// The windows that suit a tokenizer's components.
+    pub(super) fn new(tokenizer: &Tokenizer) -> Self {
+        Self { cuts: Cuts::new(tokenizer), first: FIRST, most: MOST }
+    }
+
+    /// Starts of a text, each longer than the one before. The first that gives more than `tokens` tokens holds all
+    /// that are kept; if none does, the last one counts. There is at least one.
+    pub(super) fn of<'a>(&self, text: &'a str, tokens: usize) -> impl Iterator<Item = &'a str> {
+        let most = self.most.saturating_mul(tokens);
+        let mut size = self.cuts.as_ref().map_or(most, |_| self.first.saturating_mul(tokens));
+        let (mut searched, mut last) = (0, false);
+        iter::from_fn(move || {
+            while !last {
+                let end = text.floor_char_boundary(size.min(most));
+                last = size >= most.min(text.len());
+                let cut = match &self.cuts {
+                    Some(cuts) if !last => cuts.last(text, searched, end),
+                    _ => Some(end),
+                };
+                (searched, size) = (end, size.saturating_mul(2));
+                if let Some(cut) = cut {
+                    return Some(&text[..cut]);
+                }
+            }
+            None
+        })
+    }
+}
+
+/// The safe cuts of texts.
+struct Cuts {
+    /// What stands before white space in an added token, or ends one that takes the white space behind it, in lower case:
+    /// no cut behind these is safe.
+    ends: HashSet<char>,
+    /// Whether cuts behind letters beyond ASCII are safe.
+    letters: bool,
+    /// Whether cuts behind ideographs are safe.
+    ideographs: bool,
+}
+
+impl Cuts {
+    fn new(tokenizer: &Tokenizer) -> Option<Self> {
+        let word_piece = matches!(tokenizer.get_model(), ModelWrapper::WordPiece(_));
+        let normalizer = tokenizer.get_normalizer();
+        let known = normalizer.is_none_or(is_known);
+        let splits = tokenizer.get_pre_tokenizer().is_some_and(splits_at_white_space);
+        if !(word_piece && known && splits) {
+            return None;
+        }
+        let mut cuts = Self {
+            ends: HashSet::new(),
+            letters: true,
+            ideographs: normalizer.is_some_and(spaces_ideographs),
+        };
+        for (id, token) in tokenizer.get_added_tokens_decoder() {
+            // Some are looked for in the text as it is, some in the normalized text.
+            for content in [Some(token.content), tokenizer.id_to_token(id)].into_iter().flatten() {
+                cuts.avoid(&content, token.rstrip);
+            }
+        }
+        Some(cuts)
+    }
+
+    /// Leaves out the cuts that an added token could reach across.
+    fn avoid(&mut self, content: &str, takes_white_space: bool) {
+        let behind = content.chars().skip(1).map(Some);
+        let end = takes_white_space.then_some(' ');
+        for (last, next) in content.chars().zip(behind.chain([end])) {
+            if !last.is_whitespace() && next.is_some_and(char::is_whitespace) {
+                self.ends.insert(last.to_ascii_lowercase());
+                // A letter beyond ASCII can become one of ASCII, but no punctuation.
+                self.letters &= last.is_ascii_punctuation();
+            }
+        }
+        self.ideographs &=
+            !content.starts_with(char::is_whitespace) && !content.contains(is_ideograph);
+    }
+
+    /// The last safe cut behind `from` and not behind `end`, which is not the text's end.
+    fn last(&self, text: &str, from: usize, end: usize) -> Option<usize> {
+        let mut next = text[end..].chars().next()?;
+        for (start, last) in text[from..end].char_indices().rev() {
+            if self.is_safe(last, next) {
+                return Some(from + start + last.len_utf8());
+            }
+            next = last;
+        }
+        None
+    }
+
+    /// Whether a text may be cut between these.
+    fn is_safe(&self, last: char, next: char) -> bool {
+        if is_ideograph(last) {
+            return self.ideographs;
+        }
+        if !is_lasting_white_space(next) {
+            return false;
+        }
+        match last.is_ascii() {
+            true => last.is_ascii_graphic() && !self.ends.contains(&last.to_ascii_lowercase()),
+            false => self.letters && is_lasting_letter(last),
+        }
+    }
+}
+
+/// Whether a cut's two sides are normalized alike together and apart.
+fn is_known(normalizer: &NormalizerWrapper) -> bool {
+    use NormalizerWrapper as N;
+    match normalizer {
+        N::Sequence(sequence) => sequence.as_ref().iter().all(is_known),
+        N::BertNormalizer(_) | N::Lowercase(_) | N::StripNormalizer(_) | N::StripAccents(_) => true,
+        N::NFC(_) | N::NFD(_) | N::NFKC(_) | N::NFKD(_) => true,
+        _ => false,
+    }
+}
+
+fn spaces_ideographs(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::Sequence(sequence) => sequence.as_ref().iter().any(spaces_ideographs),
+        NormalizerWrapper::BertNormalizer(bert) => bert.handle_chinese_chars,
+        _ => false,
+    }
+}
+
+/// Whether words end at white space, and whether only what stands before white space decides how it is split.
+fn splits_at_white_space(pre_tokenizer: &PreTokenizerWrapper) -> bool {
+    use PreTokenizerWrapper as P;
+    let parts = match pre_tokenizer {
+        P::Sequence(sequence) => sequence.as_ref(),
+        one => std::slice::from_ref(one),
+    };
+    let splits = |part: &P| {
+        matches!(part, P::BertPreTokenizer(_) | P::Whitespace(_) | P::WhitespaceSplit(_))
+    };
+    parts.iter().any(splits)
+        && parts.iter().all(|part| splits(part) || matches!(part, P::Punctuation(_) | P::Digits(_)))
+}
+
+/// The ideographs that no normalizer changes, bar the spaces round them.
+fn is_ideograph(character: char) -> bool {
+    matches!(character, '\u{4e00}'..='\u{9fff}')
+}
+
+/// All blocks of ideographs, and more.
+fn is_east_asian(character: char) -> bool {
+    matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// White space that every component takes as such; `clean_text` removes the control characters among it.
+fn is_lasting_white_space(character: char) -> bool {
+    character.is_whitespace()
+        && (!character.is_control() || matches!(character, '\t' | '\n' | '\r'))
+}
+
+/// Whether a letter beyond ASCII leaves a letter behind, whichever normalizers there are: some
+/// are marks, which are removed, some become a space and a mark, some an ideograph with spaces round it.
+fn is_lasting_letter(character: char) -> bool {
+    if !character.is_alphabetic() || is_east_asian(character) {
+        return false;
+    }
+    let mut rest = NormalizedString::from(character.to_string());
+    let normalized = NFKD.normalize(&mut rest).and_then(|()| StripAccents.normalize(&mut rest));
+    let last = rest.get().chars().next_back();
+    normalized.is_ok()
+        && last
+            .is_some_and(|c| !c.is_whitespace() && !c.is_ascii_punctuation() && !is_east_asian(c))
+}
+
+#[cfg(test)]
+mod tests;
