@@ -13,6 +13,8 @@ const LIMIT = { timeout: 180_000 };
 const PAGE = { due: 50, most: 100 };
 const WORKER = { due: 50, most: 150 };
 const GAP = { due: 50, most: 250 };
+/** What other work on the machine costs strikes one try, what the engine costs every one. */
+const TRIES = 3;
 
 const MINILM = "models/all-MiniLM-L6-v2/";
 const QUERY = "Which team won the championship?";
@@ -58,10 +60,13 @@ for (const dtype of ["q8", "f32"]) {
 
     for (const [moment, [documents, when]] of Object.entries(MOMENTS)) {
       it(moment, LIMIT, async (test) => {
-        const { error, late, answered, reached } = await tab.harness("abortAt", "it", QUERY, documents, when);
-        const busy = answered - alone;
-        test.diagnostic(`${dtype}, ${moment}: rejected after ${ms(late)}, the worker free after ${ms(busy)} (due: ${PAGE.due} ms each), ${reached} documents done`);
-        assert.equal(error?.name, "AbortError", "it had ended before");
+        const { late, busy } = await inSomeTries(async () => {
+          const { error, late, answered, reached } = await tab.harness("abortAt", "it", QUERY, documents, when);
+          const busy = answered - alone;
+          test.diagnostic(`${dtype}, ${moment}: rejected after ${ms(late)}, the worker free after ${ms(busy)} (due: ${PAGE.due} ms each), ${reached} documents done`);
+          assert.equal(error?.name, "AbortError", "it had ended before");
+          return { late, busy, isFine: late < PAGE.most && busy < WORKER.most };
+        });
         assert.ok(late < PAGE.most, `it rejected after ${ms(late)}`);
         assert.ok(busy < WORKER.most, `the worker went on for ${ms(busy)}`);
       });
@@ -98,13 +103,14 @@ describe("the engine looks at its hooks", () => {
   let engine;
   afterEach(() => engine?.close());
 
-  /** All are printed before one fails. */
-  const report = (test, runs) => {
-    for (const [what, { widest, stage, looks, total }] of Object.entries(runs)) {
+  const measure = (test, what, run) =>
+    inSomeTries(async () => {
+      const { widest, stage, looks, total } = await run();
       test.diagnostic(`${what}: ${looks} looks in ${ms(total)}, at most ${ms(widest)} apart (due: ${GAP.due} ms), in ${stage}`);
-    }
-    for (const [what, { widest, stage }] of Object.entries(runs)) assert.ok(widest < GAP.most, `${what}: ${ms(widest)} without a look, in ${stage}`);
-  };
+      return { what, widest, stage, isFine: widest < GAP.most };
+    });
+
+  const assertFine = ({ what, widest, stage, isFine }) => assert.ok(isFine, `${what}: ${ms(widest)} without a look, in ${stage}`);
 
   for (const dtype of ["q8", "f32"]) {
     it(`often enough in a rerank in ${dtype}`, LIMIT, async (test) => {
@@ -112,21 +118,31 @@ describe("the engine looks at its hooks", () => {
       const address = { checkpoint: engine.url(dtype === "q8" ? bundles.q8.path : MINILM), expected: engine.url("fixtures/minilm/") };
       const run = (documents, options = {}) => engine.call("rerank", address, "cpu", QUERY, documents, options);
       await run(DOCUMENTS.slice(0, 8));
-      report(test, {
-        [`rerank in ${dtype}`]: await run(DOCUMENTS),
-        [`rerank in ${dtype} with explanations`]: await run(DOCUMENTS.slice(0, 20), { explain: true }),
-        [`rerank in ${dtype} of texts of a million characters`]: await run(HUGE.slice(0, 3)),
-      });
+      // All are printed before one fails.
+      const measured = [
+        await measure(test, `rerank in ${dtype}`, () => run(DOCUMENTS)),
+        await measure(test, `rerank in ${dtype} with explanations`, () => run(DOCUMENTS.slice(0, 20), { explain: true })),
+        await measure(test, `rerank in ${dtype} of texts of a million characters`, () => run(HUGE.slice(0, 3))),
+      ];
+      measured.forEach(assertFine);
     });
   }
 
   for (const dtype of ["q8", "q4"]) {
     it(`often enough in a conversion to ${dtype}`, LIMIT, async (test) => {
       engine = await openEngine({ webgpu: false });
-      report(test, { [`conversion to ${dtype}`]: await engine.call("convertFolder", engine.url(MINILM), dtype) });
+      assertFine(await measure(test, `conversion to ${dtype}`, () => engine.call("convertFolder", engine.url(MINILM), dtype)));
     });
   }
 });
+
+/** The first try that is fine, or the last one. */
+async function inSomeTries(attempt) {
+  for (let tries = 1; ; tries++) {
+    const outcome = await attempt();
+    if (outcome.isFine || tries === TRIES) return outcome;
+  }
+}
 
 function median(values) {
   return values.toSorted((a, b) => a - b)[values.length >> 1];
