@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { launch } from "./lib/browser.mjs";
 import { compare } from "./lib/compare.mjs";
 import { contestants } from "./lib/contestants.mjs";
+import { MAXSIM, timeMaxsim } from "./lib/maxsim.mjs";
 import { measure } from "./lib/measure.mjs";
 import { machine } from "./lib/machine.mjs";
 import { options } from "./lib/options.mjs";
@@ -23,13 +24,14 @@ async function main() {
 async function measured(settings) {
   const start = performance.now();
   const chosen = contestants(settings);
-  const texts = await samples(settings);
+  const texts = chosen.length ? await samples(settings) : {};
   const server = await serve(settings);
   const browser = await launch(settings.chromium);
   const report = { machine: await machine(browser, server), settings, samples: texts, contestants: chosen };
   for (const [group, sample] of Object.entries(texts)) {
     await measure(browser, server, chosen.filter((each) => each.group === group), sample, settings);
   }
+  if (settings.only?.includes(MAXSIM) ?? true) report.maxsim = await timeMaxsim(browser, server, settings);
   await browser.close();
   server.close();
   report.seconds = (performance.now() - start) / 1000;

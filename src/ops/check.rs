@@ -75,6 +75,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         found.push(check_maxsim(device, &documents, &documents, "one batch").await?);
         let mut query = Texts::query(width, &mut random);
         found.push(check_maxsim(device, &query, &documents, "two batches").await?);
+        found.push(check_alone(device, &query, &documents).await?);
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             documents.spoil(4, value);
             documents.spoil_dropped(5, value);
@@ -211,6 +212,31 @@ async fn check_maxsim(
         shape: format!("{} against {lengths:?} of {width}, {case}", query.lengths[0]),
         relative: relative(&super::scores(read(scores).await?), &expected),
         allowed: ROUNDING,
+    })
+}
+
+/// The score of a document without its neighbours is the same to the bit.
+async fn check_alone(
+    device: &Device,
+    query: &Texts,
+    documents: &Texts,
+) -> Result<Difference, String> {
+    let text = documents.lengths.len() - 1;
+    let rows = documents.start(text);
+    let alone = Texts {
+        rows: documents.rows[rows * documents.width..].to_vec(),
+        lengths: vec![documents.lengths[text]],
+        embeds: documents.embeds[rows..].to_vec(),
+        width: documents.width,
+    };
+    let query = query.place(device);
+    let all = read(super::maxsim(&query, &documents.place(device))).await?;
+    let found = read(super::maxsim(&query, &alone.place(device))).await?;
+    Ok(Difference {
+        operation: "maxsim",
+        shape: format!("a document of {:?} alone and among others", alone.lengths),
+        relative: relative(&found, &[f64::from(all[text])]),
+        allowed: 0.0,
     })
 }
 

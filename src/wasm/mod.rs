@@ -15,9 +15,12 @@ pub use checkpoint::Checkpoint;
 use observer::JsObserver;
 use texts::JsTexts;
 
+use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::explain::{Explanation, TokenSpan, Utf16Offsets};
+use crate::late_interaction::maxsim::maxsim;
 use crate::ops::check::{Difference, check};
 use crate::ops::profile;
+use crate::random::SplitMix64;
 use crate::{
     DeviceChoice, Encoded, Error, LoadOptions, Pooling, RerankOptions, Reranker, TextKind, Texts,
 };
@@ -197,6 +200,32 @@ pub async fn check_operations(
         JsValue::from(object)
     };
     Ok(differences.into_iter().map(to_js).collect())
+}
+
+/// Milliseconds of MaxSim alone, on the CPU, of each repetition: a query against documents of one length, whose numbers
+/// look random and are always the same.
+#[wasm_bindgen(js_name = timeMaxsim)]
+pub fn time_maxsim(
+    query_rows: usize,
+    documents: usize,
+    document_rows: usize,
+    dimension: usize,
+    repetitions: usize,
+) -> Vec<f64> {
+    let mut random = SplitMix64(1);
+    let mut rows = |count: usize| -> Vec<f32> {
+        let one = |bits: u64| (bits >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+        (0..count * dimension).map(|_| one(random.next())).collect()
+    };
+    let query = rows(query_rows);
+    let mut texts = TokenEmbeddings::new(dimension);
+    (0..documents).for_each(|_| texts.push(&rows(document_rows)));
+    let time = |_| {
+        let start = now_ms();
+        std::hint::black_box(maxsim(&query, &texts));
+        now_ms() - start
+    };
+    (0..repetitions).map(time).collect()
 }
 
 /// A loaded model on one device.

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { MAXSIM } from "./maxsim.mjs";
 
 /** Batch sizes at which the peers are fastest on these texts; see README.md. */
 const BATCH = { ort: { cpu: 4, webgpu: 8 }, transformers: 8 };
@@ -106,8 +107,9 @@ function everyone(settings) {
 
 export function contestants(settings) {
   const all = everyone(settings);
-  const unknown = settings.only?.find((id) => !all.some((each) => each.id === id));
-  if (unknown) throw new Error(`no contestant "${unknown}"; there are ${all.map((each) => each.id).join(", ")}`);
+  const ids = [...all.map(({ id }) => id), MAXSIM];
+  const unknown = settings.only?.find((id) => !ids.includes(id));
+  if (unknown) throw new Error(`no contestant "${unknown}"; there are ${ids.join(", ")}`);
   const chosen = all.filter(({ id, isOptional }) => (settings.only ? settings.only.includes(id) : !isOptional));
   for (const { id, needs } of chosen) {
     const missing = needs.find((file) => !existsSync(file));

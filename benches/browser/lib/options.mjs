@@ -10,7 +10,7 @@ const USAGE = `node run.mjs [options]
 
   --runs N           warm reranks of each contestant, in turns; the median counts (3)
   --documents N      documents to rerank on the CPU (100)
-  --only A,B         only these contestants, by id
+  --only A,B         only these contestants, by id; maxsim for MaxSim alone
   --json FILE        write the raw figures
   --from FILE        measure nothing, print what --json wrote
   --markdown         print the tables as Markdown, for the README

@@ -1,6 +1,7 @@
 // The tables, and what they say of the targets.
 import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
+import { SHAPE } from "./maxsim.mjs";
 import { speedUp, targets } from "./targets.mjs";
 
 const RERANK = [
@@ -69,8 +70,11 @@ export function print(report, { markdown }) {
 function everything(report) {
   const style = { markdown: false };
   const groups = groupsOf(report).map((group) => groupLines(group, style));
-  const verdicts = table([["target", "", "figure"], ...targets(report.contestants)], style);
-  return [headLines(report), ...groups, verdicts, failures(report.contestants)].flatMap((lines) => [...lines, ""]).slice(0, -1);
+  const verdicts = table([["target", "", "figure"], ...targets(report)], style);
+  return [headLines(report), ...groups, maxsimLines(report, style), verdicts, failures(report.contestants)]
+    .filter((lines) => lines.length)
+    .flatMap((lines) => [...lines, ""])
+    .slice(0, -1);
 }
 
 function readme(report) {
@@ -125,6 +129,17 @@ function groupLines({ name, sample, ran }, style) {
     "",
     ...grid([["steps of the middle run"], ...STEPS]),
     ...stageLines(ran, style),
+  ];
+}
+
+function maxsimLines({ maxsim }, style) {
+  if (!maxsim) return [];
+  const { queryRows, documents, documentRows, dimension } = SHAPE;
+  const body = maxsim.map(({ id, times }) => [id, time(median(times)), time(Math.min(...times))]);
+  return [
+    `MaxSim alone, f32: ${queryRows} vectors against ${documents} documents of ${documentRows}, width ${dimension}`,
+    "",
+    ...table([["module", "median", "min"], ...body], style),
   ];
 }
 

@@ -23,6 +23,7 @@ export async function serve({ paths, modelName }) {
     [UNCOUNTED]: join(paths.here, "pages"),
     "/tabrank/": join(paths.package, "dist"),
     ...(paths.baseline && { "/baseline/": join(paths.baseline, "dist") }),
+    "/wasm/": join(paths.package, "wasm"),
     [`/models/${modelName}/`]: paths.model,
     "/onnx/": paths.onnx,
     "/bundles/": paths.bundles,

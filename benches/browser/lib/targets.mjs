@@ -2,6 +2,8 @@
 import { median } from "./format.mjs";
 
 const SHARED_TOP = 9;
+/** Milliseconds of the best loop found, measured alone on a Zen 3: another machine has others. */
+const MAXSIM_MS = { "relaxed SIMD": 61, simd128: 82 };
 const GPU_PEERS = ["ort-webgpu", "transformers-webgpu"];
 
 /** How many times as fast as another: the median over the rounds, each of which had both run shortly after one another. */
@@ -12,13 +14,14 @@ export function speedUp(each, other) {
 }
 
 /** Rows of [target, verdict, figure]. */
-export function targets(contestants) {
+export function targets({ contestants, maxsim = [] }) {
   const find = (id) => contestants.find((each) => each.id === id && !each.error);
   return [
     atLeast("q8 with relaxed SIMD, times as fast as ort-q8", 1.7, speedUp(relaxed(find("tabrank-q8")), find("ort-q8"))),
     atLeast("q8 without relaxed SIMD, times as fast as ort-q8", 1.3, speedUp(find("tabrank-q8-simd128"), find("ort-q8"))),
     atLeast("f32, times as fast as ort-fp32", 1.3, speedUp(find("tabrank-f32"), find("ort-fp32"))),
     topTarget(find("tabrank-q8")),
+    ...Object.entries(MAXSIM_MS).map(([id, most]) => maxsimTarget(id, most, maxsim.find((each) => each.id === id))),
     ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((id) => GPU_PEERS.flatMap((peer) => gpuTargets(find(id), id, find(peer), peer))),
   ];
 }
@@ -35,6 +38,11 @@ function atLeast(what, least, value) {
 function topTarget(q8) {
   const top = q8?.agreement?.with === "tabrank-f32" ? q8.agreement.top : undefined;
   return row(`q8, of f32's first ten: at least ${SHARED_TOP}`, top && top.shared >= SHARED_TOP, top && `${top.shared} of ${top.of}`);
+}
+
+function maxsimTarget(id, most, measured) {
+  const found = measured && median(measured.times);
+  return row(`MaxSim alone, ${id}: about ${most} ms`, found && found <= 1.1 * most, found && `${found.toFixed(0)} ms`);
 }
 
 function gpuTargets(own, id, peer, peerId) {
