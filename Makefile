@@ -14,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules
 
 STAMPS := target/stamps
 RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock .cargo/config.toml
+BINDGEN := scripts/bindgen/Cargo.toml scripts/bindgen/Cargo.lock scripts/bindgen/src/main.rs
 PKG := $(shell find pkg/src -type f) pkg/package.json pkg/package-lock.json pkg/build.mjs pkg/README.md \
   $(wildcard pkg/tsconfig*.json)
 WWW := $(shell find www/src www/scripts -type f) www/index.html www/package.json www/package-lock.json \
@@ -92,7 +93,7 @@ $(CLI): $(RUST) | $(STAMPS)/rust
 	cargo build --release --locked --features cli
 	@touch $@
 
-$(WASM): $(RUST) scripts/build-wasm.sh $(STAMPS)/npm-pkg | $(STAMPS)/rust
+$(WASM): $(RUST) $(BINDGEN) scripts/build-wasm.sh $(STAMPS)/npm-pkg | $(STAMPS)/rust
 	scripts/build-wasm.sh
 
 $(TARBALL): $(WASM) $(PKG) $(STAMPS)/npm-pkg
