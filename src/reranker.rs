@@ -65,7 +65,7 @@ impl Reranker {
     ///
     /// # Errors
     /// What the files say wrongly; with [`DeviceChoice::WebGpu`] also that the device cannot be had or
-    /// computes something else than the CPU.
+    /// computes something else than the CPU; [`Error::Aborted`].
     pub async fn load(
         files: CheckpointFiles,
         options: &LoadOptions,
@@ -79,7 +79,9 @@ impl Reranker {
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
         let keep = if again { Keep::Tensors } else { Keep::Nothing };
-        let model = ColBert::load(&files, &config, tokenizer.clone(), &device::cpu(), keep)?;
+        let device = device::cpu();
+        let model =
+            ColBert::load(&files, &config, tokenizer.clone(), &device, keep, observer).await?;
         let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
@@ -210,7 +212,8 @@ impl Reranker {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
         let device = device::webgpu().await?;
-        let model = ColBert::load(files, config, tokenizer, &device, Keep::Nothing)?;
+        let model =
+            ColBert::load(files, config, tokenizer, &device, Keep::Nothing, observer).await?;
         observer.stage(Stage::Check);
         let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
         let longest = config.text.document_length.max(config.text.query_length);

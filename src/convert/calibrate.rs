@@ -8,7 +8,7 @@ use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
-use crate::observer::{Observer, batch_done};
+use crate::observer::{Observer, batch_done, pause};
 use crate::random::SplitMix64;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
@@ -29,10 +29,13 @@ pub(super) async fn run(
     total: usize,
     observer: &mut impl Observer,
 ) -> Result<Calibration> {
+    pause(observer).await?;
     let tokenizer = Tokenizer::load(files, config, &mut Vec::new())?;
     let sequences = sequences(&tokenizer, config)?;
+    drop(tokenizer);
+    pause(observer).await?;
     let weights = Weights::open(files, &files.backbone_files()?)?;
-    let encoder = Encoder::load(&config.encoder, weights, &device::cpu())?;
+    let encoder = Encoder::load(&config.encoder, weights, &device::cpu(), observer).await?;
     let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
     for (done, sequence) in sequences.iter().enumerate() {
         let batch = TokenBatch::new([sequence]);

@@ -6,6 +6,7 @@ use super::calibrate::Calibration;
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{EncoderConfig, Product, Role};
+use crate::observer::{Observer, pause};
 
 /// Weight and input of a channel, as exponents: `equalizer = weight^weight_exponent / input^input_exponent`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,13 +40,15 @@ pub(super) struct Channels {
 
 impl Channels {
     /// Works them out from the weights and the sizes of the inputs.
-    pub(super) fn of(
+    pub(super) async fn of(
         encoder: &EncoderConfig,
         weights: &Weights<'_>,
         calibration: &Calibration,
+        observer: &mut impl Observer,
     ) -> Result<Self> {
         let mut channels = Self::default();
         for product in encoder.products() {
+            pause(observer).await?;
             let Some(rms) = calibration.get(&product.names[0]) else {
                 continue;
             };

@@ -64,7 +64,8 @@ pub async fn convert(
         Dtype::F32 | Dtype::F16 => Calibration::new(),
         Dtype::Q8 | Dtype::Q4 => calibrate::run(&files, &config, total, observer).await?,
     };
-    let channels = Channels::of(&config.encoder, &groups[0].weights, &calibration)?;
+    let channels =
+        Channels::of(&config.encoder, &groups[0].weights, &calibration, observer).await?;
     let mut writer = BundleWriter::default();
     files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
     let mut done = calibrate::SEQUENCES;

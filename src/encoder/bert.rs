@@ -23,12 +23,19 @@ pub struct Bert {
 
 impl Bert {
     /// Names may stand alone or below `bert.`, as in Stanford's checkpoints.
-    pub(super) fn load(config: &BertConfig, weights: Weights<'_>, device: &Device) -> Result<Self> {
+    pub(super) async fn load(
+        config: &BertConfig,
+        weights: Weights<'_>,
+        device: &Device,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
         let weights = weights.with_prefix("bert.", "embeddings.word_embeddings.weight");
         let embeddings = BertEmbeddings::load(config, &weights, device)?;
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| BertLayer::load(config, &weights, layer, device))
-            .collect::<Result<_>>()?;
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for layer in 0..config.num_hidden_layers {
+            pause(observer).await?;
+            layers.push(BertLayer::load(config, &weights, layer, device)?);
+        }
         Ok(Self { embeddings, layers, heads: config.num_attention_heads })
     }
 
@@ -44,8 +51,7 @@ impl Bert {
         let mut hidden = self.embeddings.forward(batch);
         watch.hidden_state(&hidden);
         for layer in &self.layers {
-            pause(observer).await?;
-            hidden = layer.forward(hidden, self.heads, &bounds, watch);
+            hidden = layer.forward(hidden, self.heads, &bounds, watch, observer).await?;
             watch.hidden_state(&hidden);
         }
         Ok(hidden)
@@ -137,13 +143,15 @@ impl BertLayer {
     }
 
     /// `[tokens, hidden]` → the same shape.
-    fn forward(
+    async fn forward(
         &self,
         x: Tensor<2>,
         heads: usize,
         bounds: &Bounds,
         watch: &mut impl Watch,
-    ) -> Tensor<2> {
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        pause(observer).await?;
         let mut input = |product: &str, x: &Tensor<2>| {
             if watch.wants_inputs() {
                 watch.input(&format!("{}.{product}", self.name), x);
@@ -153,12 +161,13 @@ impl BertLayer {
         let context = attention(self.qkv.forward(x.clone()), bounds, heads);
         input("attention.output.dense", &context);
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
+        pause(observer).await?;
         input("intermediate.dense", &x);
         if watch.wants_inputs() {
             let wide = self.intermediate.forward_then(x.clone(), self.activation);
             watch.input(&format!("{}.output.dense", self.name), &wide);
         }
         let wide = feed_forward(x.clone(), &self.intermediate, self.activation, &self.output);
-        self.output_norm.add_forward(wide, x)
+        Ok(self.output_norm.add_forward(wide, x))
     }
 }

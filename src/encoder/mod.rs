@@ -42,19 +42,26 @@ pub struct Unwatched;
 impl Watch for Unwatched {}
 
 impl Encoder {
-    /// Builds the backbone that `config` names from its weights.
+    /// Builds the backbone that `config` names from its weights. The observer can stop it before each layer.
     ///
     /// # Errors
-    /// A tensor that is missing, misshapen, of an unknown type or not finite.
-    pub fn load(config: &EncoderConfig, weights: Weights<'_>, device: &Device) -> Result<Self> {
+    /// A tensor that is missing, misshapen, of an unknown type or not finite; [`crate::Error::Aborted`].
+    pub async fn load(
+        config: &EncoderConfig,
+        weights: Weights<'_>,
+        device: &Device,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
         match config {
             EncoderConfig::Bert(config) => {
-                Ok(Encoder::Bert(bert::Bert::load(config, weights, device)?))
+                let bert = bert::Bert::load(config, weights, device, observer).await?;
+                Ok(Encoder::Bert(bert))
             }
         }
     }
 
-    /// Last hidden states `[tokens, hidden]` of all texts, one under the other. The observer can stop it before each layer.
+    /// Last hidden states `[tokens, hidden]` of all texts, one under the other. The observer can stop it in front of each
+    /// layer, and in its middle.
     ///
     /// # Errors
     /// [`crate::Error::Aborted`].

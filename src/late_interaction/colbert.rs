@@ -42,13 +42,14 @@ impl ColBert {
     /// Puts a checkpoint's weights on `device`.
     ///
     /// # Errors
-    /// A weight that is missing, misshapen, of an unknown type or not finite.
-    pub(crate) fn load(
+    /// A weight that is missing, misshapen, of an unknown type or not finite; [`Error::Aborted`].
+    pub(crate) async fn load(
         files: &CheckpointFiles,
         config: &ModelConfig,
         tokenizer: Arc<Tokenizer>,
         device: &Device,
         keep: Keep,
+        observer: &mut impl Observer,
     ) -> Result<Self> {
         let backbone =
             Weights::open(files, &files.backbone_files()?)?.keeping(keep == Keep::Tensors);
@@ -59,7 +60,7 @@ impl ColBert {
             .collect::<Result<_>>()?;
         Ok(Self {
             tokenizer,
-            encoder: Encoder::load(&config.encoder, backbone, device)?,
+            encoder: Encoder::load(&config.encoder, backbone, device, observer).await?,
             projection,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),

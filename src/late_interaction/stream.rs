@@ -98,6 +98,7 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
     while let Some(batch) = batches.next(observer).await? {
         let done = batch.range().end.min(total);
         observer.stage(Stage::Score);
+        pause(observer).await?;
         let (held, values) = consumer.begin(batch);
         let next = Begun { held, values: Reading::begin(values).await, done };
         if let Some(previous) = begun.take() {

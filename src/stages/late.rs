@@ -10,7 +10,7 @@ use crate::late_interaction::batch::{EncodedBatch, PlacedText, embedded};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::explain::{EncodedText, Explanation, explain};
 use crate::late_interaction::stream::{self, Batches, Consumer};
-use crate::observer::{Observer, Stage};
+use crate::observer::{Observer, Stage, pause};
 use crate::ops::{BatchEmbeddings, maxsim, scores};
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
@@ -119,7 +119,7 @@ impl Consumer for Ranking<'_> {
         }))?;
         if self.explain {
             observer.stage(Stage::Explain);
-            self.explain_new(&texts, &embeddings).await?;
+            self.explain_new(&texts, &embeddings, observer).await?;
         }
         Ok(())
     }
@@ -131,6 +131,7 @@ impl Ranking<'_> {
         &mut self,
         texts: &[PlacedText],
         embeddings: &BatchEmbeddings,
+        observer: &mut impl Observer,
     ) -> Result<()> {
         let dimension = self.model.dimension();
         let new = self.best.iter_mut().filter(|(_, kept)| kept.explanation.is_none());
@@ -154,6 +155,7 @@ impl Ranking<'_> {
         };
         let mut values = values.as_slice();
         for (place, (_, kept)) in places.into_iter().zip(new) {
+            pause(observer).await?;
             let (own, rest) = values.split_at(place.rows.len() * dimension);
             values = rest;
             let embeddings = &embedded(place.tokens, own, dimension);

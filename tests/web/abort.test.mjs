@@ -105,8 +105,8 @@ describe("the engine looks at its hooks", () => {
 
   const measure = (test, what, run) =>
     inSomeTries(async () => {
-      const { widest, stage, looks, total } = await run();
-      test.diagnostic(`${what}: ${looks} looks in ${ms(total)}, at most ${ms(widest)} apart (due: ${GAP.due} ms), in ${stage}`);
+      const { widest, stage, before, looks, total } = await run();
+      test.diagnostic(`${what}: ${looks} looks in ${ms(total)}, at most ${ms(widest)} apart (due: ${GAP.due} ms), in ${stage} before look ${before}`);
       return { what, widest, stage, isFine: widest < GAP.most };
     });
 

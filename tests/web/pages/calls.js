@@ -2,10 +2,11 @@
 import { Checkpoint, convert } from "../wasm/tabrank.js";
 import { fill } from "./case.js";
 
-/** Hooks that never stop a call: `widest` is the longest time between two calls of `batch` or `pause`, the call's start and end included, `stage` where it was. */
+/** Hooks that never stop a call: `widest` is the longest time between two calls of `batch` or `pause`, the call's start and end included, `stage` where it was, and `before` which look. */
 class Watch {
   widest = 0;
   stage = "start";
+  before = 0;
   looks = 0;
   #now = "start";
   #last = performance.now();
@@ -13,7 +14,7 @@ class Watch {
 
   look() {
     const now = performance.now();
-    if (now - this.#last > this.widest) Object.assign(this, { widest: now - this.#last, stage: this.#now });
+    if (now - this.#last > this.widest) Object.assign(this, { widest: now - this.#last, stage: this.#now, before: this.looks });
     this.#last = now;
     this.looks++;
     return true;
@@ -25,8 +26,8 @@ async function watched(call) {
   const begin = performance.now();
   const answer = await call(watch.hooks);
   watch.look();
-  const { widest, stage, looks } = watch;
-  return { answer, watched: { widest, stage, looks, total: performance.now() - begin } };
+  const { widest, stage, before, looks } = watch;
+  return { answer, watched: { widest, stage, before, looks, total: performance.now() - begin } };
 }
 
 /** What came is counted only: it would cross to the page. */
