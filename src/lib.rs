@@ -5,8 +5,9 @@
 //! | tokenize | Which ids does this text become? | text → [`TokenSequence`] | [`text::tokenizer`] |
 //! | encode | What vector does each token get? | [`TokenBatch`] → hidden states | [`encoder`] |
 //! | project | Which vectors are kept, at which width? | hidden states → [`TokenEmbeddings`] | [`late_interaction::colbert`] |
+//! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
 //! | score | How well does a document answer the query? | query + documents → scores | [`late_interaction::maxsim`] |
-//! | rank | Which documents win? | scores → [`RerankResult`]s | [`stages::top_k`] |
+//! | rank | Which documents win? | scores → [`RerankResult`]s | [`stages`] |
 //! | explain | Which tokens matched? | embeddings → [`Explanation`] | [`late_interaction::explain`] |
 //! | quantize | How is a weight stored in fewer bytes? | weights → [`model::quantize::Matrix`] | [`model::quantize`] |
 //! | pack | In which files does a converted model travel? | tensors → files, and back | [`model::bundle`] |

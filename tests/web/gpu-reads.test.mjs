@@ -34,3 +34,12 @@ it("with explanations of the first two also the rows of these and of the query",
   assert.ok(most < everything, "the texts are too few to tell");
   assert.ok(bytes <= most);
 });
+
+it("the next batch is asked for while the scores of one are read", LIMIT, async (test) => {
+  const { outcome, bytes, most, readBacks, dispatchesWhileReading, documents } = await gpu.reads({}, 20);
+  test.diagnostic(`${documents} documents: ${readBacks} read-backs, ${dispatchesWhileReading} dispatches while one was under way, ${bytes} bytes`);
+  assert.equal(outcome.value.results.length, documents);
+  assert.ok(readBacks > 1, "it was a single batch");
+  assert.ok(dispatchesWhileReading > 0, "each batch waited for the scores of the one before");
+  assert.ok(bytes <= most + 256 * readBacks);
+});

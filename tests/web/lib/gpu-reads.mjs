@@ -6,27 +6,29 @@ import { tinyCase } from "./tiny.mjs";
 const SCORE_BYTES = 4;
 const ROUNDED_UP = 256;
 
-/** Loads the checkpoint on WebGPU in a page of `openBrowser`, and gives a function that reranks: what it reads, and what that may come to at most. */
+/** Loads the checkpoint on WebGPU in a page of `openBrowser`, and gives a function that reranks: what it reads, and what that may come to at most. `times` repeats the list of documents. */
 export async function openGpuReads(browser, name) {
   const tiny = await tinyCase(name);
   const tab = await browser.newPackagePage();
   const { value, error } = await tab.harness("load", "it", tab.url(tiny.checkpoint), { device: "webgpu", workerUrl: tab.url("pages/counted-worker.js") });
   assert.equal(error, undefined);
   const { lengths, rowBytes } = await lengthsOf(tab, tiny, value.model);
-  const reads = async (options) => {
+  const reads = async (options, times = 1) => {
     const before = await gpuCalls(tab);
-    const outcome = await tab.harness("rerank", "it", tiny.query, tiny.documents, options);
+    const documents = Array(times).fill(tiny.documents).flat();
+    const outcome = await tab.harness("rerank", "it", tiny.query, documents, options);
     assert.equal(outcome.error, undefined);
     const after = await gpuCalls(tab);
-    const explained = options.explain ? outcome.value.results.map(({ index }) => lengths.documents[index]) : [];
+    const explained = options.explain ? outcome.value.results.map(({ index }) => lengths.documents[index % tiny.documents.length]) : [];
     const rows = explained.length > 0 ? sum(explained) + lengths.query : 0;
     return {
       outcome,
-      documents: tiny.documents.length,
+      documents: documents.length,
       bytes: after.bytesRead - before.bytesRead,
       readBacks: after.readBacks - before.readBacks,
-      most: SCORE_BYTES * tiny.documents.length + rows * rowBytes + ROUNDED_UP * (1 + explained.length),
-      everything: (sum(lengths.documents) + lengths.query) * rowBytes,
+      dispatchesWhileReading: after.dispatchesWhileReading - before.dispatchesWhileReading,
+      most: SCORE_BYTES * documents.length + rows * rowBytes + ROUNDED_UP * (1 + explained.length),
+      everything: (times * sum(lengths.documents) + lengths.query) * rowBytes,
     };
   };
   return { tab, tiny, reads };
