@@ -127,13 +127,20 @@ fn empty_queries_and_oversized_texts_are_refused() {
 struct Stopper {
     stages: Vec<Stage>,
     batches: usize,
+    done: Vec<(usize, usize)>,
     pauses: usize,
     stop_at: (usize, usize),
 }
 
 impl Stopper {
     fn at_batch(batch: usize) -> Self {
-        Self { stages: Vec::new(), batches: 0, pauses: 0, stop_at: (batch, usize::MAX) }
+        Self {
+            stages: Vec::new(),
+            batches: 0,
+            done: Vec::new(),
+            pauses: 0,
+            stop_at: (batch, usize::MAX),
+        }
     }
 
     fn at_pause(pause: usize) -> Self {
@@ -146,8 +153,9 @@ impl Observer for Stopper {
         self.stages.push(stage);
     }
 
-    async fn batch_done(&mut self, _: usize, _: usize) -> ControlFlow<()> {
+    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
         self.batches += 1;
+        self.done.push((done, total));
         if self.batches < self.stop_at.0 {
             ControlFlow::Continue(())
         } else {
@@ -209,6 +217,7 @@ fn batches_do_not_show_in_a_ranking() {
     let mut observer = Stopper::at_pause(usize::MAX);
     let best = block_on(model.rerank("oil 17", &documents, options, &mut observer)).unwrap();
     assert!(observer.batches > 10, "only {} batches", observer.batches);
+    assert!(observer.done.is_sorted() && observer.done.last() == Some(&(300, 300)));
     let mut alone: Vec<(usize, f32)> = documents
         .iter()
         .map(|document| rerank(&model, "oil 17", &[document], RerankOptions::default()))

@@ -54,8 +54,13 @@ impl<'a> EncodedBatch<'a> {
 
     /// Places of the texts in their list.
     pub fn range(&self) -> Range<usize> {
-        let places = || self.texts.iter().map(|text| text.index);
-        places().min().unwrap_or(0)..places().max().map_or(0, |last| last + 1)
+        let (first, last) = (self.texts.first(), self.texts.last());
+        first.map_or(0, |text| text.index)..last.map_or(0, |text| text.index + 1)
+    }
+
+    /// Place behind the last text of a kind, if there is one.
+    pub(crate) fn end_of(&self, kind: TextKind) -> Option<usize> {
+        self.texts.iter().rfind(|text| text.kind == kind).map(|text| text.index + 1)
     }
 
     /// L2-normalised embeddings of the tokens that yield one.

@@ -94,9 +94,10 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
     observer: &mut impl Observer,
 ) -> Result<()> {
     let total = batches.texts.len();
+    let mut done = 0;
     let mut begun: Option<Begun<C::Held>> = None;
     while let Some(batch) = batches.next(observer).await? {
-        let done = batch.range().end.min(total);
+        done = batch.end_of(batches.kind).unwrap_or(done);
         observer.stage(Stage::Score);
         pause(observer).await?;
         let (held, values) = consumer.begin(batch);
