@@ -15,9 +15,6 @@ pub enum Error {
     /// The query holds nothing but white space.
     #[error("the query is empty")]
     EmptyQuery,
-    /// A text is larger than the tokenizer is given at once.
-    #[error("{kind}[{index}] has {bytes} bytes; at most {limit} are taken")]
-    TextTooLarge { kind: TextKind, index: usize, bytes: usize, limit: usize },
     /// The tokenizer refused a text.
     #[error("{kind}[{index}] could not be tokenized: {reason}")]
     Tokenize { kind: TextKind, index: usize, reason: String },
@@ -108,7 +105,6 @@ impl Error {
         "CHECKPOINT_UNSUPPORTED",
         "DEVICE_LOST",
         "DEVICE_REJECTED",
-        "INPUT_TOO_LARGE",
         "INTEGRITY_FAILED",
         "INVALID_INPUT",
         "NON_FINITE",
@@ -119,7 +115,6 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::EmptyQuery | Error::Tokenize { .. } => "INVALID_INPUT",
-            Error::TextTooLarge { .. } => "INPUT_TOO_LARGE",
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::FileTooLarge { .. }

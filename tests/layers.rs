@@ -100,7 +100,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "text_kind",
         ],
     ),
-    ("wasm", &["convert", "device", "late_interaction", "ops", "random"]),
+    ("wasm", &["convert", "device", "late_interaction", "observer", "ops", "random"]),
 ];
 
 /// The folders whose modules have rows of their own. Their `mod.rs` only lists them.

@@ -75,7 +75,7 @@ fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
     let output = rerank(&model, "oil crisis", &[document, "war"], options);
     assert_eq!(output.explanations.len(), 2);
     for (result, explanation) in output.results.iter().zip(&output.explanations) {
-        assert!((explanation.score - result.score).abs() < 1e-4);
+        assert_eq!(explanation.score, result.score);
         assert_eq!(explanation.matches.len(), output.query_length);
         let shares: f32 = explanation.matches.iter().map(|found| found.share).sum();
         assert!((shares - 1.0).abs() < 1e-3, "shares add up to {shares}");
@@ -105,10 +105,11 @@ fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
     assert_eq!(output.results[1].index, 0);
     assert_eq!(output.results[1].score, -(output.query_length as f32));
     assert!(output.explanations[1].matches.is_empty());
+    assert_eq!(output.explanations[1].score, output.results[1].score);
 }
 
 #[test]
-fn empty_queries_and_oversized_texts_are_refused() {
+fn empty_queries_are_refused_and_long_texts_cut() {
     let model = Fixture::read("plain").load();
     for query in ["", "  \n\t"] {
         let error =
@@ -117,10 +118,13 @@ fn empty_queries_and_oversized_texts_are_refused() {
     }
     let huge = "a ".repeat(3 << 20);
     let documents = ["a", huge.as_str()];
-    let error = block_on(model.rerank("a", &documents, RerankOptions::default(), &mut Unobserved));
-    let error = error.unwrap_err();
-    assert_eq!(error.code(), "INPUT_TOO_LARGE");
-    assert!(error.to_string().contains("document[1]"), "{error}");
+    let output = rerank(&model, "a", &documents, RerankOptions::default());
+    let long = output.results.iter().position(|result| result.index == 1).unwrap();
+    assert_eq!([output.truncated[long], output.truncated[1 - long]], [true, false]);
+    let mut observer = Stopper::at_batch(1);
+    let queries = model.encode(TextKind::Query, &["oil", " "], Pooling::None, &mut observer);
+    assert_eq!(block_on(queries).unwrap_err(), Error::EmptyQuery);
+    assert!(observer.stages.is_empty(), "a call that will fail does not start");
 }
 
 /// Notes what it is told, and stops at a batch or a pause.
@@ -187,7 +191,10 @@ fn an_observer_can_stop_a_call_between_batches() {
         block_on(model.rerank("oil", &documents, RerankOptions::default(), &mut observer));
     assert_eq!(stopped.unwrap_err(), Error::Aborted);
     assert_eq!(observer.batches, 1);
-    assert_eq!(observer.stages, [Stage::Tokenize, Stage::Encode, Stage::Score]);
+    assert_eq!(
+        observer.stages,
+        [Stage::Tokenize, Stage::Encode, Stage::Score, Stage::Score, Stage::Encode]
+    );
 }
 
 #[test]

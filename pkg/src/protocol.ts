@@ -53,7 +53,7 @@ export interface RerankRequest {
   query: string;
   texts: string[];
   base: number;
-  topK: number | undefined;
+  topK: number;
   explain: boolean;
   profile: boolean;
 }

@@ -1,5 +1,6 @@
 //! `tabrank encode`: texts from stdin, their embeddings to a file.
 
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -70,17 +71,15 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     }
 }
 
-/// A safetensors file that is written as embeddings come, beside its target, and renamed at the end, so that no half file is
-/// ever there. Its header stands in front and tells the sizes: room is left for it.
+/// A safetensors file. Its header stands in front and tells the sizes, so that embeddings go to a file without a name first, which
+/// no interruption leaves behind; the whole is made beside its target and renamed, so that no half file is ever there.
 struct Output<'a> {
     path: &'a Path,
-    file: tempfile::NamedTempFile,
+    folder: &'a Path,
+    values: File,
     dimension: usize,
     lengths: Vec<u32>,
 }
-
-/// Bytes of the header with the eight that tell its length: two entries with the largest numbers take less.
-const HEADER: usize = 512;
 
 impl<'a> Output<'a> {
     fn create(path: &'a Path, dimension: usize) -> Result<Self, CliError> {
@@ -89,31 +88,32 @@ impl<'a> Output<'a> {
             _ => Path::new("."),
         };
         let failed = |source| CliError::Write { name: path.display().to_string(), source };
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(&[0; HEADER]).map_err(failed)?;
-        Ok(Self { path, file, dimension, lengths: Vec::new() })
+        let values = tempfile::tempfile_in(folder).map_err(failed)?;
+        Ok(Self { path, folder, values, dimension, lengths: Vec::new() })
     }
 
     fn write(&mut self, embeddings: &TokenEmbeddings) -> io::Result<()> {
         self.lengths.extend(embeddings.lengths().iter().map(|&length| length as u32));
         let values: Vec<u8> = embeddings.values().iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.file.write_all(&values)
+        self.values.write_all(&values)
     }
 
     fn finish(mut self) -> Result<(), CliError> {
-        let lengths: Vec<u8> = self.lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
-        let written = self
-            .file
-            .write_all(&lengths)
-            .and_then(|()| self.file.seek(io::SeekFrom::Start(0)))
-            .and_then(|_| self.file.write_all(&self.header()));
-        written.map_err(|error| self.failed(error))?;
-        let path = self.path;
-        let failed = |source| CliError::Write { name: path.display().to_string(), source };
-        self.file.persist(path).map_err(|error| failed(error.error)).map(drop)
+        self.make().map_err(|error| self.failed(error))
     }
 
-    /// Filled up with spaces, as the format allows.
+    fn make(&mut self) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
+        file.write_all(&self.header())?;
+        self.values.rewind()?;
+        io::copy(&mut self.values, &mut file)?;
+        let lengths: Vec<u8> = self.lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
+        file.write_all(&lengths)?;
+        file.persist(self.path)?;
+        Ok(())
+    }
+
+    /// With its length in front, and spaces behind it up to a multiple of eight, as the format has it.
     fn header(&self) -> Vec<u8> {
         let rows: u64 = self.lengths.iter().map(|&length| u64::from(length)).sum();
         let values = rows * self.dimension as u64 * 4;
@@ -122,11 +122,9 @@ impl<'a> Output<'a> {
             "embeddings": {"dtype": "F32", "shape": [rows, self.dimension], "data_offsets": [0, values]},
             "lengths": {"dtype": "U32", "shape": [self.lengths.len()], "data_offsets": [values, end]},
         });
-        let mut header = ((HEADER - 8) as u64).to_le_bytes().to_vec();
-        header.extend(text.to_string().into_bytes());
-        assert!(header.len() <= HEADER, "two entries fit");
-        header.resize(HEADER, b' ');
-        header
+        let mut text = text.to_string().into_bytes();
+        text.resize(text.len().next_multiple_of(8), b' ');
+        [&(text.len() as u64).to_le_bytes(), text.as_slice()].concat()
     }
 
     fn failed(&self, source: io::Error) -> CliError {

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::device::read;
 use crate::encoder::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, PlacedText, mean_pooled, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
@@ -52,6 +52,11 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     observer: &mut impl Observer,
     each: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
+    // Queries are few; a document may be empty.
+    if kind == TextKind::Query && (0..texts.len()).any(|index| texts.text(index).trim().is_empty())
+    {
+        return Err(Error::EmptyQuery);
+    }
     let mut encoding = Encoding { pooling, width: width(model, pooling), each };
     stream::run(Batches::new(model, kind, texts), &mut encoding, observer).await
 }

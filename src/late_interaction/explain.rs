@@ -30,7 +30,7 @@ pub struct TokenMatch {
 /// Why a document has its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The sum of the similarities.
+    /// The document's score: the sum of the similarities.
     pub score: f32,
     /// One match a query embedding, in the query's order; none for a document without embeddings.
     pub matches: Vec<TokenMatch>,
@@ -43,8 +43,9 @@ pub struct EncodedText<'a> {
     pub embeddings: &'a [f32],
 }
 
-/// Explains one document's score. The first of equally similar tokens counts.
+/// Explains one document's `score`. The first of equally similar tokens counts.
 pub fn explain(
+    score: f32,
     query: EncodedText<'_>,
     document: EncodedText<'_>,
     dimension: usize,
@@ -57,14 +58,14 @@ pub fn explain(
             Some((position, matched, similarity))
         })
         .collect();
-    let score: f32 = best.iter().map(|(_, _, similarity)| similarity).sum();
+    let sum: f32 = best.iter().map(|(_, _, similarity)| similarity).sum();
     let matches = best
         .into_iter()
         .map(|(position, matched, similarity)| TokenMatch {
             query: span(query.tokens, position, tokenizer),
             document: span(document.tokens, matched, tokenizer),
             similarity,
-            share: if score == 0.0 { 0.0 } else { similarity / score },
+            share: if sum == 0.0 { 0.0 } else { similarity / sum },
         })
         .collect();
     Explanation { score, matches }

@@ -98,8 +98,8 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
     let mut begun: Option<Begun<C::Held>> = None;
     while let Some(batch) = batches.next(observer).await? {
         done = batch.end_of(batches.kind).unwrap_or(done);
-        observer.stage(Stage::Score);
         pause(observer).await?;
+        observer.stage(Stage::Score);
         let (held, values) = consumer.begin(batch);
         let next = Begun { held, values: Reading::begin(values).await, done };
         if let Some(previous) = begun.take() {
@@ -111,10 +111,7 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
         }
     }
     match begun {
-        Some(last) => {
-            observer.stage(Stage::Score);
-            last.finish(consumer, total, observer).await
-        }
+        Some(last) => last.finish(consumer, total, observer).await,
         None => Ok(()),
     }
 }
@@ -134,8 +131,14 @@ impl<H> Begun<H> {
         total: usize,
         observer: &mut impl Observer,
     ) -> Result<()> {
+        if !self.values.is_ready() {
+            // What a device is waited for is the encoder's work, nearly all of it.
+            observer.stage(Stage::Encode);
+        }
         let values = self.values.finish().await?;
+        observer.stage(Stage::Score);
         consumer.finish(self.held, values, observer).await?;
+        observer.stage(Stage::Encode);
         batch_done(observer, self.done, total).await
     }
 }

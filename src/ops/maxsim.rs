@@ -56,7 +56,7 @@ pub fn maxsim(query: &BatchEmbeddings, documents: &BatchEmbeddings) -> Tensor<1>
     assert_eq!(query.rows.dims()[1], width, "query and documents have one width");
     if tokens == 0 || kept == 0 {
         let texts = documents.starts.dims()[0] - 1;
-        return Tensor::full([texts], -(kept as f32), &documents.rows.device());
+        return Tensor::full([texts], 0.0 - kept as f32, &documents.rows.device());
     }
     Tensor::from_dispatch(Dispatch::maxsim(
         query.rows.clone().into_dispatch(),

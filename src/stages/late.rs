@@ -135,11 +135,11 @@ impl Ranking<'_> {
     ) -> Result<()> {
         let dimension = self.model.dimension();
         let new = self.best.iter_mut().filter(|(_, kept)| kept.explanation.is_none());
-        let mut new: Vec<(usize, &mut Kept)> = new.map(|(r, kept)| (r.index, kept)).collect();
+        let mut new: Vec<(RerankResult, &mut Kept)> = new.collect();
         if new.is_empty() {
             return Ok(());
         }
-        new.sort_unstable_by_key(|(index, _)| *index);
+        new.sort_unstable_by_key(|(result, _)| result.index);
         let query = self.query.as_mut().expect("the first batch has come");
         if query.embeddings.is_none() {
             let rows = read(rows(&query.batch, 0..query.tokens.len())).await?;
@@ -154,14 +154,14 @@ impl Ranking<'_> {
             embeddings: query.embeddings.as_deref().unwrap_or_default(),
         };
         let mut values = values.as_slice();
-        for (place, (_, kept)) in places.into_iter().zip(new) {
+        for (place, (result, kept)) in places.into_iter().zip(new) {
             pause(observer).await?;
             let (own, rest) = values.split_at(place.rows.len() * dimension);
             values = rest;
             let embeddings = &embedded(place.tokens, own, dimension);
             let document = EncodedText { tokens: place.tokens, embeddings };
             let tokenizer = self.model.tokenizer();
-            kept.explanation = Some(explain(query, document, dimension, tokenizer));
+            kept.explanation = Some(explain(result.score, query, document, dimension, tokenizer));
         }
         Ok(())
     }
@@ -178,8 +178,8 @@ struct Place<'a> {
 }
 
 /// Where the documents of `new`, sorted by their index, lie.
-fn places<'a>(texts: &'a [PlacedText], new: &[(usize, &mut Kept)]) -> Vec<Place<'a>> {
-    let mut wanted = new.iter().map(|(index, _)| *index).peekable();
+fn places<'a>(texts: &'a [PlacedText], new: &[(RerankResult, &mut Kept)]) -> Vec<Place<'a>> {
+    let mut wanted = new.iter().map(|(result, _)| result.index).peekable();
     let mut start = 0;
     let mut places = Vec::with_capacity(new.len());
     for text in texts {

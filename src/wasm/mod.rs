@@ -16,8 +16,9 @@ use observer::JsObserver;
 use texts::JsTexts;
 
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::explain::{Explanation, TokenSpan, Utf16Offsets};
+use crate::late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
 use crate::late_interaction::maxsim::maxsim;
+use crate::observer::{Observer, Stage, pause};
 use crate::ops::check::{Difference, check};
 use crate::ops::profile;
 use crate::random::SplitMix64;
@@ -327,8 +328,8 @@ impl Engine {
         let with_profile = options.profile;
         let options = RerankOptions { top_k: options.top_k, explain: options.explain };
         let texts = JsTexts::new(documents);
-        let output =
-            self.reranker.rerank(query, &texts, options, &mut JsObserver::new(hooks)).await;
+        let mut observer = JsObserver::new(hooks);
+        let output = self.reranker.rerank(query, &texts, options, &mut observer).await;
         let parts = profile::stop();
         let output = output.map_err(throw)?;
         let indices: Vec<u32> = output.results.iter().map(|r| r.index as u32).collect();
@@ -337,16 +338,13 @@ impl Engine {
         set(&object, "queryLength", output.query_length as f64);
         set(&object, "truncated", bytes(&output.truncated));
         if options.explain {
-            let query_offsets = Utf16Offsets::new(query);
-            let explanations: Array = output
-                .explanations
-                .iter()
-                .zip(&indices)
-                .map(|(explanation, &index)| {
-                    let document_offsets = Utf16Offsets::new(&texts.text(index as usize));
-                    explanation_to_js(explanation, &query_offsets, &document_offsets)
-                })
-                .collect();
+            observer.stage(Stage::Explain);
+            let explanations = Array::new();
+            for (explanation, &index) in output.explanations.iter().zip(&indices) {
+                pause(&mut observer).await.map_err(throw)?;
+                let document = texts.text(index as usize);
+                explanations.push(&explanation_to_js(explanation, query, &document));
+            }
             set(&object, "explanations", explanations);
         }
         if with_profile {
@@ -411,12 +409,7 @@ impl Engine {
             .explain(query, document, &mut JsObserver::new(hooks))
             .await
             .map_err(throw)?;
-        let object = explanation_to_js(
-            &explanation,
-            &Utf16Offsets::new(query),
-            &Utf16Offsets::new(document),
-        );
-        Ok(object.unchecked_into())
+        Ok(explanation_to_js(&explanation, query, document).unchecked_into())
     }
 
     /// Every stage of one text, for tests and bug reports.
@@ -465,11 +458,13 @@ fn text_kind(kind: &str) -> TextKind {
     }
 }
 
-fn explanation_to_js(
-    explanation: &Explanation,
-    query: &Utf16Offsets,
-    document: &Utf16Offsets,
-) -> JsValue {
+fn explanation_to_js(explanation: &Explanation, query: &str, document: &str) -> JsValue {
+    // A text can be far longer than what is kept of it.
+    let end = |span: fn(&TokenMatch) -> &TokenSpan| {
+        explanation.matches.iter().filter_map(|found| Some(span(found).range?.1)).max().unwrap_or(0)
+    };
+    let query = &Utf16Offsets::new(&query[..end(|found| &found.query)]);
+    let document = &Utf16Offsets::new(&document[..end(|found| &found.document)]);
     let matches: Array = explanation
         .matches
         .iter()

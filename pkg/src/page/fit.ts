@@ -16,8 +16,8 @@ const ADDED = 32;
 const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** A row for each token, or for each text, all in one array. */
-export function requireRoomForEmbeddings(texts: readonly string[], pooling: "none" | "mean", { dimension, documentLength }: ModelInfo): void {
-  const rowBytes = dimension * VALUE_BYTES;
+export function requireRoomForEmbeddings(texts: readonly string[], pooling: "none" | "mean", { dimension, hiddenSize, documentLength }: ModelInfo): void {
+  const rowBytes = (pooling === "mean" ? hiddenSize : dimension) * VALUE_BYTES;
   let total = 0;
   let longest = 0;
   for (const text of texts) {
@@ -28,7 +28,8 @@ export function requireRoomForEmbeddings(texts: readonly string[], pooling: "non
   if (total <= LONGEST_ARRAY) return;
   const fitting = count(Math.floor(LONGEST_ARRAY / longest));
   const message = `the embeddings of ${count(texts.length)} documents may take ${gigabytes(total)}, and an array holds ${gigabytes(LONGEST_ARRAY)}; ${fitting} documents of this length fit`;
-  throw new RerankerError({ code: "INPUT_TOO_LARGE", message, hint: `Encode at most ${fitting} of these documents in one call, or use pooling "mean".` });
+  const shorter = pooling === "mean" ? "" : ', or use pooling "mean"';
+  throw new RerankerError({ code: "INPUT_TOO_LARGE", message, hint: `Encode at most ${fitting} of these documents in one call${shorter}.` });
 }
 
 /** An object for each query token of each result. */

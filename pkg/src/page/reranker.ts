@@ -121,7 +121,7 @@ export class Reranker {
    * for (const { rank, document } of results) show(rank, document.title);
    */
   async rerank<T>(query: string, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
-    const topK = checkTopK(options.topK);
+    const asked = checkTopK(options.topK);
     const texts = this.#textsOf(checkQuery(query, this.#limits), documents, options.text);
     const kept = [...documents];
     const warned = this.warnings.length;
@@ -129,7 +129,8 @@ export class Reranker {
       this.#client.requireOpen(options.signal);
       return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device };
     }
-    if (options.explain) requireRoomForExplanations(query, Math.min(topK ?? texts.length, texts.length), this.model);
+    const topK = Math.min(asked ?? texts.length, texts.length);
+    if (options.explain) requireRoomForExplanations(query, topK, this.model);
     const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false, profile: options.profile ?? false }, options);
     return { results: resultsOf(answer, kept), timings: answer.timings, warnings: this.warnings.slice(warned), device: this.device };
   }

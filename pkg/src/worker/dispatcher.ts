@@ -84,8 +84,7 @@ export class Dispatcher<C extends Checkpoint> {
 
   async #rerank(id: number, { query, texts, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const options = { explain, profile, ...(topK !== undefined && { topK }) };
-    const ranked = await this.#loaded().rerank(query, texts, options, this.#hooks(id, clock));
+    const ranked = await this.#loaded().rerank(query, texts, { topK, explain, profile }, this.#hooks(id, clock));
     const { indices, scores, queryLength, truncated, explanations, parts } = ranked;
     const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
     return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings };

@@ -68,7 +68,7 @@ describe("calls", () => {
     const client = await loaded();
     const controller = new AbortController();
     const events: number[] = [];
-    const request = { query: "q", texts: ["d"], base: 0, topK: undefined, explain: false, profile: false };
+    const request = { query: "q", texts: ["d"], base: 0, topK: 1, explain: false, profile: false };
     const call = client.call("rerank", request, { signal: controller.signal, onProgress: ({ done }) => events.push(done) });
     ScriptedWorker.last.say({ type: "batch", id: 1, done: 1, total: 2 });
     controller.abort(new Error("typed on"));

@@ -26,7 +26,7 @@ class Session {
   }
 
   rerank(id: number, texts: string[], more: Partial<RerankRequest> = {}): void {
-    const request = { query: `query ${id}`, texts, base: 0, topK: undefined, explain: false, profile: false, ...more };
+    const request = { query: `query ${id}`, texts, base: 0, topK: texts.length, explain: false, profile: false, ...more };
     this.dispatcher.receive({ type: "call", id, name: "rerank", request });
   }
 

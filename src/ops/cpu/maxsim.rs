@@ -50,7 +50,7 @@ impl PackedQuery {
     pub fn score(&self, document: &[f32]) -> f32 {
         assert_eq!(document.len() % self.dimension, 0, "a document has whole rows");
         if document.is_empty() {
-            return -(self.rows as f32);
+            return 0.0 - self.rows as f32;
         }
         let panels = self.rows.div_ceil(PANEL);
         let (mut maxima, mut poison) =

@@ -19,9 +19,6 @@ use crate::model::config::{LowerCase, ModelConfig, QueryExpansion};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
-/// Largest text that is taken, in bytes. Only the first few hundred tokens are ever kept.
-const MAX_TEXT: usize = 4 << 20;
-
 /// A checkpoint's tokenizer with its two kinds of text.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -100,11 +97,8 @@ impl Tokenizer {
     /// Tokenizes one text. `index` is its place in the caller's list, for errors.
     ///
     /// # Errors
-    /// [`Error::TextTooLarge`], [`Error::Tokenize`].
+    /// [`Error::Tokenize`].
     pub fn tokenize(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
-        if text.len() > MAX_TEXT {
-            return Err(Error::TextTooLarge { kind, index, bytes: text.len(), limit: MAX_TEXT });
-        }
         let side = match kind {
             TextKind::Query => &self.query,
             TextKind::Document => &self.document,
