@@ -6,23 +6,29 @@ cd "$(dirname "$0")/.."
 
 cargo build --release --locked --manifest-path scripts/bindgen/Cargo.toml --target-dir target
 
-# build FOLDER FEATURES [WASM_OPT_FLAG...]
+# compile FOLDER FEATURES
 # Both modules are called tabrank: each names its glue as the place that its imports come from.
-build() {
-  local folder=$1 features=$2
-  shift 2
-  cargo build --release --locked --lib --target wasm32-unknown-unknown --features "$features"
-  target/release/bindgen target/wasm32-unknown-unknown/release/tabrank.wasm "$folder" tabrank
-  # -O1 takes a fifth off the size; higher levels take minutes more and hardly a byte more.
+compile() {
+  cargo build --release --locked --lib --target wasm32-unknown-unknown --features "$2"
+  target/release/bindgen target/wasm32-unknown-unknown/release/tabrank.wasm "$1" tabrank
+}
+
+# optimize FOLDER [FLAG...]
+# -O1 takes a fifth off the size; higher levels take minutes more and hardly a byte more.
+optimize() {
   pkg/node_modules/.bin/wasm-opt -O1 --enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int \
-    --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue "$@" \
-    "$folder/tabrank_bg.wasm" -o "$folder/tabrank_bg.wasm"
+    --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue "${@:2}" \
+    "$1/tabrank_bg.wasm" -o "$1/tabrank_bg.wasm"
 }
 
 rm -rf pkg/wasm
-build pkg/wasm gpu
-# Of all crates only ours is compiled again.
-build pkg/wasm/relaxed gpu,relaxed-simd --enable-relaxed-simd
+compile pkg/wasm gpu
+# A minute on one core, which the second module's compilation leaves idle. Of all crates only ours is compiled again.
+optimize pkg/wasm &
+first=$!
+compile pkg/wasm/relaxed gpu,relaxed-simd
+optimize pkg/wasm/relaxed --enable-relaxed-simd
+wait "$first"
 
 # The glue of the first is shipped with both. Its comments name places in the module, which differ.
 code() { grep -vE '^\s*//' "$1"; }
