@@ -460,11 +460,12 @@ fn text_kind(kind: &str) -> TextKind {
 
 fn explanation_to_js(explanation: &Explanation, query: &str, document: &str) -> JsValue {
     // A text can be far longer than what is kept of it.
-    let end = |span: fn(&TokenMatch) -> &TokenSpan| {
-        explanation.matches.iter().filter_map(|found| Some(span(found).range?.1)).max().unwrap_or(0)
+    let offsets = |text: &str, span: fn(&TokenMatch) -> &TokenSpan| {
+        let ends = explanation.matches.iter().filter_map(|found| Some(span(found).range?.1));
+        Utf16Offsets::new(&text[..text.ceil_char_boundary(ends.max().unwrap_or(0))])
     };
-    let query = &Utf16Offsets::new(&query[..end(|found| &found.query)]);
-    let document = &Utf16Offsets::new(&document[..end(|found| &found.document)]);
+    let query = &offsets(query, |found| &found.query);
+    let document = &offsets(document, |found| &found.document);
     let matches: Array = explanation
         .matches
         .iter()
