@@ -12,7 +12,7 @@ const LIMIT = { timeout: 180_000 };
 /** Milliseconds that are aimed at, and those that a machine with other work may take. */
 const PAGE = { due: 50, most: 100 };
 const WORKER = { due: 50, most: 150 };
-const GAP = { due: 50, most: 250 };
+const GAP = { due: 50, most: 150 };
 /** What other work on the machine costs strikes one try, what the engine costs every one. */
 const TRIES = 3;
 
@@ -103,12 +103,21 @@ describe("the engine looks at its hooks", () => {
   let engine;
   afterEach(() => engine?.close());
 
-  const measure = (test, what, run) =>
-    inSomeTries(async () => {
-      const { widest, stage, before, looks, total } = await run();
-      test.diagnostic(`${what}: ${looks} looks in ${ms(total)}, at most ${ms(widest)} apart (due: ${GAP.due} ms), in ${stage} before look ${before}`);
-      return { what, widest, stage, isFine: widest < GAP.most };
-    });
+  /** The same call looks at the same places in every try, and other work strikes other places: the shortest of the times at each place counts. */
+  const measure = async (test, what, run) => {
+    let shortest;
+    for (let tries = 1; tries <= TRIES; tries++) {
+      const { gaps, stages } = await run();
+      assert.equal(gaps.length, shortest?.length ?? gaps.length, `${what}: it looked more or less often than before`);
+      shortest = shortest?.map((gap, place) => Math.min(gap, gaps[place])) ?? gaps;
+      const widest = Math.max(...shortest);
+      const place = shortest.indexOf(widest);
+      const outcome = { what, widest, stage: stages[place], isFine: widest < GAP.most };
+      if (!outcome.isFine && tries < TRIES) continue;
+      test.diagnostic(`${what}: ${gaps.length} looks, at most ${ms(widest)} apart (due: ${GAP.due} ms), in ${stages[place]} before look ${place}, after ${tries} tries`);
+      return outcome;
+    }
+  };
 
   const assertFine = ({ what, widest, stage, isFine }) => assert.ok(isFine, `${what}: ${ms(widest)} without a look, in ${stage}`);
 

@@ -2,32 +2,29 @@
 import { Checkpoint, convert } from "../wasm/tabrank.js";
 import { fill } from "./case.js";
 
-/** Hooks that never stop a call: `widest` is the longest time between two calls of `batch` or `pause`, the call's start and end included, `stage` where it was, and `before` which look. */
+/** Hooks that never stop a call: `gaps` are the times between two calls of `batch` or `pause`, the call's start and end included, `stages` where each was. */
 class Watch {
-  widest = 0;
-  stage = "start";
-  before = 0;
-  looks = 0;
-  #now = "start";
+  gaps = [];
+  stages = [];
+  #stage = "start";
   #last = performance.now();
-  hooks = { stage: (name) => (this.#now = name), batch: () => this.look(), pause: () => this.look() };
+  hooks = { stage: (name) => (this.#stage = name), batch: () => this.look(), pause: () => this.look() };
 
   look() {
     const now = performance.now();
-    if (now - this.#last > this.widest) Object.assign(this, { widest: now - this.#last, stage: this.#now, before: this.looks });
+    this.gaps.push(now - this.#last);
+    this.stages.push(this.#stage);
     this.#last = now;
-    this.looks++;
     return true;
   }
 }
 
 async function watched(call) {
   const watch = new Watch();
-  const begin = performance.now();
   const answer = await call(watch.hooks);
   watch.look();
-  const { widest, stage, before, looks } = watch;
-  return { answer, watched: { widest, stage, before, looks, total: performance.now() - begin } };
+  const { gaps, stages } = watch;
+  return { answer, watched: { gaps, stages } };
 }
 
 /** What came is counted only: it would cross to the page. */
