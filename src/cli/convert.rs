@@ -10,7 +10,7 @@ use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Source, conve
 
 use super::parity::{self, Parity};
 use super::progress::Progress;
-use super::{CliError, model, readme};
+use super::{CliError, folder_of, model, readme};
 
 /// Convert a checkpoint into a bundle: smaller weights, every file hashed.
 ///
@@ -119,12 +119,11 @@ fn check_parity(args: &ConvertArgs, parity: &Parity) -> Result<(), CliError> {
 
 /// Writes into a folder beside the target and renames it, so that no half bundle is ever there.
 fn write(output: &Path, bundle: &BundleFiles) -> Result<(), CliError> {
-    let failed = |source| CliError::Write { name: output.display().to_string(), source };
-    let parent = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let work = tempfile::Builder::new().prefix(".tabrank-").tempdir_in(parent).map_err(failed)?;
+    let failed = |source| CliError::write(output, source);
+    let work = tempfile::Builder::new()
+        .prefix(".tabrank-")
+        .tempdir_in(folder_of(output))
+        .map_err(failed)?;
     // A folder inside it, since the temporary one can be read by nobody else.
     let folder = work.path().join("bundle");
     fs::create_dir(&folder).map_err(failed)?;

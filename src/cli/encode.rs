@@ -10,7 +10,7 @@ use tabrank::{Encoded, Error, Pooling, TextKind, TokenEmbeddings};
 
 use super::jsonl;
 use super::progress::Progress;
-use super::{CliError, Kind, ModelArgs, model};
+use super::{CliError, Kind, ModelArgs, folder_of, model};
 
 /// Encode texts ahead of time.
 ///
@@ -66,7 +66,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     let encoded = block_on(reranker.encode_each(kind, &texts, pooling, &mut progress, write));
     drop(progress);
     match failed {
-        Some(error) => Err(output.failed(error)),
+        Some(error) => Err(CliError::write(&args.output, error)),
         None => encoded.map_err(CliError::from).and_then(|()| output.finish()),
     }
 }
@@ -83,12 +83,8 @@ struct Output<'a> {
 
 impl<'a> Output<'a> {
     fn create(path: &'a Path, dimension: usize) -> Result<Self, CliError> {
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let failed = |source| CliError::Write { name: path.display().to_string(), source };
-        let values = tempfile::tempfile_in(folder).map_err(failed)?;
+        let folder = folder_of(path);
+        let values = tempfile::tempfile_in(folder).map_err(|error| CliError::write(path, error))?;
         Ok(Self { path, folder, values, dimension, lengths: Vec::new() })
     }
 
@@ -99,7 +95,7 @@ impl<'a> Output<'a> {
     }
 
     fn finish(mut self) -> Result<(), CliError> {
-        self.make().map_err(|error| self.failed(error))
+        self.make().map_err(|error| CliError::write(self.path, error))
     }
 
     fn make(&mut self) -> io::Result<()> {
@@ -125,9 +121,5 @@ impl<'a> Output<'a> {
         let mut text = text.to_string().into_bytes();
         text.resize(text.len().next_multiple_of(8), b' ');
         [&(text.len() as u64).to_le_bytes(), text.as_slice()].concat()
-    }
-
-    fn failed(&self, source: io::Error) -> CliError {
-        CliError::Write { name: self.path.display().to_string(), source }
     }
 }

@@ -1,7 +1,7 @@
 //! What a command can fail with, and the exit code of each (those of BSD's `sysexits.h`).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// A file that could not be written.
+    pub fn write(path: &Path, source: io::Error) -> Self {
+        CliError::Write { name: path.display().to_string(), source }
+    }
+
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -59,14 +59,4 @@ impl TokenEmbeddings {
             text
         })
     }
-
-    /// The texts at `indices`, in that order.
-    pub fn select(&self, indices: &[usize]) -> Self {
-        let texts: Vec<&[f32]> = self.texts().collect();
-        let mut selected = Self::new(self.dimension);
-        for &index in indices {
-            selected.push(texts[index]);
-        }
-        selected
-    }
 }
