@@ -16,7 +16,7 @@ pub enum Error {
     #[error("the query is empty")]
     EmptyQuery,
     /// The tokenizer refused a text.
-    #[error("{kind}[{index}] could not be tokenized: {reason}")]
+    #[error("{} could not be tokenized: {reason}", kind.place(*index))]
     Tokenize { kind: TextKind, index: usize, reason: String },
 
     /// The checkpoint folder lacks a file that its other files call for.
@@ -88,7 +88,7 @@ pub enum Error {
     #[error("the device was lost: {reason}")]
     DeviceLost { reason: String },
     /// A score or an embedding is NaN or infinite.
-    #[error("{what} of {kind}[{index}] is not finite")]
+    #[error("{what} of {} is not finite", kind.place(*index))]
     NotFinite { what: &'static str, kind: TextKind, index: usize },
     /// The caller's observer asked to stop.
     #[error("stopped by the caller")]

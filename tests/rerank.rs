@@ -93,6 +93,30 @@ fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
 }
 
 #[test]
+fn a_text_that_is_cut_says_so_wherever_it_is_read() {
+    let model = Fixture::read("stanford").load();
+    let long = "oil crisis ".repeat(300);
+    let texts = ["oil crisis", long.as_str()];
+    for (query, query_truncated) in [(texts[0], false), (texts[1], true)] {
+        let options = RerankOptions { top_k: None, explain: true };
+        let output = rerank(&model, query, &texts, options);
+        assert_eq!(output.query_truncated, query_truncated);
+        for ((result, truncated), explanation) in
+            output.results.iter().zip(&output.truncated).zip(&output.explanations)
+        {
+            assert_eq!(*truncated, result.index == 1);
+            assert_eq!(explanation.truncated, *truncated);
+            assert_eq!(explanation.query_truncated, query_truncated);
+        }
+    }
+    let mut observer = Unobserved;
+    for kind in [TextKind::Query, TextKind::Document] {
+        let encoded = model.encode(kind, &texts, Pooling::None, &mut observer);
+        assert_eq!(block_on(encoded).unwrap().truncated, [false, true], "{kind}");
+    }
+}
+
+#[test]
 fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
     // A skiplist with the special tokens themselves leaves an empty document nothing.
     let mut files = Fixture::read("pylate").files;
@@ -253,12 +277,12 @@ fn what_is_not_finite_is_named() {
     });
     let model = common::load(&files.open().unwrap());
     let error = block_on(model.rerank("oil", &["war"], RerankOptions::default(), &mut Unobserved));
-    assert_eq!(error.unwrap_err().to_string(), "an embedding of query[0] is not finite");
+    assert_eq!(error.unwrap_err().to_string(), "an embedding of query is not finite");
     let mut observer = Unobserved;
     let encoded = model.encode(TextKind::Document, &["oil", "war"], Pooling::None, &mut observer);
     assert_eq!(
         block_on(encoded).unwrap_err().to_string(),
-        "an embedding of document[0] is not finite"
+        "an embedding of documents[0] is not finite"
     );
 }
 

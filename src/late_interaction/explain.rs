@@ -32,6 +32,10 @@ pub struct TokenMatch {
 pub struct Explanation {
     /// The document's score: the sum of the similarities.
     pub score: f32,
+    /// Whether the query had more tokens than the model takes.
+    pub query_truncated: bool,
+    /// Whether the document had.
+    pub truncated: bool,
     /// One match a query embedding, in the query's order; none for a document without embeddings.
     pub matches: Vec<TokenMatch>,
 }
@@ -68,7 +72,8 @@ pub fn explain(
             share: if sum == 0.0 { 0.0 } else { similarity / sum },
         })
         .collect();
-    Explanation { score, matches }
+    let (query_truncated, truncated) = (query.tokens.truncated, document.tokens.truncated);
+    Explanation { score, query_truncated, truncated, matches }
 }
 
 /// Token positions with their embeddings.

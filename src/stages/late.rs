@@ -32,6 +32,8 @@ pub struct RerankOutput {
     pub results: Vec<RerankResult>,
     /// Number of the query's embeddings: score divided by it lies in [-1, 1].
     pub query_length: usize,
+    /// Whether the query had more tokens than the model takes.
+    pub query_truncated: bool,
     /// For each result, whether its text had more tokens than the model takes.
     pub truncated: Vec<bool>,
     /// For each result; empty unless asked for.
@@ -50,7 +52,7 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
     observer: &mut impl Observer,
 ) -> Result<RerankOutput> {
     let tokens = model.tokenize(TextKind::Query, 0, query)?;
-    let query_length = tokens.embedded().count();
+    let (query_length, query_truncated) = (tokens.embedded().count(), tokens.truncated);
     let batches = Batches::new(model, TextKind::Document, documents).behind(tokens);
     let best = TopK::new(options.top_k.unwrap_or(documents.len()));
     let mut ranking = Ranking { model, explain: options.explain, query: None, best };
@@ -59,6 +61,7 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
     Ok(RerankOutput {
         results,
         query_length,
+        query_truncated,
         truncated: kept.iter().map(|kept| kept.truncated).collect(),
         explanations: kept.into_iter().filter_map(|kept| kept.explanation).collect(),
     })

@@ -109,7 +109,7 @@ mod tests {
                 .extend(documents.map(|(index, score)| (RerankResult { index, score }, ())))
                 .unwrap_err();
             assert_eq!(error.code(), "NON_FINITE");
-            assert!(error.to_string().contains("document[1]"));
+            assert!(error.to_string().contains("documents[1]"));
         }
     }
 }

@@ -71,6 +71,7 @@ export interface Ranked {
   scores: Float32Array;
   /** Number of the query's embeddings. */
   queryLength: number;
+  queryTruncated: boolean;
   /** For each result 1 if its text was cut. */
   truncated: Uint8Array;
   explanations?: Explanation[];
@@ -91,7 +92,7 @@ export interface Encoded {
 /** Offsets count UTF-16 units of the text; null for tokens that the text does not hold. */
 export interface TokenSpan { id: number; token: string; start: number | null; end: number | null; }
 export interface TokenMatch { query: TokenSpan; document: TokenSpan; similarity: number; share: number; }
-export interface Explanation { score: number; matches: TokenMatch[]; }
+export interface Explanation { score: number; queryTruncated: boolean; truncated: boolean; matches: TokenMatch[]; }
 export interface Inspection {
   ids: Uint32Array;
   attentionMask: Uint8Array;
@@ -336,6 +337,7 @@ impl Engine {
         let scores: Vec<f32> = output.results.iter().map(|r| r.score).collect();
         let object = js_sys::Object::new();
         set(&object, "queryLength", output.query_length as f64);
+        set(&object, "queryTruncated", output.query_truncated);
         set(&object, "truncated", bytes(&output.truncated));
         if options.explain {
             observer.stage(Stage::Explain);
@@ -480,6 +482,8 @@ fn explanation_to_js(explanation: &Explanation, query: &str, document: &str) -> 
         .collect();
     let object = js_sys::Object::new();
     set(&object, "score", f64::from(explanation.score));
+    set(&object, "queryTruncated", explanation.query_truncated);
+    set(&object, "truncated", explanation.truncated);
     set(&object, "matches", matches);
     object.into()
 }
