@@ -62,8 +62,9 @@ export interface RerankAnswer {
   indices: Uint32Array;
   scores: Float32Array;
   queryLength: number;
+  queryTruncated: boolean;
   truncated: Uint8Array;
-  explanations: Explanation[] | undefined;
+  explanations?: Explanation[];
   timings: Timings;
 }
 
@@ -78,6 +79,7 @@ export interface EncodeAnswer {
   parts: Float32Array[];
   lengths: Uint32Array;
   dimension: number;
+  truncated: Uint8Array;
 }
 
 export interface ExplainRequest {

@@ -157,7 +157,7 @@ export interface RerankResult<T> {
   normalizedScore: number;
   /** The caller's own object. */
   document: T;
-  /** The text was longer than the model reads; its end played no part. */
+  /** The text was longer than the model reads; what was cut off played no part. */
   truncated: boolean;
   explanation?: Explanation;
 }
@@ -169,6 +169,8 @@ export interface RerankOutput<T> {
   /** Those that arose during this call. */
   warnings: Warning[];
   device: Device;
+  /** The query was longer than the model reads; `warnings` say `QUERY_TRUNCATED`. */
+  queryTruncated: boolean;
 }
 
 export interface EncodeOptions<T = string> {
@@ -185,6 +187,8 @@ export interface TokenEmbeddings {
   values: Float32Array;
   lengths: Uint32Array;
   dimension: number;
+  /** 1 for each text that was longer than the model reads, else 0. */
+  truncated: Uint8Array;
 }
 
 /** A token and where it stands in the original text; `start` and `end` (UTF-16) are null for tokens that the text does not hold. */
@@ -207,5 +211,9 @@ export interface TokenMatch {
 /** Why a document got its score: its score is the sum of these matches, one for each query token. */
 export interface Explanation {
   score: number;
+  /** The query was longer than the model reads. */
+  queryTruncated: boolean;
+  /** The document was. */
+  truncated: boolean;
   matches: TokenMatch[];
 }

@@ -50,11 +50,11 @@ export class Model {
     loaded?.then((reranker) => reranker.dispose()).catch(() => {});
   }
 
-  /** Takes over what a call has shown of the model: a device lost on the way changes it. */
+  /** Takes over what a call has shown of the model: a device lost on the way changes it. What a call warns of its own question is not the model's. */
   refresh({ device, warnings }: { device: "cpu" | "webgpu"; warnings: readonly Warning[] }): void {
     const { model } = this.store.state;
     if (model.kind !== "ready") return;
-    const news = warnings.filter(({ message }) => !model.warnings.some((known) => known.message === message));
+    const news = warnings.filter(({ code, message }) => code !== "QUERY_TRUNCATED" && !model.warnings.some((known) => known.message === message));
     if (device === model.device && news.length === 0) return;
     this.store.set({ model: { ...model, device, warnings: [...model.warnings, ...news] } });
   }

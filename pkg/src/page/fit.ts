@@ -42,14 +42,14 @@ export function requireRoomForExplanations(query: string, results: number, { que
 }
 
 /** All rows in one array. Parts are let go one by one, so that the engine of JavaScript may free them. */
-export function joined({ parts, lengths, dimension }: EncodeAnswer): TokenEmbeddings {
-  const values = allocate(parts, lengths.length);
+export function joined({ parts, ...rest }: EncodeAnswer): TokenEmbeddings {
+  const values = allocate(parts, rest.lengths.length);
   let end = 0;
   for (let part = parts.shift(); part; part = parts.shift()) {
     values.set(part, end);
     end += part.length;
   }
-  return { values, lengths, dimension };
+  return { values, ...rest };
 }
 
 function allocate(parts: readonly Float32Array[], texts: number): Float32Array {

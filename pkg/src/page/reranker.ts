@@ -127,12 +127,15 @@ export class Reranker {
     const warned = this.warnings.length;
     if (texts.length === 0) {
       this.#client.requireOpen(options.signal);
-      return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device };
+      return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device, queryTruncated: false };
     }
     const topK = Math.min(asked ?? texts.length, texts.length);
     if (options.explain) requireRoomForExplanations(query, topK, this.model);
     const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false, profile: options.profile ?? false }, options);
-    return { results: resultsOf(answer, kept), timings: answer.timings, warnings: this.warnings.slice(warned), device: this.device };
+    const { timings, queryTruncated } = answer;
+    const warnings = this.warnings.slice(warned);
+    if (queryTruncated) warnings.push(queryWasCut(this.model));
+    return { results: resultsOf(answer, kept), timings, warnings, device: this.device, queryTruncated };
   }
 
   /**
@@ -157,7 +160,7 @@ export class Reranker {
     const texts = this.#textsOf("", documents, options.text);
     if (texts.length === 0) {
       this.#client.requireOpen(options.signal);
-      return { values: new Float32Array(), lengths: new Uint32Array(), dimension: this.model.dimension };
+      return { values: new Float32Array(), lengths: new Uint32Array(), dimension: this.model.dimension, truncated: new Uint8Array() };
     }
     requireRoomForEmbeddings(texts, pooling, this.model);
     return joined(await this.#client.call("encode", { kind: "document", texts, pooling }, options));
@@ -202,12 +205,22 @@ function resultsOf<T>(answer: RerankAnswer, documents: readonly T[]): RerankResu
       index,
       rank: place + 1,
       score,
-      normalizedScore: score / Math.max(queryLength, 1),
+      normalizedScore: normalized(score, queryLength),
       document: documents[index]!,
       truncated: truncated[place] === 1,
       ...(explanation && { explanation }),
     };
   });
+}
+
+/** Each query token adds at most 1; what rounding adds is taken off. */
+function normalized(score: number, queryLength: number): number {
+  return Math.min(Math.max(score / Math.max(queryLength, 1), -1), 1);
+}
+
+/** Of one call and no other, so that `Reranker.warnings` do not keep it. */
+function queryWasCut({ queryLength }: ModelInfo): Warning {
+  return { code: "QUERY_TRUNCATED", message: `the query is longer than the ${queryLength} tokens that the model reads; the rest of it played no part` };
 }
 
 function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {

@@ -85,14 +85,13 @@ export class Dispatcher<C extends Checkpoint> {
   async #rerank(id: number, { query, texts, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
     const ranked = await this.#loaded().rerank(query, texts, { topK, explain, profile }, this.#hooks(id, clock));
-    const { indices, scores, queryLength, truncated, explanations, parts } = ranked;
+    const { indices, parts, ...rest } = ranked;
     const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
-    return { indices: indices.map((index) => index + base), scores, queryLength, truncated, explanations, timings };
+    return { ...rest, indices: indices.map((index) => index + base), timings };
   }
 
-  async #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<EncodeAnswer> {
-    const { parts, lengths, dimension } = await this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
-    return { parts, lengths, dimension };
+  #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<EncodeAnswer> {
+    return this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
   }
 
   #loaded(): Engine {
@@ -135,6 +134,6 @@ export class Dispatcher<C extends Checkpoint> {
 }
 
 function transferables({ name, answer }: AnswerMessage): Transferable[] {
-  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [...answer.parts, answer.lengths] : [];
+  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [...answer.parts, answer.lengths, answer.truncated] : [];
   return arrays.map((array) => array.buffer as ArrayBuffer);
 }

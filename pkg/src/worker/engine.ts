@@ -39,6 +39,7 @@ export interface Ranked {
   indices: Uint32Array;
   scores: Float32Array;
   queryLength: number;
+  queryTruncated: boolean;
   truncated: Uint8Array;
   explanations?: Explanation[];
   parts?: EncoderTimings;
@@ -49,6 +50,7 @@ export interface Encoded {
   parts: Float32Array[];
   lengths: Uint32Array;
   dimension: number;
+  truncated: Uint8Array;
 }
 
 export interface Engine {

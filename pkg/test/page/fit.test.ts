@@ -69,9 +69,10 @@ describe("joining", () => {
   test("puts the parts into one array, wherever they were cut, and lets them go", () => {
     const parts = [Float32Array.of(1, 2, 3), new Float32Array(), Float32Array.of(4, 5, 6)];
     const lengths = Uint32Array.of(1, 0, 2);
-    expect(joined({ parts, lengths, dimension: 2 })).toEqual({ values: Float32Array.of(1, 2, 3, 4, 5, 6), lengths, dimension: 2 });
+    const rest = { lengths, dimension: 2, truncated: Uint8Array.of(0, 0, 1) };
+    expect(joined({ parts, ...rest })).toEqual({ values: Float32Array.of(1, 2, 3, 4, 5, 6), ...rest });
     expect(parts).toEqual([]);
-    expect(joined({ parts: [], lengths: new Uint32Array(), dimension: 2 }).values).toHaveLength(0);
+    expect(joined({ parts: [], lengths: new Uint32Array(), dimension: 2, truncated: new Uint8Array() }).values).toHaveLength(0);
   });
 
   test.each([
@@ -87,7 +88,7 @@ describe("joining", () => {
       }
     }
     vi.stubGlobal("Float32Array", Full);
-    expect(() => joined({ parts, lengths, dimension: 3 })).toThrow(
+    expect(() => joined({ parts, lengths, dimension: 3, truncated: new Uint8Array(count) })).toThrow(
       expect.objectContaining({ code: "OUT_OF_MEMORY", hint: expect.stringContaining(hint), cause: expect.any(RangeError) }),
     );
   });

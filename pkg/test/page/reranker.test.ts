@@ -6,6 +6,7 @@ import { stubStorage } from "../support/storage.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
 
 const CANARY = "do-not-tell";
+const LONG = "a very long text";
 const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
@@ -153,16 +154,25 @@ describe("rerank", () => {
       [1, 4, 1, 0.25],
     ]);
     for (const { index, document } of results) expect(document).toBe(documents[index]);
-    expect(results[0]!.explanation).toEqual({ score: 4, matches: [] });
+    expect(results[0]!.explanation).toMatchObject({ score: 4, matches: [] });
     expect({ device, warnings }).toEqual({ device: "cpu", warnings: [] });
     expect(timings.total).toBeGreaterThanOrEqual(0);
   });
 
   test("keeps the best topK, and says which texts were cut", async () => {
     const reranker = await load();
-    const { results } = await reranker.rerank("q", ["a", "a very long text"], { topK: 1 });
+    const { results } = await reranker.rerank("q", ["a", LONG], { topK: 1 });
     expect(results).toMatchObject([{ index: 1, truncated: true }]);
     expect(results[0]).not.toHaveProperty("explanation");
+  });
+
+  test("keeps the normalized score in [-1, 1], whatever rounding adds, and the score as it is", async () => {
+    const scores = Float32Array.of(4.000001, 4, -4.000001);
+    vi.spyOn(engine, "rerank").mockResolvedValue({ indices: Uint32Array.of(0, 1, 2), scores, queryLength: 4, queryTruncated: false, truncated: new Uint8Array(3) });
+    const reranker = await load();
+    const { results } = await reranker.rerank("q", ["a", "b", "c"]);
+    expect(results.map(({ normalizedScore }) => normalizedScore)).toEqual([1, 1, -1]);
+    expect(Float32Array.from(results, ({ score }) => score)).toEqual(Float32Array.of(4.000001, 4, -4.000001));
   });
 
   test("of an empty list is empty, without work", async () => {
@@ -199,12 +209,40 @@ describe("rerank", () => {
 describe("encode and explain", () => {
   test("give flat arrays, also of nothing", async () => {
     const reranker = await load();
-    expect(await reranker.encodeQuery("q")).toEqual({ values: Float32Array.of(1, 0), lengths: Uint32Array.of(1), dimension: 2 });
-    expect(await reranker.encodeDocuments(["a", "bb"], { pooling: "mean" })).toEqual({ values: Float32Array.of(1, 0, 2, 0), lengths: Uint32Array.of(1, 1), dimension: 2 });
-    expect(await reranker.encodeDocuments([])).toEqual({ values: new Float32Array(), lengths: new Uint32Array(), dimension: 2 });
+    const one = { lengths: Uint32Array.of(1), dimension: 2, truncated: Uint8Array.of(0) };
+    expect(await reranker.encodeQuery("q")).toEqual({ values: Float32Array.of(1, 0), ...one });
+    const two = { lengths: Uint32Array.of(1, 1), dimension: 2, truncated: Uint8Array.of(0, 0) };
+    expect(await reranker.encodeDocuments(["a", "bb"], { pooling: "mean" })).toEqual({ values: Float32Array.of(1, 0, 2, 0), ...two });
+    const none = { lengths: new Uint32Array(), dimension: 2, truncated: new Uint8Array() };
+    expect(await reranker.encodeDocuments([])).toEqual({ values: new Float32Array(), ...none });
     await expect(reranker.encodeQuery("q", { pooling: "max" as "mean" })).rejects.toMatchObject({ code: "INVALID_INPUT" });
-    expect(await reranker.explain("q", "d")).toEqual({ score: 1, matches: [] });
+    expect(await reranker.explain("q", "d")).toEqual({ score: 1, queryTruncated: false, truncated: false, matches: [] });
     await expect(reranker.explain("q", undefined as unknown as string)).rejects.toMatchObject({ message: "document is undefined; expected a string" });
+  });
+});
+
+describe("a text that the model cuts", () => {
+  test("is told of by a ranking: the query in its warnings, each document in its result", async () => {
+    const heard: string[] = [];
+    const reranker = await load({ onWarning: ({ code }) => heard.push(code) });
+    const documents = ["a", LONG];
+    const cut = await reranker.rerank(LONG, documents, { explain: true });
+    expect(cut).toMatchObject({ queryTruncated: true, warnings: [{ code: "QUERY_TRUNCATED", message: expect.stringContaining("8 tokens") }] });
+    expect(cut.results).toMatchObject([
+      { truncated: true, explanation: { queryTruncated: true, truncated: true } },
+      { truncated: false, explanation: { queryTruncated: true, truncated: false } },
+    ]);
+    expect(await reranker.rerank("q", documents)).toMatchObject({ queryTruncated: false, warnings: [] });
+    expect((await reranker.rerank(LONG, documents)).warnings).toHaveLength(1);
+    expect([heard, reranker.warnings.map(({ code }) => code)]).toEqual([["NO_LATE_INTERACTION_HEAD"], ["NO_LATE_INTERACTION_HEAD"]]);
+  });
+
+  test("is told of by encode and explain", async () => {
+    const reranker = await load();
+    expect((await reranker.encodeQuery(LONG)).truncated).toEqual(Uint8Array.of(1));
+    expect((await reranker.encodeDocuments(["a", LONG])).truncated).toEqual(Uint8Array.of(0, 1));
+    expect(await reranker.explain(LONG, "d")).toMatchObject({ queryTruncated: true, truncated: false });
+    expect(await reranker.explain("q", LONG)).toMatchObject({ queryTruncated: false, truncated: true });
   });
 });
 

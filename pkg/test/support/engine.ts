@@ -19,6 +19,9 @@ export const INFO: ModelInfo = {
   dtype: "f32",
 };
 
+/** UTF-16 units of a text that are read. */
+const LONGEST = 8;
+
 /** Rounds of files, as a real checkpoint asks for some only after it has read others. */
 export const ROUNDS: WantedFile[][] = [
   [
@@ -137,19 +140,20 @@ export class FakeEngine implements Engine {
       indices: Uint32Array.from(best, ({ index }) => index),
       scores: Float32Array.from(best, ({ score }) => score),
       queryLength: 4,
-      truncated: Uint8Array.from(best, ({ score }) => (score > 8 ? 1 : 0)),
-      ...(options.explain && { explanations: best.map(({ score }) => ({ score, matches: [] })) }),
+      queryTruncated: query.length > LONGEST,
+      truncated: Uint8Array.from(best, ({ score }) => (score > LONGEST ? 1 : 0)),
+      ...(options.explain && { explanations: best.map(({ score }) => ({ score, queryTruncated: query.length > LONGEST, truncated: score > LONGEST, matches: [] })) }),
       ...(options.profile && { parts: { products: 4, attention: 3, norms: 2, quantize: 1 } }),
     };
   }
 
   async encode(_kind: string, texts: string[], _options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded> {
     await this.#texts(texts, hooks);
-    return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2 };
+    return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > LONGEST ? 1 : 0)) };
   }
 
-  async explain(): Promise<Explanation> {
-    return { score: 1, matches: [] };
+  async explain(query: string, document: string): Promise<Explanation> {
+    return { score: 1, queryTruncated: query.length > LONGEST, truncated: document.length > LONGEST, matches: [] };
   }
 
   async #texts(texts: string[], hooks: Hooks): Promise<void> {

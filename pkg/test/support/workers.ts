@@ -42,7 +42,7 @@ export class ScriptedWorker extends EventTarget {
   }
 
   answerExplain(id: number, score: number): void {
-    this.say({ type: "answer", id, name: "explain", answer: { score, matches: [] } });
+    this.say({ type: "answer", id, name: "explain", answer: { score, queryTruncated: false, truncated: false, matches: [] } });
   }
 
   fail(message = ""): void {

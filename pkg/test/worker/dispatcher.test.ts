@@ -62,9 +62,9 @@ describe("calls", () => {
     const session = new Session();
     session.dispatcher.receive({ type: "call", id: 1, name: "encode", request: { kind: "document", texts: ["a", "bb"], pooling: "none" } });
     await session.until("answer", 2);
-    const { parts, lengths, dimension } = session.of("answer")[1]!.answer as EncodeAnswer;
-    expect({ parts: parts.map((part) => [...part]), lengths: [...lengths], dimension }).toEqual({ parts: [[1, 0], [2, 0]], lengths: [1, 1], dimension: 2 });
-    expect(session.transfers.at(-1)).toEqual([...parts, lengths].map(({ buffer }) => buffer));
+    const { parts, lengths, dimension, truncated } = session.of("answer")[1]!.answer as EncodeAnswer;
+    expect({ parts: parts.map((part) => [...part]), lengths: [...lengths], dimension, truncated: [...truncated] }).toEqual({ parts: [[1, 0], [2, 0]], lengths: [1, 1], dimension: 2, truncated: [0, 0] });
+    expect(session.transfers.at(-1)).toEqual([...parts, lengths, truncated].map(({ buffer }) => buffer));
   });
 
   test("are timed by stage", async () => {

@@ -26,7 +26,7 @@ export function mountAnnouncer(store: Store): Announce {
 
 export function runMessage({ run, dense, model }: State): string | undefined {
   const candidates = count(dense.length, "candidate");
-  if (run.kind === "done") return `${candidates}, reordered by relevance.`;
+  if (run.kind === "done") return `${candidates}, reordered by relevance.${run.output.queryTruncated ? " The question was cut." : ""}`;
   if (run.kind === "empty") return "No candidates for this question.";
   if (run.kind === "cancelled") return "Reranking cancelled; the dense order stays.";
   if (run.kind === "failed") return `Reranking failed. ${run.problem.message}`;

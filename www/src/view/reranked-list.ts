@@ -92,7 +92,9 @@ function loaded(progress: Progress | undefined): string {
 function standing(state: State, actions: RunActions): (Node | string)[] {
   const { run, dense, model } = state;
   if (run.kind === "done") {
-    return [`${count(run.output.results.length, "candidate")}, in ${milliseconds(run.output.timings.total)}`];
+    const { results, timings, queryTruncated } = run.output;
+    const note = queryTruncated ? [el("span", { class: "note" }, "The question is longer than the model reads: the rest of it was left out.")] : [];
+    return [`${count(results.length, "candidate")}, in ${milliseconds(timings.total)}`, ...note];
   }
   if (run.kind === "cancelled") {
     const place = dense.length > 0 ? "Cancelled; this is the dense order." : "Cancelled.";

@@ -39,7 +39,7 @@ function rerankedRow(result: RerankResult<Candidate>, scale: HeatScale, relevant
 
 function rowDetails(text: string, { explanation, truncated }: RerankResult<Candidate>, scale: HeatScale): DocumentFragment {
   const details = new DocumentFragment();
-  if (truncated) details.append(el("p", { class: "note" }, "This text is longer than the model reads: its end was not compared."));
+  if (truncated) details.append(el("p", { class: "note" }, "This text is longer than the model reads: the rest of it was left out."));
   details.append(
     explanation === undefined ? el("p", { class: "full-text", dir: "auto" }, text) : explanationView(text, explanation, scale),
   );
