@@ -38,29 +38,27 @@ export interface ErrorDetails {
   status?: number;
 }
 
+/** The hints of what the page throws itself; the worker's errors bring theirs. */
 const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   INVALID_INPUT: { retryable: false },
   INPUT_TOO_LARGE: { retryable: false, hint: "Send less, or raise `limits` when loading." },
-  CHECKPOINT_INVALID: { retryable: false, hint: "Check that the folder holds a whole, undamaged checkpoint." },
-  CHECKPOINT_UNSUPPORTED: { retryable: false, hint: "Use a checkpoint of an architecture that the README lists." },
-  BUNDLE_INVALID: { retryable: false, hint: "Convert the checkpoint again, and upload the bundle's folder as a whole." },
-  BUNDLE_VERSION: { retryable: false, hint: "Use the version of tabrank that the bundle was made for, or convert the checkpoint again." },
-  WEBGPU_UNAVAILABLE: { retryable: false, hint: 'Load with device "auto" or "cpu".' },
-  DEVICE_REJECTED: { retryable: false, hint: 'This GPU computes wrong numbers. Load with device "auto" or "cpu".' },
-  DEVICE_LOST: { retryable: true, hint: 'Call again, or load with device "auto" or "cpu".' },
-  NON_FINITE: { retryable: false, hint: 'Load with device "cpu"; if that fails too, the checkpoint is damaged.' },
+  CHECKPOINT_INVALID: { retryable: false },
+  CHECKPOINT_UNSUPPORTED: { retryable: false },
+  BUNDLE_INVALID: { retryable: false },
+  BUNDLE_VERSION: { retryable: false },
+  WEBGPU_UNAVAILABLE: { retryable: false },
+  DEVICE_REJECTED: { retryable: false },
+  DEVICE_LOST: { retryable: true },
+  NON_FINITE: { retryable: false },
   ABORTED: { retryable: true },
   INTERNAL: { retryable: false, hint: "Please report it with the message; the next call starts afresh." },
-  NETWORK: { retryable: true, hint: "Check the connection, that the server allows this origin (CORS), and that connect-src in the Content-Security-Policy allows the server." },
-  HTTP_STATUS: { retryable: false, hint: "Check the address of the checkpoint's folder." },
-  INTEGRITY_FAILED: { retryable: false, hint: "Check that the address serves the file itself." },
-  OFFLINE_NOT_CACHED: { retryable: true, hint: "Load the model once while online." },
+  NETWORK: { retryable: true },
+  HTTP_STATUS: { retryable: false },
+  INTEGRITY_FAILED: { retryable: false },
+  OFFLINE_NOT_CACHED: { retryable: true },
   OUT_OF_MEMORY: { retryable: false, hint: "Send fewer or shorter documents at a time, or use a smaller model." },
   WORKER_FAILED: { retryable: false },
-  WASM_BLOCKED_BY_CSP: {
-    retryable: false,
-    hint: "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js.",
-  },
+  WASM_BLOCKED_BY_CSP: { retryable: false },
   BUSY: { retryable: true, hint: "Wait for a call to end or abort one, or raise limits.queue." },
   DISPOSED: { retryable: false, hint: "Load a new Reranker." },
 };

@@ -4,6 +4,7 @@ import type { ErrorData } from "../error.js";
 import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
+import { withHint } from "./hints.js";
 import { loadEngine } from "./load-engine.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
@@ -120,11 +121,11 @@ export class Dispatcher<C extends Checkpoint> {
     const data = errorData(error, this.#panic);
     const gpuFailed = this.#engine?.device === "webgpu" && (data.code === "DEVICE_LOST" || data.code === "NON_FINITE");
     if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
-    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: data });
+    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#engine?.device) });
   }
 
   #die(error: ErrorData): void {
-    this.#post({ type: "fatal", error, ...(this.#running !== undefined && { id: this.#running }) });
+    this.#post({ type: "fatal", error: withHint(error, this.#engine?.device), ...(this.#running !== undefined && { id: this.#running }) });
     this.#dead = true;
   }
 

@@ -181,7 +181,7 @@ describe("calls", () => {
     const session = new Session(engine);
     session.rerank(1, ["a"]);
     await session.until("failed");
-    expect(session.of("failed")).toEqual([{ type: "failed", id: 1, error: { code: "NON_FINITE", message: "score 0 is NaN" } }]);
+    expect(session.of("failed")).toEqual([{ type: "failed", id: 1, error: { code: "NON_FINITE", message: "score 0 is NaN", hint: expect.stringContaining("damaged") } }]);
   });
 });
 
@@ -260,7 +260,7 @@ describe("the end of an instance", () => {
     const onGpu = new Session(new FakeEngine("webgpu"));
     await onGpu.until("answer");
     onGpu.dispatcher.gpuFailed("lost", true);
-    expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: { code: "DEVICE_LOST", message: "lost" } }]);
+    expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: { code: "DEVICE_LOST", message: "lost", hint: expect.stringContaining("Call again") } }]);
   });
 });
 

@@ -36,7 +36,7 @@ test.each([
 ])("a refusal by the Content-Security-Policy is told as such", async (text) => {
   new FakeServer({ "tabrank.wasm": ok(WASM, TYPED) });
   vi.spyOn(WebAssembly, "compileStreaming").mockRejectedValue(new WebAssembly.CompileError(text));
-  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ code: "WASM_BLOCKED_BY_CSP", hint: expect.stringContaining("'wasm-unsafe-eval'") });
+  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ code: "WASM_BLOCKED_BY_CSP" });
 });
 
 test("a network error is tried again", async () => {

@@ -1,0 +1,33 @@
+/** What to do about an error of the worker. Kept here, and sent with each error: the page's script stays small, and here it is known what was going on. */
+
+import type { ErrorCode, ErrorData } from "../error.js";
+import type { Device } from "../types.js";
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  CHECKPOINT_INVALID: "Check that the folder holds a whole, undamaged checkpoint.",
+  CHECKPOINT_UNSUPPORTED: "Use a checkpoint of an architecture that the README lists.",
+  BUNDLE_INVALID: "Convert the checkpoint again, and upload the bundle's folder as a whole.",
+  BUNDLE_VERSION: "Use the version of tabrank that the bundle was made for, or convert the checkpoint again.",
+  WEBGPU_UNAVAILABLE: 'Load with device "auto" or "cpu".',
+  DEVICE_REJECTED: 'This GPU computes wrong numbers. Load with device "auto" or "cpu".',
+  DEVICE_LOST: 'Call again, or load with device "auto" or "cpu".',
+  NON_FINITE: 'Load with device "cpu"; if that fails too, the checkpoint is damaged.',
+  NETWORK: "Check the connection, that the server allows this origin (CORS), and that connect-src in the Content-Security-Policy allows the server.",
+  HTTP_STATUS: "Check the address of the checkpoint's folder.",
+  INTEGRITY_FAILED: "Check that the address serves the file itself.",
+  OFFLINE_NOT_CACHED: "Load the model once while online.",
+  WASM_BLOCKED_BY_CSP:
+    "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js; in an extension, to extension_pages in its manifest.",
+};
+
+/** The error with the hint of its code, if it has none of its own. `device`: where the model runs, once it is loaded. */
+export function withHint(error: ErrorData, device: Device | undefined): ErrorData {
+  const hint = error.hint ?? hintOf(error.code, device);
+  return { ...error, ...(hint !== undefined && { hint }) };
+}
+
+function hintOf(code: ErrorCode, device: Device | undefined): string | undefined {
+  if (code === "OUT_OF_MEMORY" && device === undefined) return 'Use a smaller model, or smaller weights: dtype "q8" or "q4".';
+  if (code === "NON_FINITE" && device === "cpu") return "The checkpoint is damaged: fetch or convert it again.";
+  return HINTS[code];
+}
