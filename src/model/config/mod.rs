@@ -8,13 +8,15 @@
 mod bert;
 mod products;
 mod text;
+mod tokenizer;
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{CheckpointFiles, Fields, Module, ModuleKind};
 
 pub use bert::BertConfig;
 pub use products::{Product, Role};
-pub use text::{BertNormalization, LowerCase, QueryExpansion, TextConfig, TokenizerConfig};
+pub use text::{LowerCase, QueryExpansion, TextConfig};
+pub use tokenizer::{BertNormalization, TokenizerConfig};
 
 /// Largest model that is taken; a file that asks for more is damaged or hostile.
 pub(crate) const MAX_LAYERS: usize = 64;
