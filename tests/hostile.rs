@@ -52,7 +52,7 @@ fn config_fields_are_used_or_refused() {
         ("vocab_size", json!(4_000_000_000u64), "CHECKPOINT_INVALID"),
         ("layer_norm_eps", Value::Null, "CHECKPOINT_INVALID"),
         ("layer_norm_eps", json!(-1.0), "CHECKPOINT_INVALID"),
-        ("hidden_act", json!("gelu_new"), "CHECKPOINT_UNSUPPORTED"),
+        ("hidden_act", json!("prelu"), "CHECKPOINT_UNSUPPORTED"),
         ("position_embedding_type", json!("relative_key"), "CHECKPOINT_UNSUPPORTED"),
         ("is_decoder", json!(true), "CHECKPOINT_UNSUPPORTED"),
         ("max_position_embeddings", json!(8), "CHECKPOINT_INVALID"),

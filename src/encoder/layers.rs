@@ -79,9 +79,47 @@ pub(crate) fn pointwise(function: Activation) -> Pointwise {
     match function {
         Activation::Identity => Pointwise::Identity,
         Activation::Gelu => Pointwise::Gelu,
+        Activation::GeluTanh => Pointwise::GeluTanh,
+        Activation::GeluQuick => Pointwise::GeluQuick,
+        Activation::GeluClipped => Pointwise::GeluClipped,
         Activation::Relu => Pointwise::Relu,
+        Activation::Relu6 => Pointwise::Relu6,
+        Activation::ReluSquared => Pointwise::ReluSquared,
+        Activation::LeakyRelu => Pointwise::LeakyRelu,
         Activation::Silu => Pointwise::Silu,
+        Activation::HardSwish => Pointwise::HardSwish,
+        Activation::Mish => Pointwise::Mish,
         Activation::Tanh => Pointwise::Tanh,
         Activation::Sigmoid => Pointwise::Sigmoid,
+        Activation::Laplace => Pointwise::Laplace,
+        Activation::SqrtSoftplus => Pointwise::SqrtSoftplus,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Values by `tests/reference/activations.py`. Its list is all that transformers has, so a function that a new version
+    /// brings fails here.
+    #[test]
+    fn functions_are_those_of_transformers_and_torch() {
+        let file = include_bytes!("../../tests/fixtures/activations/expected.json");
+        let mut expected: BTreeMap<String, Vec<f64>> = serde_json::from_slice(file).unwrap();
+        let arguments = expected.remove("arguments").unwrap();
+        assert_eq!(expected.len(), 32);
+        for (name, values) in expected {
+            let function = Activation::of_class(&name).or(Activation::named(&name));
+            let function = pointwise(function.unwrap_or_else(|| panic!("{name} is not known")));
+            for (&x, y) in arguments.iter().zip(values) {
+                let found = ops::plain::pointwise(function, x);
+                assert!(
+                    (found - y).abs() < 2e-6 * y.abs().max(1.0),
+                    "{name}({x}): {found}, not {y}"
+                );
+            }
+        }
     }
 }

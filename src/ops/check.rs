@@ -37,14 +37,6 @@ const SHAPES: [[usize; 3]; 8] = [
     [97, 128, 24],
     [13, 384, 384],
 ];
-const FUNCTIONS: [Pointwise; 6] = [
-    Pointwise::Gelu,
-    Pointwise::Identity,
-    Pointwise::Relu,
-    Pointwise::Silu,
-    Pointwise::Tanh,
-    Pointwise::Sigmoid,
-];
 /// Widths of embeddings.
 const WIDTHS: [usize; 6] = [1, 7, 48, 96, 128, 384];
 /// What f32 may lose over some thousand terms.
@@ -64,8 +56,10 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         // A q8 product takes any number of inputs.
         let odd = q8([shape[0], shape[1] + 1 + index, shape[2]], &mut random);
         found.push(check_linear(device, shape[0], &odd, &mut random).await?);
-        found.push(check_function(device, shape, FUNCTIONS[index % 6], &mut random).await?);
         found.push(check_norms(device, shape, &mut random).await?);
+    }
+    for (function, shape) in Pointwise::ALL.into_iter().zip(SHAPES.into_iter().cycle()) {
+        found.push(check_function(device, shape, function, &mut random).await?);
     }
     for (heads, width) in [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7)] {
         found.push(check_attention(device, heads, width, &mut random).await?);

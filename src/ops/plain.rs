@@ -1,7 +1,7 @@
 //! The definition of each operation, as a loop in f64 over plain numbers: what the fast versions are held against.
 
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
-use crate::ops::Pointwise;
+use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
 /// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
 pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> Vec<f64> {
@@ -22,12 +22,33 @@ pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> 
 pub fn pointwise(function: Pointwise, x: f64) -> f64 {
     match function {
         Pointwise::Identity => x,
-        Pointwise::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+        Pointwise::Gelu => x * normal(x),
+        Pointwise::GeluTanh => {
+            let [scale, cube] = GELU_TANH.map(f64::from);
+            0.5 * x * (1.0 + (scale * (x + cube * x * x * x)).tanh())
+        }
+        Pointwise::GeluQuick => x / (1.0 + (-1.702 * x).exp()),
+        Pointwise::GeluClipped => (x * normal(x)).min(10.0),
         Pointwise::Relu => x.max(0.0),
+        Pointwise::Relu6 => x.clamp(0.0, 6.0),
+        Pointwise::ReluSquared => x.max(0.0).powi(2),
+        Pointwise::LeakyRelu => x.max(0.01 * x),
         Pointwise::Silu => x / (1.0 + (-x).exp()),
+        Pointwise::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+        Pointwise::Mish => x * x.exp().ln_1p().tanh(),
         Pointwise::Tanh => x.tanh(),
         Pointwise::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Pointwise::Laplace => {
+            let [mean, deviation] = LAPLACE.map(f64::from);
+            normal((x - mean) / deviation)
+        }
+        Pointwise::SqrtSoftplus => x.exp().ln_1p().sqrt(),
     }
+}
+
+/// The standard normal distribution function.
+fn normal(x: f64) -> f64 {
+    0.5 * (1.0 + erf(x / std::f64::consts::SQRT_2))
 }
 
 /// The error function by its Taylor series. Beyond ±4, where the series' terms cancel badly, it is within 2e-8 of ±1.

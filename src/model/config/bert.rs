@@ -66,13 +66,12 @@ fn refuse_variants(config: &Fields<'_>) -> Result<()> {
 
 fn hidden_act(config: &Fields<'_>) -> Result<Activation> {
     let name = config.string("hidden_act")?;
-    Ok(match config.required("hidden_act", name)? {
-        "gelu" => Activation::Gelu,
-        "relu" => Activation::Relu,
-        "silu" | "swish" => Activation::Silu,
-        "tanh" => Activation::Tanh,
-        other => {
-            return Err(config.unsupported("hidden_act", other, "gelu, relu, silu and tanh are"));
-        }
+    let name = config.required("hidden_act", name)?;
+    Activation::named(name).ok_or_else(|| {
+        config.unsupported(
+            "hidden_act",
+            name,
+            "the functions of transformers that have no weights of their own are",
+        )
     })
 }

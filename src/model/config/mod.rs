@@ -5,6 +5,7 @@
 //! taken with a warning, and where they disagree the field is required. Field names are those of
 //! Hugging Face and PyLate.
 
+mod activation;
 mod bert;
 mod products;
 mod text;
@@ -13,6 +14,7 @@ mod tokenizer;
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{CheckpointFiles, Fields, Module, ModuleKind};
 
+pub use activation::Activation;
 pub use bert::BertConfig;
 pub use products::{Product, Role};
 pub use text::{LowerCase, QueryExpansion, TextConfig};
@@ -65,18 +67,6 @@ impl EncoderConfig {
             EncoderConfig::Bert(_) => "bert",
         }
     }
-}
-
-/// A pointwise function of a Dense module or of a feed-forward layer, with PyTorch's definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    Identity,
-    /// By the error function, not its tanh approximation.
-    Gelu,
-    Relu,
-    Silu,
-    Tanh,
-    Sigmoid,
 }
 
 /// One step from hidden states to embeddings, in the order of `modules.json`.
@@ -270,23 +260,13 @@ fn dense(files: &CheckpointFiles, module: &Module) -> Result<DenseConfig> {
     })
 }
 
-/// A class of `torch.nn`, written with its whole path.
 fn dense_activation(config: &Fields<'_>, class: &str) -> Result<Activation> {
-    let name = class.strip_prefix("torch.nn.").and_then(|path| path.rsplit('.').next());
-    Ok(match name {
-        Some("Identity") => Activation::Identity,
-        Some("GELU") => Activation::Gelu,
-        Some("ReLU") => Activation::Relu,
-        Some("SiLU") => Activation::Silu,
-        Some("Tanh") => Activation::Tanh,
-        Some("Sigmoid") => Activation::Sigmoid,
-        _ => {
-            return Err(config.unsupported(
-                "activation_function",
-                class,
-                "Identity, GELU, ReLU, SiLU, Tanh and Sigmoid of torch.nn are",
-            ));
-        }
+    Activation::of_class(class).ok_or_else(|| {
+        config.unsupported(
+            "activation_function",
+            class,
+            "Identity, GELU, ReLU, ReLU6, LeakyReLU, SiLU, Hardswish, Mish, Tanh and Sigmoid of torch.nn are",
+        )
     })
 }
 

@@ -1,6 +1,6 @@
 //! Pointwise functions in f32, written so that the compiler turns them into vector instructions.
 
-use crate::ops::Pointwise;
+use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
 /// Eight values are computed side by side.
 pub(super) const LANES: usize = 8;
@@ -12,10 +12,20 @@ pub(super) fn apply(function: Pointwise, values: &mut [f32]) {
     match function {
         Pointwise::Identity => {}
         Pointwise::Gelu => each(values, gelu),
-        Pointwise::Relu => each(values, |x| x.max(0.0)),
-        Pointwise::Silu => each(values, |x| x / (1.0 + exp(-x))),
-        Pointwise::Sigmoid => each(values, |x| 1.0 / (1.0 + exp(-x))),
-        Pointwise::Tanh => each(values, |x| 2.0 / (1.0 + exp(-2.0 * x)) - 1.0),
+        Pointwise::GeluTanh => each(values, gelu_tanh),
+        Pointwise::GeluQuick => each(values, |x| x * sigmoid(1.702 * x)),
+        Pointwise::GeluClipped => each(values, |x| at_most(gelu(x), 10.0)),
+        Pointwise::Relu => each(values, relu),
+        Pointwise::Relu6 => each(values, |x| at_most(relu(x), 6.0)),
+        Pointwise::ReluSquared => each(values, |x| relu(x) * relu(x)),
+        Pointwise::LeakyRelu => each(values, |x| if x < 0.0 { 0.01 * x } else { x }),
+        Pointwise::Silu => each(values, |x| x * sigmoid(x)),
+        Pointwise::HardSwish => each(values, |x| x * at_most(relu(x + 3.0), 6.0) * (1.0 / 6.0)),
+        Pointwise::Mish => each(values, mish),
+        Pointwise::Tanh => each(values, tanh),
+        Pointwise::Sigmoid => each(values, sigmoid),
+        Pointwise::Laplace => each(values, |x| normal((x - LAPLACE[0]) / LAPLACE[1])),
+        Pointwise::SqrtSoftplus => each(values, |x| (relu(x) + exp(-x.abs()).ln_1p()).sqrt()),
     }
 }
 
@@ -28,10 +38,49 @@ fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
     rest.iter_mut().for_each(|value| *value = function(*value));
 }
 
+#[inline(always)]
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+#[inline(always)]
+fn at_most(x: f32, limit: f32) -> f32 {
+    if x > limit { limit } else { x }
+}
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    2.0 * sigmoid(2.0 * x) - 1.0
+}
+
 /// `x/2 · (1 + erf(x/√2))`.
 #[inline(always)]
 fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    x * normal(x)
+}
+
+#[inline(always)]
+fn normal(x: f32) -> f32 {
+    0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+/// `x/2 · (1 + tanh y)` is `x · sigmoid 2y`.
+#[inline(always)]
+fn gelu_tanh(x: f32) -> f32 {
+    x * sigmoid(2.0 * GELU_TANH[0] * (x + GELU_TANH[1] * x * x * x))
+}
+
+/// `x · tanh(ln(1 + eˣ))`, the fraction reduced so that it does not overflow.
+#[inline(always)]
+fn mish(x: f32) -> f32 {
+    let e = exp(-x.abs());
+    let (above, rest) = if x < 0.0 { (e * (e + 2.0), 2.0) } else { (1.0 + 2.0 * e, 2.0 * e * e) };
+    x * above / (above + rest)
 }
 
 /// The error function by the rational approximation of Eigen's `generic_fast_erf_float`: within 4e-7.

@@ -2,7 +2,7 @@
 
 use cubecl::prelude::*;
 
-use crate::ops::Pointwise;
+use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
 /// A function of every element. No argument overflows, and NaN stays NaN.
 #[cube]
@@ -13,19 +13,56 @@ pub(super) fn activate<N: Size>(
     match function {
         Pointwise::Identity => x,
         Pointwise::Gelu => gelu::<N>(x),
-        Pointwise::Relu => {
+        Pointwise::GeluTanh => gelu_tanh::<N>(x),
+        Pointwise::GeluQuick => x * sigmoid::<N>(Vector::<f32, N>::new(1.702) * x),
+        Pointwise::GeluClipped => at_most::<N>(gelu::<N>(x), 10.0),
+        Pointwise::Relu => relu::<N>(x),
+        Pointwise::Relu6 => at_most::<N>(relu::<N>(x), 6.0),
+        Pointwise::ReluSquared => relu::<N>(x) * relu::<N>(x),
+        Pointwise::LeakyRelu => {
             let zero = Vector::<f32, N>::new(0.0);
-            select_many(x.less_than(&zero), zero, x)
+            select_many(x.less_than(&zero), Vector::<f32, N>::new(0.01) * x, x)
         }
         Pointwise::Silu => x * sigmoid::<N>(x),
+        Pointwise::HardSwish => {
+            let gate = at_most::<N>(relu::<N>(x + Vector::<f32, N>::new(3.0)), 6.0);
+            x * gate * Vector::<f32, N>::new(1.0 / 6.0)
+        }
+        Pointwise::Mish => mish::<N>(x),
         Pointwise::Tanh => tanh::<N>(x),
         Pointwise::Sigmoid => sigmoid::<N>(x),
+        Pointwise::Laplace => {
+            let (mean, deviation) = comptime![(LAPLACE[0], LAPLACE[1])];
+            normal::<N>((x - Vector::<f32, N>::new(mean)) / Vector::<f32, N>::new(deviation))
+        }
+        Pointwise::SqrtSoftplus => {
+            let one = Vector::<f32, N>::new(1.0);
+            (relu::<N>(x) + (one + (-x.abs()).exp()).ln()).sqrt()
+        }
     }
 }
 
-/// By the error function, from Abramowitz and Stegun 7.1.26: off by 1.5e-7 at most.
+#[cube]
+fn relu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let zero = Vector::<f32, N>::new(0.0);
+    select_many(x.less_than(&zero), zero, x)
+}
+
+#[cube]
+fn at_most<N: Size>(x: Vector<f32, N>, #[comptime] limit: f32) -> Vector<f32, N> {
+    let limit = Vector::<f32, N>::new(limit);
+    select_many(x.greater_than(&limit), limit, x)
+}
+
+/// `x` times its distribution function, so that the tail of a negative `x` keeps its digits.
 #[cube]
 fn gelu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    x * normal::<N>(x)
+}
+
+/// The standard normal distribution function, from Abramowitz and Stegun 7.1.26: off by 1e-7 at most.
+#[cube]
+fn normal<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     let one = Vector::<f32, N>::new(1.0);
     let half = Vector::<f32, N>::new(0.5);
     let z = x.abs() * Vector::<f32, N>::new(core::f32::consts::FRAC_1_SQRT_2);
@@ -34,10 +71,29 @@ fn gelu<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     sum = sum * t + Vector::<f32, N>::new(1.421_413_7);
     sum = sum * t - Vector::<f32, N>::new(0.284_496_74);
     sum = sum * t + Vector::<f32, N>::new(0.254_829_6);
-    // 1 - erf(|x| / √2), so that the tail of a negative x keeps its digits.
-    let tail = sum * t * (-(z * z)).exp();
+    let tail = half * sum * t * (-(z * z)).exp();
     let zero = Vector::<f32, N>::new(0.0);
-    select_many(x.less_than(&zero), half * x * tail, x - half * x * tail)
+    select_many(x.less_than(&zero), tail, one - tail)
+}
+
+/// `x/2 · (1 + tanh y)` is `x · sigmoid 2y`.
+#[cube]
+fn gelu_tanh<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let (scale, cube) = comptime![(2.0 * GELU_TANH[0], GELU_TANH[1])];
+    let y = x + Vector::<f32, N>::new(cube) * x * x * x;
+    x * sigmoid::<N>(Vector::<f32, N>::new(scale) * y)
+}
+
+/// `x · tanh(ln(1 + eˣ))`, the fraction reduced so that it does not overflow.
+#[cube]
+fn mish<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
+    let one = Vector::<f32, N>::new(1.0);
+    let two = Vector::<f32, N>::new(2.0);
+    let zero = Vector::<f32, N>::new(0.0);
+    let e = (-x.abs()).exp();
+    let above = select_many(x.less_than(&zero), e * (e + two), one + two * e);
+    let rest = select_many(x.less_than(&zero), two, two * e * e);
+    x * above / (above + rest)
 }
 
 /// e^-|x| cannot overflow.

@@ -1,0 +1,75 @@
+//! Which functions may stand between products, and what do the libraries call them?
+
+/// A pointwise function of a Dense module or of a feed-forward layer, with PyTorch's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    Identity,
+    /// By the error function.
+    Gelu,
+    /// By the tanh approximation.
+    GeluTanh,
+    /// `x · sigmoid(1.702 · x)`.
+    GeluQuick,
+    /// [`Activation::Gelu`], at most 10.
+    GeluClipped,
+    Relu,
+    /// [`Activation::Relu`], at most 6.
+    Relu6,
+    /// The square of [`Activation::Relu`].
+    ReluSquared,
+    /// A hundredth of what is negative.
+    LeakyRelu,
+    Silu,
+    HardSwish,
+    Mish,
+    Tanh,
+    Sigmoid,
+    /// A normal distribution function, as MEGA's attention takes it.
+    Laplace,
+    /// `sqrt(ln(1 + eˣ))`.
+    SqrtSoftplus,
+}
+
+impl Activation {
+    /// By its name in `ACT2FN` of transformers: all but those that have weights of their own.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "gelu" | "gelu_python" => Activation::Gelu,
+            "gelu_new" | "gelu_fast" | "gelu_accurate" | "gelu_pytorch_tanh"
+            | "gelu_python_tanh" => Activation::GeluTanh,
+            "quick_gelu" => Activation::GeluQuick,
+            "gelu_10" => Activation::GeluClipped,
+            "relu" => Activation::Relu,
+            "relu6" => Activation::Relu6,
+            "relu2" => Activation::ReluSquared,
+            "leaky_relu" => Activation::LeakyRelu,
+            "silu" | "swish" => Activation::Silu,
+            "hardswish" => Activation::HardSwish,
+            "mish" => Activation::Mish,
+            "tanh" => Activation::Tanh,
+            "sigmoid" => Activation::Sigmoid,
+            "laplace" => Activation::Laplace,
+            "sqrtsoftplus" => Activation::SqrtSoftplus,
+            "linear" => Activation::Identity,
+            _ => return None,
+        })
+    }
+
+    /// By its class, written with its whole path; the libraries make it without arguments.
+    pub(crate) fn of_class(path: &str) -> Option<Self> {
+        let class = path.strip_prefix("torch.nn.")?.rsplit('.').next()?;
+        Some(match class {
+            "Identity" => Activation::Identity,
+            "GELU" => Activation::Gelu,
+            "ReLU" => Activation::Relu,
+            "ReLU6" => Activation::Relu6,
+            "LeakyReLU" => Activation::LeakyRelu,
+            "SiLU" => Activation::Silu,
+            "Hardswish" => Activation::HardSwish,
+            "Mish" => Activation::Mish,
+            "Tanh" => Activation::Tanh,
+            "Sigmoid" => Activation::Sigmoid,
+            _ => return None,
+        })
+    }
+}
