@@ -5,8 +5,12 @@ use burn::tensor::{Int, Tensor};
 
 use super::{EncoderOps as _, ragged};
 
-/// What [`maxsim`] writes on WebGPU where a similarity is infinite or no number: shader compilers may assume that
-/// there are no such values, so that one must not leave a shader as itself.
+/// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
+/// summation, so that devices would not agree on it.
+pub(super) const LIMIT: f32 = 1e30;
+
+/// What [`maxsim`] writes on WebGPU where a similarity is NaN or beyond [`LIMIT`]: shader compilers may assume that
+/// there is no NaN, so that it must not leave a shader as itself.
 pub(super) const NOT_FINITE: f32 = f32::MAX;
 
 /// Embeddings of the texts of a ragged batch, on their device.
@@ -69,7 +73,7 @@ pub fn maxsim(query: &BatchEmbeddings, documents: &BatchEmbeddings) -> Tensor<1>
 }
 
 /// Scores from the values of [`maxsim`]'s tensor, whatever device they were read from: NaN where a similarity was
-/// infinite or NaN.
+/// NaN or beyond [`LIMIT`].
 pub fn scores(values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|value| if value == NOT_FINITE { f32::NAN } else { value }).collect()
 }

@@ -1,6 +1,10 @@
 //! The definition of each operation, as a loop in f64 over plain numbers: what the fast versions are held against.
+//!
+//! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
+//! for f32: see [`within_f32`].
 
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+use crate::ops::maxsim::LIMIT;
 use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
 /// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
@@ -12,14 +16,23 @@ pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> 
         let row: Vec<f64> = row.iter().map(|&x| pointwise(function, f64::from(x))).collect();
         for (weights, bias) in values.chunks_exact(inputs).zip(bias) {
             let sum: f64 = row.iter().zip(weights).map(|(x, w)| x * f64::from(*w)).sum();
-            out.push(sum + f64::from(*bias));
+            out.push(within_f32(sum + f64::from(*bias)));
         }
     }
     out
 }
 
-/// The function itself.
+/// The value, or NaN where f32 has none for it.
+fn within_f32(value: f64) -> f64 {
+    if (value as f32).is_finite() { value } else { f64::NAN }
+}
+
+/// The function itself; NaN beyond f32, where functions have limits.
 pub fn pointwise(function: Pointwise, x: f64) -> f64 {
+    let x = within_f32(x);
+    if x.is_nan() {
+        return x;
+    }
     match function {
         Pointwise::Identity => x,
         Pointwise::Gelu => x * normal(x),
@@ -79,7 +92,7 @@ pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> V
                 let columns = head * width..(head + 1) * width;
                 let score = |&key: &usize| {
                     let dot: f64 = columns.clone().map(|c| at(row, 0, c) * at(key, 1, c)).sum();
-                    dot / (width as f64).sqrt()
+                    within_f32(dot / (width as f64).sqrt())
                 };
                 let scores: Vec<f64> = keys.iter().map(score).collect();
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -96,14 +109,14 @@ pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> V
 }
 
 /// `Σᵢ maxⱼ qᵢ · dⱼ` over the query's and the document's rows of `dimension` values; a document without rows counts as -1 for
-/// each of the query's. NaN if a product is infinite or NaN.
+/// each of the query's. NaN if a similarity is NaN, or beyond [`LIMIT`].
 pub fn maxsim(query: &[f32], document: &[f32], dimension: usize) -> f64 {
     let mut score = 0.0;
     for q in query.chunks_exact(dimension) {
         let mut best = if document.is_empty() { -1.0 } else { f64::NEG_INFINITY };
         for d in document.chunks_exact(dimension) {
             let dot: f64 = q.iter().zip(d).map(|(q, d)| f64::from(*q) * f64::from(*d)).sum();
-            if !dot.is_finite() {
+            if dot.is_nan() || dot.abs() > f64::from(LIMIT) {
                 return f64::NAN;
             }
             best = best.max(dot);
@@ -119,11 +132,23 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f64) -> Vec<f
     let mut out = Vec::with_capacity(x.len());
     for row in x.chunks_exact(width) {
         let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
-        let mean = row.iter().sum::<f64>() / width as f64;
-        let variance = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
-        let scale = 1.0 / (variance + epsilon).sqrt();
+        let mean = within_f32(row.iter().sum()) / width as f64;
+        let squares = within_f32(row.iter().map(|x| (x - mean) * (x - mean)).sum());
+        let scale = 1.0 / (squares / width as f64 + epsilon).sqrt();
         let each = row.iter().zip(gamma.iter().zip(beta));
         out.extend(each.map(|(x, (g, b))| (x - mean) * scale * f64::from(*g) + f64::from(*b)));
+    }
+    out
+}
+
+/// Each row of `width` values by its length, see [`crate::ops::normalize`].
+pub fn normalize(x: &[f32], width: usize) -> Vec<f64> {
+    let mut out = Vec::with_capacity(x.len());
+    for row in x.chunks_exact(width) {
+        let squares = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        let norm = within_f32(squares).sqrt();
+        let norm = if norm < 1e-12 { 1e-12 } else { norm };
+        out.extend(row.iter().map(|&x| f64::from(x) / norm));
     }
     out
 }
@@ -139,7 +164,8 @@ pub fn quantized_linear(x: &[f32], weight: &Matrix, bias: &[f32]) -> Vec<f32> {
             row.iter().copied().fold(f32::INFINITY, f32::min),
             row.iter().copied().fold(f32::NEG_INFINITY, f32::max),
         );
-        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5);
+        let nothing: f32 = row.iter().map(|u| u * 0.0).sum();
+        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5 + nothing);
         let inverse = 1.0 / step;
         let codes: Vec<i32> =
             row.iter().map(|u| ((u - middle) * inverse).round_ties_even() as i32).collect();

@@ -1,4 +1,7 @@
 //! Attention over ragged texts: `softmax(Q·Kᵀ / √d) · V` a head and text.
+//!
+//! A score that is infinite or no number would vanish in the maximum, and its weight be as good as any: each is
+//! multiplied by zero and added up, which makes the sum of weights NaN, and the query's row with it.
 
 use super::PANEL;
 use super::f32::{multiply, multiply_into};
@@ -48,8 +51,8 @@ pub(crate) fn attention(qkv: &[f32], texts: Ragged<'_>, heads: usize) -> Vec<f32
 struct Head<'a> {
     qkv: &'a [f32],
     masked: &'a [i32],
-    /// Whether any key is masked.
-    masks: bool,
+    /// Keys that are masked.
+    masks: usize,
     hidden: usize,
     /// First column of the head.
     column: usize,
@@ -58,7 +61,7 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn new(qkv: &'a [f32], masked: &'a [i32], hidden: usize, head: usize, width: usize) -> Self {
-        let masks = masked.contains(&1);
+        let masks = masked.iter().filter(|&&masked| masked != 0).count();
         Self { qkv, masked, masks, hidden, column: head * width, width }
     }
 
@@ -130,25 +133,27 @@ impl<'a> Head<'a> {
 
     /// Turns scores into weights that still lack the division by their sum, and answers one over it.
     fn softmax(&self, scores: &mut [f32]) -> f32 {
-        if self.masks {
-            for (score, &masked) in scores.iter_mut().zip(self.masked) {
-                *score = if masked == 0 { *score } else { f32::NEG_INFINITY };
-            }
-        }
-        scores[self.masked.len()..].fill(f32::NEG_INFINITY);
-        let (chunks, _) = scores.as_chunks_mut::<LANES>();
-        let mut largest = [f32::NEG_INFINITY; LANES];
-        for chunk in &*chunks {
-            for (largest, score) in largest.iter_mut().zip(chunk) {
-                *largest = if *score > *largest { *score } else { *largest };
-            }
-        }
-        let largest = largest.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        if largest == f32::NEG_INFINITY {
+        if self.masks == self.masked.len() {
             scores.fill(0.0);
             return 0.0;
         }
-        let mut totals = [0.0; LANES];
+        if self.masks > 0 {
+            for (score, &masked) in scores.iter_mut().zip(self.masked) {
+                *score = if masked == 0 { *score } else { f32::MIN };
+            }
+        }
+        scores[self.masked.len()..].fill(f32::MIN);
+        let (chunks, _) = scores.as_chunks_mut::<LANES>();
+        // The sums of zeros become the totals.
+        let (mut largest, mut totals) = ([f32::MIN; LANES], [0.0; LANES]);
+        for chunk in &*chunks {
+            for lane in 0..LANES {
+                let score = chunk[lane];
+                largest[lane] = if score > largest[lane] { score } else { largest[lane] };
+                totals[lane] += score * 0.0;
+            }
+        }
+        let largest = largest.iter().fold(f32::MIN, |a, &b| a.max(b));
         for chunk in chunks {
             // A masked key's weight is 1e-38 instead of 0, which no sum of at least 1 can tell.
             *chunk = chunk.map(|score| exp2(score - largest));

@@ -1,8 +1,9 @@
 //! MaxSim: a tile of products is reduced to its maxima before the next is computed.
 //!
 //! The query is packed as a product's weight is, and documents stream past it a block of rows at a time, so that block
-//! and query stay in the first cache; no matrix of similarities is held. A similarity that is infinite or no number
-//! would vanish in a maximum: each is multiplied by zero and added up, which makes the sum NaN, and the score with it.
+//! and query stay in the first cache; no matrix of similarities is held. A similarity that is NaN or beyond [`LIMIT`]
+//! would vanish in a maximum: each is brought to where the limit is infinite, multiplied by zero and added up, which
+//! makes the sum NaN, and the score with it.
 
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ use super::PANEL;
 use super::attention::Ragged;
 use super::f32::{multiply, pack_f32};
 use super::rows::for_blocks;
+use crate::ops::maxsim::LIMIT;
 
 /// Document rows that are compared with the whole query before the next ones are read.
 const ROWS: usize = 32;
@@ -43,7 +45,7 @@ impl PackedQuery {
     }
 
     /// `Σᵢ maxⱼ qᵢ · dⱼ` over the rows of `document` `[length, dimension]`; `-`[`PackedQuery::len`] if it has none, NaN
-    /// if a similarity is infinite or NaN.
+    /// if a similarity is NaN or beyond 1e30.
     ///
     /// # Panics
     /// If the document's rows are not whole.
@@ -87,7 +89,7 @@ fn reduce(
         for lane in 0..PANEL {
             let similarity = similarities[lane];
             maxima[lane] = if similarity > maxima[lane] { similarity } else { maxima[lane] };
-            poison[lane] += similarity * 0.0;
+            poison[lane] += similarity * (f32::MAX / LIMIT) * 0.0;
         }
     });
 }

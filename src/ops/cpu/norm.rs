@@ -1,4 +1,6 @@
 //! LayerNorm with and without a residual, and L2 normalisation: one pass over each row.
+//!
+//! A row is divided by a sum over it. Where that sum is infinite, all that it divides would become zero: it counts as NaN.
 
 use super::pointwise::LANES;
 use super::rows::for_blocks;
@@ -40,7 +42,8 @@ pub(crate) fn layer_norm(mut x: Vec<f32>, gamma: &[f32], beta: &[f32], epsilon: 
 pub(crate) fn normalize(mut x: Vec<f32>, width: usize) -> Vec<f32> {
     for_blocks(&mut x, width, BLOCK, |_, rows| {
         for row in rows.chunks_exact_mut(width) {
-            let norm = sum(row, |value| value * value).sqrt().max(1e-12);
+            let norm = finite(sum(row, |value| value * value)).sqrt();
+            let norm = if norm < 1e-12 { 1e-12 } else { norm };
             row.iter_mut().for_each(|value| *value /= norm);
         }
     });
@@ -50,11 +53,16 @@ pub(crate) fn normalize(mut x: Vec<f32>, width: usize) -> Vec<f32> {
 fn normalize_row(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
     let count = row.len() as f32;
     let mean = sum(row, |value| value) / count;
-    let variance = sum(row, |value| (value - mean) * (value - mean)) / count;
+    let variance = finite(sum(row, |value| (value - mean) * (value - mean)) / count);
     let scale = 1.0 / (variance + epsilon).sqrt();
     for (value, (g, b)) in row.iter_mut().zip(gamma.iter().zip(beta)) {
         *value = (*value - mean) * scale * g + b;
     }
+}
+
+/// The sum, or NaN if it is infinite.
+fn finite(sum: f32) -> f32 {
+    if sum.is_finite() { sum } else { f32::NAN }
 }
 
 /// Σ of `term`, in the same order on every instruction set.

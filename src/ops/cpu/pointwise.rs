@@ -1,4 +1,6 @@
 //! Pointwise functions in f32, written so that the compiler turns them into vector instructions.
+//!
+//! None makes a number of what is none: bounded functions add [`nothing`].
 
 use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
@@ -22,11 +24,17 @@ pub(super) fn apply(function: Pointwise, values: &mut [f32]) {
         Pointwise::Silu => each(values, |x| x * sigmoid(x)),
         Pointwise::HardSwish => each(values, |x| x * at_most(relu(x + 3.0), 6.0) * (1.0 / 6.0)),
         Pointwise::Mish => each(values, mish),
-        Pointwise::Tanh => each(values, tanh),
-        Pointwise::Sigmoid => each(values, sigmoid),
-        Pointwise::Laplace => each(values, |x| normal((x - LAPLACE[0]) / LAPLACE[1])),
+        Pointwise::Tanh => each(values, |x| tanh(x) + nothing(x)),
+        Pointwise::Sigmoid => each(values, |x| sigmoid(x) + nothing(x)),
+        Pointwise::Laplace => each(values, |x| normal((x - LAPLACE[0]) / LAPLACE[1]) + nothing(x)),
         Pointwise::SqrtSoftplus => each(values, |x| (relu(x) + exp(-x.abs()).ln_1p()).sqrt()),
     }
+}
+
+/// Zero, or NaN of what is infinite or NaN.
+#[inline(always)]
+fn nothing(x: f32) -> f32 {
+    x * 0.0
 }
 
 #[inline(always)]
@@ -40,12 +48,12 @@ fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
 
 #[inline(always)]
 fn relu(x: f32) -> f32 {
-    if x < 0.0 { 0.0 } else { x }
+    if x > 0.0 { x } else { nothing(x) }
 }
 
 #[inline(always)]
 fn at_most(x: f32, limit: f32) -> f32 {
-    if x > limit { limit } else { x }
+    if x > limit { limit + nothing(x) } else { x }
 }
 
 #[inline(always)]

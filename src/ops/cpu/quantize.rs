@@ -3,6 +3,9 @@
 //! Each row alone: with `u = x · equalizer`, its middle `c = (max u + min u) / 2` and step
 //! `d = (max u - min u) / 254`, a value becomes the nearest whole number to `(u - c) / d`, in [-127, 127].
 //! A product with whole-number weights `q` then is `Σ u·q ≈ d · Σ a·q + c · Σ q`, of which `Σ a·q` is exact.
+//!
+//! There is no code for what is infinite or NaN, and comparisons pass it over: a row that holds such a value has the
+//! middle NaN, and so all its products.
 
 use super::dot::{Activation, STEP};
 use super::pointwise::{self, LANES, ROUND};
@@ -44,8 +47,8 @@ pub(super) fn quantize(
     for (row, codes) in x.chunks_exact(inputs).zip(out.codes.chunks_exact_mut(stride)) {
         scratch.copy_from_slice(row);
         pointwise::apply(function, &mut scratch);
-        let (low, high) = equalize(&mut scratch, equalizer);
-        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5);
+        let [low, high, nothing] = equalize(&mut scratch, equalizer);
+        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5 + nothing);
         encode(&scratch, middle, 1.0 / step, &mut codes[..inputs]);
         out.steps.push(step);
         out.middles.push(middle);
@@ -55,9 +58,10 @@ pub(super) fn quantize(
     out
 }
 
-/// Multiplies the row by the equalizer; answers the least and the largest product.
-fn equalize(row: &mut [f32], equalizer: &[f32]) -> (f32, f32) {
+/// Multiplies the row by the equalizer; answers the least and the largest product, and zero, or NaN if a product is not finite.
+fn equalize(row: &mut [f32], equalizer: &[f32]) -> [f32; 3] {
     let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let mut nothing = [0.0; LANES];
     let (chunks, rest) = row.as_chunks_mut::<LANES>();
     let (factors, last) = equalizer.as_chunks::<LANES>();
     for (chunk, factors) in chunks.iter_mut().zip(factors) {
@@ -65,6 +69,7 @@ fn equalize(row: &mut [f32], equalizer: &[f32]) -> (f32, f32) {
             let u = chunk[lane] * factors[lane];
             low[lane] = if u < low[lane] { u } else { low[lane] };
             high[lane] = if u > high[lane] { u } else { high[lane] };
+            nothing[lane] += u * 0.0;
             chunk[lane] = u;
         }
     }
@@ -72,7 +77,8 @@ fn equalize(row: &mut [f32], equalizer: &[f32]) -> (f32, f32) {
     let rest = &*rest;
     let low = low.iter().chain(rest).fold(f32::INFINITY, |a, &b| a.min(b));
     let high = high.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-    (low, high)
+    let nothing = nothing.iter().chain(rest).map(|value| value * 0.0).sum();
+    [low, high, nothing]
 }
 
 fn encode(row: &[f32], middle: f32, inverse: f32, codes: &mut [Activation]) {

@@ -2,14 +2,23 @@
 
 use cubecl::prelude::*;
 
+use super::finite::carry;
 use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
-/// A function of every element. No argument overflows, and NaN stays NaN.
+/// A function of every element. No argument overflows, and what is infinite or NaN stays so.
 #[cube]
 pub(super) fn activate<N: Size>(
     x: Vector<f32, N>,
     #[comptime] function: Pointwise,
 ) -> Vector<f32, N> {
+    match function {
+        Pointwise::Identity => x,
+        _ => carry::<N>(x, of_finite::<N>(x, function)),
+    }
+}
+
+#[cube]
+fn of_finite<N: Size>(x: Vector<f32, N>, #[comptime] function: Pointwise) -> Vector<f32, N> {
     match function {
         Pointwise::Identity => x,
         Pointwise::Gelu => gelu::<N>(x),

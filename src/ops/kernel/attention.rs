@@ -1,11 +1,13 @@
 //! `softmax(q · kᵀ / √d) · v` for each document and head of a ragged batch.
 //!
 //! An invocation owns one query and one head: its query and its output stay in registers while it passes over the
-//! document's keys a few at a time, with a running maximum and sum (Dao et al., 2022). Scores are never stored.
+//! document's keys a few at a time, with a running maximum and sum (Dao et al., 2022). Scores are never stored. A maximum may
+//! lose a score that is infinite or NaN, so that each is looked at: one makes the query's output NaN.
 
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
+use super::finite::{is_finite, or_nan};
 use super::{MAX_WORKGROUPS, floats, ints, matrix, output, width};
 
 /// Queries of a workgroup.
@@ -13,7 +15,7 @@ const GROUP: usize = 64;
 /// Keys that share one update of the running maximum.
 const KEYS: usize = 4;
 /// Below every score: where the maximum starts.
-const LOWEST: f32 = -1e30;
+const LOWEST: f32 = f32::MIN;
 
 /// `qkv` `[tokens, 3 · hidden]` holds each token's query, key and value side by side; `starts` `[documents + 1]` is where
 /// each document's tokens begin, and their end; `masked` `[tokens]` is 1 where a key may not be attended to.
@@ -102,6 +104,7 @@ fn attention_kernel<N: Size>(
     }
     let mut maximum = f32::new(LOWEST);
     let mut sum = 0.0f32;
+    let mut whole = true;
 
     let mut key = first;
     while key < end {
@@ -124,6 +127,7 @@ fn attention_kernel<N: Size>(
                 score += products.extract(i);
             }
             let attended = key + j < end && masked[position] == 0;
+            whole = whole && (!attended || is_finite(score));
             highest = select(attended, max(highest, score), highest);
             scores.push(score);
             seen.push(attended);
@@ -154,7 +158,8 @@ fn attention_kernel<N: Size>(
     }
 
     // A sum of nothing is zero, and so is its context.
-    let factor = Vector::<f32, N>::new(1.0 / max(sum, 1e-30));
+    let factor = or_nan(1.0 / max(sum, 1e-30), whole);
+    let factor = Vector::<f32, N>::new(factor);
     #[unroll]
     for i in 0..vectors {
         out[token * hidden + head + i] = context[i].read() * factor;

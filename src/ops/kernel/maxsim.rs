@@ -11,8 +11,9 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
+use super::finite::MAGNITUDE;
 use super::{floats, grid, ints, matrix, output, width};
-use crate::ops::maxsim::NOT_FINITE;
+use crate::ops::maxsim::{LIMIT, NOT_FINITE};
 
 /// Invocations of a workgroup along query rows and along document rows.
 const LANES: [usize; 2] = [8, 8];
@@ -23,13 +24,10 @@ const QUERIES: usize = LANES[0] * TILE[0];
 
 /// Where maxima start; what is left there belongs to a document without rows.
 const LOWEST: f32 = f32::MIN;
-/// The bits of a number without its sign, and the least of those that are infinite or no number.
-const MAGNITUDE: u32 = 0x7fff_ffff;
-const INFINITE: u32 = 0x7f80_0000;
 
 /// The first `query_length` rows of `query` `[tokens, dimension]` against each text of `documents` → `[texts]`. `starts`
 /// `[texts + 1]` is where each text's rows begin, and their end; `query_dropped` and `dropped` `[tokens]` are 1 where a
-/// row takes no part. [`NOT_FINITE`] where a similarity is infinite or NaN.
+/// row takes no part. [`NOT_FINITE`] where a similarity is NaN or beyond [`LIMIT`].
 pub(crate) fn maxsim(
     query: CubeTensor,
     query_dropped: CubeTensor,
@@ -207,7 +205,7 @@ fn products<N: Size>(
 #[cube]
 fn finite(similarity: f32) -> f32 {
     let magnitude = u32::reinterpret(similarity) & MAGNITUDE;
-    select(magnitude >= INFINITE, f32::new(NOT_FINITE), similarity)
+    select(magnitude > comptime!(LIMIT.to_bits()), f32::new(NOT_FINITE), similarity)
 }
 
 /// `a + b`, but [`NOT_FINITE`] if one of them is.

@@ -10,6 +10,7 @@
 mod activation;
 mod attention;
 mod cube;
+mod finite;
 mod linear;
 mod maxsim;
 mod norm;

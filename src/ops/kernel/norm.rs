@@ -3,6 +3,7 @@
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
+use super::finite::{is_finite, or_nan};
 use super::{floats, grid, matrix, output, width};
 
 /// Invocations that share a row.
@@ -129,7 +130,9 @@ fn layer_norm_kernel<N: Size>(
         i += LANES;
     }
     let variance = row_sum::<N>(squares, &mut shared) / size;
-    let factor = Vector::<f32, N>::new(1.0 / (variance + epsilon).sqrt());
+    // One over infinity would make a number of any row.
+    let factor = or_nan(1.0 / (variance + epsilon).sqrt(), is_finite(variance));
+    let factor = Vector::<f32, N>::new(factor);
     if row < rows {
         let mut i = UNIT_POS_X as usize;
         while i < vectors {
@@ -156,7 +159,8 @@ fn normalize_kernel<N: Size>(
         squares += x[start + i] * x[start + i];
         i += LANES;
     }
-    let norm = max(row_sum::<N>(squares, &mut shared).sqrt(), SMALLEST_NORM);
+    let squares = row_sum::<N>(squares, &mut shared);
+    let norm = or_nan(max(squares.sqrt(), SMALLEST_NORM), is_finite(squares));
     let norm = Vector::<f32, N>::new(norm);
     if row < rows {
         let mut i = UNIT_POS_X as usize;

@@ -1,5 +1,7 @@
 //! Do the fast versions compute what the plain loops compute? On any device, over random inputs of awkward shapes.
 
+mod not_finite;
+
 use burn::tensor::{Device, Tensor};
 use half::f16;
 
@@ -70,7 +72,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         let mut query = Texts::query(width, &mut random);
         found.push(check_maxsim(device, &query, &documents, "two batches").await?);
         found.push(check_alone(device, &query, &documents).await?);
-        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3e38] {
             documents.spoil(4, value);
             documents.spoil_dropped(5, value);
             query.spoil_dropped(0, value);
@@ -79,6 +81,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         query.spoil(0, f32::NAN);
         found.push(check_maxsim(device, &query, &documents, "a query that is not finite").await?);
     }
+    found.extend(not_finite::check(device, &mut random).await?);
     Ok(found)
 }
 
@@ -89,6 +92,17 @@ async fn check_linear(
     random: &mut Random,
 ) -> Result<Difference, String> {
     let x = random.values(rows * matrix.columns);
+    check_linear_of(device, x, matrix, random, "").await
+}
+
+async fn check_linear_of(
+    device: &Device,
+    x: Vec<f32>,
+    matrix: &Matrix,
+    random: &mut Random,
+    case: &str,
+) -> Result<Difference, String> {
+    let rows = x.len() / matrix.columns;
     let bias = random.values(matrix.rows);
     let linear = Linear::new(matrix.clone(), Some(bias.clone()), device);
     let output = linear.forward(tensor(x.clone(), [rows, matrix.columns], device));
@@ -105,7 +119,7 @@ async fn check_linear(
             Values::Q8 { .. } => "linear q8",
             Values::Q4 { .. } => "linear q4",
         },
-        shape: format!("{rows} x {} x {}", matrix.columns, matrix.rows),
+        shape: format!("{rows} x {} x {}{case}", matrix.columns, matrix.rows),
         relative: relative(&read(output).await?, &expected),
         allowed: if exact { 0.0 } else { ROUNDING },
     })
@@ -324,12 +338,15 @@ fn q8([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
 fn relative(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len(), "an operation answered with another shape");
     // Inputs are of the order of one: so is what rounding loses where all outputs happen to be small.
-    let largest = expected.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-    let difference = |(found, expected): (&f32, &f64)| match found.is_nan() || expected.is_nan() {
-        // NaN is right where it is due, and nowhere else.
-        true if found.is_nan() && expected.is_nan() => 0.0,
-        true => f64::INFINITY,
-        false => (f64::from(*found) - expected).abs() / largest,
+    let finite = expected.iter().filter(|value| value.is_finite());
+    let largest = finite.fold(1.0, |most: f64, value| most.max(value.abs()));
+    let difference = |(found, expected): (&f32, &f64)| {
+        match (found.is_finite(), expected.is_finite()) {
+            (true, true) => (f64::from(*found) - expected).abs() / largest,
+            // What is not finite is right where it is due, and nowhere else.
+            (false, false) => 0.0,
+            _ => f64::INFINITY,
+        }
     };
     found.iter().zip(expected).map(difference).fold(0.0, f64::max)
 }

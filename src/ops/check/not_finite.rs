@@ -1,0 +1,123 @@
+//! Does any operation make a number of what is none? Each is given values that are infinite, NaN or too large, in every place that
+//! counts.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{
+    Difference, FUNCTIONS, ROUNDING, Random, check_linear_of, matrices, q8, read, relative,
+};
+use crate::model::quantize::Matrix;
+use crate::ops::{self, Bounds, Linear, Pointwise, feed_forward, plain, tensor};
+
+const VALUES: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+/// Its square is infinite, the value itself and its sums are not.
+const TOO_LARGE: f32 = 1e21;
+/// Rows, inputs and outputs of the products.
+const SHAPE: [usize; 3] = [5, 64, 36];
+
+/// Runs every operation on `device`; `relative` is infinite for one that was caught.
+pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Difference>, String> {
+    let mut found = Vec::new();
+    for value in VALUES {
+        let odd = q8([SHAPE[0], SHAPE[1] + 3, SHAPE[2]], random);
+        for matrix in matrices(SHAPE, random).into_iter().chain([odd]) {
+            let x = spoilt(random.values(SHAPE[0] * matrix.columns), value, random);
+            let case = format!(", {value} in the input");
+            found.push(check_linear_of(device, x, &matrix, random, &case).await?);
+        }
+        for function in FUNCTIONS {
+            found.push(check_function(device, function, value, random).await?);
+        }
+    }
+    for value in VALUES.into_iter().chain([TOO_LARGE, 3e38]) {
+        for part in ["query", "key", "value"] {
+            found.push(check_attention(device, part, value, random).await?);
+        }
+        found.extend(check_norms(device, value, random).await?);
+    }
+    Ok(found)
+}
+
+/// The same values with one of them, anywhere, replaced.
+fn spoilt(mut values: Vec<f32>, value: f32, random: &mut Random) -> Vec<f32> {
+    let place = random.below(values.len());
+    values[place] = value;
+    values
+}
+
+/// A function between two products whose first hands its input on; the second has a weight of zero in no place.
+async fn check_function(
+    device: &Device,
+    function: Pointwise,
+    value: f32,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let [rows, width, _] = SHAPE;
+    let x = spoilt(random.values(rows * width), value, random);
+    let up = Matrix::f32(width, width, random.positive(width * width));
+    let wide = plain::linear(&x, &up, &vec![0.0; width], Pointwise::Identity);
+    let wide: Vec<f32> = wide.into_iter().map(|value| value as f32).collect();
+    let down = Matrix::f32(1, width, random.positive(width));
+    let expected = plain::linear(&wide, &down, &[0.0], function);
+    let (up, down) = (Linear::new(up, None, device), Linear::new(down, None, device));
+    let output = feed_forward(tensor(x, [rows, width], device), &up, function, &down);
+    Ok(difference("feed forward", format!("{function:?} of {value}"), output, &expected).await?)
+}
+
+/// Two texts, of which the first has the value in a row of its own or a key that its queries attend to.
+async fn check_attention(
+    device: &Device,
+    part: &str,
+    value: f32,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let (lengths, heads, hidden) = ([37, 9], 2, 64);
+    let rows: usize = lengths.iter().sum();
+    let mut qkv = random.values(rows * 3 * hidden);
+    let column = match part {
+        "query" => 0,
+        "key" => hidden,
+        _ => 2 * hidden,
+    } + random.below(hidden);
+    let row = random.below(lengths[0]);
+    qkv[row * 3 * hidden + column] = value;
+    let attended: Vec<bool> = (0..rows).map(|place| place == row || place % 5 > 0).collect();
+    let masked: Vec<i32> = attended.iter().map(|&attended| i32::from(!attended)).collect();
+    let expected = plain::attention(&qkv, &[0, 37, 46], &masked, heads);
+    let bounds = Bounds::new(&lengths, &attended, device);
+    let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, heads);
+    difference("attention", format!("{value} in a {part}"), output, &expected).await
+}
+
+async fn check_norms(
+    device: &Device,
+    value: f32,
+    random: &mut Random,
+) -> Result<[Difference; 3], String> {
+    let [rows, width, _] = SHAPE;
+    let x = spoilt(random.values(rows * width), value, random);
+    let (gamma, beta) = (random.positive(width), random.values(width));
+    let zeros = vec![0.0; x.len()];
+    let unit = plain::normalize(&x, width);
+    let normal = plain::layer_norm(&x, &gamma, &beta, 1e-12);
+    let place = |values: Vec<f32>| -> Tensor<2> { tensor(values, [rows, width], device) };
+    let (g, b) = (tensor(gamma, [width], device), tensor(beta, [width], device));
+    let case = format!("{value} in a row");
+    let added = ops::add_layer_norm(place(zeros), place(x.clone()), &g, &b, 1e-12);
+    let whole = ops::layer_norm(place(x.clone()), &g, &b, 1e-12);
+    Ok([
+        difference("layer norm of a sum", case.clone(), added, &normal).await?,
+        difference("layer norm", case.clone(), whole, &normal).await?,
+        difference("normalize", case, ops::normalize(place(x)), &unit).await?,
+    ])
+}
+
+async fn difference(
+    operation: &'static str,
+    shape: String,
+    output: Tensor<2>,
+    expected: &[f64],
+) -> Result<Difference, String> {
+    let relative = relative(&read(output).await?, expected);
+    Ok(Difference { operation, shape, relative, allowed: ROUNDING })
+}
