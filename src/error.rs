@@ -90,6 +90,9 @@ pub enum Error {
     /// A score or an embedding is NaN or infinite.
     #[error("{what} of {} is not finite", kind.place(*index))]
     NotFinite { what: &'static str, kind: TextKind, index: usize },
+    /// A checkpoint's weights are finite, and what they make of a text is not.
+    #[error("this checkpoint cannot be computed: {what} is not finite, whatever the text")]
+    Overflow { what: String },
     /// The caller's observer asked to stop.
     #[error("stopped by the caller")]
     Aborted,
@@ -135,7 +138,7 @@ impl Error {
             Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
             Error::DeviceRejected { .. } => "DEVICE_REJECTED",
             Error::DeviceLost { .. } => "DEVICE_LOST",
-            Error::NotFinite { .. } => "NON_FINITE",
+            Error::NotFinite { .. } | Error::Overflow { .. } => "NON_FINITE",
             Error::Aborted => "ABORTED",
         }
     }

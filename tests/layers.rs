@@ -80,7 +80,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "convert",
-        &["device", "encoder", "error", "model", "observer", "random", "text", "text_kind"],
+        &[
+            "device",
+            "error",
+            "late_interaction",
+            "model",
+            "observer",
+            "random",
+            "text",
+            "text_kind",
+        ],
     ),
     (
         "device_check",

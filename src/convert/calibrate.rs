@@ -2,11 +2,12 @@
 //! layers make large they make large of any input.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::device;
-use crate::encoder::Encoder;
-use crate::error::Result;
-use crate::model::checkpoint::{CheckpointFiles, Weights};
+use crate::error::{Error, Result};
+use crate::late_interaction::colbert::{ColBert, Keep};
+use crate::model::checkpoint::CheckpointFiles;
 use crate::model::config::ModelConfig;
 use crate::observer::{Observer, batch_done, pause};
 use crate::random::SplitMix64;
@@ -22,7 +23,10 @@ const SEED: u64 = 1;
 /// Root mean square of each input channel, by the first name of each product.
 pub(super) type Calibration = HashMap<String, Vec<f32>>;
 
-/// Runs the encoder in f32. The observer is told of each sequence, as a part of `total`.
+/// Runs the model in f32. The observer is told of each sequence, as a part of `total`.
+///
+/// # Errors
+/// [`Error::Overflow`] for a model that gives no numbers; what the files say wrongly; [`Error::Aborted`].
 pub(super) async fn run(
     files: &CheckpointFiles,
     config: &ModelConfig,
@@ -30,18 +34,17 @@ pub(super) async fn run(
     observer: &mut impl Observer,
 ) -> Result<Calibration> {
     pause(observer).await?;
-    let tokenizer = Tokenizer::load(files, config, &mut Vec::new())?;
+    let tokenizer = Arc::new(Tokenizer::load(files, config, &mut Vec::new())?);
     let sequences = sequences(&tokenizer, config)?;
-    drop(tokenizer);
     pause(observer).await?;
-    let weights = Weights::open(files, &files.backbone_files()?)?;
-    let encoder = Encoder::load(&config.encoder, weights, &device::cpu(), observer).await?;
+    let cpu = device::cpu();
+    let model = ColBert::load(files, config, tokenizer, &cpu, Keep::Tensors, observer).await?;
     let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
     for (done, sequence) in sequences.iter().enumerate() {
         let batch = TokenBatch::new([sequence]);
         let mut squares = Vec::new();
-        encoder
-            .inputs(
+        let embeddings = model
+            .watched(
                 &batch,
                 &mut |name, input| {
                     squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
@@ -51,14 +54,24 @@ pub(super) async fn run(
             .await?;
         for (name, squares) in squares {
             let squares = device::read(squares).await?;
+            expect_finite(&squares, || format!("the input of {name}"))?;
             let sum = sums.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
             sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
         }
+        let embeddings = device::read(embeddings).await?;
+        expect_finite(&embeddings, || "an embedding".to_owned())?;
         batch_done(observer, done + 1, total).await?;
     }
     let tokens: usize = sequences.iter().map(TokenSequence::len).sum();
     let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;
     Ok(sums.into_iter().map(|(name, sum)| (name, sum.into_iter().map(root).collect())).collect())
+}
+
+fn expect_finite(values: &[f32], what: impl FnOnce() -> String) -> Result<()> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::Overflow { what: what() }),
+    }
 }
 
 /// Random tokens between the special ones that go round every text.

@@ -58,7 +58,7 @@ impl Channels {
             };
             let factor = |column: usize| equalizer.as_ref().map_or(1.0, |e| e[column]);
             let size = |(column, rms): (usize, &f32)| rms * factor(column);
-            let importance = rms.iter().enumerate().map(size).map(|x| x * x).collect();
+            let importance = squares(rms.iter().enumerate().map(size).collect());
             let place = channels.products.len();
             channels.products.push((equalizer, importance));
             let names = product.names.iter().map(|name| (format!("{name}.weight"), place));
@@ -77,6 +77,15 @@ impl Channels {
             None => (None, None),
         }
     }
+}
+
+/// Squares of sizes, by a power of two that brings the largest to between 1 and 4, so that none is lost or infinite in f32 that
+/// counts beside it.
+fn squares(mut sizes: Vec<f32>) -> Vec<f32> {
+    let largest = sizes.iter().fold(f32::MIN_POSITIVE, |largest, &size| largest.max(size));
+    let power = f32::from_bits(largest.to_bits() & f32::INFINITY.to_bits());
+    sizes.iter_mut().for_each(|size| *size = (*size / power).powi(2));
+    sizes
 }
 
 fn equalize(

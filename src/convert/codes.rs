@@ -62,7 +62,7 @@ fn divided(row: &[f32], equalizer: Option<&[f32]>) -> Vec<f32> {
 }
 
 /// For each code of the largest weight: round, fit the scale to the codes by least squares, round again, and keep the
-/// scale with the smallest error.
+/// scale with the smallest error; NaN where no error is finite.
 fn best_scale(block: &[f32; BLOCK], weights: &[f32; BLOCK]) -> f16 {
     let mut largest = 0.0f32;
     for &value in block {
@@ -70,7 +70,7 @@ fn best_scale(block: &[f32; BLOCK], weights: &[f32; BLOCK]) -> f16 {
             largest = value;
         }
     }
-    let (mut best, mut least) = (f16::ONE, f32::INFINITY);
+    let (mut best, mut least) = (f16::NAN, f32::INFINITY);
     for code in LARGEST {
         let scale = fitted(block, weights, largest / code);
         let wide = scale.to_f32();

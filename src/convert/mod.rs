@@ -2,7 +2,7 @@
 //!
 //! | step | question | where |
 //! | --- | --- | --- |
-//! | calibrate | How large is each input channel of each product? | `calibrate` |
+//! | calibrate | How large is each input channel of each product, and is all that is computed finite? | `calibrate` |
 //! | equalize | Which factor moves between weights and inputs? | [`equalizer`] |
 //! | quantize | Which codes and scales come closest to the weights? | [`q8`], [`q4`] |
 //! | pack | Which bytes go into which file? | [`crate::model::bundle`] |
@@ -27,7 +27,6 @@ use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
 use crate::model::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use crate::observer::{Observer, Stage, batch_done, pause};
-use calibrate::Calibration;
 use channels::Channels;
 
 /// Values that are stored between two looks at the caller: milliseconds.
@@ -45,7 +44,8 @@ pub struct ConvertOptions {
 /// Makes a bundle of a complete checkpoint. The observer sees the share that is done and can stop it.
 ///
 /// # Errors
-/// [`Error::AlreadyBundle`], [`Error::Aborted`], [`Error::TensorNotFinite`] for weights that the type cannot hold, and
+/// [`Error::AlreadyBundle`], [`Error::Aborted`], [`Error::TensorNotFinite`] for weights that the type cannot hold,
+/// [`Error::Overflow`] for a model whose embeddings are not finite, and
 /// what the checkpoint's files say wrongly.
 pub async fn convert(
     files: CheckpointFiles,
@@ -60,12 +60,13 @@ pub async fn convert(
     let groups = groups(&files, &config, options.dtype)?;
     let tensors: usize = groups.iter().map(|group| group.specs.len()).sum();
     let total = calibrate::SEQUENCES + tensors;
-    let calibration = match options.dtype {
-        Dtype::F32 | Dtype::F16 => Calibration::new(),
-        Dtype::Q8 | Dtype::Q4 => calibrate::run(&files, &config, total, observer).await?,
+    let calibration = calibrate::run(&files, &config, total, observer).await?;
+    let channels = match options.dtype {
+        Dtype::F32 | Dtype::F16 => Channels::default(),
+        Dtype::Q8 | Dtype::Q4 => {
+            Channels::of(&config.encoder, &groups[0].weights, &calibration, observer).await?
+        }
     };
-    let channels =
-        Channels::of(&config.encoder, &groups[0].weights, &calibration, observer).await?;
     let mut writer = BundleWriter::default();
     files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
     let mut done = calibrate::SEQUENCES;

@@ -76,7 +76,7 @@ impl Encoder {
         }
     }
 
-    /// Shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
+    /// As [`Encoder::forward`]; shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
     ///
     /// # Errors
     /// [`crate::Error::Aborted`].
@@ -85,7 +85,7 @@ impl Encoder {
         batch: &TokenBatch,
         each: &mut impl FnMut(&str, &Tensor<2>),
         observer: &mut impl Observer,
-    ) -> Result<()> {
+    ) -> Result<Tensor<2>> {
         struct Inputs<'a, F>(&'a mut F);
         impl<F: FnMut(&str, &Tensor<2>)> Watch for Inputs<'_, F> {
             fn wants_inputs(&self) -> bool {
@@ -96,6 +96,6 @@ impl Encoder {
                 (self.0)(product, x);
             }
         }
-        self.forward(batch, &mut Inputs(each), observer).await.map(drop)
+        self.forward(batch, &mut Inputs(each), observer).await
     }
 }

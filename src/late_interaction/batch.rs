@@ -134,7 +134,9 @@ pub(crate) fn mean_pooled(
     let mut pooled = TokenEmbeddings::new(width);
     for (text, rows) in each(texts, rows, width) {
         check_finite(text, rows)?;
-        pooled.push(&mean(rows, &text.tokens.attention_mask, width));
+        let mean = mean(rows, &text.tokens.attention_mask, width);
+        check_finite(text, &mean)?;
+        pooled.push(&mean);
     }
     Ok(pooled)
 }
@@ -175,6 +177,7 @@ fn mean(rows: &[f32], attended: &[bool], width: usize) -> Vec<f32> {
     let count = attended.iter().filter(|attended| **attended).count();
     sum.iter_mut().for_each(|value| *value /= count.max(1) as f32);
     let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
-    sum.iter_mut().for_each(|value| *value /= norm.max(1e-12));
+    // Divided by an infinite norm all would be zero.
+    sum.iter_mut().for_each(|value| *value = *value / norm.max(1e-12) + norm * 0.0);
     sum
 }

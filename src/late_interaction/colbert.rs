@@ -118,6 +118,20 @@ impl ColBert {
         self.encoder.forward(batch, watch, observer).await
     }
 
+    /// Embeddings of texts that lie under each other, `[tokens, dimension]`, showing the input of each of the encoder's products
+    /// on the way: see [`Encoder::inputs`].
+    ///
+    /// # Errors
+    /// [`Error::Aborted`].
+    pub(crate) async fn watched(
+        &self,
+        batch: &TokenBatch,
+        each: &mut impl FnMut(&str, &Tensor<2>),
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        Ok(self.project(self.encoder.inputs(batch, each, observer).await?))
+    }
+
     /// Embeddings of hidden states, `[tokens, dimension]`.
     pub(crate) fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.projection.iter().fold(hidden, |x, step| step.forward(x))

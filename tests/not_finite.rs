@@ -1,0 +1,104 @@
+//! Weights so large that a number on the way is infinite: every surface refuses, in every weight type and at conversion, wherever in
+//! the model it is.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::crafted::{Crafted, Raw, converted, f32_tensor, floats, read_tensors, write_tensors};
+use common::{Fixture, load};
+use pollster::block_on;
+use safetensors::Dtype as Stored;
+use tabrank::{
+    CheckpointFiles, ConvertOptions, Dtype, Error, Pooling, RerankOptions, Reranker, Source,
+    TextKind, Unobserved, convert,
+};
+
+type Weights = BTreeMap<String, Raw>;
+
+/// The tensors that are made larger together, without `.weight`, and by how much: the values stay finite.
+const HARM: &[(&[&str], f32)] = &[
+    (&["encoder.layer.0.attention.self.query", "encoder.layer.0.attention.self.key"], 1e22),
+    (&["encoder.layer.1.attention.self.query", "encoder.layer.1.attention.self.key"], 1e22),
+    (&["encoder.layer.1.attention.self.value", "encoder.layer.1.attention.output.dense"], 1e22),
+    (&["encoder.layer.1.attention.output.dense"], 1e25),
+    (&["encoder.layer.0.intermediate.dense"], 1e37),
+    (&["encoder.layer.1.output.dense"], 1e25),
+    (&["embeddings.LayerNorm"], 1e25),
+    (&["encoder.layer.0.attention.output.LayerNorm"], 1e25),
+    (&["encoder.layer.1.output.LayerNorm"], 1e25),
+    (&["linear"], 1e25),
+];
+
+/// Multiplies a matrix or a LayerNorm's weight, however it is stored; half floats cannot hold it, so that the bias does there.
+fn enlarge(tensors: &mut Weights, name: &str, factor: f32) {
+    let own = |suffix: &str| {
+        tensors.keys().find(|key| key.ends_with(&format!("{name}.{suffix}"))).cloned()
+    };
+    // Products of one input share their equalizer.
+    let first = if name.contains(".self.") { "weight.scale" } else { "weight.equalizer" };
+    let places = [first, "weight.scale", "weight", "bias"].map(own);
+    let place = places.into_iter().flatten().find(|key| tensors[key].0 == Stored::F32);
+    let place = place.unwrap_or_else(|| panic!("{name} has nothing that can hold {factor}"));
+    let (shape, values) = (tensors[&place].1.clone(), floats(&tensors[&place]));
+    let least = values.iter().map(|value| value.abs()).fold(f32::MIN_POSITIVE, f32::max);
+    // A bias may be zero.
+    let value = |value: f32| if value == 0.0 { least.max(1e-3) * factor } else { value * factor };
+    let values: Vec<f32> = values.into_iter().map(value).collect();
+    assert!(values.iter().all(|value| value.is_finite()), "{place} must be taken");
+    tensors.insert(place, f32_tensor(shape, &values));
+}
+
+fn assert_refused(model: &Reranker, case: &str) {
+    let refused = |error: Error| assert_eq!(error.code(), "NON_FINITE", "{case}: {error}");
+    let options = RerankOptions { top_k: None, explain: true };
+    refused(block_on(model.rerank("oil", &["war"], options, &mut Unobserved)).expect_err(case));
+    for kind in [TextKind::Query, TextKind::Document] {
+        let mut observer = Unobserved;
+        let encoded = model.encode(kind, &["the price of war"], Pooling::None, &mut observer);
+        refused(block_on(encoded).expect_err(case));
+    }
+}
+
+#[test]
+fn a_bundle_of_any_type_is_refused_when_it_computes() {
+    for name in ["pylate", "stanford"] {
+        let files = Fixture::read(name).files;
+        for dtype in Dtype::ALL {
+            let bundle = Crafted::new(converted(&files, dtype));
+            for (parts, factor) in HARM {
+                if dtype == Dtype::F16 && *parts == ["linear"] {
+                    // Neither its half floats nor a bias, which it has not, can hold the factor.
+                    continue;
+                }
+                let harmed = bundle.clone().tensors(|tensors| {
+                    parts.iter().for_each(|part| enlarge(tensors, part, *factor));
+                });
+                let case = format!("{name}, {}, {parts:?}", dtype.name());
+                assert_refused(&load(&harmed.open().unwrap()), &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_is_refused_when_it_computes_and_by_every_conversion() {
+    for (parts, factor) in HARM {
+        let mut files = Fixture::read("stanford").files;
+        change(&mut files, "model.safetensors", |tensors| {
+            parts.iter().for_each(|part| enlarge(tensors, part, *factor));
+        });
+        assert_refused(&load(&files), &format!("{parts:?}"));
+        for dtype in Dtype::ALL {
+            let options = ConvertOptions { dtype, source: Source::default() };
+            let error = block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap_err();
+            assert_eq!(error.code(), "NON_FINITE", "{parts:?} to {}: {error}", dtype.name());
+        }
+    }
+}
+
+fn change(files: &mut CheckpointFiles, name: &str, change: impl FnOnce(&mut Weights)) {
+    let mut tensors = read_tensors(files.get(name).unwrap());
+    change(&mut tensors);
+    files.insert(name, write_tensors(&tensors)).unwrap();
+}
