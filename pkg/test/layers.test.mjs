@@ -9,11 +9,12 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ALLOWED = {
   types: [],
   files: [],
+  redacted: [],
   error: ["types"],
   protocol: ["error", "types"],
   storage: ["error", "files", "types"],
-  page: ["error", "files", "protocol", "storage", "types"],
-  worker: ["error", "files", "protocol", "storage", "types"],
+  page: ["error", "files", "protocol", "redacted", "storage", "types"],
+  worker: ["error", "files", "protocol", "redacted", "storage", "types"],
   index: ["error", "page", "types"],
 };
 

@@ -1,7 +1,7 @@
 /** Where things are: the model, the worker's script and the wasm module, as absolute addresses. */
 
 import { RerankerError } from "../error.js";
-import type { FolderLocation, GivenLocation } from "../protocol.js";
+import type { FolderLocation, GivenLocation, Origin } from "../protocol.js";
 import type { CheckpointFiles, LoadOptions } from "../types.js";
 import { checkWord, invalid, kindOf } from "./input.js";
 import { hasRelaxedSimd } from "./relaxed-simd.js";
@@ -17,21 +17,46 @@ const HUB_ID = /^(?!\.)[\w.-]+\/(?!\.)[\w.-]+$/;
 export function modelLocation(source: string | URL | CheckpointFiles, options: LoadOptions): FolderLocation | GivenLocation {
   if (options.hub === undefined && typeof source !== "string" && !(source instanceof URL)) return { kind: "files", files: asBlobs(source) };
   const cache = checkWord(options.cache ?? "use", ["use", "reload", "off"], "cache");
-  const url = folderUrl(source as string | URL, options);
-  return { kind: "folder", url, revision: options.revision ?? "", cache, headers: asHeaders(options.headers) };
+  const { url, authorization } = folder(source as string | URL, options);
+  const headers = { ...authorization, ...asHeaders(options.headers) };
+  return { kind: "folder", url, revision: options.revision ?? "", cache, headers, origin: originOf(source, options) };
 }
 
-/** The folder's address, ending in a slash. */
-export function folderUrl(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): string {
+/** The folder's address, ending in a slash, without the name and the password that may stand in it. */
+export function folderUrl(source: string | URL, options: Pick<LoadOptions, "hub" | "revision">): string {
+  return folder(source, options).url;
+}
+
+function folder(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): { url: string; authorization: Record<string, string> } {
   const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
   if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
-  return url.href;
+  return { url: withoutCredentials(url), authorization: authorizationOf(url) };
 }
 
-/** What a bundle's manifest says of the checkpoint it was made from, as far as it is known. */
-export function originOf(source: unknown, { hub, revision }: LoadOptions): { repository?: string; revision?: string } {
+/** Browsers fetch no address with a name and a password in it; for a page that was opened by one, each relative address has them too. */
+function withoutCredentials(url: URL): string {
+  const plain = new URL(url);
+  plain.username = plain.password = "";
+  return plain.href;
+}
+
+function authorizationOf({ username, password }: URL): Record<string, string> {
+  if (username === "" && password === "") return {};
+  const bytes = new TextEncoder().encode(`${unescaped(username)}:${unescaped(password)}`);
+  return { authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export function originOf(source: unknown, { hub, revision }: LoadOptions): Origin {
   return hub === undefined ? {} : { repository: source as string, revision: revisionOf(revision) };
 }
 
@@ -49,9 +74,9 @@ function revisionOf(revision: string | undefined): string {
 /** Resolved here and not in the worker, whose own address a bundler may have turned into a blob. */
 export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string {
   const isRelaxed = checkWord(simd, ["auto", "simd128"], "simd") === "auto" && hasRelaxedSimd();
-  if (given !== undefined) return absolute(given, "wasmUrl").href;
+  if (given !== undefined) return withoutCredentials(absolute(given, "wasmUrl"));
   // Bundlers look for these literal forms.
-  return isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url).href : new URL("./tabrank.wasm", import.meta.url).href;
+  return withoutCredentials(isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url) : new URL("./tabrank.wasm", import.meta.url));
 }
 
 export function spawnWorker(given: string | URL | undefined): Worker {

@@ -2,6 +2,7 @@
 
 import type { ErrorData } from "../error.js";
 import type { FromWorker, ToWorker } from "../protocol.js";
+import { redactedText } from "../redacted.js";
 
 /** A script that does not run within this time never will. */
 const START_TIMEOUT = 30_000;
@@ -38,7 +39,7 @@ export class WorkerHandle {
     worker.addEventListener("messageerror", () => this.#die({ code: "WORKER_FAILED", message: "a message from the worker could not be read" }));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#die(this.#started ? { code: "INTERNAL", message: "the worker failed" } : notStarted(event.message || "its script could not be loaded"));
+      this.#die(this.#started ? { code: "INTERNAL", message: "the worker failed" } : notStarted(redactedText(event.message || "its script could not be loaded")));
     });
   }
 

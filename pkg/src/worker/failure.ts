@@ -1,6 +1,7 @@
 /** What the worker says of a thing that was thrown, and whether the wasm instance lives on. */
 
 import { type ErrorCode, type ErrorData, isErrorCode, RerankerError } from "../error.js";
+import { redactedText } from "../redacted.js";
 
 /** Panics of Rust's own that say that a size is out of reach, or that the memory could not grow. */
 const FAILED_ALLOCATION = /\bcapacity overflow\b|\bmemory allocation of \d+ bytes failed\b/;
@@ -16,7 +17,7 @@ export function errorData(error: unknown, panic: string | undefined): ErrorData 
   if (!(error instanceof Error)) return { code: "INTERNAL", message: "something that is no error was thrown" };
   if (isOutOfMemory(error)) return { code: "OUT_OF_MEMORY", message: "the engine stopped without a message, most likely for want of memory" };
   const code = codeOf(error);
-  return code ? { code, message: error.message } : { code: "INTERNAL", message: withoutQuotes(`${error.name}: ${error.message}`) };
+  return code ? { code, message: error.message } : { code: "INTERNAL", message: withoutQuotes(redactedText(`${error.name}: ${error.message}`)) };
 }
 
 /** The stable code of a thrown thing, if it has one. */

@@ -112,6 +112,17 @@ describe("load", () => {
     });
   });
 
+  test.each([
+    ["Basic with what stands in the address", "https://me:p%C3%A4ss@host/model/", {}, `Basic ${btoa("me:p\u00c3\u00a4ss")}`],
+    ["the caller's own header before that", "https://me:pass@host/model/", { headers: { Authorization: "Bearer x" } }, "Bearer x"],
+    ["nothing where there is nothing", "https://host/model/", {}, undefined],
+  ])("sends %s as authorization, and fetches no address with a name in it", async (_, source, options, authorization) => {
+    await Reranker.load(source, { wasmUrl: "https://me:pass@host/model/tabrank.wasm", ...options });
+    const { requests, inits } = FakeServer.last!;
+    for (const name of Object.keys(FILES)) expect(inits[requests.indexOf(name)]!.headers).toEqual(authorization === undefined ? {} : { authorization });
+    expect(FakeServer.last!.urls.filter((url) => url.includes("@"))).toEqual([]);
+  });
+
   test.each(["name", "owner/name/part", "../name", "owner/.name", "/owner/name", "https://elsewhere.example/a/b", "owner/na me", "owner/", new URL("https://host/owner/name"), {}])(
     "of %s with a hub is refused",
     async (id) => {

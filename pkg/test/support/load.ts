@@ -27,7 +27,7 @@ export async function load({ resume = false, convert, load: engineLoad, module, 
     messages.push(message);
     if (message.type === "progress") meter?.report(message.progress);
   };
-  const checkpoint = { kind: "folder", url: FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
+  const checkpoint = { kind: "folder", url: FOLDER, revision: "", headers: {}, cache: "use", origin: {}, ...location } as const;
   return loadEngine({ ...fakeModule(engineLoad), ...module }, { wasm: WASM, checkpoint, device, convert, resume }, post, () => {});
 }
 

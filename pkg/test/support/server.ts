@@ -8,6 +8,9 @@ export class FakeServer {
   static last: FakeServer | undefined;
   readonly requests: string[] = [];
   readonly inits: RequestInit[] = [];
+  readonly urls: string[] = [];
+  /** Files that were asked for in a way that shows nothing of the answer. */
+  readonly probes: string[] = [];
   readonly #files: Record<string, Answer[]>;
 
   /** Several answers to one file are given in turn, the last of them ever after. */
@@ -19,18 +22,29 @@ export class FakeServer {
 
   async #fetch(url: string, init: RequestInit): Promise<Response> {
     const name = new URL(url).pathname.replace(/^\/model\//, "");
-    this.requests.push(name);
-    this.inits.push(init);
     const answers = this.#files[name];
+    if (init.mode === "no-cors") return this.#probe(name, answers);
+    this.requests.push(name);
+    this.urls.push(url);
+    this.inits.push(init);
     const answer = answers && (answers.length > 1 ? answers.shift()! : answers[0]!);
     return answer ? answer() : new Response("not found", { status: 404 });
+  }
+
+  async #probe(name: string, answers: Answer[] | undefined): Promise<Response> {
+    this.probes.push(name);
+    return answers?.[0] === networkError ? networkError() : new Response();
   }
 }
 
 export const ok = (body: BodyInit, headers: Record<string, string> = {}): Answer => () => new Response(body, { headers });
 export const status = (code: number, headers: Record<string, string> = {}): Answer => () => new Response("no", { status: code, headers });
 export const html: Answer = () => new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html; charset=utf-8" } });
+/** Nothing answers. */
 export const networkError: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
+
+/** Something answers, without the headers that let a page see it. */
+export const blocked: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
 
 /** Lets pauses between tries pass a hundred times as fast. */
 export function hurry(): void {

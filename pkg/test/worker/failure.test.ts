@@ -26,6 +26,11 @@ test.each([
   expect(errorData(trap, panic)).toEqual({ code, message: `the engine panicked: ${panic}` });
 });
 
+test("an address in a browser's words is told without its secrets", () => {
+  const error = new TypeError("Failed to execute 'fetch': https://me:pass@host/model/?sig=abc is no good");
+  expect(errorData(error, undefined).message).toBe("TypeError: Failed to execute 'fetch': https://host/model/?… is no good");
+});
+
 test("an error of our own crosses whole", () => {
   const data = { code: "HTTP_STATUS", message: "m", hint: "h", retryable: true, details: { url: "u", status: 503 } } as const;
   expect(errorData(new RerankerError(data), undefined)).toEqual(data);
