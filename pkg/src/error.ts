@@ -13,6 +13,7 @@ export type ErrorCode =
   | "NON_FINITE"
   | "ABORTED"
   | "INTERNAL"
+  | "TIMEOUT"
   | "NETWORK"
   | "HTTP_STATUS"
   | "INTEGRITY_FAILED"
@@ -52,6 +53,7 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   NON_FINITE: { retryable: false },
   ABORTED: { retryable: true },
   INTERNAL: { retryable: false, hint: "Please report it with the message; the next call starts afresh." },
+  TIMEOUT: { retryable: true },
   NETWORK: { retryable: true },
   HTTP_STATUS: { retryable: false },
   INTEGRITY_FAILED: { retryable: false },

@@ -116,6 +116,8 @@ export type FromWorker =
   | { type: "batch"; id: number; done: number; total: number }
   /** The script runs. */
   | { type: "started" }
+  /** Said each second while a call runs. */
+  | { type: "alive" }
   | { type: "compiled"; module: WebAssembly.Module }
   /** The load goes on with WebGPU, so a death may be the GPU's doing. */
   | { type: "trying-webgpu" }

@@ -46,6 +46,8 @@ export interface Limits {
   totalLength: number;
   /** Calls that run or wait at one time; one more is refused with `BUSY`; 32. */
   queue: number;
+  /** Milliseconds that the worker may give no sign of life while it starts or has work: then it is replaced like one that died; 10,000. It gives one each second. */
+  silence: number;
 }
 
 export interface LoadOptions {
@@ -107,6 +109,7 @@ export interface ModelInfo {
 
 /** Texts done, of all texts of a call. */
 export interface CallProgress {
+  /** Never falls, also where a new worker begins the call again. */
   done: number;
   total: number;
 }

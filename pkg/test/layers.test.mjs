@@ -9,12 +9,13 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ALLOWED = {
   types: [],
   files: [],
+  patience: [],
   redacted: [],
   error: ["types"],
   protocol: ["error", "types"],
   storage: ["error", "files", "types"],
-  page: ["error", "files", "protocol", "redacted", "storage", "types"],
-  worker: ["error", "files", "protocol", "redacted", "storage", "types"],
+  page: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
+  worker: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
   index: ["error", "page", "types"],
 };
 

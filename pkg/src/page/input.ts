@@ -3,7 +3,7 @@
 import { RerankerError } from "../error.js";
 import type { Limits } from "../types.js";
 
-export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, queue: 32 };
+export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, queue: 32, silence: 10_000 };
 
 const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text in another field.";
 

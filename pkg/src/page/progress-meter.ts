@@ -15,6 +15,7 @@ const START = { compile: 0, download: 0, convert: DOWNLOADED, load: 0.92, check:
 export class ProgressMeter {
   readonly #listener: ((progress: Progress) => void) | undefined;
   #last: Progress = { phase: "compile", loaded: 0, total: 0, progress: 0, fromCache: false };
+  #isRemote = false;
   #ended = false;
 
   constructor(listener: ((progress: Progress) => void) | undefined) {
@@ -27,7 +28,8 @@ export class ProgressMeter {
     const most = total || Infinity;
     const loaded = Math.min(Math.max(this.#last.loaded, now.loaded), most);
     const bytes = now.phase === "download" ? (DOWNLOADED * loaded) / most : START[now.phase];
-    this.#emit({ ...now, loaded, total, progress: Math.max(this.#last.progress, bytes) });
+    if (now.loaded > 0 && !now.fromCache) this.#isRemote = true;
+    this.#emit({ ...now, fromCache: loaded > 0 && !this.#isRemote, loaded, total, progress: Math.max(this.#last.progress, bytes) });
   }
 
   ready(): void {

@@ -66,14 +66,18 @@ export class Reranker {
       spawn: () => spawnWorker(workerUrl),
       load: loadRequest(source, options),
       queue: limits.queue,
+      silence: limits.silence,
       onProgress: (progress) => meter.report(progress),
       onWarning: (warning) => notify(onWarning, warning),
     });
     const abort = () => client.stop(signal?.reason);
     signal?.addEventListener("abort", abort);
     try {
+      // The caller's own code ran since the first look, in getters, and runs once more when it hears that all is ready.
+      signal?.throwIfAborted();
       const answer = await client.load();
       meter.ready();
+      signal?.throwIfAborted();
       return new Reranker(client, limits, answer);
     } finally {
       meter.stop();

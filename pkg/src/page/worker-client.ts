@@ -1,17 +1,21 @@
 /**
  * The page's side of the protocol. It numbers the calls, and replaces a worker that died: the call it was at is tried once more, unless it asked for more memory
  * than there is, and the calls behind it go to the new worker as they are. A worker that dies with nothing to do is replaced when the next call comes, so a device
- * that keeps dying is not restarted for ever.
+ * that keeps dying is not restarted for ever. Whoever listens may call, abort or stop at any event: state is settled first and listeners hear of it last, and once
+ * stopped nothing is started or told any more.
  */
 
 import { type ErrorData, RerankerError } from "../error.js";
-import type { AnswerMessage, CallMessage, CallName, Calls, FromWorker, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
+import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
-import { type Death, WorkerHandle } from "./worker-handle.js";
+import { type Death, type News, WorkerHandle } from "./worker-handle.js";
 
 /** Deaths of the worker that a load or a call survives. */
 const DEATHS = 1;
+
+/** Milliseconds. Drivers reset and machines wake up without their devices, so a lost one is tried again; one that is lost again within this time is left alone. */
+const LOSS_PAUSE = 60_000;
 
 /** The load's id; those of other calls count from 1. */
 const LOAD = 0;
@@ -21,6 +25,8 @@ export interface ClientSetup {
   load: LoadRequest;
   /** Calls that run or wait at one time. */
   queue: number;
+  /** Milliseconds without a sign of life that a worker with work is given. */
+  silence: number;
   onProgress(progress: LoadProgress): void;
   onWarning(warning: Warning): void;
 }
@@ -33,6 +39,8 @@ export interface CallOptions {
 interface Pending {
   message: CallMessage;
   deaths: number;
+  /** What was last told of its progress. */
+  done: number;
   onProgress: ((progress: CallProgress) => void) | undefined;
   resolve(answer: AnswerMessage["answer"]): void;
   reject(reason: unknown): void;
@@ -46,6 +54,7 @@ export class WorkerClient {
   #firstLoad: { resolve(answer: LoadAnswer): void; reject(reason: unknown): void } | undefined;
   #load: LoadRequest;
   #loadDeaths = 0;
+  #lastLoss = -Infinity;
   #isLoaded = false;
   #handle: WorkerHandle | undefined;
   #device: Device = "cpu";
@@ -64,6 +73,7 @@ export class WorkerClient {
 
   load(): Promise<LoadAnswer> {
     return new Promise((resolve, reject) => {
+      this.requireOpen(undefined);
       this.#firstLoad = { resolve, reject };
       this.#spawn();
     });
@@ -97,9 +107,9 @@ export class WorkerClient {
 
   #answerTo(message: CallMessage, onProgress: CallOptions["onProgress"]): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
-      this.#pending.set(message.id, { message, deaths: 0, onProgress, resolve, reject });
-      if (this.#handle) this.#handle.send(message);
-      else this.#spawn();
+      this.#handle?.send(message);
+      this.#pending.set(message.id, { message, deaths: 0, done: 0, onProgress, resolve, reject });
+      if (!this.#handle) this.#spawn();
     });
   }
 
@@ -113,26 +123,25 @@ export class WorkerClient {
     this.#isLoaded = false;
     this.#triesWebGpu = false;
     try {
-      this.#handle = new WorkerHandle(this.#setup.spawn(), {
+      this.#handle = new WorkerHandle(this.#setup.spawn(), this.#setup.silence, {
         message: (message) => this.#receive(message),
         death: (death) => this.#died(death),
       });
+      this.#handle.send({ type: "call", id: LOAD, name: "load", request: this.#load });
+      for (const { message } of this.#pending.values()) this.#handle.send(message);
     } catch (error) {
       this.#endAll(error);
-      return;
     }
-    this.#handle.send({ type: "call", id: LOAD, name: "load", request: this.#load });
-    for (const { message } of this.#pending.values()) this.#handle.send(message);
   }
 
-  #receive(message: Exclude<FromWorker, { type: "started" | "fatal" }>): void {
+  #receive(message: News): void {
     switch (message.type) {
       case "answer":
         return message.name === "load" ? this.#loaded(message.answer) : this.#take(message.id)?.resolve(message.answer);
       case "failed":
         return message.id === LOAD ? this.#endAll(new RerankerError(message.error)) : this.#take(message.id)?.reject(new RerankerError(message.error));
       case "batch":
-        return notify(this.#pending.get(message.id)?.onProgress, { done: message.done, total: message.total });
+        return this.#progressed(message.id, message);
       case "compiled":
         this.#load = { ...this.#load, wasm: message.module };
         return;
@@ -144,6 +153,14 @@ export class WorkerClient {
       case "warning":
         return this.#warn(message.warning);
     }
+  }
+
+  /** A call that is begun again passes what it had done once more. */
+  #progressed(id: number, { done, total }: CallProgress): void {
+    const pending = this.#pending.get(id);
+    if (!pending || done <= pending.done) return;
+    pending.done = done;
+    notify(pending.onProgress, { done, total });
   }
 
   #loaded(answer: LoadAnswer): void {
@@ -158,21 +175,40 @@ export class WorkerClient {
   #died({ error, started, id }: Death): void {
     this.#handle = undefined;
     if (!started) return this.#endAll(new RerankerError(error));
-    this.#prepareNext(error);
+    this.#prepareNext();
+    const gpu = this.#load.device === "auto" && this.#triesWebGpu;
+    if (gpu && this.#isGpusFault(error)) return this.#goOnOnCpu(error);
     if (!this.#isLoaded && ++this.#loadDeaths > DEATHS) return this.#endAll(new RerankerError(error));
     if (this.#isLoaded) this.#countDeath(error, id);
+    this.#replace();
+  }
+
+  #replace(): void {
     if (!this.#isLoaded || this.#pending.size > 0) this.#spawn();
   }
 
-  /** The next worker uses what this one stored, and leaves a GPU alone that may have killed it. */
-  #prepareNext(error: ErrorData): void {
+  /** The next worker uses what this one stored. */
+  #prepareNext(): void {
     const { checkpoint } = this.#load;
     const kept = checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
     this.#load = { ...this.#load, checkpoint: kept, resume: true };
-    const isTheCalls = this.#isLoaded && error.code === "OUT_OF_MEMORY";
-    if (this.#load.device !== "auto" || !this.#triesWebGpu || isTheCalls) return;
+  }
+
+  /** Whether a GPU that was in use may have killed the worker, and is to be left alone. */
+  #isGpusFault({ code }: ErrorData): boolean {
+    if (!this.#isLoaded) return true;
+    if (code !== "DEVICE_LOST") return code !== "OUT_OF_MEMORY";
+    const now = performance.now();
+    const isAgain = now - this.#lastLoss < LOSS_PAUSE;
+    this.#lastLoss = now;
+    return isAgain;
+  }
+
+  /** Happens once, so it is counted against no call. */
+  #goOnOnCpu({ message }: ErrorData): void {
     this.#load.device = "cpu";
-    this.#warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${error.message}` });
+    this.#replace();
+    this.#warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${message}` });
   }
 
   /** The worker that could not tell what it was at was at the oldest call. A call that took all memory would do so again. */
@@ -199,6 +235,7 @@ export class WorkerClient {
 
   /** A worker that takes over repeats what the load warned of. */
   #warn(warning: Warning): void {
+    if (this.#stopped) return;
     if (this.warnings.some(({ code, message }) => code === warning.code && message === warning.message)) return;
     this.warnings.push(warning);
     this.#setup.onWarning(warning);

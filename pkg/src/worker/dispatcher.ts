@@ -9,6 +9,9 @@ import { loadEngine } from "./load-engine.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
 
+/** Milliseconds between two signs of life while a call runs. */
+const HEARTBEAT = 1_000;
+
 export type Post = (message: FromWorker, transfer: Transferable[]) => void;
 
 export class Dispatcher<C extends Checkpoint> {
@@ -52,12 +55,14 @@ export class Dispatcher<C extends Checkpoint> {
   async #run(message: CallMessage): Promise<void> {
     if (this.#dead || !this.#open.has(message.id)) return;
     this.#running = message.id;
+    const heartbeat = setInterval(() => this.#post({ type: "alive" }), HEARTBEAT);
     try {
       const answer = await this.#answer(message);
       if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
     } catch (error) {
       this.#refuse(message.id, error);
     }
+    clearInterval(heartbeat);
     this.#running = undefined;
     this.#open.delete(message.id);
   }

@@ -11,6 +11,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   WEBGPU_UNAVAILABLE: 'Load with device "auto" or "cpu".',
   DEVICE_REJECTED: 'This GPU computes wrong numbers. Load with device "auto" or "cpu".',
   DEVICE_LOST: 'Call again, or load with device "auto" or "cpu".',
+  TIMEOUT: 'Call again, or load with device "auto" or "cpu".',
   NON_FINITE: 'Load with device "cpu"; if that fails too, the checkpoint is damaged.',
   NETWORK: "Check the connection, that the server allows this origin (CORS), and that connect-src in the Content-Security-Policy allows the server.",
   HTTP_STATUS: "Check the address of the checkpoint's folder.",

@@ -303,7 +303,7 @@ describe("the end", () => {
     dying.beforeText = () => {
       throw Object.assign(new Error("device lost"), { code: "DEVICE_LOST" });
     };
-    const modules: FakeModule[] = [fakeModule(async () => dying), fakeModule(async () => engine)];
+    const modules: FakeModule[] = [fakeModule(async () => dying), fakeModule(async () => dying), fakeModule(async () => engine)];
     workers = stubWorkers(...modules);
     const reranker = await load();
     const { results, warnings, device } = await reranker.rerank("q", ["a"]);

@@ -9,6 +9,8 @@ const PANIC: ErrorData = { code: "INTERNAL", message: "the engine panicked: inde
 const FULL: ErrorData = { code: "OUT_OF_MEMORY", message: "the engine panicked: capacity overflow" };
 const LOST: ErrorData = { code: "DEVICE_LOST", message: "the WebGPU device was lost (unknown)" };
 
+const SILENCE = 10_000;
+
 const warnings: string[] = [];
 
 function setUp(load: Partial<LoadRequest> = {}, more: Partial<ClientSetup> = {}): WorkerClient {
@@ -16,6 +18,7 @@ function setUp(load: Partial<LoadRequest> = {}, more: Partial<ClientSetup> = {})
     spawn: () => new ScriptedWorker() as unknown as Worker,
     load: { wasm: "https://host/tabrank.wasm", checkpoint: FOLDER, device: "auto", convert: undefined, resume: false, ...load },
     queue: 3,
+    silence: SILENCE,
     onProgress: () => {},
     onWarning: ({ code }) => warnings.push(code),
     ...more,
@@ -29,6 +32,9 @@ async function loaded(device: "cpu" | "webgpu" = "cpu", load: Partial<LoadReques
   await loading;
   return client;
 }
+
+/** What the newest worker was asked to load. */
+const lastLoad = () => (ScriptedWorker.last.calls[0] as { request: LoadRequest }).request;
 
 const explain = (client: WorkerClient, signal?: AbortSignal) => client.call("explain", { query: "q", document: "d" }, { signal });
 
@@ -82,6 +88,25 @@ describe("calls", () => {
     const client = await loaded();
     await expect(explain(client, AbortSignal.abort())).rejects.toMatchObject({ name: "AbortError" });
     expect(ScriptedWorker.last.calls).toHaveLength(1);
+  });
+
+  test("begun again in a new worker tell of progress from where they were", async () => {
+    const client = await loaded();
+    const events: number[] = [];
+    const request = { query: "q", texts: ["a", "b", "c"], base: 0, topK: 1, explain: false, profile: false };
+    void client.call("rerank", request, { onProgress: ({ done }) => events.push(done) }).catch(() => {});
+    ScriptedWorker.last.say({ type: "batch", id: 1, done: 1, total: 3 }, { type: "batch", id: 1, done: 2, total: 3 }, { type: "fatal", error: PANIC });
+    ScriptedWorker.last.load();
+    for (const done of [1, 2, 3]) ScriptedWorker.last.say({ type: "batch", id: 1, done, total: 3 });
+    expect(events).toEqual([1, 2, 3]);
+  });
+
+  test("whose request cannot cross fail by themselves, and take no room in the queue", async () => {
+    const client = await loaded();
+    vi.spyOn(ScriptedWorker.last, "postMessage").mockImplementation(() => {
+      throw new DOMException("a function could not be cloned", "DataCloneError");
+    });
+    for (let call = 0; call < 5; call++) await expect(explain(client)).rejects.toMatchObject({ name: "DataCloneError" });
   });
 
   test("stopping ends the worker, rejects open calls and those to come", async () => {
@@ -188,8 +213,7 @@ describe("a worker that dies", () => {
     const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     ScriptedWorker.last.say({ type: "compiled", module }, { type: "fatal", error: PANIC });
     void explain(client).catch(() => {});
-    const { request } = ScriptedWorker.last.calls[0] as { request: LoadRequest };
-    expect(request).toMatchObject({ wasm: module, resume: true, checkpoint: { cache: "use" } });
+    expect(lastLoad()).toMatchObject({ wasm: module, resume: true, checkpoint: { cache: "use" } });
   });
 
   test("whose successor cannot load fails all open calls with that cause; the next call tries anew", async () => {
@@ -205,17 +229,141 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("a worker that says nothing", () => {
+  beforeEach(() => void vi.useFakeTimers());
+
+  /** Seconds pass, in each of which the worker says that it lives. */
+  const live = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      await vi.advanceTimersByTimeAsync(1000);
+      ScriptedWorker.last.say({ type: "alive" });
+    }
+  };
+
+  test("while it has work is replaced like one that died, and its call tried once more", async () => {
+    const client = await loaded();
+    const [first, second] = [explain(client), explain(client)];
+    first.catch(() => {});
+    await vi.advanceTimersByTimeAsync(SILENCE);
+    expect(ScriptedWorker.all.map(({ terminated }) => terminated)).toEqual([true, false]);
+    ScriptedWorker.last.load();
+    await vi.advanceTimersByTimeAsync(SILENCE);
+    await expect(first).rejects.toMatchObject({ code: "WORKER_FAILED", message: "the worker gave no sign of life for 10 seconds" });
+    ScriptedWorker.last.load();
+    ScriptedWorker.last.answerExplain(2, 7);
+    expect((await second).score).toBe(7);
+  });
+
+  test("in the load is replaced once", async () => {
+    const loading = setUp().load();
+    loading.catch(() => {});
+    for (let life = 0; life < 2; life++) {
+      ScriptedWorker.last.say({ type: "started" });
+      await live(20);
+      await vi.advanceTimersByTimeAsync(SILENCE);
+    }
+    await expect(loading).rejects.toMatchObject({ code: "WORKER_FAILED" });
+    expect(ScriptedWorker.all.map(({ terminated }) => terminated)).toEqual([true, true]);
+  });
+
+  test("on WebGPU leaves the work to the CPU", async () => {
+    const client = await loaded("webgpu");
+    void explain(client).catch(() => {});
+    await vi.advanceTimersByTimeAsync(SILENCE);
+    expect(lastLoad().device).toBe("cpu");
+  });
+
+  test("with nothing to do, or after its call was cancelled, is left in peace", async () => {
+    const client = await loaded();
+    const controller = new AbortController();
+    const call = explain(client, controller.signal);
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ name: "AbortError" });
+    await vi.advanceTimersByTimeAsync(10 * SILENCE);
+    expect(ScriptedWorker.all.map(({ terminated }) => terminated)).toEqual([false]);
+  });
+
+  test("is not what a worker is that tells of its life now and then, however long a call takes", async () => {
+    const client = await loaded();
+    const call = explain(client);
+    await live(600);
+    await vi.advanceTimersByTimeAsync(0.8 * SILENCE);
+    ScriptedWorker.last.answerExplain(1, 3);
+    expect((await call).score).toBe(3);
+    expect(ScriptedWorker.all).toHaveLength(1);
+  });
+
+  test("because the page itself slept is not blamed: each sleep counts as one tick of ten", async () => {
+    const client = await loaded();
+    const call = explain(client);
+    const ticks = vi.spyOn(globalThis, "clearInterval");
+    for (let sleep = 0; sleep < 5; sleep++) {
+      // The clock jumps, and no timer has run meanwhile.
+      vi.setSystemTime(Date.now() + 3_600_000);
+      await vi.advanceTimersByTimeAsync(SILENCE / 10);
+    }
+    expect(ticks).not.toHaveBeenCalled();
+    ScriptedWorker.last.answerExplain(1, 3);
+    expect((await call).score).toBe(3);
+  });
+});
+
 describe("WebGPU", () => {
-  test("lost in auto: the CPU takes over with a warning that names the cause, and the call is repeated there", async () => {
+  test("lost in auto: it is tried again, and the call is repeated there, without a warning", async () => {
     const client = await loaded("webgpu");
     const call = explain(client);
     ScriptedWorker.last.say({ type: "fatal", error: LOST });
-    expect((ScriptedWorker.last.calls[0] as { request: LoadRequest }).request.device).toBe("cpu");
+    expect(lastLoad().device).toBe("auto");
+    ScriptedWorker.last.load("webgpu");
+    ScriptedWorker.last.answerExplain(1, 5);
+    expect((await call).score).toBe(5);
+    expect({ device: client.device, warnings }).toEqual({ device: "webgpu", warnings: [] });
+  });
+
+  test.each([
+    ["in the same call", true, "webgpu"],
+    ["with nothing to do", false, "webgpu"],
+    ["while it is set up again", true, undefined],
+  ] as const)("lost twice within a minute, %s: the CPU takes over with a warning that names the cause", async (_, isCalled, device) => {
+    const client = await loaded("webgpu");
+    const call = isCalled ? explain(client) : undefined;
+    ScriptedWorker.last.say({ type: "fatal", error: LOST });
+    const next = call ?? explain(client);
+    if (device) ScriptedWorker.last.load(device);
+    else ScriptedWorker.last.say({ type: "started" }, { type: "trying-webgpu" });
+    ScriptedWorker.last.say({ type: "fatal", error: LOST });
+    expect(lastLoad().device).toBe("cpu");
+    ScriptedWorker.last.load("cpu");
+    ScriptedWorker.last.answerExplain(1, 5);
+    expect((await next).score).toBe(5);
+    expect(client.device).toBe("cpu");
+    expect(client.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringContaining("device was lost") }]);
+  });
+
+  test("lost again after more than a minute is tried again", async () => {
+    vi.useFakeTimers();
+    const client = await loaded("webgpu");
+    for (let loss = 0; loss < 3; loss++) {
+      ScriptedWorker.last.say({ type: "fatal", error: LOST });
+      await vi.advanceTimersByTimeAsync(60_001);
+      const call = explain(client);
+      expect(lastLoad().device).toBe("auto");
+      ScriptedWorker.last.load("webgpu");
+      ScriptedWorker.last.answerExplain(loss + 1, 5);
+      expect((await call).score).toBe(5);
+    }
+    expect(warnings).toEqual([]);
+  });
+
+  test.each(["INTERNAL", "NON_FINITE", "TIMEOUT"] as const)("that fails with %s in auto is left alone at once, and the call is repeated on the CPU", async (code) => {
+    const client = await loaded("webgpu");
+    const call = explain(client);
+    ScriptedWorker.last.say({ type: "fatal", error: { code, message: "of some kind" } });
+    expect(lastLoad().device).toBe("cpu");
     ScriptedWorker.last.load("cpu");
     ScriptedWorker.last.answerExplain(1, 5);
     expect((await call).score).toBe(5);
-    expect(client.device).toBe("cpu");
-    expect(client.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringContaining("device was lost") }]);
+    expect(warnings).toEqual(["WEBGPU_FALLBACK"]);
   });
 
   test("is not blamed for a call that took all memory", async () => {
@@ -223,7 +371,7 @@ describe("WebGPU", () => {
     const [first, second] = [explain(client), explain(client)];
     first.catch(() => {});
     ScriptedWorker.last.say({ type: "fatal", error: FULL, id: 1 });
-    expect((ScriptedWorker.last.calls[0] as { request: LoadRequest }).request.device).toBe("auto");
+    expect(lastLoad().device).toBe("auto");
     ScriptedWorker.last.load("webgpu");
     ScriptedWorker.last.answerExplain(2, 5);
     expect((await second).score).toBe(5);
@@ -235,7 +383,7 @@ describe("WebGPU", () => {
     const call = explain(client);
     call.catch(() => {});
     ScriptedWorker.last.say({ type: "fatal", error: LOST });
-    expect((ScriptedWorker.last.calls[0] as { request: LoadRequest }).request.device).toBe("webgpu");
+    expect(lastLoad().device).toBe("webgpu");
     ScriptedWorker.last.load("webgpu");
     ScriptedWorker.last.say({ type: "fatal", error: LOST });
     await expect(call).rejects.toMatchObject({ code: "DEVICE_LOST" });
@@ -255,7 +403,7 @@ describe("WebGPU", () => {
     const client = setUp();
     const loading = client.load();
     ScriptedWorker.last.say({ type: "started" }, { type: "fatal", error: PANIC });
-    expect((ScriptedWorker.last.calls[0] as { request: LoadRequest }).request.device).toBe("auto");
+    expect(lastLoad().device).toBe("auto");
     ScriptedWorker.last.say({ type: "started" }, { type: "fatal", error: PANIC });
     await expect(loading).rejects.toMatchObject({ code: "INTERNAL" });
     expect(ScriptedWorker.all).toHaveLength(2);
@@ -270,13 +418,14 @@ describe("a worker that never runs", () => {
     expect(ScriptedWorker.all).toHaveLength(1);
   });
 
-  test("is given up after 30 seconds", async () => {
+  test("is given up after the silence that it is allowed", async () => {
     vi.useFakeTimers();
     const loading = setUp().load();
     loading.catch(() => {});
-    await vi.advanceTimersByTimeAsync(30_000);
-    await expect(loading).rejects.toMatchObject({ code: "WORKER_FAILED" });
+    await vi.advanceTimersByTimeAsync(SILENCE);
+    await expect(loading).rejects.toMatchObject({ code: "WORKER_FAILED", message: expect.stringContaining("within 10 seconds") });
     expect(ScriptedWorker.last.terminated).toBe(true);
+    expect(ScriptedWorker.all).toHaveLength(1);
   });
 
   test("because the browser throws is told as such", async () => {

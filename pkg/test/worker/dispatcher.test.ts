@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { EncodeAnswer, FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
@@ -182,6 +182,28 @@ describe("calls", () => {
     session.rerank(1, ["a"]);
     await session.until("failed");
     expect(session.of("failed")).toEqual([{ type: "failed", id: 1, error: { code: "NON_FINITE", message: "score 0 is NaN", hint: expect.stringContaining("damaged") } }]);
+  });
+});
+
+describe("signs of life", () => {
+  afterEach(() => vi.useRealTimers());
+
+  test("are given each second while a call runs, and not between calls", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    const engine = new FakeEngine();
+    const session = new Session(engine);
+    await session.until("answer");
+    vi.advanceTimersByTime(60_000);
+    expect(session.of("alive")).toEqual([]);
+    let end = () => {};
+    engine.beforeText = () => new Promise((resolve) => (end = resolve));
+    session.rerank(1, ["a"]);
+    await vi.waitUntil(() => engine.started.length > 0);
+    vi.advanceTimersByTime(60_000);
+    expect(session.of("alive")).toHaveLength(60);
+    end();
+    await session.until("answer", 2);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
