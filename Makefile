@@ -3,6 +3,9 @@
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
 # make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
+# make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make audit  known vulnerabilities, licences and sources of everything that the package is built from
+# make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
 #
 # Each installs what it needs, and builds only what has changed.
 
@@ -26,11 +29,13 @@ WASM := pkg/wasm/tabrank_relaxed_bg.wasm
 TARBALL := pkg/tabrank-0.1.0.tgz
 MODEL := models/all-MiniLM-L6-v2/model.safetensors
 CORPUS := tests/data/squad-dev-a
+FUZZ_TARGETS := checkpoint bundle tokenizer conversion
+FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench eval memory site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench eval memory fuzz audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 5
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 demo: site
 	@cd www && exec npm run --silent preview
@@ -50,6 +55,21 @@ eval: $(CLI) $(MODEL) | $(STAMPS)/node
 memory: $(TARBALL) $(CLI) $(MODEL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/memory/run.mjs $(MEMORY)
 
+fuzz: $(STAMPS)/cargo-fuzz $(WASM)
+	for target in $(FUZZ_TARGETS); do \
+	  echo "== $$target"; \
+	  mkdir -p target/fuzz/corpus/$$target; \
+	  RUSTUP_TOOLCHAIN=nightly target/tools/bin/cargo-fuzz fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz $$target \
+	    target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1; \
+	done
+	node tests/fuzz/boundary.mjs $(FUZZ_SECONDS)
+
+audit: $(STAMPS)/cargo-deny
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" scripts/audit.sh
+
+reproducible: $(WASM)
+	scripts/reproduce.sh
+
 # --- tools ---
 
 $(STAMPS)/%: | $(STAMPS)
@@ -66,6 +86,16 @@ $(STAMPS)/node: scripts/require.sh | $(STAMPS)
 
 $(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh chromium
+	@touch $@
+
+$(STAMPS)/cargo-fuzz: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh nightly
+	cargo install --locked --root target/tools cargo-fuzz --version 0.13.2
+	@touch $@
+
+$(STAMPS)/cargo-deny: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh rust
+	cargo install --locked --root target/tools cargo-deny --version 0.20.2
 	@touch $@
 
 # npm ci reads the lock file only, and runs no package's install script.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: require.sh rust|node|python|chromium
+# Usage: require.sh rust|nightly|node|python|chromium
 # Sees to it that a tool is there: installs what can be installed, else says in one line what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +26,10 @@ case "$1" in
       rustup component list --installed | grep -q "^$part" || rustup component add "$part" ||
         stop "$part is missing: rustup component add $part must work"
     done ;;
+  nightly)
+    "$0" rust
+    rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal ||
+      stop "Rust's nightly toolchain is missing: rustup toolchain install nightly must work" ;;
   node)
     has node && has npm || stop "Node is missing: install Node 20 or newer with npm"
     [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] ||

@@ -89,12 +89,18 @@ impl Fixture {
 }
 
 pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    root().join("tests/fixtures")
 }
 
 /// The default model; `make test` fetches it.
 pub fn minilm() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/all-MiniLM-L6-v2")
+    root().join("models/all-MiniLM-L6-v2")
+}
+
+/// The fuzz package, which uses this module too, lies below the crate.
+fn root() -> &'static Path {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join("tests/fixtures").is_dir()).expect("a folder with fixtures")
 }
 
 /// The files of a checkpoint folder, by the library's own loop.

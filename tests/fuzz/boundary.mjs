@@ -1,0 +1,147 @@
+// Usage: node tests/fuzz/boundary.mjs [SECONDS]
+// Calls the engine as JavaScript can, with arguments replaced by what no caller should send. Each call ends with an error or an answer, the
+// instance lives on, and what it computes stays the same to the bit. Arguments are what a message can carry, since all but the hooks come to
+// the worker in one.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const ROOT = new URL("../../", import.meta.url);
+const fromPackage = createRequire(new URL("pkg/package.json", ROOT));
+const { default: fc } = await import(pathToFileURL(fromPackage.resolve("fast-check")).href);
+const { default: init, Checkpoint, convert, Engine, onPanic } = await import(new URL("pkg/wasm/tabrank.js", ROOT).href);
+
+const seconds = Number(process.argv[2] ?? 60);
+const files = filesBelow(fileURLToPath(new URL("tests/fixtures/pylate/checkpoint/", ROOT)));
+const TEXTS = ["Oil prices rose.", "", "野猪 [MASK] e\u0301"];
+
+let panic;
+await init({ module_or_path: readFileSync(new URL("pkg/wasm/tabrank_bg.wasm", ROOT)) });
+onPanic((text) => (panic = text));
+const engine = await Engine.load(checkpoint(), { device: "cpu" }, {});
+const expected = await answer();
+
+/** Values that fast-check itself would stumble over stand under their names until the call. */
+const TRICKS = {
+  thrower: () => () => { throw new Error("a hook that throws"); },
+  symbol: () => Symbol("s"),
+  throwing: () => new Proxy({}, { get: () => { throw new Error("a getter that throws"); } }),
+  revoked: () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    return proxy;
+  },
+  detached: () => {
+    const array = new Uint8Array(8);
+    structuredClone(array.buffer, { transfer: [array.buffer] });
+    return array;
+  },
+};
+
+class Trick {
+  constructor(name) {
+    this.name = name;
+  }
+}
+
+const hostile = fc.oneof(
+  fc.anything({ withBigInt: true, withBoxedValues: true, withDate: true, withMap: true, withNullPrototype: true, withObjectString: true, withSet: true, withSparseArray: true, withTypedArray: true }),
+  fc.constantFrom(undefined, null, Number.NaN, -1, 2 ** 32, 2 ** 53, 1e308, "\ud800", "x".repeat(100_000), [1, 2, 3], [null], { length: 3 }),
+);
+/** Where the glue takes a string it reads a length; that of an object can be anything, and only strings have one that is true. */
+const text = fc.oneof(fc.string({ unit: "binary", maxLength: 300 }), fc.constantFrom("\ud800", "", "\0", "x".repeat(100_000), "[MASK]".repeat(99), undefined, null, 7));
+const hook = fc.oneof(hostile, fc.constantFrom(...Object.keys(TRICKS)).map((name) => new Trick(name)));
+const hooks = fc.oneof(hook, fc.record({ stage: hook, batch: hook, pause: hook }, { requiredKeys: [] }));
+const options = fc.oneof(hostile, fc.record({ topK: hostile, explain: hostile, profile: hostile, pooling: hostile, device: hostile, gpuUnavailable: hostile, dtype: hostile, repository: hostile }, { requiredKeys: [] }));
+const name = fc.oneof(text, fc.constantFrom(...Object.keys(files)));
+const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom(...Object.values(files)));
+
+/** Each with arguments of which some are right. */
+const calls = {
+  rerank: fc.tuple(or("oil", text), or(TEXTS, hostile), or({}, options), or({}, hooks)),
+  encode: fc.tuple(or("query", text), or(TEXTS, hostile), or({ pooling: "mean" }, options), or({}, hooks)),
+  explain: fc.tuple(or("oil", text), or(TEXTS[0], text), or({}, hooks)),
+  inspect: fc.tuple(or("document", text), or(TEXTS[0], text)),
+  load: fc.tuple(or({ device: "cpu" }, options), or({}, hooks)),
+  convert: fc.tuple(or({ dtype: "q8" }, options), or({}, hooks)),
+  gather: fc.array(fc.tuple(fc.constantFrom("add", "addMissing", "file"), name, bytes), { maxLength: 6 }),
+};
+
+const run = {
+  rerank: (args) => engine.rerank(...args),
+  encode: (args) => engine.encode(...args),
+  explain: (args) => engine.explain(...args),
+  inspect: (args) => engine.inspect(...args),
+  load: async (args) => (await Engine.load(checkpoint(), ...args)).free(),
+  convert: async (args) => (await convert(checkpoint(), ...args)).free(),
+  gather,
+};
+
+const any = fc.oneof(...Object.entries(calls).map(([call, args]) => fc.tuple(fc.constant(call), args)));
+const ended = {};
+const end = Date.now() + seconds * 1000;
+let done = 0;
+await fc.assert(
+  fc.asyncProperty(any, async ([call, args]) => {
+    const outcome = await Promise.resolve().then(() => run[call](call === "gather" ? args : args.map(played))).then(() => "answered", (error) => (error?.code ? String(error.code) : "thrown by JavaScript"));
+    ended[call] = { ...ended[call], [outcome]: (ended[call]?.[outcome] ?? 0) + 1 };
+    assert.equal(panic, undefined);
+    if (++done % 50 === 0) assert.deepEqual(await answer(), expected);
+  }),
+  { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false, endOnFailure: false },
+);
+assert.deepEqual(await answer(), expected);
+console.log(`${done} calls in ${seconds} s`);
+console.table(ended);
+assert.ok(Date.now() >= end - 1000 && done > 0);
+
+/** The trick itself, as an argument or as one of its fields. */
+function played(value) {
+  if (value instanceof Trick) return TRICKS[value.name]();
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, field instanceof Trick ? played(field) : field]));
+}
+
+function or(right, arbitrary) {
+  return fc.oneof({ weight: 2, arbitrary: fc.constant(right) }, { weight: 1, arbitrary });
+}
+
+async function answer() {
+  const { indices, scores } = await engine.rerank("oil", TEXTS, {}, {});
+  return { indices: [...indices], scores: [...scores] };
+}
+
+function checkpoint() {
+  const made = new Checkpoint();
+  for (let wanted = made.wanted(); wanted.length > 0; wanted = made.wanted()) {
+    for (const { name } of wanted) files[name] ? made.add(name, files[name]) : made.addMissing(name);
+  }
+  return made;
+}
+
+function gather(steps) {
+  const made = new Checkpoint();
+  try {
+    for (const [step, name, bytes] of steps) {
+      try {
+        made[step](name, bytes);
+      } catch (error) {
+        assert.equal(panic, undefined, String(error));
+      }
+      made.wanted();
+    }
+  } finally {
+    made.free();
+  }
+}
+
+function filesBelow(folder) {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(entries.map((entry) => {
+    const path = `${entry.parentPath}/${entry.name}`;
+    return [relative(folder, path), new Uint8Array(readFileSync(path))];
+  }));
+}
