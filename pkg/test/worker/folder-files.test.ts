@@ -12,7 +12,7 @@ const BASE = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safet
 
 async function load(files: Record<string, Answer | Answer[]>, location: Partial<FolderLocation> = {}, rounds?: WantedFile[][]) {
   const server = new FakeServer({ ...BASE, ...files });
-  const source = new FolderFiles({ kind: "folder", url: "https://host/model/", revision: "", headers: {}, cache: "off", ...location }, undefined, false);
+  const source = new FolderFiles({ kind: "folder", url: "https://host/model/", revision: "", headers: {}, cache: "off", origin: {}, ...location }, undefined, false);
   const checkpoint = new FakeCheckpoint(rounds);
   const loading = gather(checkpoint, source, new LoadMeter(() => {}));
   loading.catch(() => {});

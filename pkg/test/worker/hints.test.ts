@@ -13,6 +13,7 @@ const CODES: Record<ErrorCode, boolean> = {
   WEBGPU_UNAVAILABLE: true,
   DEVICE_REJECTED: true,
   DEVICE_LOST: true,
+  TIMEOUT: true,
   NON_FINITE: true,
   ABORTED: false,
   INTERNAL: true,

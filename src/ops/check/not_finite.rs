@@ -3,9 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{
-    Difference, FUNCTIONS, ROUNDING, Random, check_linear_of, matrices, q8, read, relative,
-};
+use super::{Difference, ROUNDING, Random, check_linear_of, matrices, q8, read, relative};
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Bounds, Linear, Pointwise, feed_forward, plain, tensor};
 
@@ -25,7 +23,7 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
             let case = format!(", {value} in the input");
             found.push(check_linear_of(device, x, &matrix, random, &case).await?);
         }
-        for function in FUNCTIONS {
+        for function in Pointwise::ALL {
             found.push(check_function(device, function, value, random).await?);
         }
     }
