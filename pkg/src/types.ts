@@ -76,7 +76,7 @@ export interface LoadOptions {
   /** Address of a model hub. The source is then a model's id there, `owner/name`, and its files are at `{hub}/{id}/resolve/{revision}/`. */
   hub?: string | URL;
   /** Sent with each request for a file of the model. */
-  headers?: Record<string, string>;
+  headers?: HeadersInit;
   /** Address of `tabrank/worker`, where the bundler or the server puts it elsewhere. */
   workerUrl?: string | URL;
   /** Address of `tabrank/tabrank.wasm` or `tabrank/tabrank-relaxed.wasm`, where they are put elsewhere; the one that is named is used, whatever `simd` says. */

@@ -7,46 +7,42 @@ export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576,
 
 const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text in another field.";
 
-export function checkLimits(limits: Partial<Limits> | undefined): Limits {
-  const merged = { ...DEFAULT_LIMITS, ...limits };
-  for (const [name, value] of Object.entries(merged)) requirePositiveInteger(value, `limits.${name}`);
+export function checkLimits(limits: Partial<Limits> = {}): Limits {
+  const merged = { ...DEFAULT_LIMITS };
+  for (const name of Object.keys(merged) as (keyof Limits)[]) {
+    const place = `limits.${name}`;
+    const value = read(limits, name, place);
+    if (value === undefined) continue;
+    requirePositiveInteger(value, place);
+    merged[name] = value;
+  }
   return merged;
 }
 
-export function checkTopK(topK: number | undefined): number | undefined {
-  if (topK !== undefined) requirePositiveInteger(topK, "topK");
-  return topK;
-}
-
 export function checkQuery(query: unknown, limits: Limits): string {
-  if (typeof query !== "string") throw invalid(`query is ${kindOf(query)}; expected a string`);
-  if (query.trim() === "") throw invalid("query is empty");
-  checkLength("query", query, limits);
-  return query;
-}
-
-export function checkText(text: unknown, place: string, limits: Limits): string {
-  if (typeof text !== "string") throw invalid(`${place} is ${kindOf(text)}; expected a string`);
-  checkLength(place, text, limits);
+  const text = checkText(query, "query", limits);
+  if (text.trim() === "") throw invalid("query is empty");
   return text;
 }
 
-export function checkPooling(pooling: unknown): "none" | "mean" {
-  if (pooling === undefined || pooling === "none" || pooling === "mean") return pooling ?? "none";
-  throw invalid(`pooling is ${kindOf(pooling)}; expected "none" or "mean"`);
+export function checkText(text: unknown, place: string, limits: Limits): string {
+  requireKind("string", text, place);
+  checkLength(place, text as string, limits);
+  return text as string;
 }
 
-/** One of the words that an option takes. */
-export function checkWord<W extends string>(value: W, words: readonly W[], name: string): W {
-  if (words.includes(value)) return value;
-  throw invalid(`${name} is none of ${words.map((word) => `"${word}"`).join(", ")}`);
+/** The documents in a list of our own: each is read once, whatever the caller's list does meanwhile or a proxy in its place. */
+export function listOf<T>(documents: readonly T[], limits: Limits): T[] {
+  if (!isArray(documents)) throw invalidKind(documents, "documents", "an array");
+  const length: unknown = read(documents, "length", "documents.length");
+  if (!Number.isSafeInteger(length)) throw invalidKind(length, "documents.length", "an integer");
+  if ((length as number) > limits.documents) throw tooLarge("documents", length as number, "entries", limits.documents, "documents");
+  return Array.from({ length: length as number }, (_, index) => read(documents, index, `documents[${index}]`));
 }
 
 /** The documents' texts, all checked. */
 export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => string) | undefined, limits: Limits): string[] {
-  checkDocuments(documents, limits);
-  if (accessor !== undefined && typeof accessor !== "function") throw invalid(`text is ${kindOf(accessor)}; expected a function`);
-  const texts = Array.from(documents, (document, index) => textOf(document, index, accessor));
+  const texts = documents.map((document, index) => textOf(document, index, accessor));
   texts.forEach((text, index) => checkLength(`documents[${index}]`, text, limits));
   return texts;
 }
@@ -56,12 +52,35 @@ export function checkTotalLength(texts: readonly string[], limits: Limits): void
   if (total > limits.totalLength) throw tooLarge("the call's text", total, "UTF-16 units", limits.totalLength, "totalLength");
 }
 
-/** What a value is, in words that give nothing of it away. */
-export function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (value === "") return "an empty string";
-  if (Array.isArray(value)) return "an array";
-  return /^[aeio]/.test(typeof value) ? `an ${typeof value}` : `a ${typeof value}`;
+/** A property of what the caller gave, which may be a getter that throws, or a proxy. */
+export function read<O extends object, K extends keyof O>(object: O, key: K, place: string): O[K] {
+  try {
+    return object[key];
+  } catch (error) {
+    throw invalid(`${place}: reading it threw an error`, undefined, error);
+  }
+}
+
+export function isA<T>(value: unknown, type: abstract new (...parameters: never[]) => T): value is T {
+  return tells(() => value instanceof type);
+}
+
+export function isAddress(value: unknown): value is string | URL {
+  return typeof value === "string" || isA(value, URL);
+}
+
+export function requireKind(type: "boolean" | "function" | "object" | "string", value: unknown, place: string): void {
+  if (typeof value !== type || value === null) throw invalidKind(value, place, withArticle(type));
+}
+
+export function requirePositiveInteger(value: unknown, place: string): void {
+  if (Number.isSafeInteger(value) && (value as number) > 0) return;
+  const found = typeof value === "number" ? String(value) : kindOf(value);
+  throw invalid(`${place} is ${found}; expected a positive integer`);
+}
+
+export function invalidKind(value: unknown, place: string, expected: string, hint?: string): RerankerError {
+  return invalid(`${place} is ${kindOf(value)}; expected ${expected}`, hint);
 }
 
 export function invalid(message: string, hint?: string, cause?: unknown): RerankerError {
@@ -69,9 +88,28 @@ export function invalid(message: string, hint?: string, cause?: unknown): Rerank
   return new RerankerError(data, cause === undefined ? undefined : { cause });
 }
 
-function checkDocuments(documents: readonly unknown[], limits: Limits): void {
-  if (!Array.isArray(documents)) throw invalid(`documents is ${kindOf(documents)}; expected an array`);
-  if (documents.length > limits.documents) throw tooLarge("documents", documents.length, "entries", limits.documents, "documents");
+/** What a value is, in words that give nothing of it away. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (value === "") return "an empty string";
+  return withArticle(isArray(value) ? "array" : typeof value);
+}
+
+function withArticle(word: string): string {
+  return `${/^[aeio]/.test(word) ? "an" : "a"} ${word}`;
+}
+
+function isArray(value: unknown): boolean {
+  return tells(() => Array.isArray(value));
+}
+
+/** A proxy that was revoked throws where it is asked what it is: it is nothing. */
+function tells(question: () => boolean): boolean {
+  try {
+    return question();
+  } catch {
+    return false;
+  }
 }
 
 function textOf<T>(document: T, index: number, accessor: ((document: T) => string) | undefined): string {
@@ -93,12 +131,6 @@ function readText<T>(document: T, index: number, accessor: ((document: T) => str
 
 function checkLength(place: string, text: string, limits: Limits): void {
   if (text.length > limits.textLength) throw tooLarge(place, text.length, "UTF-16 units", limits.textLength, "textLength");
-}
-
-function requirePositiveInteger(value: unknown, place: string): void {
-  if (Number.isSafeInteger(value) && (value as number) > 0) return;
-  const found = typeof value === "number" ? String(value) : kindOf(value);
-  throw invalid(`${place} is ${found}; expected a positive integer`);
 }
 
 function tooLarge(place: string, size: number, unit: string, limit: number, name: keyof Limits): RerankerError {

@@ -7,7 +7,6 @@ import { ModelCache } from "../storage/model-cache.js";
 import type {
   CheckpointFiles,
   Device,
-  Dtype,
   EncodeOptions,
   Explanation,
   Limits,
@@ -22,11 +21,19 @@ import type {
   Warning,
 } from "../types.js";
 import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./fit.js";
-import { checkLimits, checkPooling, checkQuery, checkText, checkTopK, checkTotalLength, checkWord, textsOf } from "./input.js";
+import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
 import { notify } from "./notify.js";
-import { folderUrl, modelLocation, originOf, spawnWorker, wasmUrl } from "./places.js";
+import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
+import { folderUrl, modelLocation, originOf, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
+import { requireWorkers, startWorker } from "./start-worker.js";
 import { WorkerClient } from "./worker-client.js";
+
+/** What a Reranker works with. */
+interface Own {
+  client: WorkerClient;
+  limits: Limits;
+}
 
 /**
  * A late-interaction model in a worker of this page.
@@ -41,12 +48,11 @@ export class Reranker {
   readonly model: ModelInfo;
   /** The instructions that the engine uses on the CPU. */
   readonly simd: Simd;
-  readonly #client: WorkerClient;
-  readonly #limits: Limits;
+  /** @internal Behind a function: proxies that frameworks put in front of objects reach no private field, and would wrap what they find. */
+  readonly own: () => Own;
 
-  private constructor(client: WorkerClient, limits: Limits, { model, simd }: LoadAnswer) {
-    this.#client = client;
-    this.#limits = limits;
+  private constructor(own: Own, { model, simd }: LoadAnswer) {
+    this.own = () => own;
     this.model = model;
     this.simd = simd;
   }
@@ -58,13 +64,15 @@ export class Reranker {
    * const reranker = await Reranker.load("/models/my-colbert/", { dtype: "q8", onProgress: ({ progress }) => (bar.value = progress) });
    */
   static async load(source: string | URL | CheckpointFiles, options: LoadOptions = {}): Promise<Reranker> {
-    const { signal, onProgress, onWarning, workerUrl } = options;
+    requireWorkers();
+    const checked = checkLoad(options);
+    const { signal, onProgress, onWarning, workerUrl } = checked;
     signal?.throwIfAborted();
-    const limits = checkLimits(options.limits);
+    const limits = checkLimits(checked.limits);
     const meter = new ProgressMeter(onProgress);
     const client = new WorkerClient({
-      spawn: () => spawnWorker(workerUrl),
-      load: loadRequest(source, options),
+      spawn: () => startWorker(workerUrl),
+      load: loadRequest(source, checked),
       queue: limits.queue,
       silence: limits.silence,
       onProgress: (progress) => meter.report(progress),
@@ -78,7 +86,7 @@ export class Reranker {
       const answer = await client.load();
       meter.ready();
       signal?.throwIfAborted();
-      return new Reranker(client, limits, answer);
+      return new Reranker({ client, limits }, answer);
     } finally {
       meter.stop();
       signal?.removeEventListener("abort", abort);
@@ -92,7 +100,7 @@ export class Reranker {
    * if (!(await Reranker.isCached("/models/my-colbert/", { dtype: "q8" }))) askBeforeDownload();
    */
   static async isCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    const cache = await openCache(source, options);
+    const cache = await openCache(source, checkStored(options));
     return cache !== undefined && cache.isWhole();
   }
 
@@ -103,18 +111,18 @@ export class Reranker {
    * await Reranker.deleteCached("/models/my-colbert/", { dtype: "q8" });
    */
   static async deleteCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    const cache = await openCache(source, options);
+    const cache = await openCache(source, checkStored(options));
     return cache !== undefined && cache.discard();
   }
 
   /** Where the model runs; changes to `cpu` when WebGPU fails later on and the device was left to us. */
   get device(): Device {
-    return this.#client.device;
+    return this.own().client.device;
   }
 
   /** All warnings so far. */
   get warnings(): readonly Warning[] {
-    return this.#client.warnings;
+    return this.own().client.warnings;
   }
 
   /**
@@ -125,17 +133,20 @@ export class Reranker {
    * for (const { rank, document } of results) show(rank, document.title);
    */
   async rerank<T>(query: string, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
-    const asked = checkTopK(options.topK);
-    const texts = this.#textsOf(checkQuery(query, this.#limits), documents, options.text);
-    const kept = [...documents];
+    const { client, limits } = this.own();
+    const { topK: asked = Infinity, text, explain = false, profile = false, ...rest } = checkRerank(options);
+    const question = checkQuery(query, limits);
+    const kept = listOf(documents, limits);
+    const texts = textsOf(kept, text, limits);
+    checkTotalLength([question, ...texts], limits);
     const warned = this.warnings.length;
     if (texts.length === 0) {
-      this.#client.requireOpen(options.signal);
+      client.requireOpen(rest.signal);
       return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device, queryTruncated: false };
     }
-    const topK = Math.min(asked ?? texts.length, texts.length);
-    if (options.explain) requireRoomForExplanations(query, topK, this.model);
-    const answer = await this.#client.call("rerank", { query, texts, base: 0, topK, explain: options.explain ?? false, profile: options.profile ?? false }, options);
+    const topK = Math.min(asked, texts.length);
+    if (explain) requireRoomForExplanations(query, topK, this.model);
+    const answer = await client.call("rerank", { query, texts, base: 0, topK, explain, profile }, rest);
     const { timings, queryTruncated } = answer;
     const warnings = this.warnings.slice(warned);
     if (queryTruncated) warnings.push(queryWasCut(this.model));
@@ -149,8 +160,10 @@ export class Reranker {
    * const { values, lengths, dimension } = await reranker.encodeQuery("who wrote Faust?");
    */
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
-    const texts = [checkQuery(query, this.#limits)];
-    return joined(await this.#client.call("encode", { kind: "query", texts, pooling: checkPooling(options.pooling) }, options));
+    const { client, limits } = this.own();
+    const { pooling = "none", ...rest } = checkEncode(options);
+    const texts = [checkQuery(query, limits)];
+    return joined(await client.call("encode", { kind: "query", texts, pooling }, rest));
   }
 
   /**
@@ -160,14 +173,16 @@ export class Reranker {
    * const vectors = await reranker.encodeDocuments(pages, { text: (page) => page.body, pooling: "mean" });
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
-    const pooling = checkPooling(options.pooling);
-    const texts = this.#textsOf("", documents, options.text);
+    const { client, limits } = this.own();
+    const { pooling = "none", text, ...rest } = checkEncode(options);
+    const texts = textsOf(listOf(documents, limits), text, limits);
+    checkTotalLength(texts, limits);
     if (texts.length === 0) {
-      this.#client.requireOpen(options.signal);
+      client.requireOpen(rest.signal);
       return { values: new Float32Array(), lengths: new Uint32Array(), dimension: this.model.dimension, truncated: new Uint8Array() };
     }
     requireRoomForEmbeddings(texts, pooling, this.model);
-    return joined(await this.#client.call("encode", { kind: "document", texts, pooling }, options));
+    return joined(await client.call("encode", { kind: "document", texts, pooling }, rest));
   }
 
   /**
@@ -178,23 +193,19 @@ export class Reranker {
    * for (const { document: { start, end }, share } of matches) if (start !== null) mark(start, end, share);
    */
   async explain(query: string, document: string, options: { signal?: AbortSignal } = {}): Promise<Explanation> {
-    const request = { query: checkQuery(query, this.#limits), document: checkText(document, "document", this.#limits) };
-    return this.#client.call("explain", request, options);
+    const { client, limits } = this.own();
+    const { signal } = checkExplain(options);
+    const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits) };
+    return client.call("explain", request, { signal });
   }
 
   /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
   dispose(): void {
-    this.#client.stop(new RerankerError({ code: "DISPOSED", message: "this Reranker was disposed of" }));
+    this.own().client.stop(new RerankerError({ code: "DISPOSED", message: "this Reranker was disposed of" }));
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #textsOf<T>(query: string, documents: readonly T[], text: ((document: T) => string) | undefined): string[] {
-    const texts = textsOf(documents, text, this.#limits);
-    checkTotalLength([query, ...texts], this.#limits);
-    return texts;
   }
 }
 
@@ -229,18 +240,13 @@ function queryWasCut({ queryLength }: ModelInfo): Warning {
 
 function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
   const checkpoint = modelLocation(source, options);
-  const dtype = checkDtype(options.dtype);
-  const device = checkWord(options.device ?? "auto", ["auto", "cpu", "webgpu"], "device");
+  const { device = "auto", dtype } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
   return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false };
 }
 
-function checkDtype(dtype: Dtype | undefined): Dtype | undefined {
-  return dtype === undefined ? undefined : checkWord<Dtype>(dtype, ["f32", "f16", "q8", "q4"], "dtype");
-}
-
 /** Undefined where the browser denies storage, so that nothing can be there. */
 function openCache(source: string | URL, options: StoredModelOptions): Promise<ModelCache | undefined> {
-  const place = { url: folderUrl(source, options), revision: options.revision ?? "", dtype: checkDtype(options.dtype) };
+  const place = { url: folderUrl(source, options), revision: options.revision ?? "", dtype: options.dtype };
   return ModelCache.open(place).catch(() => undefined);
 }

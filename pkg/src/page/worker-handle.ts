@@ -5,7 +5,7 @@ import { Patience } from "../patience.js";
 import type { FromWorker, ToWorker } from "../protocol.js";
 import { redactedText } from "../redacted.js";
 
-const START_HINT =
+export const START_HINT =
   'Check that worker.js is served as JavaScript from the page\'s own origin and that worker-src in the Content-Security-Policy allows it, or pass workerUrl. ' +
   'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration.';
 

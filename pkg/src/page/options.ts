@@ -1,0 +1,88 @@
+/** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
+
+import type { EncodeOptions, LoadOptions, RerankOptions, StoredModelOptions } from "../types.js";
+import { invalid, invalidKind, isAddress, read, requireKind, requirePositiveInteger } from "./input.js";
+
+type Check = (value: unknown, name: string) => void;
+
+/** A check for each option there is: the compiler asks for those of new ones. */
+type Checks<O> = { readonly [K in keyof O]-?: Check };
+
+const STORED: Checks<StoredModelOptions> = {
+  revision: kind("string"),
+  hub: requireAddress,
+  dtype: word("f32", "f16", "q8", "q4"),
+};
+
+const LOAD: Checks<LoadOptions> = {
+  ...STORED,
+  device: word("auto", "cpu", "webgpu"),
+  simd: word("auto", "simd128"),
+  cache: word("use", "reload", "off"),
+  onProgress: kind("function"),
+  onWarning: kind("function"),
+  signal: requireSignal,
+  headers: kind("object"),
+  workerUrl: requireAddress,
+  wasmUrl: requireAddress,
+  limits: kind("object"),
+};
+
+const EXPLAIN: Checks<ExplainOptions> = { signal: requireSignal };
+
+const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") };
+
+const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean") };
+
+const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean") };
+
+interface ExplainOptions {
+  signal?: AbortSignal;
+}
+
+export const checkLoad = (options: LoadOptions): LoadOptions => checked(options, LOAD);
+export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
+export const checkRerank = <T>(options: RerankOptions<T>): RerankOptions<T> => checked(options, RERANK);
+export const checkEncode = <T>(options: EncodeOptions<T>): EncodeOptions<T> => checked(options, ENCODE);
+export const checkExplain = (options: ExplainOptions): ExplainOptions => checked(options, EXPLAIN);
+
+/** Those that are there. */
+function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>): O {
+  requireKind("object", options, "options");
+  const there: Partial<O> = {};
+  for (const name of Object.keys(checks) as (keyof O & string)[]) {
+    const value = read(options, name, name);
+    if (value === undefined) continue;
+    checks[name](value, name);
+    there[name] = value;
+  }
+  return there as O;
+}
+
+function kind(type: "boolean" | "function" | "object" | "string"): Check {
+  return (value, name) => requireKind(type, value, name);
+}
+
+function word(...words: string[]): Check {
+  return (value, name) => {
+    if (!words.includes(value as string)) throw invalid(`${name} is none of ${words.map((known) => `"${known}"`).join(", ")}`);
+  };
+}
+
+function requireAddress(value: unknown, name: string): void {
+  if (!isAddress(value)) throw invalidKind(value, name, "an address");
+}
+
+/** A proxy of a signal fails here and not in the middle of a call: the platform's own functions take none. */
+function requireSignal(value: unknown, name: string): void {
+  if (!isSignal(value)) throw invalidKind(value, name, "an AbortSignal, and no proxy of one");
+}
+
+function isSignal(value: unknown): boolean {
+  try {
+    const { aborted, throwIfAborted, addEventListener } = value as AbortSignal;
+    return typeof aborted === "boolean" && typeof throwIfAborted === "function" && typeof addEventListener === "function";
+  } catch {
+    return false;
+  }
+}

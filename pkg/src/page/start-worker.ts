@@ -1,0 +1,79 @@
+/** Starts the worker, or says why it cannot be started where this runs and what to do there. */
+
+import { RerankerError } from "../error.js";
+import { absolute, FILE_HINT } from "./places.js";
+import { START_HINT } from "./worker-handle.js";
+
+/** Names that only some places have. */
+interface Surroundings {
+  origin?: string;
+  ServiceWorkerGlobalScope?: unknown;
+  SharedWorkerGlobalScope?: unknown;
+  trustedTypes?: TrustedTypes;
+}
+
+const here = globalThis as typeof globalThis & Surroundings;
+
+const PAGE_HINT = "Load in a page, and send it messages; in an extension that is an offscreen document (chrome.offscreen, reason WORKERS).";
+
+const SERVER_HINT = "Load in a browser; where pages are rendered on a server, once the component is mounted.";
+
+const OPAQUE_HINT =
+  "A page without an origin, such as a sandboxed frame, needs workerUrl, and Access-Control-Allow-Origin on worker.js, the wasm module and the model.";
+
+const TRUSTED_HINT =
+  "Under require-trusted-types-for pass workerUrl; trusted-types, if there, must list tabrank, with 'allow-duplicates' where this package is on the page twice.";
+
+/** Throws where there are no workers at all. */
+export function requireWorkers(): void {
+  if (typeof Worker !== "undefined") return;
+  const place = here.ServiceWorkerGlobalScope ? "service worker" : here.SharedWorkerGlobalScope && "shared worker";
+  throw place ? failed(`a ${place} cannot start workers`, PAGE_HINT) : failed("there are no workers here", SERVER_HINT);
+}
+
+export function startWorker(given: string | URL | undefined): Worker {
+  try {
+    // Bundlers look for this literal form.
+    if (given === undefined) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    return new Worker(trusted(fromHere(absolute(given, "workerUrl"))), { type: "module" });
+  } catch (cause) {
+    if (cause instanceof RerankerError) throw cause;
+    throw failed(`the browser refused to start the worker (${cause instanceof Error ? cause.name : "unknown cause"})`, refusedHint(cause), cause);
+  }
+}
+
+function refusedHint(cause: unknown): string {
+  if (here.location?.protocol === "file:") return FILE_HINT;
+  if (here.origin === "null") return OPAQUE_HINT;
+  // Trusted types refuse with this error, origins and policies with another.
+  return cause instanceof TypeError ? TRUSTED_HINT : START_HINT;
+}
+
+/** A script of another origin starts through one of the page's own that imports it; worker-src has to allow blob: then. */
+function fromHere(url: URL): URL {
+  const isElsewhere = /^https?:$/.test(url.protocol) && here.origin !== undefined && url.origin !== here.origin;
+  if (!isElsewhere) return url;
+  const script = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
+  // Never revoked: browsers read it at a time of their own.
+  return new URL(URL.createObjectURL(script));
+}
+
+interface Policy {
+  createScriptURL(url: string): string;
+}
+
+interface TrustedTypes {
+  createPolicy(name: string, rules: Policy): Policy;
+}
+
+let policy: Policy | undefined;
+
+/** Pages under `require-trusted-types-for` start no worker from a plain address. The caller, who is the page itself, vouches for this one. */
+function trusted({ href }: URL): string {
+  policy ??= here.trustedTypes?.createPolicy("tabrank", { createScriptURL: (address) => address });
+  return policy ? policy.createScriptURL(href) : href;
+}
+
+function failed(message: string, hint: string, cause?: unknown): RerankerError {
+  return new RerankerError({ code: "WORKER_FAILED", message, hint }, cause === undefined ? undefined : { cause });
+}
