@@ -123,6 +123,11 @@ export interface RerankOptions<T> {
   explain?: boolean;
   /** Adds the encoder's parts to the timings, on the CPU. */
   profile?: boolean;
+  /**
+   * For queries that are typed: this call ends the one before it that was made with `latest`, which rejects with an `AbortError`, so that answers come in the
+   * queries' order and none comes late. Also where this call is refused.
+   */
+  latest?: boolean;
   /** The text of a document. By default a document is a string, or an object with a string `text`. */
   text?: (document: T) => string;
   onProgress?: (progress: CallProgress) => void;

@@ -32,7 +32,7 @@ const EXPLAIN: Checks<ExplainOptions> = { signal: requireSignal };
 
 const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") };
 
-const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean") };
+const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean"), latest: kind("boolean") };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean") };
 

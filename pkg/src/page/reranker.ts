@@ -23,6 +23,7 @@ import type {
 import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./fit.js";
 import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
 import { notify } from "./notify.js";
+import { Latest } from "./latest.js";
 import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
 import { folderUrl, modelLocation, originOf, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
@@ -33,6 +34,8 @@ import { WorkerClient } from "./worker-client.js";
 interface Own {
   client: WorkerClient;
   limits: Limits;
+  model: ModelInfo;
+  latest: Latest;
 }
 
 /**
@@ -51,7 +54,8 @@ export class Reranker {
   /** @internal Behind a function: proxies that frameworks put in front of objects reach no private field, and would wrap what they find. */
   readonly own: () => Own;
 
-  private constructor(own: Own, { model, simd }: LoadAnswer) {
+  private constructor(client: WorkerClient, limits: Limits, { model, simd }: LoadAnswer) {
+    const own = { client, limits, model, latest: new Latest() };
     this.own = () => own;
     this.model = model;
     this.simd = simd;
@@ -86,7 +90,7 @@ export class Reranker {
       const answer = await client.load();
       meter.ready();
       signal?.throwIfAborted();
-      return new Reranker({ client, limits }, answer);
+      return new Reranker(client, limits, answer);
     } finally {
       meter.stop();
       signal?.removeEventListener("abort", abort);
@@ -133,24 +137,10 @@ export class Reranker {
    * for (const { rank, document } of results) show(rank, document.title);
    */
   async rerank<T>(query: string, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
-    const { client, limits } = this.own();
-    const { topK: asked = Infinity, text, explain = false, profile = false, ...rest } = checkRerank(options);
-    const question = checkQuery(query, limits);
-    const kept = listOf(documents, limits);
-    const texts = textsOf(kept, text, limits);
-    checkTotalLength([question, ...texts], limits);
-    const warned = this.warnings.length;
-    if (texts.length === 0) {
-      client.requireOpen(rest.signal);
-      return { results: [], timings: { ...NO_TIME }, warnings: [], device: this.device, queryTruncated: false };
-    }
-    const topK = Math.min(asked, texts.length);
-    if (explain) requireRoomForExplanations(query, topK, this.model);
-    const answer = await client.call("rerank", { query, texts, base: 0, topK, explain, profile }, rest);
-    const { timings, queryTruncated } = answer;
-    const warnings = this.warnings.slice(warned);
-    if (queryTruncated) warnings.push(queryWasCut(this.model));
-    return { results: resultsOf(answer, kept), timings, warnings, device: this.device, queryTruncated };
+    const own = this.own();
+    const { latest = false, ...checked } = checkRerank(options);
+    if (!latest) return rank(own, query, documents, checked);
+    return own.latest.run(checked.signal, (signal) => rank(own, query, documents, { ...checked, signal }));
   }
 
   /**
@@ -173,15 +163,15 @@ export class Reranker {
    * const vectors = await reranker.encodeDocuments(pages, { text: (page) => page.body, pooling: "mean" });
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
-    const { client, limits } = this.own();
+    const { client, limits, model } = this.own();
     const { pooling = "none", text, ...rest } = checkEncode(options);
     const texts = textsOf(listOf(documents, limits), text, limits);
     checkTotalLength(texts, limits);
     if (texts.length === 0) {
       client.requireOpen(rest.signal);
-      return { values: new Float32Array(), lengths: new Uint32Array(), dimension: this.model.dimension, truncated: new Uint8Array() };
+      return { values: new Float32Array(), lengths: new Uint32Array(), dimension: model.dimension, truncated: new Uint8Array() };
     }
-    requireRoomForEmbeddings(texts, pooling, this.model);
+    requireRoomForEmbeddings(texts, pooling, model);
     return joined(await client.call("encode", { kind: "document", texts, pooling }, rest));
   }
 
@@ -207,6 +197,26 @@ export class Reranker {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+async function rank<T>({ client, limits, model }: Own, query: string, documents: readonly T[], options: Omit<RerankOptions<T>, "latest">): Promise<RerankOutput<T>> {
+  const { topK: asked = Infinity, text, explain = false, profile = false, ...rest } = options;
+  const question = checkQuery(query, limits);
+  const kept = listOf(documents, limits);
+  const texts = textsOf(kept, text, limits);
+  checkTotalLength([question, ...texts], limits);
+  const warned = client.warnings.length;
+  if (texts.length === 0) {
+    client.requireOpen(rest.signal);
+    return { results: [], timings: { ...NO_TIME }, warnings: [], device: client.device, queryTruncated: false };
+  }
+  const topK = Math.min(asked, texts.length);
+  if (explain) requireRoomForExplanations(query, topK, model);
+  const answer = await client.call("rerank", { query, texts, base: 0, topK, explain, profile }, rest);
+  const { timings, queryTruncated } = answer;
+  const warnings = client.warnings.slice(warned);
+  if (queryTruncated) warnings.push(queryWasCut(model));
+  return { results: resultsOf(answer, kept), timings, warnings, device: client.device, queryTruncated };
 }
 
 const NO_TIME = { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0 };

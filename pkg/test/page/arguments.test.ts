@@ -93,7 +93,7 @@ const documents = fc.oneof({ weight: 2, arbitrary: fc.constant(["a", { text: "b"
 describe("arguments of any kind end in an answer, or in an error of ours before anything is sent", () => {
   test("to rerank", async () => {
     const reranker = await load();
-    const options = optionsOf(["topK", "signal", "explain", "profile", "text", "onProgress"]);
+    const options = optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress"]);
     await fc.assert(fc.asyncProperty(query, documents, options, (q, d, o) => assertTyped(() => reranker.rerank(real(q) as string, real(d) as string[], real(o) as RerankOptions<string>))));
   });
 

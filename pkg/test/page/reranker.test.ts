@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type LoadOptions, type Progress, Reranker } from "../../src/index.js";
+import { Latest } from "../../src/page/latest.js";
 import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
@@ -214,6 +215,76 @@ describe("rerank", () => {
     const lists = Array.from({ length: 10 }, (_, call) => Array.from({ length: 3 }, (_, place) => "x".repeat(((call + place) % 5) + 1)));
     const outputs = await Promise.all(lists.map((documents) => reranker.rerank("q", documents)));
     outputs.forEach(({ results }, call) => expect(results[0]!.score).toBe(Math.max(...lists[call]!.map((text) => text.length))));
+  });
+});
+
+describe("of calls with latest the newest counts", () => {
+  /** Renders what comes, and counts what is stale by then. */
+  class SearchBox {
+    typed = "";
+    readonly shown: number[] = [];
+    stale = 0;
+
+    async type(query: string, call: Promise<unknown>): Promise<void> {
+      this.typed = query;
+      try {
+        await call;
+      } catch (error) {
+        expect(error).toMatchObject({ name: "AbortError" });
+        return;
+      }
+      if (this.typed !== query) this.stale++;
+      this.shown.push(Number(query));
+    }
+  }
+
+  test("while somebody types 1,000 keys, no answer is shown late or out of order, and the last is shown", async () => {
+    // 20 keys a second, some forty times as fast, with a look at the results now and then; an answer takes the time of up to four keys.
+    const times = { key: 1, look: 10 };
+    engine.beforeText = () => new Promise((resolve) => setTimeout(resolve, engine.started.length % 5));
+    const reranker = await load({ limits: { queue: 2 } });
+    const box = new SearchBox();
+    const renders: Promise<void>[] = [];
+    for (let key = 1; key <= 1000; key++) {
+      renders.push(box.type(String(key), reranker.rerank(String(key), ["a"], { latest: true })));
+      await new Promise((resolve) => setTimeout(resolve, key % 20 === 0 ? times.look : times.key));
+    }
+    await Promise.all(renders);
+    expect(box.stale).toBe(0);
+    expect(box.shown).toEqual([...box.shown].sort((a, b) => a - b));
+    expect(box.shown.at(-1)).toBe(1000);
+    expect(box.shown.length).toBeGreaterThan(10);
+    expect(box.shown.length).toBeLessThan(1000);
+  });
+
+  test("also when it is refused, and calls without latest are left alone", async () => {
+    const reranker = await load();
+    const other = reranker.rerank("other", ["a"]);
+    const first = reranker.rerank("first", ["a"], { latest: true });
+    const refused = reranker.rerank(" ", ["a"], { latest: true });
+    await expect(first).rejects.toMatchObject({ name: "AbortError" });
+    await expect(refused).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    expect((await other).results).toHaveLength(1);
+  });
+
+  test("and a signal ends it with its own reason", async () => {
+    const reranker = await load();
+    const controller = new AbortController();
+    const call = reranker.rerank("q", ["a"], { latest: true, signal: controller.signal });
+    controller.abort("enough");
+    await expect(call).rejects.toBe("enough");
+    await expect(reranker.rerank("q", ["a"], { latest: true, signal: controller.signal })).rejects.toBe("enough");
+    expect((await reranker.rerank("q", ["a"], { latest: true })).results).toHaveLength(1);
+  });
+
+  test("and an answer that came just before the newer call is not shown after it", async () => {
+    const latest = new Latest();
+    let answer: (text: string) => void = () => {};
+    const older = latest.run(undefined, () => new Promise<string>((resolve) => (answer = resolve)));
+    answer("older");
+    const newer = latest.run(undefined, async () => "newer");
+    await expect(older).rejects.toMatchObject({ name: "AbortError" });
+    expect(await newer).toBe("newer");
   });
 });
 
