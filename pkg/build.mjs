@@ -1,12 +1,16 @@
 // Makes dist/ from src/ and the engine in wasm/: two scripts, the declarations of the public API, and the wasm modules.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const CLIENT_LIMIT = 9 * 1024;
+/** As scripts/build-wasm.sh made them, and as they are called in dist/. One glue serves both: that script has seen to it. */
+const MODULES = { "wasm/tabrank_bg.wasm": "dist/tabrank.wasm", "wasm/tabrank_relaxed_bg.wasm": "dist/tabrank-relaxed.wasm" };
+
 const DECLARATIONS = "dist/declarations";
 
 const common = { bundle: true, format: "esm", platform: "browser", target: "es2022", minify: true, legalComments: "none", logLevel: "warning" };
@@ -15,9 +19,7 @@ await rm("dist", { recursive: true, force: true });
 await buildClient();
 await buildWorker();
 await writeDeclarations();
-// One glue serves both: scripts/build-wasm.sh has seen to that.
-await copyFile("wasm/tabrank_bg.wasm", "dist/tabrank.wasm");
-await copyFile("wasm/tabrank_relaxed_bg.wasm", "dist/tabrank-relaxed.wasm");
+for (const [made, name] of Object.entries(MODULES)) await copyFile(made, name);
 
 async function buildClient() {
   await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js" });
@@ -30,12 +32,16 @@ async function buildClient() {
  * never used, and bundlers would look for that file.
  */
 async function buildWorker() {
-  const define = { "import.meta.url": "undefined" };
+  const define = { "import.meta.url": "undefined", WASM_SHA256: JSON.stringify(await Promise.all(Object.keys(MODULES).map(sha256))) };
   await build({ ...common, entryPoints: ["src/worker/worker.ts"], outfile: "dist/worker.js", define });
   const script = await readFile("dist/worker.js", "utf8");
   const outside = /\bimport\s*[({"']|import\.meta|\bexport\s*\{/.exec(script);
   if (outside) throw new Error(`dist/worker.js is not self-contained: it holds ${JSON.stringify(outside[0])}`);
   await writeFile("dist/worker.d.ts", "export {};\n");
+}
+
+async function sha256(file) {
+  return createHash("sha256").update(await readFile(file)).digest("hex");
 }
 
 /** Only those that index.d.ts leads to: the rest declares what no import can reach. */

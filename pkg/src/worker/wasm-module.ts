@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import { statusError, withRetries } from "./download.js";
+import { needsProof, proven } from "./wasm-proof.js";
 
 const ADDRESS_HINT =
   'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the address of tabrank/tabrank.wasm as wasmUrl.';
@@ -14,6 +15,7 @@ async function tryToCompile(url: string): Promise<WebAssembly.Module> {
   try {
     const response = await fetch(url);
     if (!response.ok) throw statusError(url, response.status, ADDRESS_HINT);
+    if (needsProof(url)) return await WebAssembly.compile(await proven(url, response));
     // A streamed response as it came is what browsers keep compiled code for.
     if (mediaType(response) === "application/wasm") return await WebAssembly.compileStreaming(response);
     return await WebAssembly.compile(await wasmBytes(url, response));

@@ -17,6 +17,8 @@ export class FakeServer {
   constructor(files: Record<string, Answer | Answer[]>) {
     this.#files = Object.fromEntries(Object.entries(files).map(([name, answers]) => [name, [answers].flat()]));
     FakeServer.last = this;
+    vi.stubGlobal("origin", "https://host");
+    vi.stubGlobal("isSecureContext", true);
     vi.stubGlobal("fetch", (url: string, init?: RequestInit) => this.#fetch(url, init ?? {}));
   }
 

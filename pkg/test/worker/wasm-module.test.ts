@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { compileModule } from "../../src/worker/wasm-module.js";
 import { FakeServer, html, networkError, ok, status } from "../support/server.js";
 
@@ -37,6 +37,36 @@ test.each([
   new FakeServer({ "tabrank.wasm": ok(WASM, TYPED) });
   vi.spyOn(WebAssembly, "compileStreaming").mockRejectedValue(new WebAssembly.CompileError(text));
   await expect(compileModule(ADDRESS)).rejects.toMatchObject({ code: "WASM_BLOCKED_BY_CSP" });
+});
+
+describe("of another origin", () => {
+  // As sha256sum has it.
+  const sha256 = "93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476";
+  const compile = async (known: string[], surroundings: Record<string, unknown> = {}, answer = ok(WASM, TYPED)) => {
+    new FakeServer({ "tabrank.wasm": answer });
+    for (const [name, value] of Object.entries({ origin: "https://page", WASM_SHA256: known, ...surroundings })) vi.stubGlobal(name, value);
+    return compileModule(ADDRESS);
+  };
+
+  test("a module that is this version's is compiled, also where the worker has no origin", async () => {
+    expect(await compile(["0".repeat(64), sha256])).toBeInstanceOf(WebAssembly.Module);
+    expect(await compile([sha256], { origin: "null" })).toBeInstanceOf(WebAssembly.Module);
+  });
+
+  test("any other is refused before it is compiled", async () => {
+    const compiled = vi.spyOn(WebAssembly, "compile");
+    const streamed = vi.spyOn(WebAssembly, "compileStreaming");
+    const error = { code: "INTEGRITY_FAILED", message: expect.stringContaining(sha256), hint: expect.stringContaining("one version") };
+    await expect(compile(["0".repeat(64)])).rejects.toMatchObject(error);
+    await expect(compile([], { origin: "null" })).rejects.toMatchObject(error);
+    expect(compiled).not.toHaveBeenCalled();
+    expect(streamed).not.toHaveBeenCalled();
+  });
+
+  test("none is asked for proof where there are no means of it, nor one of the page's own origin", async () => {
+    expect(await compile([], { isSecureContext: false })).toBeInstanceOf(WebAssembly.Module);
+    expect(await compile([], { origin: "https://host" })).toBeInstanceOf(WebAssembly.Module);
+  });
 });
 
 test("a network error is tried again", async () => {
