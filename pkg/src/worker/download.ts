@@ -46,7 +46,7 @@ export class Download {
   static async start(url: string, init: RequestInit): Promise<Download> {
     const stall = new StallTimer(url);
     const request = { credentials: "same-origin", referrerPolicy: "no-referrer", ...init, signal: stall.signal } as const;
-    const response = await stall.guard(fetch(url, request));
+    const response = await stall.guard(fetchFile(url, request));
     const error = statusError(url, response.status);
     if (!error.retryable) return new Download(response, url, stall);
     stall.abort();
@@ -89,6 +89,16 @@ export class Download {
   #wrongLength(found: number, expected: number): RerankerError {
     const message = `${this.url} sent ${found.toLocaleString("en")} bytes; expected ${expected.toLocaleString("en")}`;
     return new RerankerError({ code: "INTEGRITY_FAILED", message, retryable: true, details: { url: this.url } });
+  }
+}
+
+/** An extension's own folder is no server: what it does not have fails as an unreachable one does. */
+async function fetchFile(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    if (/^https?:/.test(url) || !(error instanceof TypeError)) throw error;
+    return new Response(null, { status: 404 });
   }
 }
 

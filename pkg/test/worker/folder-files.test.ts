@@ -42,6 +42,15 @@ describe("a whole checkpoint", () => {
     }
   });
 
+  test("arrives from an extension's own folder, which fails where it has no such file", async () => {
+    const missing = Object.fromEntries(["tabrank.json", "modules.json", "1_Dense/model.safetensors"].map((name) => [name, networkError]));
+    const { checkpoint, server } = await load(missing, { url: "chrome-extension://id/model/" });
+    expect([...checkpoint.missing]).toEqual(Object.keys(missing));
+    expect(server.requests).toHaveLength(6);
+    const url = "chrome-extension://id/model/config.json";
+    await expect(load({ ...missing, "config.json": networkError }, { url: "chrome-extension://id/model/" })).rejects.toMatchObject({ code: "HTTP_STATUS", details: { url, status: 404 } });
+  });
+
   test("of many weight files keeps four responses open at most", async () => {
     const names = Array.from({ length: 6 }, (_, part) => `model-${part}.safetensors`);
     const files = Object.fromEntries(names.map((name) => [name, ok(WEIGHTS)]));
