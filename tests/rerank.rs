@@ -238,6 +238,29 @@ fn an_observer_can_stop_a_call_at_every_text_and_layer() {
     }
 }
 
+/// The dot product of a unit vector with itself may round to more than one.
+#[test]
+fn what_is_shown_of_equal_texts_is_within_what_is_promised() {
+    let model = Fixture::read("plain").load();
+    let texts: Vec<String> = (0..40).map(|i| format!("the price of war {i}")).collect();
+    let options = RerankOptions { top_k: Some(1), explain: true };
+    let mut beyond = false;
+    for text in &texts {
+        let output = rerank(&model, text, &[text], options);
+        let (score, explanation) = (output.results[0].score, &output.explanations[0]);
+        assert_eq!(explanation.score.to_bits(), score.to_bits());
+        let matches = &explanation.matches;
+        assert!(matches.iter().all(|found| found.similarity.abs() <= 1.0), "{matches:?}");
+        let shares: f32 = matches.iter().map(|found| found.share).sum();
+        assert!((shares * score - score).abs() < 1e-5 * score);
+        let rows = &encode(&model, &[text])[0];
+        let squares =
+            rows.chunks(model.info().dimension).map(|row| row.iter().map(|x| x * x).sum());
+        beyond |= squares.fold(0.0, f32::max) > 1.0;
+    }
+    assert!(beyond, "no product rounds beyond its limit: the texts show nothing");
+}
+
 #[test]
 fn batches_do_not_show_in_a_ranking() {
     let model = Fixture::read("pylate").load();

@@ -78,6 +78,11 @@ impl ColBert {
         &self.tokenizer
     }
 
+    /// Whether embeddings are unit vectors.
+    pub(crate) fn is_normalized(&self) -> bool {
+        matches!(self.projection.last(), Some(Projection::Normalize))
+    }
+
     /// Width of a hidden state.
     pub(crate) fn hidden_size(&self) -> usize {
         self.hidden_size

@@ -1,7 +1,7 @@
 //! Which document token did each query token match, and where does it stand in the text?
 //!
 //! MaxSim counts one document token for each query token: the most similar. The explanation shows
-//! just these, so their similarities add up to the score.
+//! just these, so their similarities add up to the score, but for rounding.
 
 use crate::text::token_batch::TokenSequence;
 use crate::text::tokenizer::Tokenizer;
@@ -21,7 +21,7 @@ pub struct TokenSpan {
 pub struct TokenMatch {
     pub query: TokenSpan,
     pub document: TokenSpan,
-    /// Dot product of the two embeddings, in [-1, 1].
+    /// Dot product of the two embeddings. Of unit vectors it lies in [-1, 1]: what rounding adds beyond is taken off.
     pub similarity: f32,
     /// Part of the score; all shares add up to 1, and to 0 where the score is 0.
     pub share: f32,
@@ -30,7 +30,7 @@ pub struct TokenMatch {
 /// Why a document has its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The document's score: the sum of the similarities.
+    /// The document's score, to the bit: the sum of the similarities before rounding.
     pub score: f32,
     /// Whether the query had more tokens than the model takes.
     pub query_truncated: bool,
@@ -47,14 +47,25 @@ pub struct EncodedText<'a> {
     pub embeddings: &'a [f32],
 }
 
+/// What explanations need of a model.
+#[derive(Clone, Copy)]
+pub struct Explained<'a> {
+    pub tokenizer: &'a Tokenizer,
+    /// Width of an embedding.
+    pub dimension: usize,
+    /// Whether embeddings are unit vectors.
+    pub normalized: bool,
+}
+
 /// Explains one document's `score`. The first of equally similar tokens counts.
 pub fn explain(
     score: f32,
     query: EncodedText<'_>,
     document: EncodedText<'_>,
-    dimension: usize,
-    tokenizer: &Tokenizer,
+    model: Explained<'_>,
 ) -> Explanation {
+    let Explained { tokenizer, dimension, normalized } = model;
+    let limit = if normalized { 1.0 } else { f32::INFINITY };
     let document_rows: Vec<(usize, &[f32])> = rows(document, dimension).collect();
     let best: Vec<(usize, usize, f32)> = rows(query, dimension)
         .filter_map(|(position, row)| {
@@ -68,7 +79,7 @@ pub fn explain(
         .map(|(position, matched, similarity)| TokenMatch {
             query: span(query.tokens, position, tokenizer),
             document: span(document.tokens, matched, tokenizer),
-            similarity,
+            similarity: similarity.clamp(-limit, limit),
             share: if sum == 0.0 { 0.0 } else { similarity / sum },
         })
         .collect();

@@ -8,7 +8,7 @@ use crate::device::read;
 use crate::error::Result;
 use crate::late_interaction::batch::{EncodedBatch, PlacedText, embedded};
 use crate::late_interaction::colbert::ColBert;
-use crate::late_interaction::explain::{EncodedText, Explanation, explain};
+use crate::late_interaction::explain::{EncodedText, Explained, Explanation, explain};
 use crate::late_interaction::stream::{self, Batches, Consumer};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::{BatchEmbeddings, maxsim, scores};
@@ -156,6 +156,11 @@ impl Ranking<'_> {
             tokens: &query.tokens,
             embeddings: query.embeddings.as_deref().unwrap_or_default(),
         };
+        let model = Explained {
+            tokenizer: self.model.tokenizer(),
+            dimension,
+            normalized: self.model.is_normalized(),
+        };
         let mut values = values.as_slice();
         for (place, (result, kept)) in places.into_iter().zip(new) {
             pause(observer).await?;
@@ -163,8 +168,7 @@ impl Ranking<'_> {
             values = rest;
             let embeddings = &embedded(place.tokens, own, dimension);
             let document = EncodedText { tokens: place.tokens, embeddings };
-            let tokenizer = self.model.tokenizer();
-            kept.explanation = Some(explain(result.score, query, document, dimension, tokenizer));
+            kept.explanation = Some(explain(result.score, query, document, model));
         }
         Ok(())
     }
