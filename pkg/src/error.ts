@@ -18,6 +18,7 @@ export type ErrorCode =
   | "HTTP_STATUS"
   | "INTEGRITY_FAILED"
   | "OFFLINE_NOT_CACHED"
+  | "CACHE_CORRUPT_OFFLINE"
   | "OUT_OF_MEMORY"
   | "WORKER_FAILED"
   | "WASM_BLOCKED_BY_CSP"
@@ -58,6 +59,7 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   HTTP_STATUS: { retryable: false },
   INTEGRITY_FAILED: { retryable: false },
   OFFLINE_NOT_CACHED: { retryable: true },
+  CACHE_CORRUPT_OFFLINE: { retryable: true },
   OUT_OF_MEMORY: { retryable: false, hint: "Send fewer or shorter documents at a time, or use a smaller model." },
   WORKER_FAILED: { retryable: false },
   WASM_BLOCKED_BY_CSP: { retryable: false },

@@ -19,6 +19,7 @@ export type {
   RerankOutput,
   RerankResult,
   Simd,
+  StoredModel,
   StoredModelOptions,
   Timings,
   TokenEmbeddings,

@@ -8,21 +8,17 @@
 import type { ErrorData } from "./error.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Progress, Simd, Timings, Warning } from "./types.js";
 
-/** Where a checkpoint comes from: a model's id on a hub and the revision there, where it is loaded from one. */
-export interface Origin {
-  repository?: string;
-  revision?: string;
-}
-
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
   kind: "folder";
   /** Absolute, without a name or a password; its path ends in `/`. */
   url: string;
+  /** What it is listed under in the storage: the address without its secrets, or a hub and a model's id there. */
+  source: string;
+  hub?: string;
   revision: string;
   headers: Record<string, string>;
   cache: "use" | "reload" | "off";
-  origin: Origin;
 }
 
 /** Files that the page gave. */
@@ -31,9 +27,11 @@ export interface GivenLocation {
   files: Record<string, Blob>;
 }
 
-/** The origin is for the manifest. */
-export interface ConvertOptions extends Origin {
+export interface ConvertOptions {
   dtype: Dtype;
+  /** Where the checkpoint comes from, for the manifest. */
+  repository?: string;
+  revision?: string;
 }
 
 export interface LoadRequest {

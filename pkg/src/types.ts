@@ -66,7 +66,10 @@ export interface LoadOptions {
   onWarning?: (warning: Warning) => void;
   /** Ends the load at once, network requests included. */
   signal?: AbortSignal;
-  /** `use` (default) reads and fills the browser's storage, `reload` replaces what is there, `off` leaves it alone. */
+  /**
+   * `use` (default) reads and fills the browser's storage: a model that is there is loaded without a request, whatever has become of it on the server. `reload`
+   * fetches all of it anew, and replaces what is there once that has loaded. `off` leaves storage alone.
+   */
   cache?: "use" | "reload" | "off";
   /**
    * A label for the model's version. It is part of the cache key, not of any address: change it when files change under the same address. With `hub` it is the
@@ -75,7 +78,7 @@ export interface LoadOptions {
   revision?: string;
   /** Address of a model hub. The source is then a model's id there, `owner/name`, and its files are at `{hub}/{id}/resolve/{revision}/`. */
   hub?: string | URL;
-  /** Sent with each request for a file of the model. */
+  /** Sent with each request for a file of the model. What is kept is found again with the same ones only; of them a hash is stored. */
   headers?: HeadersInit;
   /** Address of `tabrank/worker`, where the bundler or the server puts it elsewhere. */
   workerUrl?: string | URL;
@@ -85,7 +88,27 @@ export interface LoadOptions {
 }
 
 /** Names a model in this browser's storage: the options that it was loaded with. */
-export type StoredModelOptions = Pick<LoadOptions, "revision" | "hub" | "dtype">;
+export type StoredModelOptions = Pick<LoadOptions, "revision" | "hub" | "dtype" | "headers">;
+
+/** A version of a model in this browser's storage. With `source` and these options it was loaded. */
+export interface StoredModel {
+  /** The folder's address without what may be secret in it, its query; with `hub` the model's id. */
+  source: string;
+  hub?: string;
+  /** As it was asked for; with `hub` and nothing asked for, `main`. */
+  revision: string;
+  /** As it was asked for. */
+  dtype?: Dtype;
+  /** The commit that the hub had for the revision when the files were fetched, where it names one. */
+  commit?: string;
+  /** Of its files. Versions share what they have in common, so together they may take less. */
+  bytes: number;
+  storedAt: Date;
+  /** When it was last loaded. */
+  usedAt: Date;
+  /** False for a download that has not ended, and where the browser has deleted a part. */
+  complete: boolean;
+}
 
 /** What the checkpoint's own files say. */
 export interface ModelInfo {

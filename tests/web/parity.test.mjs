@@ -30,6 +30,7 @@ const DEVICES = {
 // Thrown by the package alone.
 const PACKAGE_CODES = [
   "BUSY",
+  "CACHE_CORRUPT_OFFLINE",
   "DISPOSED",
   "HTTP_STATUS",
   "INPUT_TOO_LARGE",

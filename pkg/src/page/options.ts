@@ -12,6 +12,7 @@ const STORED: Checks<StoredModelOptions> = {
   revision: kind("string"),
   hub: requireAddress,
   dtype: word("f32", "f16", "q8", "q4"),
+  headers: kind("object"),
 };
 
 const LOAD: Checks<LoadOptions> = {
@@ -22,7 +23,6 @@ const LOAD: Checks<LoadOptions> = {
   onProgress: kind("function"),
   onWarning: kind("function"),
   signal: requireSignal,
-  headers: kind("object"),
   workerUrl: requireAddress,
   wasmUrl: requireAddress,
   limits: kind("object"),

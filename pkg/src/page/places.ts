@@ -1,7 +1,7 @@
 /** Where things are: the model and the wasm module, as absolute addresses. */
 
-import type { FolderLocation, GivenLocation, Origin } from "../protocol.js";
-import type { CheckpointFiles, LoadOptions } from "../types.js";
+import type { FolderLocation, GivenLocation } from "../protocol.js";
+import type { CheckpointFiles, LoadOptions, StoredModelOptions } from "../types.js";
 import { asBlobs } from "./blobs.js";
 import { invalid, invalidKind, isAddress } from "./input.js";
 import { hasRelaxedSimd } from "./relaxed-simd.js";
@@ -18,22 +18,31 @@ const HUB_ID = /^(?!\.)[\w.-]+\/(?!\.)[\w.-]+$/;
 
 export function modelLocation(source: string | URL | CheckpointFiles, options: LoadOptions): FolderLocation | GivenLocation {
   if (options.hub === undefined && !isAddress(source)) return { kind: "files", files: asBlobs(source) };
-  const { url, authorization } = folder(source as string | URL, options);
-  const headers = { ...authorization, ...asHeaders(options.headers) };
-  return { kind: "folder", url, revision: options.revision ?? "", cache: options.cache ?? "use", headers, origin: originOf(source, options) };
+  return { kind: "folder", ...storedPlace(source as string | URL, options), cache: options.cache ?? "use" };
 }
 
-/** The folder's address, ending in a slash, without the name and the password that may stand in it. */
-export function folderUrl(source: string | URL, options: Pick<LoadOptions, "hub" | "revision">): string {
-  return folder(source, options).url;
+/** What tells a model from all others that are stored. */
+export function storedPlace(source: string | URL, options: StoredModelOptions): Omit<FolderLocation, "kind" | "cache"> {
+  const folder = folderOf(source, options);
+  const url = withoutCredentials(folder);
+  const headers = { ...authorizationOf(folder), ...asHeaders(options.headers) };
+  if (options.hub === undefined) return { url, source: withoutSecrets(url), revision: options.revision ?? "", headers };
+  return { url, source: source as string, hub: withoutSecrets(absolute(options.hub, "hub")), revision: revisionOf(options.revision), headers };
 }
 
-function folder(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): { url: string; authorization: Record<string, string> } {
+function withoutSecrets(address: string | URL): string {
+  const url = new URL(address);
+  url.username = url.password = url.search = "";
+  return url.href;
+}
+
+/** The folder's address, ending in a slash. */
+function folderOf(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): URL {
   const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
   if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`, url.protocol === "file:" ? FILE_HINT : undefined);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
-  return { url: withoutCredentials(url), authorization: authorizationOf(url) };
+  return url;
 }
 
 /** Browsers fetch no address with a name and a password in it; for a page that was opened by one, each relative address has them too. */
@@ -57,7 +66,8 @@ function unescaped(text: string): string {
   }
 }
 
-export function originOf(source: unknown, { hub, revision }: LoadOptions): Origin {
+/** What a bundle's manifest says of the checkpoint it was made from, as far as it is known. */
+export function originOf(source: unknown, { hub, revision }: LoadOptions): { repository?: string; revision?: string } {
   return hub === undefined ? {} : { repository: source as string, revision: revisionOf(revision) };
 }
 

@@ -3,7 +3,7 @@
 
 import { RerankerError } from "../error.js";
 import type { LoadAnswer, LoadRequest, RerankAnswer } from "../protocol.js";
-import { ModelCache } from "../storage/model-cache.js";
+import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
 import type {
   CheckpointFiles,
   Device,
@@ -16,6 +16,7 @@ import type {
   RerankOutput,
   RerankResult,
   Simd,
+  StoredModel,
   StoredModelOptions,
   TokenEmbeddings,
   Warning,
@@ -25,7 +26,7 @@ import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf }
 import { notify } from "./notify.js";
 import { Latest } from "./latest.js";
 import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
-import { folderUrl, modelLocation, originOf, wasmUrl } from "./places.js";
+import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
 import { requireWorkers, startWorker } from "./start-worker.js";
 import { WorkerClient } from "./worker-client.js";
@@ -104,8 +105,19 @@ export class Reranker {
    * if (!(await Reranker.isCached("/models/my-colbert/", { dtype: "q8" }))) askBeforeDownload();
    */
   static async isCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    const cache = await openCache(source, checkStored(options));
-    return cache !== undefined && cache.isWhole();
+    const place = modelPlace(source, options);
+    // Where the browser denies storage, nothing can be there.
+    return isStored(place).catch(() => false);
+  }
+
+  /**
+   * All models in this browser's storage, downloads that have not ended included.
+   *
+   * @example
+   * for (const { source, revision, bytes, usedAt } of await Reranker.cached()) addRow(source, revision, bytes, usedAt);
+   */
+  static async cached(): Promise<StoredModel[]> {
+    return listStored().catch(() => []);
   }
 
   /**
@@ -115,8 +127,18 @@ export class Reranker {
    * await Reranker.deleteCached("/models/my-colbert/", { dtype: "q8" });
    */
   static async deleteCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    const cache = await openCache(source, checkStored(options));
-    return cache !== undefined && cache.discard();
+    return deleteStored(modelPlace(source, options)).catch(() => false);
+  }
+
+  /**
+   * Deletes every version of a model from this browser's storage, whatever options it was loaded with, or without a source every model. Tells whether there was
+   * anything to delete. Nothing else of this origin is touched.
+   *
+   * @example
+   * await Reranker.clearCached("owner/name", { hub: "https://huggingface.co" });
+   */
+  static async clearCached(source?: string | URL, options: Pick<StoredModelOptions, "hub"> = {}): Promise<boolean> {
+    return clearStored(source === undefined ? undefined : storedPlace(source, checkStored(options))).catch(() => false);
   }
 
   /** Where the model runs; changes to `cpu` when WebGPU fails later on and the device was left to us. */
@@ -255,8 +277,7 @@ function loadRequest(source: string | URL | CheckpointFiles, options: LoadOption
   return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false };
 }
 
-/** Undefined where the browser denies storage, so that nothing can be there. */
-function openCache(source: string | URL, options: StoredModelOptions): Promise<ModelCache | undefined> {
-  const place = { url: folderUrl(source, options), revision: options.revision ?? "", dtype: options.dtype };
-  return ModelCache.open(place).catch(() => undefined);
+function modelPlace(source: string | URL, options: StoredModelOptions): ModelPlace {
+  const checked = checkStored(options);
+  return { ...storedPlace(source, checked), dtype: checked.dtype };
 }

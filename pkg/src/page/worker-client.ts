@@ -190,7 +190,7 @@ export class WorkerClient {
   /** The next worker uses what this one stored. */
   #prepareNext(): void {
     const { checkpoint } = this.#load;
-    const kept = checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
+    const kept = this.#isLoaded && checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
     this.#load = { ...this.#load, checkpoint: kept, resume: true };
   }
 

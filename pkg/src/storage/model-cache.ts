@@ -1,156 +1,186 @@
 /**
- * The models that stay in this browser (Cache Storage).
+ * What becomes of a version of a model that is fetched.
  *
- * Each file is an entry under its address plus the model's key, with the SHA-256 of its bytes in a header; a file that the folder does not have is an entry
- * too, so that an offline load need not ask. The mark, an entry without a file's name that lists the others, is written once the engine has accepted the
- * whole checkpoint: entries of a model without the mark are not used by later loads, so a bad download is never kept; files that a
- * manifest lists are the exception, since the engine checks them. A model that was asked for in a type of weights has a key of its own. If it had to be
- * converted, its files are marked as made here: the folder does not have them.
+ * A version is a set of the content store: its files, and those that the folder does not have. While it is fetched it is open; once all of it is there it may
+ * be tried; once the engine has accepted it, it is the current one and takes the place of the one before. If a model had to be converted, its set is the bundle
+ * that was made here.
  */
 
-import { type Bytes, MANIFEST } from "../files.js";
-import type { Dtype } from "../types.js";
+import type { Bytes } from "../files.js";
+import { type Entry, newSet, type StoredSet } from "./content-store.js";
+import { type About, identify, type ModelPlace, type ModelStore, openStore } from "./stored-models.js";
 
-const CACHE = "tabrank-v1";
-const KEY_PARAMETER = "tabrank-model";
-const HASH = "x-tabrank-sha256";
-const SIZE = "x-tabrank-bytes";
-const ABSENT = "x-tabrank-absent";
-const MADE = "x-tabrank-made";
+/** Versions of one model that stay. */
+const VERSIONS = 2;
 
-/** What tells a stored model from all others. */
-export interface ModelPlace {
-  url: string;
-  revision: string;
-  /** The type of weights that was asked for, if one was. */
-  dtype?: Dtype | undefined;
-}
-
-export interface StoredFile {
-  size: number;
-  /** Undefined when the bytes are not those that were stored. */
-  read(): Promise<Bytes | undefined>;
-}
+/** How often a version that the engine has neither accepted nor refused is taken to it. */
+const TRIALS = 2;
 
 export class ModelCache {
-  /** Names the model among all that are stored. */
-  readonly key: string;
-  readonly #folder: string;
-  readonly #cache: Cache;
+  private constructor(
+    private readonly store: ModelStore,
+    private readonly key: string,
+    private readonly about: About,
+    private readonly onFailure: (error: unknown) => Promise<void>,
+  ) {}
 
-  readonly #onFailure: (error: unknown) => Promise<void>;
-  readonly #names = new Set<string>();
-  #changed = false;
-  #failed = false;
-
-  private constructor({ url, revision, dtype }: ModelPlace, cache: Cache, onFailure: (error: unknown) => Promise<void>) {
-    // A folder's address has no fragment.
-    this.key = dtype ? `${url}#${dtype}@${revision}` : `${url}@${revision}`;
-    this.#folder = url;
-    this.#cache = cache;
-    this.#onFailure = onFailure;
-  }
-
-  /** Throws where the browser denies storage. `onFailure` hears the first write that fails, and is waited for; nothing of the model is kept then. */
+  /** Throws where the browser denies storage. `onFailure` hears the first write that fails, and is waited for; nothing of the new version is kept then. */
   static async open(place: ModelPlace, onFailure: (error: unknown) => Promise<void> = async () => {}): Promise<ModelCache> {
-    return new ModelCache(place, await caches.open(CACHE), onFailure);
+    const [store, { key, about }] = await Promise.all([openStore(), identify(place)]);
+    return new ModelCache(store, key, about, onFailure);
   }
 
-  async isAccepted(): Promise<boolean> {
-    return (await this.#match("")) !== undefined;
+  /** Runs a load's part that reads and writes. */
+  hold<T>(task: () => Promise<T>): Promise<T> {
+    return this.store.hold(task);
   }
 
-  /** Accepted, and nothing of it is missing. */
-  async isWhole(): Promise<boolean> {
-    const mark = await this.#match("");
-    const names: string[] | undefined = await mark?.json().catch(() => undefined);
-    const found = await Promise.all((names ?? []).map((name) => this.#match(name)));
-    return names !== undefined && found.every((response) => response !== undefined);
+  /** So that of several tabs one fetches, and the others read what it stored. */
+  oneAtATime<T>(task: () => Promise<T>): Promise<T> {
+    return this.store.oneAtATime(this.key, task);
   }
 
-  /** There is a manifest, with some or all of the folder's files that it lists. */
-  async holdsBundle(): Promise<boolean> {
-    const manifest = await this.find(MANIFEST);
-    return manifest !== undefined && manifest !== "absent";
+  /** The version that the engine has accepted. */
+  async current(): Promise<KeptVersion | undefined> {
+    const set = await this.store.current(this.key);
+    return set && new KeptVersion(this.store, set, this.onFailure);
   }
 
-  /** The folder's file as stored, `"absent"` when the folder was found not to have it, undefined when nothing is known. */
-  async find(name: string): Promise<StoredFile | "absent" | undefined> {
-    const response = await this.#match(name);
-    if (!response || response.headers.has(MADE)) return undefined;
-    this.#names.add(name);
-    return response.headers.has(ABSENT) ? "absent" : storedFile(response);
+  /** The version that is all there and was neither accepted nor refused. */
+  async untriedId(): Promise<string | undefined> {
+    const set = await this.store.open(this.key);
+    return set && set.about.trials > 0 ? set.id : undefined;
   }
 
-  /** The file as a conversion made it. */
-  async findMade(name: string): Promise<StoredFile | undefined> {
-    const response = await this.#match(name);
-    if (!response?.headers.has(MADE)) return undefined;
-    this.#names.add(name);
-    return storedFile(response);
+  /** That version, to be tried. It may have killed the engine, so it is given up after some trials unless `isGood` knows better. */
+  async untried(isGood: (id: string) => boolean): Promise<KeptVersion | undefined> {
+    const set = await this.store.open(this.key);
+    if (!set || set.about.trials === 0 || (set.about.trials >= TRIALS && !isGood(set.id))) return undefined;
+    set.about.trials++;
+    await this.store.update(set).catch(() => false);
+    return new KeptVersion(this.store, set, this.onFailure);
   }
 
-  async store(name: string, bytes: Bytes): Promise<void> {
-    await this.#put(name, bytes, {});
+  /** A new version, to be filled. With `reuse` what is there may be taken for it where it is the same. */
+  async begin(reuse: boolean): Promise<NewVersion> {
+    const [current, open] = await Promise.all([this.store.current(this.key), this.store.open(this.key)]);
+    const spare = reuse && open?.about.trials === 0 ? { ...open.spare, ...open.entries } : {};
+    const version = new NewVersion(this.store, newSet(this.key, this.about, spare), this.onFailure, reuse ? { ...current?.entries, ...spare } : undefined);
+    await version.begin();
+    return version;
   }
 
-  async storeMade(name: string, bytes: Bytes): Promise<void> {
-    await this.#put(name, bytes, { [MADE]: "1" });
+  /** Frees what no version needs, unless some load is reading or writing; that load does it then. */
+  async collect(): Promise<void> {
+    await this.store.collect().catch(() => {});
+  }
+}
+
+/** A version as it is in this browser. */
+export class KeptVersion {
+  constructor(
+    protected readonly store: ModelStore,
+    protected readonly set: StoredSet<About>,
+    protected readonly onFailure: (error: unknown) => Promise<void>,
+  ) {}
+
+  get id(): string {
+    return this.set.id;
   }
 
-  async storeAbsent(name: string): Promise<void> {
-    await this.#write(name, () => this.#cache.put(this.#address(name), new Response(null, { headers: { [ABSENT]: "1" } })));
+  /** Null when the folder was found not to have the file, undefined when nothing is known of it. */
+  entry(name: string): Entry | null | undefined {
+    return Object.hasOwn(this.set.entries, name) ? this.set.entries[name] : undefined;
   }
 
-  /** The engine took the checkpoint that was found and stored here. */
+  /** Undefined when the bytes are not there, or not those that were stored. */
+  read(entry: Entry): Promise<Bytes | undefined> {
+    return this.store.read(entry.sha256);
+  }
+
+  /** The engine took it: it is the current version from now on, and older ones go. */
   async accept(): Promise<void> {
-    if (this.#changed || !(await this.isAccepted())) {
-      await this.#write("", () => this.#cache.put(this.#address(""), Response.json([...this.#names])));
+    try {
+      if (!(await this.store.publish(this.set))) return;
+      await this.store.touch(this.set.key);
+      await this.#prune();
+    } catch (error) {
+      await this.discard().catch(() => false);
+      await this.onFailure(error);
     }
   }
 
-  /** Deletes a damaged file. */
-  async drop(name: string): Promise<void> {
-    await this.#cache.delete(this.#address(name));
+  async discard(): Promise<void> {
+    await this.store.drop(({ id }) => id === this.set.id);
   }
 
-  /** Deletes all of this model; whether there was anything. */
-  async discard(): Promise<boolean> {
-    const requests = await this.#cache.keys();
-    const own = requests.filter((request) => new URL(request.url).searchParams.get(KEY_PARAMETER) === this.key);
-    const deleted = await Promise.all(own.map((request) => this.#cache.delete(request)));
-    this.#names.clear();
-    return deleted.includes(true);
+  async #prune(): Promise<void> {
+    const family = (await this.store.list()).filter(({ set }) => set.about.family === this.set.about.family && set.key !== this.set.key);
+    const old = family.filter(({ isCurrent }) => isCurrent).sort((a, b) => b.used - a.used).slice(VERSIONS - 1);
+    const keys = old.map(({ set }) => set.key);
+    await this.store.drop(({ key }) => keys.includes(key));
+  }
+}
+
+/** A version that is being fetched or made. Once a write has failed it keeps nothing, and the load goes on without. */
+export class NewVersion extends KeptVersion {
+  #failed = false;
+
+  constructor(
+    store: ModelStore,
+    set: StoredSet<About>,
+    onFailure: (error: unknown) => Promise<void>,
+    private readonly earlier: StoredSet<About>["entries"] | undefined,
+  ) {
+    super(store, set, onFailure);
   }
 
-  async #put(name: string, bytes: Bytes, marks: Record<string, string>): Promise<void> {
-    await this.#write(name, async () => {
-      const headers = { [HASH]: await sha256(bytes), [SIZE]: String(bytes.length), ...marks };
-      await this.#cache.put(this.#address(name), new Response(bytes, { headers }));
-    });
+  async begin(): Promise<void> {
+    await this.#write(async () => (await this.store.begin(this.set), true));
   }
 
-  async #write(name: string, put: () => Promise<void>): Promise<void> {
+  /** An earlier copy of a file that the server says has not changed. */
+  earlierCopy(name: string, version: string | undefined): Entry | undefined {
+    const entry = this.earlier && Object.hasOwn(this.earlier, name) ? this.earlier[name] : undefined;
+    return entry && version !== undefined && entry.version === version ? entry : undefined;
+  }
+
+  /** The bytes with this hash, from whatever version of whatever model. */
+  async bytesOf(hash: string): Promise<Bytes | undefined> {
+    return this.earlier && this.store.read(hash);
+  }
+
+  /** Without bytes for what is stored already. */
+  async keep(name: string, entry: Entry, bytes: Bytes | undefined): Promise<void> {
+    await this.#write(() => this.store.add(this.set, name, entry, bytes));
+  }
+
+  async keepAbsent(name: string): Promise<void> {
+    this.set.entries[name] = null;
+    await this.#write(() => this.store.update(this.set));
+  }
+
+  /** All of it is there, and goes to the engine. */
+  async finish(commit: string | undefined): Promise<void> {
+    this.set.about = { ...this.set.about, ...(commit !== undefined && { commit }), trials: 1 };
+    this.set.spare = {};
+    await this.#write(() => this.store.update(this.set));
+  }
+
+  override async accept(): Promise<void> {
+    if (!this.#failed) await super.accept();
+  }
+
+  /** Once somebody has dropped this version from the storage, nothing more of it is kept. */
+  async #write(write: () => Promise<boolean>): Promise<void> {
     if (this.#failed) return;
-    if (name !== "") this.#names.add(name);
-    this.#changed = true;
     try {
-      await put();
+      this.#failed = !(await write());
     } catch (error) {
       this.#failed = true;
       await this.discard().catch(() => false);
-      await this.#onFailure(error);
+      await this.onFailure(error);
     }
-  }
-
-  #match(name: string): Promise<Response | undefined> {
-    return this.#cache.match(this.#address(name)).catch(() => undefined);
-  }
-
-  #address(name: string): string {
-    const url = new URL(fileUrl(this.#folder, name));
-    url.searchParams.set(KEY_PARAMETER, this.key);
-    return url.href;
   }
 }
 
@@ -159,21 +189,4 @@ export function fileUrl(folder: string, name: string): string {
   const url = new URL(folder);
   url.pathname += name.split("/").map(encodeURIComponent).join("/");
   return url.href;
-}
-
-function storedFile(response: Response): StoredFile {
-  const hash = response.headers.get(HASH);
-  return { size: Number(response.headers.get(SIZE)) || 0, read: () => readChecked(response, hash) };
-}
-
-async function readChecked(response: Response, hash: string | null): Promise<Bytes | undefined> {
-  const buffer = await response.arrayBuffer().catch(() => undefined);
-  if (!buffer) return undefined;
-  const bytes = new Uint8Array(buffer);
-  return (await sha256(bytes)) === hash ? bytes : undefined;
-}
-
-async function sha256(bytes: Bytes): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -19,10 +19,12 @@ export type OnBytes = (received: number, fromCache: boolean) => void;
 export interface FileSource {
   /** Undefined when there is no such file. */
   open(wanted: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined>;
-  /** The file's bytes once more, past every copy that may be wrong. */
-  readAnew?(wanted: WantedFile, onBytes: OnBytes): Promise<Bytes>;
+  /** A listed file's bytes once more, past every copy that may be wrong. */
+  readAnew?(wanted: ListedFile, onBytes: OnBytes): Promise<Bytes>;
   /** Hears what the engine has taken: a file's bytes, or that there is no such file. */
   keep?(name: string, bytes: Bytes | undefined): Promise<void>;
+  /** Throws where files that no manifest lists may be of two versions. */
+  confirm?(): Promise<void>;
 }
 
 /**
@@ -64,6 +66,7 @@ class Gathering {
       else if (unopened.length > 0) await this.#openAll(unopened);
       else await this.#addWeights();
     }
+    if (!this.checkpoint.isBundle) await this.source.confirm?.();
   }
 
   /** Sizes are known beforehand, so nothing is opened before it is read. Two files are on their way at a time. */

@@ -28,6 +28,10 @@ export class Download {
   readonly url: string;
   readonly status: number;
   readonly isHtml: boolean;
+  /** What the server says to tell this version of the file from others, as far as the page may read it. */
+  readonly version: string | undefined;
+  /** The commit that a hub serves the file from. */
+  readonly commit: string | undefined;
   readonly #announced: number | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #stall: StallTimer;
@@ -37,6 +41,8 @@ export class Download {
     this.url = url;
     this.status = response.status;
     this.isHtml = /^text\/html/i.test(response.headers.get("content-type") ?? "");
+    this.version = response.headers.get("etag") ?? response.headers.get("last-modified") ?? undefined;
+    this.commit = /^[0-9a-f]{40,64}$/.exec(response.headers.get("x-repo-commit") ?? "")?.[0];
     this.#announced = announcedLength(response);
     this.#reader = response.body?.getReader();
     this.#stall = stall;

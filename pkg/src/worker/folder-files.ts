@@ -1,10 +1,15 @@
-/** The files below an address, and their copies in this browser. */
+/**
+ * The files below an address, of one version. A hub's branch is the commit that the first answer names; a manifest vouches for the files it lists; of all else
+ * the server is asked once more at the end whether it has it still.
+ */
 
 import { RerankerError } from "../error.js";
 import { type Bytes, MANIFEST } from "../files.js";
 import type { FolderLocation } from "../protocol.js";
-import { fileUrl, type ModelCache, type StoredFile } from "../storage/model-cache.js";
-import { type FileSource, isListed, isWeights, type OnBytes, type OpenFile } from "./checkpoint-source.js";
+import type { Entry } from "../storage/content-store.js";
+import { sha256 } from "../storage/hash.js";
+import { fileUrl, type NewVersion } from "../storage/model-cache.js";
+import { type FileSource, isListed, isWeights, type ListedFile, type OnBytes, type OpenFile } from "./checkpoint-source.js";
 import { Download, FILE_CAP, statusError, withRetries } from "./download.js";
 import type { WantedFile } from "./engine.js";
 import { headerEnd, safetensorsSize } from "./safetensors.js";
@@ -14,77 +19,140 @@ const OPEN_RESPONSES = 4;
 
 const HTML_HINT = "The server answered with a web page, perhaps its index.html: check the address of the checkpoint's folder.";
 const POINTER_HINT = "The folder holds a Git LFS pointer: fetch the file itself with `git lfs pull`.";
+const MOVED_HINT = "Load again once the folder's files are all of one version.";
+
+/** A file as it came, or null where there is none; `isKept` where its bytes are in the storage already. */
+type Found = { entry: Entry; isKept: boolean } | null;
 
 export class FolderFiles implements FileSource {
-  readonly #fetched = new Set<string>();
+  readonly #found = new Map<string, Found>();
+  /** Files that nothing but the server vouches for. */
+  readonly #unlisted = new Set<string>();
+  #folder: string;
+  #commit: string | undefined;
   #openResponses = 0;
 
-  /** Without `cache` nothing is stored; `useStored` tells whether what it holds may be used. A file that a manifest lists may be in any case: it is checked. */
+  /** Without `version` nothing is kept. `httpCache` says what the browser's own cache is good for. */
   constructor(
     private readonly location: FolderLocation,
-    private readonly cache: ModelCache | undefined,
-    private readonly useStored: boolean,
-  ) {}
+    private readonly version: NewVersion | undefined,
+    private readonly httpCache: "default" | "no-cache" | "reload",
+  ) {
+    this.#folder = location.url;
+  }
+
+  /** What the hub's branch or tag stands for, where it says so. */
+  get commit(): string | undefined {
+    return this.#commit;
+  }
 
   async open(wanted: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
-    const stored = this.useStored || isListed(wanted) ? await this.cache?.find(wanted.name) : undefined;
-    if (stored === "absent") return undefined;
-    if (stored) return { size: stored.size, read: () => this.#readStored(wanted, stored, onBytes) };
-    return this.#openRemote(wanted, this.#httpCache(wanted), onBytes);
+    if (isListed(wanted)) return { size: wanted.bytes, read: async () => (await this.#listedCopy(wanted, onBytes)) ?? this.#takeListed(wanted, this.httpCache, onBytes) };
+    this.#unlisted.add(wanted.name);
+    const file = await withRetries(() => this.#tryToOpen(this.#remote(wanted, this.#httpCacheFor(wanted), onBytes), wanted.optional));
+    if (!file) this.#found.set(wanted.name, null);
+    return file;
   }
 
-  async readAnew(wanted: WantedFile, onBytes: OnBytes): Promise<Bytes> {
-    await this.cache?.drop(wanted.name);
-    const file = await this.#openRemote({ ...wanted, optional: false }, "reload", onBytes);
-    return file!.read();
+  async readAnew(wanted: ListedFile, onBytes: OnBytes): Promise<Bytes> {
+    return this.#takeListed(wanted, "reload", onBytes);
   }
 
-  /** What was read from the cache is there already. */
   async keep(name: string, bytes: Bytes | undefined): Promise<void> {
-    if (!this.#fetched.has(name)) return;
-    await (bytes ? this.cache?.store(name, bytes) : this.cache?.storeAbsent(name));
+    const found = this.#found.get(name);
+    if (!bytes) await this.version?.keepAbsent(name);
+    else if (found) await this.version?.keep(name, found.entry, found.isKept ? undefined : bytes);
   }
 
-  async #readStored(wanted: WantedFile, stored: StoredFile, onBytes: OnBytes): Promise<Bytes> {
-    const bytes = await stored.read();
-    if (!bytes) return this.#replace(wanted, onBytes);
+  async confirm(): Promise<void> {
+    if (await this.hasMoved()) throw new RerankerError({ code: "INTEGRITY_FAILED", message: `the files at ${this.location.url} changed while they were fetched`, hint: MOVED_HINT, retryable: true });
+  }
+
+  /** Whether the server has something else by now, so that what came may be of two versions. */
+  async hasMoved(): Promise<boolean> {
+    // An extension's own files change with the extension alone.
+    const isServer = this.location.url.startsWith("http");
+    if (!isServer || this.#commit !== undefined || this.#found.size < 2) return false;
+    const unlisted = [...this.#unlisted].filter((name) => this.#found.has(name));
+    return (await Promise.all(unlisted.map((name) => withRetries(() => this.#hasChanged(name))))).includes(true);
+  }
+
+  async #hasChanged(name: string): Promise<boolean> {
+    const before = this.#found.get(name)?.entry;
+    const download = await this.#request(name, "no-cache");
+    const refusal = await refusalOf(download);
+    if (!refusal && before && !isSame(name, before, download)) return (await hashOf(await download.take(undefined, () => {}))) !== before.sha256;
+    download.cancel();
+    if (before && refusal && !refusal.fileIsMissing) throw refusal.error;
+    return (before === undefined) !== (refusal !== undefined);
+  }
+
+  async #listedCopy({ name, bytes: size, sha256 = "" }: ListedFile, onBytes: OnBytes): Promise<Bytes | undefined> {
+    const bytes = await this.version?.bytesOf(sha256);
+    if (!bytes) return undefined;
+    this.#found.set(name, { entry: { sha256, bytes: size }, isKept: true });
     onBytes(bytes.length, true);
     return bytes;
   }
 
-  async #replace(wanted: WantedFile, onBytes: OnBytes): Promise<Bytes> {
-    try {
-      return await this.readAnew(wanted, onBytes);
-    } catch (error) {
-      throw error instanceof RerankerError ? afterDamage(wanted.name, error) : error;
-    }
+  #takeListed(wanted: ListedFile, httpCache: RequestCache, onBytes: OnBytes): Promise<Bytes> {
+    const remote = this.#remote(wanted, httpCache, onBytes);
+    this.#found.set(wanted.name, { entry: { sha256: wanted.sha256 ?? "", bytes: wanted.bytes }, isKept: false });
+    return withRetries(async () => (await requestFile(remote)).take(wanted.bytes, remote.onBytes));
   }
 
   /** A manifest that is older than the files it lists would only lead to wrong hashes. */
-  #httpCache({ name }: WantedFile): RequestCache {
-    if (this.location.cache === "reload") return "reload";
-    return name === MANIFEST ? "no-cache" : "default";
+  #httpCacheFor({ name }: WantedFile): RequestCache {
+    return name === MANIFEST && this.httpCache === "default" ? "no-cache" : this.httpCache;
   }
 
-  async #openRemote(wanted: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Promise<OpenFile | undefined> {
-    const url = fileUrl(this.location.url, wanted.name);
-    const remote: Remote = {
-      name: wanted.name,
-      request: () => Download.start(url, { headers: this.location.headers, cache: httpCache }),
-      onBytes: (received) => onBytes(received, false),
-    };
-    this.#fetched.add(wanted.name);
-    if (isListed(wanted)) return { size: wanted.bytes, read: () => withRetries(() => takeFile(remote, wanted.bytes)) };
-    return withRetries(() => this.#tryToOpen(remote, wanted.optional));
+  #remote({ name }: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Remote {
+    return { name, request: () => this.#request(name, httpCache), onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
+  }
+
+  async #request(name: string, httpCache: RequestCache): Promise<Download> {
+    const download = await Download.start(fileUrl(this.#folder, name), { headers: this.location.headers, cache: httpCache });
+    if (name === MANIFEST) this.#pin(download.commit);
+    return download;
+  }
+
+  /** The manifest is asked for first and alone, so all other files are asked for at its commit. */
+  #pin(commit: string | undefined): void {
+    const folder = commit && this.#folder.replace(/\/resolve\/[^/?]+\//, `/resolve/${commit}/`);
+    if (!folder || !folder.includes(`/resolve/${commit}/`)) return;
+    this.#folder = folder;
+    this.#commit = commit;
   }
 
   async #tryToOpen(remote: Remote, optional: boolean): Promise<OpenFile | undefined> {
     const download = await remote.request();
     const refusal = await refusalOf(download);
-    if (!refusal) return isWeights(remote.name) ? this.#openWeights(remote, download) : openWhole(remote, download);
+    if (refusal) {
+      download.cancel();
+      if (optional && refusal.fileIsMissing) return undefined;
+      throw refusal.error;
+    }
+    const copy = this.version?.earlierCopy(remote.name, download.version);
+    if (copy) return this.#openCopy(remote, download, copy);
+    return isWeights(remote.name) ? this.#openWeights(remote, download) : this.#openWhole(remote, download);
+  }
+
+  /** What an earlier load has stored of the same version. */
+  #openCopy(remote: Remote, download: Download, entry: Entry): OpenFile {
     download.cancel();
-    if (optional && refusal.fileIsMissing) return undefined;
-    throw refusal.error;
+    const read = async () => {
+      const bytes = await this.version?.read(entry);
+      if (!bytes) return withRetries(async () => this.#taken(remote, await requestFile(remote)));
+      this.#found.set(remote.name, { entry, isKept: true });
+      remote.onKept(bytes.length);
+      return bytes;
+    };
+    return { size: entry.bytes, read };
+  }
+
+  async #openWhole(remote: Remote, download: Download): Promise<OpenFile> {
+    const bytes = await this.#taken(remote, download);
+    return { size: bytes.length, read: async () => bytes };
   }
 
   async #openWeights(remote: Remote, first: Download): Promise<OpenFile> {
@@ -97,9 +165,16 @@ export class FolderFiles implements FileSource {
     const take = async () => {
       const download = held ?? (await requestFile(remote));
       held = undefined;
-      return download.take(size, remote.onBytes);
+      return this.#taken(remote, download, size);
     };
     return { size, read: () => withRetries(take) };
+  }
+
+  async #taken(remote: Remote, download: Download, size?: number): Promise<Bytes> {
+    const bytes = await download.take(size, remote.onBytes);
+    const { version } = download;
+    this.#found.set(remote.name, { entry: { sha256: await hashOf(bytes), bytes: bytes.length, ...(version !== undefined && { version }) }, isKept: false });
+    return bytes;
   }
 }
 
@@ -107,16 +182,8 @@ interface Remote {
   name: string;
   request(): Promise<Download>;
   onBytes(received: number): void;
-}
-
-async function openWhole(remote: Remote, download: Download): Promise<OpenFile> {
-  const bytes = await download.take(undefined, remote.onBytes);
-  return { size: bytes.length, read: async () => bytes };
-}
-
-async function takeFile(remote: Remote, size: number): Promise<Bytes> {
-  const download = await requestFile(remote);
-  return download.take(size, remote.onBytes);
+  /** All bytes came from the storage. */
+  onKept(bytes: number): void;
 }
 
 async function requestFile(remote: Remote): Promise<Download> {
@@ -148,8 +215,12 @@ function notTheFile(url: string, found: string, hint?: string): RerankerError {
   return new RerankerError({ code: "INTEGRITY_FAILED", message: `${url} holds ${found}`, details: { url }, ...(hint !== undefined && { hint }) });
 }
 
-function afterDamage(name: string, error: RerankerError): RerankerError {
-  const { code, retryable, hint, details } = error;
-  const message = `the copy of ${name} in this browser's storage was damaged and is deleted; ${error.message}`;
-  return new RerankerError({ code, message, retryable, ...(hint !== undefined && { hint }), ...(details && { details }) }, { cause: error });
+/** Whether a file need not be read to be known for the one that came: weights are large, so of them the server's silence is enough. */
+function isSame(name: string, before: Entry, now: Download): boolean {
+  return before.version === now.version && (now.version !== undefined || isWeights(name));
+}
+
+/** Empty where nothing can be hashed, which is where nothing is kept. */
+async function hashOf(bytes: Bytes): Promise<string> {
+  return globalThis.isSecureContext === false ? "" : sha256(bytes);
 }

@@ -17,6 +17,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   HTTP_STATUS: "Check the address of the checkpoint's folder.",
   INTEGRITY_FAILED: "Check that the address serves the file itself.",
   OFFLINE_NOT_CACHED: "Load the model once while online.",
+  CACHE_CORRUPT_OFFLINE: "Load the model once more while online.",
   WASM_BLOCKED_BY_CSP:
     "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js; in an extension, to extension_pages in its manifest.",
 };

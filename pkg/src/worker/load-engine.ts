@@ -2,22 +2,16 @@
 
 import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../protocol.js";
-import { ModelCache, type ModelPlace } from "../storage/model-cache.js";
+import { ModelCache } from "../storage/model-cache.js";
+import type { ModelPlace } from "../storage/stored-models.js";
 import { GivenFiles } from "./checkpoint-source.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
-import { codeOf } from "./failure.js";
-import { FolderFiles } from "./folder-files.js";
+import { FolderLoad } from "./folder-load.js";
 import { gpuUnavailable } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
-
-/** Failures that say that the files are no good. */
-const REFUSALS = ["CHECKPOINT_INVALID", "CHECKPOINT_UNSUPPORTED", "BUNDLE_INVALID", "BUNDLE_VERSION"];
-
-/** Failures that say nothing against the files that have come. */
-const INTERRUPTIONS = ["NETWORK", "HTTP_STATUS", "OFFLINE_NOT_CACHED"];
 
 export async function loadEngine<C extends Checkpoint>(
   module: EngineModule<C>,
@@ -58,25 +52,14 @@ function hooks(meter: LoadMeter): Hooks {
 }
 
 async function fromPlace<C extends Checkpoint>(
-  request: LoadRequest,
+  { checkpoint: location, convert, resume }: LoadRequest,
   post: (message: FromWorker) => void,
   preparation: Preparation<C>,
   load: (checkpoint: C) => Promise<Engine>,
 ): Promise<Engine> {
-  const { checkpoint: location, convert, resume } = request;
   if (location.kind === "files") return load(await preparation.gathered(new GivenFiles(location.files)));
   const cache = await openCache(location, { ...location, dtype: convert?.dtype }, post);
-  if (!cache) return load(await preparation.gathered(new FolderFiles(location, undefined, false)));
-  const mayUse = location.cache === "use";
-  const gathered = (useStored: boolean) => preparation.gathered(new FolderFiles(location, cache, useStored), cache);
-  const stored = async () => (await preparation.made(cache)) ?? gathered(true);
-  if (mayUse && (await cache.isAccepted())) return keeping(cache, stored().then(load));
-  return oneTabAtATime(cache.key, async () => {
-    const useStored = mayUse && (resume || (await cache.isAccepted()));
-    if (useStored) return keeping(cache, stored().then(load));
-    if (!mayUse || !(await cache.holdsBundle())) await cache.discard();
-    return keeping(cache, gathered(false).then(load));
-  });
+  return new FolderLoad(location, resume, cache, preparation, load).engine();
 }
 
 /** Undefined where nothing is to be kept: Cache Storage takes http addresses only, and may be denied. */
@@ -97,28 +80,4 @@ async function whyNotKept(error: unknown): Promise<string> {
   const room = estimate ? `; ${megabytes(estimate.usage)} of ${megabytes(estimate.quota)} MB in use` : "";
   const name = error instanceof Error ? error.name : "unknown cause";
   return `The model could not be kept in this browser's storage (${name}${room}); the next visit downloads it again.`;
-}
-
-/** So that of several tabs one downloads and the others read what it stored. */
-function oneTabAtATime(key: string, task: () => Promise<Engine>): Promise<Engine> {
-  return navigator.locks ? navigator.locks.request(`tabrank:${key}`, task) : task();
-}
-
-/** A dead instance proves nothing about the files: the worker that comes next goes on with them. So does the load after an interruption with those it can check. */
-async function keeping(cache: ModelCache, loading: Promise<Engine>): Promise<Engine> {
-  try {
-    const engine = await loading;
-    await cache.accept();
-    return engine;
-  } catch (error) {
-    const code = codeOf(error) ?? "";
-    if (code === "DEVICE_REJECTED") await cache.accept();
-    else if (REFUSALS.includes(code) || !(await isOfUse(cache, error, code))) await cache.discard();
-    throw error;
-  }
-}
-
-async function isOfUse(cache: ModelCache, error: unknown, code: string): Promise<boolean> {
-  if (error instanceof WebAssembly.RuntimeError || (await cache.isAccepted())) return true;
-  return INTERRUPTIONS.includes(code) && cache.holdsBundle();
 }

@@ -6,10 +6,10 @@
 import { RerankerError } from "../error.js";
 import type { Bytes } from "../files.js";
 import type { ConvertOptions } from "../protocol.js";
-import type { ModelCache } from "../storage/model-cache.js";
-import { type FileSource, gather, type OnBytes, type OpenFile } from "./checkpoint-source.js";
-import type { Checkpoint, EngineModule, Hooks, WantedFile } from "./engine.js";
-import { isDeath } from "./failure.js";
+import { sha256 } from "../storage/hash.js";
+import type { NewVersion } from "../storage/model-cache.js";
+import { type FileSource, gather } from "./checkpoint-source.js";
+import type { Checkpoint, EngineModule, Hooks } from "./engine.js";
 import type { LoadMeter } from "./load-meter.js";
 
 const DTYPE_HINT = "Leave dtype out to load the bundle as it is, or name the folder of the checkpoint it was made from.";
@@ -23,24 +23,18 @@ export class Preparation<C extends Checkpoint> {
     private readonly hooks: Hooks,
   ) {}
 
-  /** All files of a source, converted if need be; what was made goes into the cache. */
-  async gathered(source: FileSource, cache?: ModelCache): Promise<C> {
+  /** All files of a source as they are, which is how an earlier load has stored them. */
+  async taken(source: FileSource): Promise<C> {
     const checkpoint = new this.module.Checkpoint();
-    await gather(checkpoint, source, this.meter, () => this.#mayKeep(checkpoint));
-    return this.options && !checkpoint.isBundle ? this.#converted(checkpoint, this.options, cache) : checkpoint;
+    await gather(checkpoint, source, this.meter);
+    return checkpoint;
   }
 
-  /** The bundle that an earlier load made, or undefined where it is not whole or not of this version: then it has to be made again. */
-  async made(cache: ModelCache): Promise<C | undefined> {
-    if (!this.options) return undefined;
+  /** All files of a source, converted if need be; what was made goes into the version. */
+  async gathered(source: FileSource, version?: NewVersion): Promise<C> {
     const checkpoint = new this.module.Checkpoint();
-    try {
-      await gather(checkpoint, new MadeFiles(cache), this.meter);
-      return checkpoint;
-    } catch (error) {
-      if (isDeath(error, undefined)) throw error;
-      return undefined;
-    }
+    await gather(checkpoint, source, this.meter, () => this.#mayKeep(checkpoint));
+    return this.options && !checkpoint.isBundle ? this.#converted(checkpoint, this.options, version) : checkpoint;
   }
 
   #mayKeep(checkpoint: C): boolean {
@@ -49,28 +43,13 @@ export class Preparation<C extends Checkpoint> {
     return checkpoint.isBundle;
   }
 
-  async #converted(checkpoint: C, options: ConvertOptions, cache: ModelCache | undefined): Promise<C> {
+  async #converted(checkpoint: C, options: ConvertOptions, version: NewVersion | undefined): Promise<C> {
     const bundle = await this.module.convert(checkpoint, options, this.hooks);
-    await cache?.discard();
-    for (const name of cache ? bundle.names() : []) await cache?.storeMade(name, bundle.file(name) as Bytes);
+    for (const name of version ? bundle.names() : []) {
+      const bytes = bundle.file(name) as Bytes;
+      await version?.keep(name, { sha256: await sha256(bytes), bytes: bytes.length }, bytes);
+    }
     return bundle;
-  }
-}
-
-/** What a conversion has put in this browser. What is missing or damaged there cannot be had from the server. */
-class MadeFiles implements FileSource {
-  constructor(private readonly cache: ModelCache) {}
-
-  async open({ name }: WantedFile, onBytes: OnBytes): Promise<OpenFile> {
-    const stored = await this.cache.findMade(name);
-    if (!stored) throw new Error(`${name} is not stored`);
-    const read = async () => {
-      const bytes = await stored.read();
-      if (!bytes) throw new Error(`${name} is damaged`);
-      onBytes(bytes.length, true);
-      return bytes;
-    };
-    return { size: stored.size, read };
   }
 }
 

@@ -4,7 +4,7 @@ import { type ClientSetup, WorkerClient } from "../../src/page/worker-client.js"
 import type { LoadRequest } from "../../src/protocol.js";
 import { ScriptedWorker } from "../support/workers.js";
 
-const FOLDER = { kind: "folder", url: "https://host/model/", revision: "", headers: {}, cache: "use", origin: {} } as const;
+const FOLDER = { kind: "folder", url: "https://host/model/", source: "https://host/model/", revision: "", headers: {}, cache: "use" } as const;
 const PANIC: ErrorData = { code: "INTERNAL", message: "the engine panicked: index out of bounds at src/maxsim.rs:12" };
 const FULL: ErrorData = { code: "OUT_OF_MEMORY", message: "the engine panicked: capacity overflow" };
 const LOST: ErrorData = { code: "DEVICE_LOST", message: "the WebGPU device was lost (unknown)" };

@@ -102,9 +102,10 @@ export function bundleOf(dtype: string, files: Record<string, Uint8Array<ArrayBu
   return { [MANIFEST]: new TextEncoder().encode(manifest), ...files };
 }
 
-/** Stands for SHA-256. */
+declare const process: { getBuiltinModule(name: "node:crypto"): { createHash(kind: "sha256"): { update(bytes: Uint8Array): { digest(form: "hex"): string } } } };
+
 function hashOf(bytes: Uint8Array): string {
-  return String(bytes.reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, bytes.length));
+  return process.getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The weights' bytes inverted, cut into shards. */

@@ -1,7 +1,10 @@
 /** Loads as a worker does, of the folder that the fake server serves. */
 
+import { vi } from "vitest";
 import type { ProgressMeter } from "../../src/page/progress-meter.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../../src/protocol.js";
+import type { ModelPlace } from "../../src/storage/stored-models.js";
+import { nextTask } from "../../src/worker/task.js";
 import { loadEngine } from "../../src/worker/load-engine.js";
 import { type FakeModule, fakeModule } from "./engine.js";
 
@@ -27,8 +30,23 @@ export async function load({ resume = false, convert, load: engineLoad, module, 
     messages.push(message);
     if (message.type === "progress") meter?.report(message.progress);
   };
-  const checkpoint = { kind: "folder", url: FOLDER, revision: "", headers: {}, cache: "use", origin: {}, ...location } as const;
+  const checkpoint = { kind: "folder", url: FOLDER, source: location.url ?? FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
   return loadEngine({ ...fakeModule(engineLoad), ...module }, { wasm: WASM, checkpoint, device, convert, resume }, post, () => {});
 }
+
+/** With time that flies, but not past what takes real time, as hashing does. */
+export async function settled(loading: Promise<unknown>): Promise<void> {
+  let open = true;
+  const end = () => (open = false);
+  loading.then(end, end);
+  while (open) {
+    await vi.advanceTimersByTimeAsync(20);
+    await nextTask();
+  }
+  await loading;
+}
+
+/** What tells the model of the folder that is loaded from others. */
+export const place = (more: Partial<ModelPlace> = {}): ModelPlace => ({ url: FOLDER, source: more.url ?? FOLDER, revision: "", headers: {}, ...more });
 
 export const warnings = () => messages.filter((message) => message.type === "warning").map(({ warning }) => warning);

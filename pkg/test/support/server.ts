@@ -22,6 +22,11 @@ export class FakeServer {
     vi.stubGlobal("fetch", (url: string, init?: RequestInit) => this.#fetch(url, init ?? {}));
   }
 
+  /** Files whose bytes were taken, each time that they were: of other answers no more than the start is read. */
+  get taken(): string[] {
+    return this.requests.filter((_, place) => !this.inits[place]!.signal!.aborted);
+  }
+
   async #fetch(url: string, init: RequestInit): Promise<Response> {
     const name = new URL(url).pathname.replace(/^\/model\//, "");
     const answers = this.#files[name];
@@ -39,7 +44,8 @@ export class FakeServer {
   }
 }
 
-export const ok = (body: BodyInit, headers: Record<string, string> = {}): Answer => () => new Response(body, { headers });
+/** With an entity tag, as servers of files send one. */
+export const ok = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = { etag: etagOf(body) }): Answer => () => new Response(body, { headers });
 export const status = (code: number, headers: Record<string, string> = {}): Answer => () => new Response("no", { status: code, headers });
 export const html: Answer = () => new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html; charset=utf-8" } });
 /** Nothing answers. */
@@ -47,6 +53,11 @@ export const networkError: Answer = () => Promise.reject(new TypeError("Failed t
 
 /** Something answers, without the headers that let a page see it. */
 export const blocked: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
+
+function etagOf(body: string | Uint8Array): string {
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+  return `"${bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, bytes.length)}"`;
+}
 
 /** Lets pauses between tries pass a hundred times as fast. */
 export function hurry(): void {

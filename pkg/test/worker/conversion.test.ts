@@ -1,21 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ProgressMeter } from "../../src/page/progress-meter.js";
-import { ModelCache } from "../../src/storage/model-cache.js";
+import { deleteStored, isStored } from "../../src/storage/stored-models.js";
 import type { Dtype, Progress } from "../../src/types.js";
 import { engineError, type FakeCheckpoint, FakeEngine, type FakeModule, fakeModule } from "../support/engine.js";
-import { FOLDER, load, type LoadSetup, warnings } from "../support/load.js";
+import { load, type LoadSetup, place, warnings } from "../support/load.js";
 import { type Answer, FakeServer, hurry, networkError, ok, safetensors } from "../support/server.js";
-import { type FakeCache, stubStorage } from "../support/storage.js";
+import { type FakeCache, stubLocks, stubStorage } from "../support/storage.js";
 
 const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[1,2,3]"), "model.safetensors": ok(safetensors(1000)) };
-const MADE = ["", "config.json", "tabrank.json", "weights-00001-of-00002.safetensors", "weights-00002-of-00002.safetensors"];
+const MADE = ["config.json", "tabrank.json", "weights-00001-of-00002.safetensors", "weights-00002-of-00002.safetensors"];
 
 let storage: FakeCache;
 
 const serve = (files: Record<string, Answer | Answer[]> = {}) => new FakeServer({ ...FILES, ...files });
 const loadAs = (dtype: Dtype, setup: LoadSetup = {}) => load({ convert: { dtype }, ...setup });
-const isCached = async (dtype?: Dtype) => (await ModelCache.open({ url: FOLDER, revision: "", dtype })).isWhole();
-const storedNames = () => [...storage.entries.keys()].map((url) => new URL(url).pathname.slice("/model/".length)).sort();
+const isCached = (dtype?: Dtype) => isStored(place({ dtype }));
 const trap = async () => {
   throw new WebAssembly.RuntimeError("unreachable");
 };
@@ -38,7 +37,7 @@ describe("a checkpoint", () => {
     const seen: FakeCheckpoint[] = [];
     const keepSeen = async (checkpoint: FakeCheckpoint) => (seen.push(checkpoint), new FakeEngine());
     await loadAs("q8", { module: { convert }, load: keepSeen });
-    expect(storedNames()).toEqual(MADE);
+    expect(storage.names).toEqual(MADE);
     const offline = new FakeServer({});
     await loadAs("q8", { module: { convert }, load: keepSeen });
     expect(offline.requests).toEqual([]);
@@ -56,7 +55,7 @@ describe("a checkpoint", () => {
     await load();
     await loadAs("q4");
     expect(server.requests).toHaveLength(asked);
-    await (await ModelCache.open({ url: FOLDER, revision: "", dtype: "q8" })).discard();
+    await deleteStored(place({ dtype: "q8" }));
     expect(await Promise.all([isCached("q8"), isCached("q4"), isCached()])).toEqual([false, true, true]);
   });
 
@@ -95,7 +94,8 @@ describe("a checkpoint", () => {
 
   test("loads with one warning where the storage is full", async () => {
     serve();
-    storage.refuse = (url) => url.includes("00002");
+    let blobs = 0;
+    storage.refuse = (url) => url.includes("blobs/") && ++blobs > 2;
     await loadAs("q8");
     expect(warnings().map(({ code }) => code)).toEqual(["CACHE_UNAVAILABLE"]);
     expect(storage.entries.size).toBe(0);
@@ -132,7 +132,7 @@ describe("a bundle that was made here", () => {
   test.each([
     ["has a flipped bit in a shard", (cache: FakeCache) => cache.of("weights-00002-of-00002.safetensors").bytes.fill(1, 5, 6)],
     ["has a damaged manifest", (cache: FakeCache) => cache.of("tabrank.json").bytes.fill(0)],
-    ["has lost a shard", (cache: FakeCache) => [...cache.entries.keys()].filter((url) => url.includes("00001")).forEach((url) => cache.entries.delete(url))],
+    ["has lost a shard", (cache: FakeCache) => cache.entries.delete(cache.addressOf("weights-00001-of-00002.safetensors"))],
   ])("and %s is made again", async (_, damage) => {
     serve();
     await loadAs("q8");
@@ -140,7 +140,7 @@ describe("a bundle that was made here", () => {
     const server = serve();
     await loadAs("q8");
     expect(server.requests).toContain("model.safetensors");
-    expect(storedNames()).toEqual(MADE);
+    expect(storage.names).toEqual(MADE);
     expect(await isCached("q8")).toBe(true);
   });
 
@@ -150,8 +150,8 @@ describe("a bundle that was made here", () => {
     await loadAs("q8");
     storage.of("weights-00001-of-00002.safetensors").bytes.fill(0);
     serve({ "tabrank.json": networkError });
-    await expect(loadAs("q8")).rejects.toMatchObject({ code: "NETWORK" });
-    expect(storedNames()).toEqual(MADE);
+    await expect(loadAs("q8")).rejects.toMatchObject({ code: "CACHE_CORRUPT_OFFLINE", message: expect.stringContaining("weights-00001-of-00002.safetensors") });
+    expect(storage.sets.map(({ entries }) => Object.keys(entries).sort())).toContainEqual(MADE);
   });
 
   test("before its worker died is for the successor alone", async () => {
@@ -170,7 +170,7 @@ describe("a bundle that was made here", () => {
     await loadAs("q8", { module: { convert } });
     await loadAs("q8", { module: { convert }, cache: "reload" });
     expect(convert).toHaveBeenCalledTimes(2);
-    expect(storedNames()).toEqual(MADE);
+    expect(storage.names).toEqual(MADE);
   });
 
   test("and is refused by the engine is thrown away", async () => {
@@ -185,13 +185,7 @@ describe("a bundle that was made here", () => {
 });
 
 test("of two tabs one converts, and the other reads what it made", async () => {
-  const locks = new Map<string, Promise<unknown>>();
-  const request = (name: string, task: () => Promise<unknown>) => {
-    const run = (locks.get(name) ?? Promise.resolve()).then(task);
-    locks.set(name, run);
-    return run;
-  };
-  vi.stubGlobal("navigator", { locks: { request } });
+  stubLocks();
   serve();
   const convert = counted();
   await Promise.all([loadAs("q8", { module: { convert } }), loadAs("q8", { module: { convert } })]);

@@ -21,6 +21,7 @@ const CODES: Record<ErrorCode, boolean> = {
   HTTP_STATUS: true,
   INTEGRITY_FAILED: true,
   OFFLINE_NOT_CACHED: true,
+  CACHE_CORRUPT_OFFLINE: true,
   OUT_OF_MEMORY: true,
   WORKER_FAILED: false,
   WASM_BLOCKED_BY_CSP: true,

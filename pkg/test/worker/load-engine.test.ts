@@ -1,21 +1,26 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ProgressMeter } from "../../src/page/progress-meter.js";
-import { ModelCache } from "../../src/storage/model-cache.js";
+import { sha256 } from "../../src/storage/hash.js";
+import { deleteStored, isStored } from "../../src/storage/stored-models.js";
 import type { Progress } from "../../src/types.js";
-import { nextTask } from "../../src/worker/task.js";
 import { engineError, FakeEngine } from "../support/engine.js";
-import { FOLDER, load, type LoadSetup, messages, warnings } from "../support/load.js";
+import { FOLDER, load, type LoadSetup, messages, settled, place, warnings } from "../support/load.js";
 import { type Answer, FakeServer, networkError, ok, pieces, safetensors } from "../support/server.js";
-import { type FakeCache, stubStorage } from "../support/storage.js";
+import { type FakeCache, stubLocks, stubStorage } from "../support/storage.js";
 
 const WEIGHTS = safetensors(1000);
+const WEIGHTS_HASH = await sha256(WEIGHTS);
+const FETCHED = ["config.json", "tokenizer.json", "model.safetensors"];
 const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[1,2,3]"), "model.safetensors": ok(WEIGHTS) };
 
 let storage: FakeCache;
 
 const serve = (files: Record<string, Answer | Answer[]> = {}) => new FakeServer({ ...FILES, ...files });
-const isCached = async (revision = "") => (await ModelCache.open({ url: FOLDER, revision })).isWhole();
+const isCached = (revision = "") => isStored(place({ revision }));
+const trap = async () => {
+  throw new WebAssembly.RuntimeError("unreachable");
+};
 const refuse = async () => {
   throw engineError("CHECKPOINT_INVALID", "tensor missing");
 };
@@ -47,10 +52,10 @@ describe("the second load", () => {
     await load();
     const server = serve();
     await load({ revision: "2" });
-    expect(server.requests).toHaveLength(6);
+    expect(server.taken).toEqual(FETCHED);
     await load({ cache: "reload" });
-    expect(server.requests).toHaveLength(12);
-    expect(server.inits.at(-1)!.cache).toBe("reload");
+    expect(server.taken).toEqual([...FETCHED, ...FETCHED]);
+    expect(server.inits[server.requests.lastIndexOf("tabrank.json") - 6]!.cache).toBe("reload");
     expect([await isCached(), await isCached("2"), await isCached("3")]).toEqual([true, true, false]);
   });
 
@@ -59,16 +64,20 @@ describe("the second load", () => {
     ["a cut", (bytes: Uint8Array) => bytes.slice(0, 30)],
     ["zeros at the end", (bytes: Uint8Array) => bytes.fill(0, 200)],
     ["nothing left", () => new Uint8Array()],
-  ])("with %s in a stored file fetches that file alone, once", async (_, damage) => {
+    ["no entry at all", undefined],
+  ])("with %s for a stored file asks for all of them, and fetches that one, once", async (_, damage) => {
     serve();
     await load();
     const entry = storage.of("model.safetensors");
-    entry.bytes = damage(entry.bytes) as Uint8Array<ArrayBuffer>;
+    if (damage) entry.bytes = damage(entry.bytes) as Uint8Array<ArrayBuffer>;
+    else storage.entries.delete(storage.addressOf("model.safetensors"));
     const server = serve();
     await load();
-    expect(server.requests).toEqual(["model.safetensors"]);
+    expect(new Set(server.requests).size).toBe(6);
+    expect(server.taken).toEqual(["model.safetensors"]);
+    const asked = server.requests.length;
     await load();
-    expect(server.requests).toHaveLength(1);
+    expect(server.requests).toHaveLength(asked);
   });
 
   test("offline with a damaged file says so, and keeps the others", async () => {
@@ -76,13 +85,14 @@ describe("the second load", () => {
     await load();
     storage.of("config.json").bytes = new Uint8Array();
     vi.stubGlobal("navigator", { onLine: false });
-    const server = serve({ "config.json": networkError });
-    await expect(load()).rejects.toMatchObject({ code: "OFFLINE_NOT_CACHED", message: expect.stringContaining("config.json in this browser's storage was damaged") });
+    serve({ "tabrank.json": networkError });
+    const error = { code: "CACHE_CORRUPT_OFFLINE", message: expect.stringContaining("config.json in this browser's storage is damaged") };
+    await expect(load()).rejects.toMatchObject(error);
     expect(await isCached()).toBe(false);
     vi.stubGlobal("navigator", {});
-    serve();
+    const server = serve();
     await load();
-    expect(server.requests).toEqual(["config.json"]);
+    expect(server.taken).toEqual(["config.json"]);
     expect(await isCached()).toBe(true);
   });
 });
@@ -107,26 +117,43 @@ describe("storage", () => {
     expect(storage.entries.size).toBe(0);
   });
 
-  test("written by a worker that died is for its successor alone", async () => {
+  test("written by a worker that died is for its successor", async () => {
     serve();
-    const trap = async () => {
-      throw new WebAssembly.RuntimeError("unreachable");
-    };
     await expect(load({ load: trap })).rejects.toThrow();
     expect(await isCached()).toBe(false);
     const server = serve();
     await load({ resume: true });
     expect(server.requests).toEqual([]);
     expect(await isCached()).toBe(true);
-    await expect(load({ cache: "reload", load: trap })).rejects.toThrow();
-    await load();
-    expect(server.requests).toHaveLength(12);
   });
 
-  test("keeps what a device was judged with", async () => {
+  test("is fetched anew where two workers have died of it", async () => {
+    serve();
+    for (const resume of [false, true]) await expect(load({ load: trap, resume })).rejects.toThrow();
+    const server = serve();
+    await load();
+    expect(server.taken).toEqual(FETCHED);
+  });
+
+  test("has the new version for the successor of a worker that died in a reload, and the old one where it died in it too", async () => {
+    serve();
+    await load();
+    serve({ "config.json": ok("{ }") });
+    await expect(load({ cache: "reload", load: trap })).rejects.toThrow();
+    const configs: string[] = [];
+    const read: LoadSetup["load"] = async (checkpoint) => (configs.push(new TextDecoder().decode(checkpoint.added.get("config.json"))), new FakeEngine());
+    const offline = new FakeServer({});
+    await load({ load: read });
+    await load({ cache: "reload", resume: true, load: read });
+    await load({ load: read });
+    expect(configs).toEqual(["{}", "{ }", "{ }"]);
+    expect(offline.requests).toEqual([]);
+  });
+
+  test.each(["DEVICE_REJECTED", "DEVICE_LOST", "WEBGPU_UNAVAILABLE"])("keeps what a device failed with: %s", async (code) => {
     serve();
     const reject = async () => {
-      throw engineError("DEVICE_REJECTED", "wrong numbers");
+      throw engineError(code, "no good device");
     };
     await expect(load({ load: reject })).rejects.toThrow();
     expect(await isCached()).toBe(true);
@@ -136,7 +163,7 @@ describe("storage", () => {
     serve();
     const estimate = () => new Promise((resolve) => setTimeout(() => resolve({ usage: 90e6, quota: 100e6 }), 20));
     vi.stubGlobal("navigator", { storage: { estimate } });
-    storage.refuse = (url) => url.includes("model.safetensors");
+    storage.refuse = (url) => url.endsWith(WEIGHTS_HASH);
     await load();
     expect(warnings()).toEqual([{ code: "CACHE_UNAVAILABLE", message: expect.stringMatching(/QuotaExceededError; 90 of 100 MB/) }]);
     expect(storage.entries.size).toBe(0);
@@ -159,23 +186,16 @@ describe("storage", () => {
     serve({ "small/config.json": ok("{}"), "small/tokenizer.json": ok("[]"), "small/model.safetensors": ok(WEIGHTS) });
     await load();
     await load({ url: `${FOLDER}small/` });
-    const cache = await ModelCache.open({ url: FOLDER, revision: "" });
-    expect([await cache.discard(), await cache.discard()]).toEqual([true, false]);
-    expect(await (await ModelCache.open({ url: `${FOLDER}small/`, revision: "" })).isWhole()).toBe(true);
+    expect([await deleteStored(place()), await deleteStored(place())]).toEqual([true, false]);
+    expect(await isStored(place({ url: `${FOLDER}small/` }))).toBe(true);
   });
 });
 
 test("of two tabs one downloads, and the other reads what it stored", async () => {
-  const locks = new Map<string, Promise<unknown>>();
-  const request = (name: string, task: () => Promise<unknown>) => {
-    const run = (locks.get(name) ?? Promise.resolve()).then(task);
-    locks.set(name, run);
-    return run;
-  };
-  vi.stubGlobal("navigator", { locks: { request } });
+  stubLocks();
   const server = serve();
   await Promise.all([load(), load(), load()]);
-  expect(server.requests).toHaveLength(6);
+  expect(server.taken).toEqual(FETCHED);
 });
 
 test("WebGPU asked for where there is none fails before anything is downloaded", async () => {
@@ -228,18 +248,6 @@ describe("progress", () => {
     await settled(load({ resume: kind === "death", meter }));
     meter.ready();
     return events;
-  }
-
-  /** Time flies, but not past what takes real time, as hashing does. */
-  async function settled(loading: Promise<unknown>): Promise<void> {
-    let open = true;
-    const end = () => (open = false);
-    loading.then(end, end);
-    while (open) {
-      await vi.advanceTimersByTimeAsync(20);
-      await nextTask();
-    }
-    await loading;
   }
 
   function checkContract(events: Stamped[]): void {
