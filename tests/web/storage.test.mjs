@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { openBrowser } from "./lib/package.mjs";
 import { needPackage } from "./lib/paths.mjs";
+import { damage, storedEntries, storedFiles } from "./lib/storage.mjs";
 import { assertRanked, tinyCase } from "./lib/tiny.mjs";
 
 const LIMIT = { timeout: 30_000 };
@@ -10,9 +11,11 @@ const LIMIT = { timeout: 30_000 };
 let browser;
 let tab;
 let tiny;
+let renewed;
 before(async () => {
   needPackage();
   tiny = await tinyCase("pylate");
+  renewed = await tinyCase("pylate-no-expansion");
   browser = await openBrowser({ webgpu: false });
 });
 after(() => browser?.close());
@@ -27,18 +30,19 @@ const rerank = () => tab.harness("rerank", "it", tiny.query, tiny.documents);
 const requested = () => browser.server.requests.filter((request) => request.includes(tiny.checkpoint));
 const isCached = async () => (await tab.harness("static", "isCached", tab.url(tiny.checkpoint))).value;
 
-/** Changes a stored file as `damage` says. */
-function damage(how) {
-  return tab.page.evaluate(async (how) => {
-    const cache = await caches.open("tabrank-v1");
-    const keys = await cache.keys();
-    const key = keys.find(({ url }) => new URL(url).pathname.endsWith("/checkpoint/model.safetensors"));
-    const stored = await cache.match(key);
-    const bytes = new Uint8Array(await stored.arrayBuffer());
-    if (how === "flipped") bytes[bytes.length >> 1] ^= 1;
-    await cache.put(key, new Response(how === "cut" ? bytes.slice(0, -100) : bytes, { headers: stored.headers }));
-  }, how);
+const version = (checkpoint, file) => `**/${checkpoint}${file}`;
+
+/** From the nth request for a file of the folder on, the server has another version there. */
+async function moveOn(after) {
+  let asked = 0;
+  await tab.context.route(version(tiny.checkpoint, "**"), async (route) => {
+    if (asked++ < after) return route.continue();
+    return route.fulfill({ response: await route.fetch({ url: route.request().url().replace(tiny.checkpoint, renewed.checkpoint) }) });
+  });
 }
+
+/** The scores are those of this version of the model, all of them. */
+const assertVersion = async (of) => assertRanked(await rerank(), of);
 
 describe("a model that was loaded", () => {
   it("comes from the browser's storage the next time, without a request for it", LIMIT, async () => {
@@ -80,7 +84,7 @@ describe("a model that was loaded", () => {
   it("is not kept with `off`", LIMIT, async () => {
     await load({ cache: "off" });
     assert.equal(await isCached(), false);
-    assert.deepEqual(await tab.page.evaluate(async () => (await caches.open("tabrank-v1")).keys()), []);
+    assert.deepEqual(await storedEntries(tab.page), []);
   });
 
   it("tells true progress: it never falls, ends with 1 once, and its bytes add up", LIMIT, async () => {
@@ -97,29 +101,181 @@ describe("a model that was loaded", () => {
 });
 
 describe("a stored file that is damaged", () => {
-  for (const how of ["flipped", "cut"]) {
-    it(`${how}: it alone is fetched again`, LIMIT, async () => {
+  for (const how of ["flipped", "cut", "gone"]) {
+    it(`${how}: the model is fetched again, and is whole`, LIMIT, async () => {
       await load();
-      await damage(how);
+      await damage(tab.page, "model.safetensors", how);
       browser.server.requests.length = 0;
       assert.equal((await load()).error, undefined);
-      assert.equal(requested().length, 1);
-      assert.match(requested()[0], /checkpoint\/model\.safetensors$/);
-      assertRanked(await rerank(), tiny);
+      assert.ok(requested().length > 0);
+      await assertVersion(tiny);
+      assert.equal(await isCached(), true);
       browser.server.requests.length = 0;
       await load();
       assert.deepEqual(requested(), []);
     });
   }
 
+  it("is fetched with all others where the server has moved on", LIMIT, async () => {
+    await load();
+    await damage(tab.page, "tokenizer.json");
+    await moveOn(0);
+    assert.equal((await load()).error, undefined);
+    await assertVersion(renewed);
+  });
+
   it("without a connection to its server: a typed error that says what to do, and no hang", LIMIT, async () => {
     await load();
-    await damage("flipped");
-    await tab.context.route(`**/${tiny.checkpoint}**`, (route) => route.abort("internetdisconnected"));
+    await damage(tab.page, "model.safetensors");
+    await tab.context.route(version(tiny.checkpoint, "**"), (route) => route.abort("internetdisconnected"));
     const { error } = await load();
-    assert.equal(error.code, "NETWORK");
+    assert.equal(error.code, "CACHE_CORRUPT_OFFLINE");
     assert.match(error.message, /model\.safetensors/);
     assert.ok(error.hint);
+  });
+});
+
+describe("a server that moves on", () => {
+  for (const after of [3, 8]) {
+    it(`after ${after} requests: the load is of one version`, LIMIT, async () => {
+      await moveOn(after);
+      assert.equal((await load()).error, undefined);
+      const { value } = await rerank();
+      const isRenewed = Math.abs(value.results[0].score - Math.max(...renewed.scores)) < Math.abs(value.results[0].score - Math.max(...tiny.scores));
+      await assertVersion(isRenewed ? renewed : tiny);
+      await tab.context.setOffline(true);
+      await load();
+      await assertVersion(isRenewed ? renewed : tiny);
+    });
+  }
+
+  it("is followed with `reload`, and with nothing else", LIMIT, async () => {
+    await load();
+    await moveOn(0);
+    await load();
+    await assertVersion(tiny);
+    await load({ cache: "reload" });
+    await assertVersion(renewed);
+  });
+});
+
+describe("a copy that works", () => {
+  it("stays when a reload finds no network", LIMIT, async () => {
+    await load();
+    await tab.context.route(version(tiny.checkpoint, "**"), (route) => route.abort("internetdisconnected"));
+    assert.equal((await load({ cache: "reload" })).error.code, "NETWORK");
+    assert.equal((await load()).error, undefined);
+    await assertVersion(tiny);
+  });
+
+  it("stays when the new version is no good", LIMIT, async () => {
+    await load();
+    await tab.context.route(version(tiny.checkpoint, "model.safetensors"), (route) => route.fulfill({ body: Buffer.alloc(4000) }));
+    assert.equal((await load({ cache: "reload" })).error.code, "INTEGRITY_FAILED");
+    assert.equal((await load()).error, undefined);
+    await assertVersion(tiny);
+  });
+
+  it("stays when there is no room for the new one", LIMIT, async () => {
+    await load();
+    const { value } = await load({ cache: "reload", workerUrl: tab.faultyWorker([["fault", "storage-full"]]) });
+    assert.deepEqual(value.warnings.map(({ code }) => code), ["CACHE_UNAVAILABLE"]);
+    assert.equal(await isCached(), true);
+  });
+});
+
+describe("several tabs", () => {
+  /** Holds back the answer for the weights, once, until it is let go. */
+  async function held() {
+    let letGo;
+    const isLetGo = new Promise((resolve) => (letGo = resolve));
+    const isAsked = new Promise((resolve) => {
+      const answer = async (route) => {
+        resolve();
+        await isLetGo;
+        await route.continue().catch(() => {});
+      };
+      void tab.context.route(version(tiny.checkpoint, "model.safetensors"), answer, { times: 1 });
+    });
+    return { isAsked, letGo };
+  }
+
+  it("of one model fetch it once", LIMIT, async () => {
+    const { isAsked, letGo } = await held();
+    const first = load();
+    await isAsked;
+    const other = await browser.newPackagePage({ context: tab.context });
+    const second = other.harness("load", "it", other.url(tiny.checkpoint), { device: "cpu" });
+    letGo();
+    assert.equal((await first).error, undefined);
+    browser.server.requests.length = 0;
+    assert.equal((await second).error, undefined);
+    assert.deepEqual(requested(), []);
+    assertRanked(await other.harness("rerank", "it", tiny.query, tiny.documents), tiny);
+  });
+
+  it("need not wait for one that is closed", LIMIT, async () => {
+    const { isAsked, letGo } = await held();
+    const other = await browser.newPackagePage({ context: tab.context });
+    void other.harness("load", "it", other.url(tiny.checkpoint), { device: "cpu" }).catch(() => {});
+    await isAsked;
+    const second = load();
+    const begin = performance.now();
+    await other.close();
+    assert.equal((await second).error, undefined);
+    assert.ok(performance.now() - begin < 5000);
+    letGo();
+    await assertVersion(tiny);
+  });
+});
+
+describe("storage that is cleared during a load", () => {
+  const clear = {
+    "by deleteCached": () => tab.harness("static", "deleteCached", tab.url(tiny.checkpoint)),
+    "by the user": () => tab.page.evaluate(async () => Promise.all((await caches.keys()).map((name) => caches.delete(name)))),
+  };
+  for (const [who, task] of Object.entries(clear)) {
+    it(`${who}: it loads, and the next load does too`, LIMIT, async () => {
+      await tab.context.route(version(tiny.checkpoint, "model.safetensors"), async (route) => {
+        await task();
+        await route.continue();
+      }, { times: 1 });
+      assert.equal((await load()).error, undefined);
+      await assertVersion(tiny);
+      assert.equal(await isCached(), false);
+      assert.equal((await load()).error, undefined);
+      await assertVersion(tiny);
+      assert.equal(await isCached(), true);
+    });
+  }
+});
+
+describe("what is kept", () => {
+  const cached = async () => (await tab.harness("static", "cached")).value;
+
+  it("is listed with its size, and cleared at once, without a touch of anything else", LIMIT, async () => {
+    await tab.page.evaluate(async () => {
+      localStorage.setItem("own", "1");
+      for (const name of ["own", "tabrank-v1"]) await (await caches.open(name)).put("/own", new Response("own"));
+    });
+    const source = tab.url(tiny.checkpoint);
+    await load();
+    await load({ revision: "2", dtype: "q8" });
+    const models = (await cached()).toSorted((a, b) => a.revision.localeCompare(b.revision));
+    assert.deepEqual(models.map(({ source, revision, dtype, complete }) => [source, revision, dtype, complete]), [[source, "", undefined, true], [source, "2", "q8", true]]);
+    assert.ok(models[0].bytes > models[1].bytes && models[1].bytes > 20_000);
+    for (const { storedAt, usedAt } of models) assert.ok(Date.now() - storedAt < 30_000 && usedAt >= storedAt);
+    assert.equal((await tab.harness("static", "clearCached", source)).value, true);
+    assert.deepEqual(await cached(), []);
+    assert.deepEqual(await storedEntries(tab.page), []);
+    const rest = await tab.page.evaluate(async () => [localStorage.getItem("own"), (await (await caches.open("own")).keys()).length, (await caches.keys()).toSorted()]);
+    assert.deepEqual(rest, ["1", 1, ["own", "tabrank-v2"]]);
+  });
+
+  it("is of two revisions at most", LIMIT, async () => {
+    for (const revision of ["1", "2", "3"]) await load({ revision });
+    assert.deepEqual((await cached()).map(({ revision }) => revision).toSorted(), ["2", "3"]);
+    assert.ok((await storedFiles(tab.page)).includes("model.safetensors"));
   });
 });
 

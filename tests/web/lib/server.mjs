@@ -79,6 +79,7 @@ async function answer(request, response) {
   response.writeHead(200, {
     "content-type": TYPES[extname(place.file)] ?? "application/octet-stream",
     "content-length": found.size,
+    etag: `"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`,
     "x-content-type-options": "nosniff",
     ...place.policy,
   });
