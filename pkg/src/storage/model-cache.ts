@@ -7,6 +7,7 @@
  */
 
 import type { Bytes } from "../files.js";
+import type { Warning } from "../types.js";
 import { type Entry, newSet, type StoredSet } from "./content-store.js";
 import { type About, identify, type ModelPlace, type ModelStore, openStore } from "./stored-models.js";
 
@@ -88,6 +89,11 @@ export class KeptVersion {
     return this.set.id;
   }
 
+  /** What there was to warn of when it was fetched. */
+  get warnings(): Warning[] {
+    return this.set.about.warnings ?? [];
+  }
+
   /** Null when the folder was found not to have the file, undefined when nothing is known of it. */
   entry(name: string): Entry | null | undefined {
     return Object.hasOwn(this.set.entries, name) ? this.set.entries[name] : undefined;
@@ -161,8 +167,8 @@ export class NewVersion extends KeptVersion {
   }
 
   /** All of it is there, and goes to the engine. */
-  async finish(commit: string | undefined): Promise<void> {
-    this.set.about = { ...this.set.about, ...(commit !== undefined && { commit }), trials: 1 };
+  async finish(commit: string | undefined, warnings: Warning[]): Promise<void> {
+    this.set.about = { ...this.set.about, ...(commit !== undefined && { commit }), ...(warnings.length > 0 && { warnings }), trials: 1 };
     this.set.spare = {};
     await this.#write(() => this.store.update(this.set));
   }

@@ -6,7 +6,7 @@
  */
 
 import type { Bytes } from "../files.js";
-import type { Dtype, StoredModel } from "../types.js";
+import type { Dtype, StoredModel, Warning } from "../types.js";
 import { ContentStore, type ListedSet, type StoredSet } from "./content-store.js";
 import { sha256 } from "./hash.js";
 
@@ -33,6 +33,8 @@ export interface ModelPlace {
 export interface About extends Pick<StoredModel, "source" | "hub" | "revision" | "dtype" | "commit"> {
   /** The same for all revisions of a model. */
   family: string;
+  /** What there was to warn of when it was fetched. */
+  warnings?: Warning[];
   /** How often it was taken to the engine; 0 until all of it is there. */
   trials: number;
 }

@@ -2,8 +2,8 @@
 
 import { RerankerError } from "../error.js";
 import type { Bytes } from "../files.js";
-import { FILE_CAP, tooBig } from "./download.js";
 import type { Checkpoint, WantedFile } from "./engine.js";
+import { isWeights, requireFew, requireSize, requireTotal } from "./file-limits.js";
 import { codeOf } from "./failure.js";
 import type { LoadMeter } from "./load-meter.js";
 
@@ -25,6 +25,8 @@ export interface FileSource {
   keep?(name: string, bytes: Bytes | undefined): Promise<void>;
   /** Throws where files that no manifest lists may be of two versions. */
   confirm?(): Promise<void>;
+  /** The engine's error about a file that is not there, with what the source knows of it. */
+  explained?(name: string, error: unknown): Promise<unknown>;
 }
 
 /**
@@ -33,11 +35,6 @@ export interface FileSource {
  */
 export async function gather(checkpoint: Checkpoint, source: FileSource, meter: LoadMeter, mayKeep: () => boolean = () => true): Promise<void> {
   await new Gathering(checkpoint, source, meter, mayKeep).all();
-}
-
-/** Whether a file is large enough, as a rule, that only its size is asked for at first. */
-export function isWeights(name: string): boolean {
-  return name.endsWith(".safetensors");
 }
 
 /** A file that a manifest lists. */
@@ -59,6 +56,7 @@ class Gathering {
 
   async all(): Promise<void> {
     for (let wanted = this.checkpoint.wanted(); wanted.length > 0; wanted = this.checkpoint.wanted()) {
+      requireFew(wanted.length);
       for (const { name } of wanted) requireInside(name);
       const listed = wanted.filter(isListed);
       const unopened = wanted.filter((file) => !this.#weights.has(file.name));
@@ -71,6 +69,7 @@ class Gathering {
 
   /** Sizes are known beforehand, so nothing is opened before it is read. Two files are on their way at a time. */
   async #addListed(files: ListedFile[]): Promise<void> {
+    for (const { name, bytes } of files) requireSize(name, bytes);
     this.#expect("the bundle", files.map(({ name, bytes }) => [name, bytes]));
     let next = this.#read(files[0]!);
     for (const [place, file] of files.entries()) {
@@ -98,17 +97,20 @@ class Gathering {
     }
   }
 
-  /** Weights are opened only, so that every size is known before their bytes are read. */
+  /** Weights are opened only, so that every size is known before their bytes are read. The first file in the engine's order that fails is told. */
   async #openAll(wanted: WantedFile[]): Promise<void> {
-    const open = async (file: WantedFile) => {
-      const opened = await this.source.open(file, this.#listener(file.name));
-      if (opened && opened.size > FILE_CAP) throw tooBig(file.name, opened.size);
-      return { name: file.name, opened, bytes: opened && !isWeights(file.name) ? await opened.read() : undefined };
-    };
-    for (const { name, opened, bytes } of await Promise.all(wanted.map(open))) {
+    const opening = wanted.map((file) => this.#open(file));
+    for (const { name, opened, bytes } of await allInTurn(opening)) {
       if (opened && !bytes) this.#weights.set(name, opened);
       else await this.#take(name, bytes);
     }
+  }
+
+  async #open(wanted: WantedFile) {
+    const { name } = wanted;
+    const opened = await this.source.open(wanted, this.#listener(name));
+    if (opened) requireSize(name, opened.size);
+    return { name, opened, bytes: opened && !isWeights(name) ? await opened.read() : undefined };
   }
 
   async #addWeights(): Promise<void> {
@@ -120,16 +122,23 @@ class Gathering {
   }
 
   #expect(what: string, files: [name: string, size: number][]): void {
-    const total = files.reduce((sum, [, size]) => sum + size, 0);
-    if (total > FILE_CAP) throw tooBig(what, total);
+    requireTotal(what, files.reduce((sum, [, size]) => sum + size, 0));
     this.meter.expect(files);
   }
 
   /** Nothing is kept before the engine has looked at it. */
   async #take(name: string, bytes: Bytes | undefined): Promise<void> {
     if (bytes) this.checkpoint.add(name, bytes);
-    else this.checkpoint.addMissing(name);
+    else await this.#addMissing(name);
     if (this.mayKeep()) await this.source.keep?.(name, bytes);
+  }
+
+  async #addMissing(name: string): Promise<void> {
+    try {
+      this.checkpoint.addMissing(name);
+    } catch (error) {
+      throw (await this.source.explained?.(name, error)) ?? error;
+    }
   }
 
   #listener(name: string): OnBytes {
@@ -137,25 +146,21 @@ class Gathering {
   }
 }
 
+/** Unlike `Promise.all` it rejects with the failure of the first promise that fails in their order, whichever fails first. */
+async function allInTurn<T>(promises: Promise<T>[]): Promise<T[]> {
+  for (const promise of promises) promise.catch(() => {});
+  const values: T[] = [];
+  for (const promise of promises) values.push(await promise);
+  return values;
+}
+
 /** Names come from the checkpoint's own files, which anyone may have made. */
 function requireInside(name: string): void {
-  const isPlain = (part: string) => part !== "" && part !== "." && part !== "..";
-  if (name.split("/").every(isPlain) && !/[\\:?#\u0000-\u001f]/.test(name)) return;
-  throw new RerankerError({ code: "CHECKPOINT_INVALID", message: `the checkpoint names the file ${JSON.stringify(name)}, which is outside its folder` });
+  const isPlain = (part: string) => /^[\w.-]+$/.test(part) && part !== "." && part !== "..";
+  if (name.length <= LONGEST_NAME && name.split("/").every(isPlain)) return;
+  const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
+  throw new RerankerError({ code: "CHECKPOINT_INVALID", message: `the checkpoint names the file ${shown}, which is no file below its folder` });
 }
 
-/** Files that the page gave. */
-export class GivenFiles implements FileSource {
-  constructor(private readonly files: Record<string, Blob>) {}
-
-  async open({ name }: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
-    const blob = Object.hasOwn(this.files, name) ? this.files[name] : undefined;
-    return blob && { size: blob.size, read: () => readBlob(blob, onBytes) };
-  }
-}
-
-async function readBlob(blob: Blob, onBytes: OnBytes): Promise<Bytes> {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  onBytes(bytes.length, false);
-  return bytes;
-}
+/** Characters of a file's name. */
+const LONGEST_NAME = 512;

@@ -2,9 +2,11 @@
 
 import { type ErrorCode, RerankerError } from "../error.js";
 import type { Bytes } from "../files.js";
+import { redacted } from "../redacted.js";
+import { tooLarge } from "./file-limits.js";
 
-/** More than this is never allocated for one file, whatever a server or a header says. */
-export const FILE_CAP = 512 * 1024 * 1024;
+/** A model's own server may ask for the visitor's session; no other host hears of it, and none of the page. */
+const MANNERS = { credentials: "same-origin", referrerPolicy: "no-referrer" } as const;
 
 const TRIES = 3;
 const FIRST_PAUSE = 500;
@@ -27,12 +29,13 @@ export async function withRetries<T>(task: () => Promise<T>): Promise<T> {
 export class Download {
   readonly url: string;
   readonly status: number;
-  readonly isHtml: boolean;
+  readonly headers: Headers;
+  /** The request was passed on to another address. */
+  readonly redirected: boolean;
   /** What the server says to tell this version of the file from others, as far as the page may read it. */
   readonly version: string | undefined;
   /** The commit that a hub serves the file from. */
   readonly commit: string | undefined;
-  readonly #announced: number | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #stall: StallTimer;
   readonly #sink = new ByteSink();
@@ -40,10 +43,10 @@ export class Download {
   private constructor(response: Response, url: string, stall: StallTimer) {
     this.url = url;
     this.status = response.status;
-    this.isHtml = /^text\/html/i.test(response.headers.get("content-type") ?? "");
+    this.headers = response.headers;
+    this.redirected = response.redirected;
     this.version = response.headers.get("etag") ?? response.headers.get("last-modified") ?? undefined;
     this.commit = /^[0-9a-f]{40,64}$/.exec(response.headers.get("x-repo-commit") ?? "")?.[0];
-    this.#announced = announcedLength(response);
     this.#reader = response.body?.getReader();
     this.#stall = stall;
   }
@@ -51,8 +54,7 @@ export class Download {
   /** Asks for a file; resolves for every status that a retry would not change. */
   static async start(url: string, init: RequestInit): Promise<Download> {
     const stall = new StallTimer(url);
-    const request = { credentials: "same-origin", referrerPolicy: "no-referrer", ...init, signal: stall.signal } as const;
-    const response = await stall.guard(fetchFile(url, request));
+    const response = await stall.guard(fetchFile(url, { ...MANNERS, ...init, signal: stall.signal }));
     const error = statusError(url, response.status);
     if (!error.retryable) return new Download(response, url, stall);
     stall.abort();
@@ -61,17 +63,21 @@ export class Download {
 
   /** The first `length` bytes, or all of a shorter body; they are part of what {@link take} gives. */
   async peek(length: number): Promise<Bytes> {
-    while (this.#sink.length < length && (await this.#pull(FILE_CAP)));
+    while (this.#sink.length < length && (await this.#pull()));
     return this.#sink.bytes();
   }
 
-  /** The whole body, which must have `size` bytes where that is known. `onBytes` hears how many have come. */
-  async take(size: number | undefined, onBytes: (received: number) => void): Promise<Bytes> {
-    const expected = size ?? this.#announced;
-    if (size !== undefined) this.#sink.reserve(size);
-    do onBytes(this.#sink.length);
-    while (await this.#pull(expected ?? FILE_CAP));
-    if (expected !== undefined && this.#sink.length !== expected) throw this.#wrongLength(this.#sink.length, expected);
+  /** The whole body, of `size` bytes. `onBytes` hears how many have come. No length that a server announces counts: it may be that of compressed bytes. */
+  async take(size: number, onBytes: OnReceived): Promise<Bytes> {
+    this.#sink.reserve(size);
+    if (await this.#runsOver(size, onBytes)) throw this.#wrongLength("more", size);
+    if (this.#sink.length < size) throw this.#wrongLength(this.#sink.length.toLocaleString("en"), size);
+    return this.#sink.bytes();
+  }
+
+  /** The whole body, of `most` bytes at most. */
+  async takeUpTo(most: number, name: string, onBytes: OnReceived): Promise<Bytes> {
+    if (await this.#runsOver(most, onBytes)) throw tooLarge(name, undefined, most);
     return this.#sink.bytes();
   }
 
@@ -80,21 +86,26 @@ export class Download {
     this.#stall.abort();
   }
 
-  async #pull(most: number): Promise<boolean> {
-    const chunk = await this.#stall.guard(this.#reader?.read() ?? Promise.resolve({ done: true as const, value: undefined }));
-    if (chunk.done) return false;
-    const length = this.#sink.length + chunk.value.length;
-    if (length > most) {
-      this.cancel();
-      throw length > FILE_CAP ? tooBig(this.url, length) : this.#wrongLength(length, most);
-    }
-    this.#sink.push(chunk.value);
-    return true;
+  /** Reads to the end, or to the chunk that goes past `most`. */
+  async #runsOver(most: number, onBytes: OnReceived): Promise<boolean> {
+    do {
+      if (this.#sink.length > most) {
+        this.cancel();
+        return true;
+      }
+      onBytes(this.#sink.length);
+    } while (await this.#pull());
+    return false;
   }
 
-  #wrongLength(found: number, expected: number): RerankerError {
-    const message = `${this.url} sent ${found.toLocaleString("en")} bytes; expected ${expected.toLocaleString("en")}`;
-    return new RerankerError({ code: "INTEGRITY_FAILED", message, retryable: true, details: { url: this.url } });
+  async #pull(): Promise<boolean> {
+    const chunk = await this.#stall.guard(this.#reader?.read() ?? Promise.resolve({ done: true as const, value: undefined }));
+    if (!chunk.done) this.#sink.push(chunk.value);
+    return !chunk.done;
+  }
+
+  #wrongLength(found: string, expected: number): RerankerError {
+    return addressError("INTEGRITY_FAILED", this.url, `sent ${found} bytes; expected ${expected.toLocaleString("en")}`, { retryable: true });
   }
 }
 
@@ -108,23 +119,38 @@ async function fetchFile(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-export function statusError(url: string, status: number, hint?: string): RerankerError {
-  const retryable = status === 429 || status >= 500;
-  const message = `${url} answered with status ${status}`;
-  return new RerankerError({ code: "HTTP_STATUS", message, retryable, details: { url, status }, ...(hint !== undefined && { hint }) });
+/** Hears how many bytes of a body have come. */
+type OnReceived = (received: number) => void;
+
+interface More {
+  hint?: string | undefined;
+  retryable?: boolean;
+  status?: number;
+  cause?: unknown;
 }
 
-export function tooBig(name: string, size: number): RerankerError {
-  const message = `${name} has ${size.toLocaleString("en")} bytes; at most ${FILE_CAP.toLocaleString("en")} are loaded in a browser`;
-  return new RerankerError({ code: "CHECKPOINT_UNSUPPORTED", message, hint: "Use a smaller model." });
+/** An error about an address, which it names without the secrets in it. */
+export function addressError(code: ErrorCode, address: string, what: string, { hint, retryable, status, cause }: More = {}): RerankerError {
+  const url = redacted(address);
+  const details = { url, ...(status !== undefined && { status }) };
+  const data = { code, message: `${url} ${what}`, details, ...(hint !== undefined && { hint }), ...(retryable !== undefined && { retryable }) };
+  return new RerankerError(data, { cause });
+}
+
+/** Statuses that may change by themselves: none of them says that there is no such file. */
+const PASSING = [408, 425, 429];
+
+export function statusError(url: string, status: number, hint?: string): RerankerError {
+  const retryable = PASSING.includes(status) || status >= 500;
+  return addressError("HTTP_STATUS", url, `answered with status ${status}`, { hint, retryable, status });
 }
 
 /** Pauses that servers asked for, in milliseconds. */
 const askedPauses = new WeakMap<RerankerError, number>();
 
 function withPause(error: RerankerError, retryAfter: string | null): RerankerError {
-  const seconds = Number(retryAfter ?? Number.NaN);
-  if (seconds >= 0) askedPauses.set(error, Math.min(seconds * 1000, LONGEST_PAUSE));
+  const length = retryAfter === null ? Number.NaN : /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
+  if (length >= 0) askedPauses.set(error, Math.min(length, LONGEST_PAUSE));
   return error;
 }
 
@@ -133,17 +159,9 @@ function mayPass(error: unknown): error is RerankerError {
 }
 
 function pause(error: RerankerError, failures: number): Promise<void> {
-  const jitter = 0.75 + Math.random() / 2;
+  const jitter = 1 + Math.random();
   const length = askedPauses.get(error) ?? FIRST_PAUSE * 2 ** (failures - 1) * jitter;
   return new Promise((resolve) => setTimeout(resolve, length));
-}
-
-/** Content-Length counts the bytes on the wire; only a same-origin response shows whether these are compressed. */
-function announcedLength(response: Response): number | undefined {
-  const header = response.headers.get("content-length");
-  if (header === null || response.type === "cors" || response.headers.has("content-encoding")) return undefined;
-  const length = Number(header);
-  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
 /** Grows as bytes come, so that no more is allocated than was sent; once a size is known and reserved, nothing is copied again. */
@@ -210,6 +228,13 @@ class StallTimer {
   }
 
   #error(code: ErrorCode, what: string, cause?: unknown): RerankerError {
-    return new RerankerError({ code, message: `${this.#url} ${what}`, details: { url: this.#url } }, { cause });
+    return addressError(code, this.#url, what, { cause, hint: isMixedContent(this.#url) ? MIXED_HINT : undefined });
   }
+}
+
+const MIXED_HINT = "A page on https may fetch from https alone: serve the files so.";
+
+function isMixedContent(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === "http:" && globalThis.origin?.startsWith("https:") && !/^(localhost|127\.[\d.]+|\[::1\]|.+\.localhost)$/.test(hostname);
 }

@@ -3,22 +3,24 @@
  * the server is asked once more at the end whether it has it still.
  */
 
-import { RerankerError } from "../error.js";
 import { type Bytes, MANIFEST } from "../files.js";
 import type { FolderLocation } from "../protocol.js";
 import type { Entry } from "../storage/content-store.js";
 import { sha256 } from "../storage/hash.js";
 import { fileUrl, type NewVersion } from "../storage/model-cache.js";
-import { type FileSource, isListed, isWeights, type ListedFile, type OnBytes, type OpenFile } from "./checkpoint-source.js";
-import { Download, FILE_CAP, statusError, withRetries } from "./download.js";
+import type { Warning } from "../types.js";
+import { ask, type Refusal } from "./answers.js";
+import { type FileSource, isListed, type ListedFile, type OnBytes, type OpenFile } from "./checkpoint-source.js";
+import { addressError, Download, withRetries } from "./download.js";
 import type { WantedFile } from "./engine.js";
+import { isWeights, limitOf } from "./file-limits.js";
+import { otherForm } from "./other-forms.js";
+import { Refusals } from "./refusals.js";
 import { headerEnd, safetensorsSize } from "./safetensors.js";
 
 /** Responses that stay open until they are read: over HTTP/1.1 a browser allows six connections to a server. */
 const OPEN_RESPONSES = 4;
 
-const HTML_HINT = "The server answered with a web page, perhaps its index.html: check the address of the checkpoint's folder.";
-const POINTER_HINT = "The folder holds a Git LFS pointer: fetch the file itself with `git lfs pull`.";
 const MOVED_HINT = "Load again once the folder's files are all of one version.";
 
 /** A file as it came, or null where there is none; `isKept` where its bytes are in the storage already. */
@@ -28,6 +30,7 @@ export class FolderFiles implements FileSource {
   readonly #found = new Map<string, Found>();
   /** Files that nothing but the server vouches for. */
   readonly #unlisted = new Set<string>();
+  readonly #refusals: Refusals;
   #folder: string;
   #commit: string | undefined;
   #openResponses = 0;
@@ -37,13 +40,20 @@ export class FolderFiles implements FileSource {
     private readonly location: FolderLocation,
     private readonly version: NewVersion | undefined,
     private readonly httpCache: "default" | "no-cache" | "reload",
+    warn: (warning: Warning) => void,
   ) {
     this.#folder = location.url;
+    this.#refusals = new Refusals(location, warn);
   }
 
   /** What the hub's branch or tag stands for, where it says so. */
   get commit(): string | undefined {
     return this.#commit;
+  }
+
+  /** All that was warned of. */
+  get warnings(): Warning[] {
+    return this.#refusals.warnings;
   }
 
   async open(wanted: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
@@ -64,8 +74,12 @@ export class FolderFiles implements FileSource {
     else if (found) await this.version?.keep(name, found.entry, found.isKept ? undefined : bytes);
   }
 
+  async explained(name: string, error: unknown): Promise<unknown> {
+    return (await otherForm(name, (other) => this.#has(other))) ?? this.#refusals.explained(name, error);
+  }
+
   async confirm(): Promise<void> {
-    if (await this.hasMoved()) throw new RerankerError({ code: "INTEGRITY_FAILED", message: `the files at ${this.location.url} changed while they were fetched`, hint: MOVED_HINT, retryable: true });
+    if (await this.hasMoved()) throw addressError("INTEGRITY_FAILED", this.location.url, "changed while its files were fetched", { hint: MOVED_HINT, retryable: true });
   }
 
   /** Whether the server has something else by now, so that what came may be of two versions. */
@@ -79,12 +93,21 @@ export class FolderFiles implements FileSource {
 
   async #hasChanged(name: string): Promise<boolean> {
     const before = this.#found.get(name)?.entry;
-    const download = await this.#request(name, "no-cache");
-    const refusal = await refusalOf(download);
-    if (!refusal && before && !isSame(name, before, download)) return (await hashOf(await download.take(undefined, () => {}))) !== before.sha256;
-    download.cancel();
-    if (before && refusal && !refusal.fileIsMissing) throw refusal.error;
-    return (before === undefined) !== (refusal !== undefined);
+    const answer = await this.#request(name, "no-cache");
+    if (!(answer instanceof Download)) {
+      if (before && answer.verdict !== "absent") throw answer.error;
+      return before !== undefined;
+    }
+    if (before && !isSame(name, before, answer)) return (await hashOf(await answer.takeUpTo(limitOf(name), name, () => {}))) !== before.sha256;
+    answer.cancel();
+    return before === undefined;
+  }
+
+  async #has(name: string): Promise<boolean> {
+    const answer = await this.#request(name, "default").catch(() => undefined);
+    if (!(answer instanceof Download)) return false;
+    answer.cancel();
+    return true;
   }
 
   async #listedCopy({ name, bytes: size, sha256 = "" }: ListedFile, onBytes: OnBytes): Promise<Bytes | undefined> {
@@ -110,10 +133,10 @@ export class FolderFiles implements FileSource {
     return { name, request: () => this.#request(name, httpCache), onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
   }
 
-  async #request(name: string, httpCache: RequestCache): Promise<Download> {
-    const download = await Download.start(fileUrl(this.#folder, name), { headers: this.location.headers, cache: httpCache });
-    if (name === MANIFEST) this.#pin(download.commit);
-    return download;
+  async #request(name: string, httpCache: RequestCache): Promise<Download | Refusal> {
+    const answer = await ask(name, fileUrl(this.#folder, name), { headers: this.location.headers, cache: httpCache });
+    if (name === MANIFEST) this.#pin(answer.commit);
+    return answer;
   }
 
   /** The manifest is asked for first and alone, so all other files are asked for at its commit. */
@@ -125,13 +148,14 @@ export class FolderFiles implements FileSource {
   }
 
   async #tryToOpen(remote: Remote, optional: boolean): Promise<OpenFile | undefined> {
-    const download = await remote.request();
-    const refusal = await refusalOf(download);
-    if (refusal) {
-      download.cancel();
-      if (optional && refusal.fileIsMissing) return undefined;
-      throw refusal.error;
-    }
+    const answer = await remote.request();
+    if (!(answer instanceof Download)) return void this.#refusals.note(remote.name, optional, answer);
+    const file = await this.#openAnswer(remote, answer);
+    this.#refusals.fileCame();
+    return file;
+  }
+
+  async #openAnswer(remote: Remote, download: Download): Promise<OpenFile> {
     const copy = this.version?.earlierCopy(remote.name, download.version);
     if (copy) return this.#openCopy(remote, download, copy);
     return isWeights(remote.name) ? this.#openWeights(remote, download) : this.#openWhole(remote, download);
@@ -158,7 +182,7 @@ export class FolderFiles implements FileSource {
   async #openWeights(remote: Remote, first: Download): Promise<OpenFile> {
     const size = await weightsSize(first);
     let held: Download | undefined = first;
-    if (++this.#openResponses > OPEN_RESPONSES || size > FILE_CAP) {
+    if (++this.#openResponses > OPEN_RESPONSES || size > limitOf(remote.name)) {
       first.cancel();
       held = undefined;
     }
@@ -171,7 +195,8 @@ export class FolderFiles implements FileSource {
   }
 
   async #taken(remote: Remote, download: Download, size?: number): Promise<Bytes> {
-    const bytes = await download.take(size, remote.onBytes);
+    const { name, onBytes } = remote;
+    const bytes = await (size === undefined ? download.takeUpTo(limitOf(name), name, onBytes) : download.take(size, onBytes));
     const { version } = download;
     this.#found.set(remote.name, { entry: { sha256: await hashOf(bytes), bytes: bytes.length, ...(version !== undefined && { version }) }, isKept: false });
     return bytes;
@@ -180,39 +205,23 @@ export class FolderFiles implements FileSource {
 
 interface Remote {
   name: string;
-  request(): Promise<Download>;
+  request(): Promise<Download | Refusal>;
   onBytes(received: number): void;
   /** All bytes came from the storage. */
   onKept(bytes: number): void;
 }
 
 async function requestFile(remote: Remote): Promise<Download> {
-  const download = await remote.request();
-  const refusal = await refusalOf(download);
-  if (!refusal) return download;
-  download.cancel();
-  throw refusal.error;
-}
-
-/** Why an answer is not the file, if it is not. Development servers answer a missing file with a page and status 200. */
-async function refusalOf(download: Download): Promise<{ fileIsMissing: boolean; error: RerankerError } | undefined> {
-  const { url, status } = download;
-  if (status < 200 || status > 299) return { fileIsMissing: status === 404 || status === 410, error: statusError(url, status) };
-  const start = new TextDecoder().decode((await download.peek(64)).subarray(0, 64));
-  if (download.isHtml || /^\s*<(!doctype|html)/i.test(start)) return { fileIsMissing: true, error: notTheFile(url, "a web page (HTML)", HTML_HINT) };
-  if (start.startsWith("version https://git-lfs")) return { fileIsMissing: false, error: notTheFile(url, "a Git LFS pointer", POINTER_HINT) };
-  return undefined;
+  const answer = await remote.request();
+  if (answer instanceof Download) return answer;
+  throw answer.error;
 }
 
 async function weightsSize(download: Download): Promise<number> {
   const end = headerEnd(await download.peek(8));
   const size = end === undefined ? undefined : safetensorsSize(await download.peek(end));
-  if (size === undefined) throw notTheFile(download.url, "no safetensors header");
+  if (size === undefined) throw addressError("INTEGRITY_FAILED", download.url, "holds no safetensors header");
   return size;
-}
-
-function notTheFile(url: string, found: string, hint?: string): RerankerError {
-  return new RerankerError({ code: "INTEGRITY_FAILED", message: `${url} holds ${found}`, details: { url }, ...(hint !== undefined && { hint }) });
 }
 
 /** Whether a file need not be read to be known for the one that came: weights are large, so of them the server's silence is enough. */

@@ -6,6 +6,7 @@
 import { type ErrorCode, RerankerError } from "../error.js";
 import type { FolderLocation } from "../protocol.js";
 import type { KeptVersion, ModelCache } from "../storage/model-cache.js";
+import type { Warning } from "../types.js";
 import type { Checkpoint, Engine } from "./engine.js";
 import { codeOf } from "./failure.js";
 import { FolderFiles } from "./folder-files.js";
@@ -38,6 +39,7 @@ export class FolderLoad<C extends Checkpoint> {
     private readonly cache: ModelCache | undefined,
     private readonly preparation: Preparation<C>,
     private readonly load: (checkpoint: C) => Promise<Engine>,
+    private readonly warn: (warning: Warning) => void,
   ) {}
 
   async engine(): Promise<Engine> {
@@ -84,7 +86,9 @@ export class FolderLoad<C extends Checkpoint> {
   async #read(version: KeptVersion | undefined, offline = false): Promise<Loadable<C> | undefined> {
     if (!version) return undefined;
     try {
-      return { checkpoint: await this.preparation.taken(new StoredFiles(version, offline)), version, isStored: true };
+      const checkpoint = await this.preparation.taken(new StoredFiles(version, offline));
+      version.warnings.forEach(this.warn);
+      return { checkpoint, version, isStored: true };
     } catch (error) {
       if (!(error instanceof NotStored) && !isRefusal(error)) throw error;
       this.#problem = { version, error };
@@ -104,10 +108,10 @@ export class FolderLoad<C extends Checkpoint> {
   async #fetchedOnce(cache: ModelCache | undefined, httpCache: "default" | "no-cache", isLast: boolean): Promise<Loadable<C>> {
     const isReload = this.location.cache === "reload";
     const version = await cache?.begin(!isReload);
-    const files = new FolderFiles(this.location, version, isReload ? "reload" : httpCache);
+    const files = new FolderFiles(this.location, version, isReload ? "reload" : httpCache, this.warn);
     try {
       const checkpoint = await this.preparation.gathered(files, version);
-      await version?.finish(files.commit);
+      await version?.finish(files.commit, files.warnings);
       return { checkpoint, version, isStored: false };
     } catch (error) {
       const mayBeMixed = isRefusal(error) || codeOf(error) === "HTTP_STATUS";

@@ -4,9 +4,10 @@ import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../protocol.js";
 import { ModelCache } from "../storage/model-cache.js";
 import type { ModelPlace } from "../storage/stored-models.js";
-import { GivenFiles } from "./checkpoint-source.js";
+import type { Warning } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { FolderLoad } from "./folder-load.js";
+import { GivenFiles } from "./given-files.js";
 import { gpuUnavailable } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
@@ -59,7 +60,8 @@ async function fromPlace<C extends Checkpoint>(
 ): Promise<Engine> {
   if (location.kind === "files") return load(await preparation.gathered(new GivenFiles(location.files)));
   const cache = await openCache(location, { ...location, dtype: convert?.dtype }, post);
-  return new FolderLoad(location, resume, cache, preparation, load).engine();
+  const warn = (warning: Warning) => post({ type: "warning", warning });
+  return new FolderLoad(location, resume, cache, preparation, load, warn).engine();
 }
 
 /** Undefined where nothing is to be kept: Cache Storage takes http addresses only, and may be denied. */

@@ -1,7 +1,7 @@
 /** Fetches and compiles the engine. The two ways in which pages go wrong, an address that answers with HTML and a strict CSP, get errors that name the fix. */
 
 import { RerankerError } from "../error.js";
-import { statusError, withRetries } from "./download.js";
+import { addressError, statusError, withRetries } from "./download.js";
 import { needsProof, proven } from "./wasm-proof.js";
 
 const ADDRESS_HINT =
@@ -35,11 +35,11 @@ async function wasmBytes(url: string, response: Response): Promise<ArrayBuffer> 
 }
 
 function notWasm(url: string, found: string): RerankerError {
-  return new RerankerError({ code: "INTEGRITY_FAILED", message: `${url} holds ${found}`, hint: ADDRESS_HINT, details: { url } });
+  return addressError("INTEGRITY_FAILED", url, `holds ${found}`, { hint: ADDRESS_HINT });
 }
 
 function explain(url: string, cause: unknown): unknown {
-  if (cause instanceof TypeError) return new RerankerError({ code: "NETWORK", message: `${url} could not be fetched`, details: { url } }, { cause });
+  if (cause instanceof TypeError) return addressError("NETWORK", url, "could not be fetched", { cause });
   if (!(cause instanceof WebAssembly.CompileError)) return cause;
   if (/content security policy|unsafe-eval|\bcsp\b/i.test(cause.message)) {
     return new RerankerError({ code: "WASM_BLOCKED_BY_CSP", message: "the Content-Security-Policy does not allow WebAssembly" }, { cause });

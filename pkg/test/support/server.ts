@@ -48,6 +48,8 @@ export class FakeServer {
 export const ok = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = { etag: etagOf(body) }): Answer => () => new Response(body, { headers });
 export const status = (code: number, headers: Record<string, string> = {}): Answer => () => new Response("no", { status: code, headers });
 export const html: Answer = () => new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html; charset=utf-8" } });
+/** A page at another address than the one that was asked for. */
+export const passedOn: Answer = () => Object.defineProperty(new Response("<!doctype html><title>Log in</title>"), "redirected", { value: true });
 /** Nothing answers. */
 export const networkError: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
 

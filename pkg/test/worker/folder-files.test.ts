@@ -1,25 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { FolderLocation } from "../../src/protocol.js";
-import { gather } from "../../src/worker/checkpoint-source.js";
-import type { WantedFile } from "../../src/worker/engine.js";
-import { FolderFiles } from "../../src/worker/folder-files.js";
-import { LoadMeter } from "../../src/worker/load-meter.js";
-import { FakeCheckpoint } from "../support/engine.js";
-import { settled } from "../support/load.js";
-import { type Answer, FakeServer, html, networkError, ok, pieces, safetensors, status } from "../support/server.js";
-
-const FOLDER = "https://host/model/";
-const WEIGHTS = safetensors(1000);
-const BASE = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(WEIGHTS) };
-
-async function load(files: Record<string, Answer | Answer[]>, location: Partial<FolderLocation> = {}, rounds?: WantedFile[][]) {
-  const server = new FakeServer({ ...BASE, ...files });
-  const source = new FolderFiles({ kind: "folder", url: FOLDER, source: FOLDER, revision: "", headers: {}, cache: "off", ...location }, undefined, "default");
-  const checkpoint = new FakeCheckpoint(rounds);
-  const loading = gather(checkpoint, source, new LoadMeter(() => {}));
-  await settled(loading);
-  return { server, checkpoint };
-}
+import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
+import { FakeServer, html, networkError, ok, pieces, status } from "../support/server.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => {
@@ -91,7 +72,8 @@ describe("an answer that passes", () => {
 describe("an answer that stays", () => {
   test.each([
     ["404", "config.json", status(404), { code: "HTTP_STATUS", message: "https://host/model/config.json answered with status 404" }],
-    ["403", "modules.json", status(403), { code: "HTTP_STATUS", retryable: false }],
+    ["405", "tokenizer.json", status(405), { code: "HTTP_STATUS", message: "https://host/model/tokenizer.json answered with status 405", retryable: false }],
+    ["404 for a file that others call for", "tokenizer.json", status(404), { code: "CHECKPOINT_INVALID", message: "tokenizer.json is missing: https://host/model/tokenizer.json answered with status 404", details: { status: 404 } }],
     ["HTML for JSON", "config.json", html, { code: "INTEGRITY_FAILED", message: "https://host/model/config.json holds a web page (HTML)", hint: expect.stringContaining("index.html") }],
     ["HTML for weights, typed as data", "model.safetensors", ok("<!DOCTYPE html>"), { code: "INTEGRITY_FAILED", message: expect.stringContaining("HTML") }],
     ["a Git LFS pointer", "model.safetensors", ok("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"), { code: "INTEGRITY_FAILED", message: expect.stringContaining("Git LFS") }],
@@ -114,8 +96,16 @@ describe("an answer that stays", () => {
     await expect(load({ "model.safetensors": ok(claim) })).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("2,147,483,") });
   });
 
-  test.each(["../secret.json", "/etc/passwd", "a//b.json", "https://evil/x.json", "a\\b.json", "x.json?y"])("the name %s is not asked for", async (name) => {
-    await expect(load({}, {}, [[{ name, optional: true }]])).rejects.toMatchObject({ code: "CHECKPOINT_INVALID" });
+  test("a file over its limit is read no further than the chunk that goes past it", async () => {
+    let sent = 0;
+    const endless = () => new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array((sent++, 65536)).fill(32)) }, { highWaterMark: 0 }));
+    await expect(load({ "config.json": endless })).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: "config.json has more than 8,388,608 bytes; at most 8,388,608 are loaded in a browser" });
+    expect((sent - 1) * 65536).toBe(8 * 1024 * 1024);
+  });
+
+  test("an index of too many shards is refused before they are asked for", async () => {
+    const shards = Array.from({ length: 3000 }, (_, part) => ({ name: `model-${part}.safetensors`, optional: false }));
+    await expect(load({}, {}, [shards])).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("3,000 files; at most 256") });
     expect(FakeServer.last!.requests).toEqual(["tabrank.json"]);
   });
 });

@@ -6,7 +6,7 @@ import { deleteStored, isStored } from "../../src/storage/stored-models.js";
 import type { Progress } from "../../src/types.js";
 import { engineError, FakeEngine } from "../support/engine.js";
 import { FOLDER, load, type LoadSetup, messages, settled, place, warnings } from "../support/load.js";
-import { type Answer, FakeServer, networkError, ok, pieces, safetensors } from "../support/server.js";
+import { type Answer, FakeServer, networkError, ok, pieces, safetensors, status } from "../support/server.js";
 import { type FakeCache, stubLocks, stubStorage } from "../support/storage.js";
 
 const WEIGHTS = safetensors(1000);
@@ -45,6 +45,20 @@ describe("the second load", () => {
     });
     expect(offline.requests).toEqual([]);
     expect(messages.flatMap((message) => (message.type === "progress" ? message.progress.fromCache : [])).at(-1)).toBe(true);
+  });
+
+  test.each([
+    ["as it is", undefined],
+    ["converted", { dtype: "q8" } as const],
+  ])("of a model %s warns again of a file that the server refused", async (_, convert) => {
+    serve({ "modules.json": status(403) });
+    await load({ convert });
+    const first = warnings();
+    expect(first).toEqual([{ code: "FILE_REFUSED", message: expect.stringContaining("modules.json counts as absent") }]);
+    const offline = new FakeServer({});
+    await load({ convert });
+    expect(offline.requests).toEqual([]);
+    expect(warnings()).toEqual(first);
   });
 
   test("of another revision, or with reload, asks the server", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { compileModule } from "../../src/worker/wasm-module.js";
-import { FakeServer, html, networkError, ok, status } from "../support/server.js";
+import { FakeServer, html, hurry, networkError, ok, status } from "../support/server.js";
 
 const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const TYPED = { "content-type": "application/wasm" };
@@ -28,6 +28,13 @@ test.each([
 ])("%s in its place is an error that names the fix", async (_, answer, error) => {
   new FakeServer({ "tabrank.wasm": answer });
   await expect(compileModule(ADDRESS)).rejects.toMatchObject({ ...error, hint: expect.stringContaining('optimizeDeps: { exclude: ["tabrank"] }') });
+});
+
+test.each([["404", status(404)], ["a page", html], ["a network error", networkError], ["no module", ok("hello", TYPED)]])("%s: the error shows nothing of the address's query", async (_, answer) => {
+  hurry();
+  new FakeServer({ "tabrank.wasm": answer });
+  const error = { message: expect.not.stringContaining("SECRET"), details: { url: `${ADDRESS}?…` } };
+  await expect(compileModule(`${ADDRESS}?sig=SECRET`)).rejects.toMatchObject(error);
 });
 
 test.each([

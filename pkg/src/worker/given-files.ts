@@ -1,0 +1,54 @@
+/** The files that the page gave, by their path in the checkpoint's folder. */
+
+import { type ErrorCode, RerankerError } from "../error.js";
+import type { Bytes } from "../files.js";
+import type { FileSource, OnBytes, OpenFile } from "./checkpoint-source.js";
+import { foundInstead, START } from "./contents.js";
+import type { WantedFile } from "./engine.js";
+import { codeOf } from "./failure.js";
+import { requireSize } from "./file-limits.js";
+import { otherForm } from "./other-forms.js";
+
+export class GivenFiles implements FileSource {
+  constructor(private readonly files: Record<string, Blob>) {}
+
+  async open({ name }: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
+    const blob = this.#of(name);
+    if (!blob) return undefined;
+    requireSize(name, blob.size);
+    await requireRight(name, blob);
+    return { size: blob.size, read: () => readBlob(blob, onBytes) };
+  }
+
+  async explained(name: string, error: unknown): Promise<unknown> {
+    const other = await otherForm(name, async (file) => this.#of(file) !== undefined);
+    return other ?? this.#behindFolder(name, codeOf(error)) ?? error;
+  }
+
+  #of(name: string): Blob | undefined {
+    return Object.hasOwn(this.files, name) ? this.files[name] : undefined;
+  }
+
+  /** Pickers of files give paths from the folder that was picked on. */
+  #behindFolder(name: string, code: ErrorCode | undefined): RerankerError | undefined {
+    const path = Object.keys(this.files).find((given) => given.endsWith(`/${name}`));
+    if (path === undefined || code === undefined) return undefined;
+    const folder = JSON.stringify(path.slice(0, -name.length));
+    const message = `source has no ${JSON.stringify(name)}, but ${JSON.stringify(path)}`;
+    return new RerankerError({ code, message, hint: `Files go by their path in the checkpoint's folder: take ${folder} off their names.` });
+  }
+}
+
+/** Says of a file that is something else what it is, before it is read. */
+async function requireRight(name: string, blob: Blob): Promise<void> {
+  const found = foundInstead(name, new Uint8Array(await blob.slice(0, START).arrayBuffer()));
+  if (!found) return;
+  const { what, hint = "Check that it is the file itself." } = found;
+  throw new RerankerError({ code: "INTEGRITY_FAILED", message: `source[${JSON.stringify(name)}] holds ${what}`, hint });
+}
+
+async function readBlob(blob: Blob, onBytes: OnBytes): Promise<Bytes> {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  onBytes(bytes.length, false);
+  return bytes;
+}

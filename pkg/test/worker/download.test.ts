@@ -1,0 +1,57 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
+import { type Answer, networkError, ok, pieces, status } from "../support/server.js";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** Milliseconds by which the clock of these tests goes on. */
+const TICK = 100;
+
+describe("two failures, then the file", () => {
+  const FAULTS: Answer[] = [networkError, status(500), status(502), status(503, { "retry-after": "120" }), status(429, { "retry-after": "1" }), pieces([WEIGHTS.subarray(0, 99), new TypeError("cut")]), pieces([WEIGHTS.subarray(0, 99)]), pieces([WEIGHTS.subarray(0, 99), null])];
+
+  test("of any kind: the load succeeds, fifty times of fifty", async () => {
+    for (let run = 0; run < 50; run++) {
+      const faults = [FAULTS[run % FAULTS.length]!, FAULTS[(run * 3 + (run >> 3)) % FAULTS.length]!];
+      const { checkpoint, server } = await load({ "model.safetensors": [...faults, ok(WEIGHTS)] });
+      expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
+      // The last one asks whether the file is still the same.
+      expect(server.requests.filter((name) => name === "model.safetensors")).toHaveLength(4);
+    }
+  });
+
+  test.each([
+    ["a pause that grows", {}, 500, 3000],
+    ["the seconds that the server asks for", { "retry-after": "7" }, 14_000, 14_000],
+    ["the time that the server names", { "retry-after": new Date(Date.now() + 3_600_000).toUTCString() }, 60_000, 60_000],
+    ["thirty seconds at most", { "retry-after": "86400" }, 60_000, 60_000],
+  ])("with %s in between", async (_, headers, least, most) => {
+    const start = Date.now();
+    let end = 0;
+    const answers = [status(503, headers), status(503, headers), () => ((end ||= Date.now()), ok("{}")())];
+    await load({ "config.json": answers });
+    expect(end - start).toBeGreaterThanOrEqual(least);
+    expect(end - start).toBeLessThanOrEqual(most + TICK);
+  });
+
+  test("of which one stalls: it is given up after thirty seconds", async () => {
+    const start = Date.now();
+    const times: number[] = [];
+    const stalls = () => (times.push(Date.now() - start), pieces([null])());
+    await load({ "config.json": [stalls, () => (times.push(Date.now() - start), ok("{}")())] });
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(30_000);
+    expect(times[1]! - times[0]!).toBeLessThanOrEqual(31_000);
+  });
+});
+
+describe("lengths that servers announce", () => {
+  test.each(["0", "5", "999999999999", "-1", "many"])("%s: the file's own word holds", async (length) => {
+    const { checkpoint } = await load({ "config.json": ok("{}   {}", { "content-length": length }), "model.safetensors": ok(WEIGHTS, { "content-length": length }) });
+    expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
+    expect(checkpoint.added.get("config.json")).toHaveLength(7);
+  });
+});
