@@ -17,11 +17,15 @@ const BLOBS = "https://storage.invalid/blobs/";
 const SETS = "https://storage.invalid/sets/";
 
 export class FakeCache {
-  readonly entries = new Map<string, Entry>();
+  readonly entries: Map<string, Entry>;
   /** Makes `put` fail for addresses it is true for. */
   refuse: (url: string) => boolean = () => false;
   /** Called before each step; may throw, or never end, as in a tab that is closed. */
   beforeStep: (step: string, url: string) => void | Promise<void> = () => {};
+
+  constructor(entries = new Map<string, Entry>()) {
+    this.entries = entries;
+  }
 
   async match(url: string): Promise<Response | undefined> {
     await this.beforeStep("match", url);
@@ -76,9 +80,8 @@ export class FakeCache {
   }
 }
 
-/** Puts a fresh storage in place of the browser's. */
-export function stubStorage(): FakeCache {
-  const cache = new FakeCache();
+/** Puts a storage in place of the browser's: a fresh one, or the same in another tab. */
+export function stubStorage(cache = new FakeCache()): FakeCache {
   vi.stubGlobal("caches", { open: async () => cache, delete: async () => false });
   return cache;
 }
@@ -87,72 +90,71 @@ type Task = (lock: object | null) => unknown;
 
 interface Request {
   mode: "shared" | "exclusive";
-  tab: object;
+  tab: FakeTab;
   run(): void;
 }
 
-/** Locks that several tabs share; a tab that is closed lets go of its own. */
+/** The locks of an origin. */
 export class FakeLocks {
-  readonly #held = new Map<string, Request[]>();
-  readonly #waiting = new Map<string, Request[]>();
-  /** The tab that asks. */
-  tab: object = {};
+  readonly held = new Map<string, Request[]>();
+  readonly waiting = new Map<string, Request[]>();
 
-  readonly request = (name: string, ...more: [Task] | [{ mode?: "shared"; ifAvailable?: boolean }, Task]): Promise<unknown> => {
-    const task = more.at(-1) as Task;
-    const { mode = "exclusive", ifAvailable = false } = more.length === 2 ? more[0] : {};
-    if (ifAvailable && !this.#isFree(name, mode)) return Promise.resolve(task(null));
-    return new Promise((resolve, reject) => {
-      const request: Request = {
-        mode,
-        tab: this.tab,
-        run: () => {
-          const release = () => this.#release(name, (other) => other === request);
-          Promise.resolve(task({ name })).then(resolve, reject).finally(release);
-        },
-      };
-      this.#list(this.#waiting, name).push(request);
-      this.#grant(name);
-    });
-  };
-
-  close(tab: object): void {
-    for (const requests of this.#waiting.values()) remove(requests, (request) => request.tab === tab);
-    for (const name of this.#held.keys()) this.#release(name, (request) => request.tab === tab);
-  }
-
-  #release(name: string, isOver: (request: Request) => boolean): void {
-    remove(this.#list(this.#held, name), isOver);
-    this.#grant(name);
-  }
-
-  #grant(name: string): void {
-    const waiting = this.#list(this.#waiting, name);
-    while (waiting[0] && this.#isFree(name, waiting[0].mode)) {
+  grant(name: string): void {
+    const waiting = listOf(this.waiting, name);
+    while (waiting[0] && this.isFree(name, waiting[0].mode)) {
       const request = waiting.shift()!;
-      this.#list(this.#held, name).push(request);
+      listOf(this.held, name).push(request);
       request.run();
     }
   }
 
-  #isFree(name: string, mode: Request["mode"]): boolean {
-    const held = this.#list(this.#held, name);
-    return held.length === 0 || (mode === "shared" && held.every((other) => other.mode === "shared"));
+  release(name: string, isOver: (request: Request) => boolean): void {
+    remove(listOf(this.held, name), isOver);
+    this.grant(name);
   }
 
-  #list(lists: Map<string, Request[]>, name: string): Request[] {
-    if (!lists.has(name)) lists.set(name, []);
-    return lists.get(name)!;
+  isFree(name: string, mode: Request["mode"]): boolean {
+    const held = listOf(this.held, name);
+    return held.length === 0 || (mode === "shared" && held.every((other) => other.mode === "shared"));
   }
+}
+
+/** What one tab asks of them. */
+export class FakeTab {
+  constructor(private readonly locks = new FakeLocks()) {}
+
+  readonly request = (name: string, ...more: [Task] | [{ mode?: "shared"; ifAvailable?: boolean }, Task]): Promise<unknown> => {
+    const task = more.at(-1) as Task;
+    const { mode = "exclusive", ifAvailable = false } = more.length === 2 ? more[0] : {};
+    if (ifAvailable && !this.locks.isFree(name, mode)) return Promise.resolve(task(null));
+    return new Promise((resolve, reject) => {
+      const request: Request = { mode, tab: this, run: () => void run() };
+      const run = () =>
+        Promise.resolve(task({ name }))
+          .finally(() => this.locks.release(name, (other) => other === request))
+          .then(resolve, reject);
+      listOf(this.locks.waiting, name).push(request);
+      this.locks.grant(name);
+    });
+  };
+
+  close(): void {
+    for (const requests of this.locks.waiting.values()) remove(requests, ({ tab }) => tab === this);
+    for (const name of this.locks.held.keys()) this.locks.release(name, ({ tab }) => tab === this);
+  }
+}
+
+function listOf(lists: Map<string, Request[]>, name: string): Request[] {
+  if (!lists.has(name)) lists.set(name, []);
+  return lists.get(name)!;
 }
 
 function remove<T>(list: T[], isChosen: (item: T) => boolean): void {
   for (let index = list.length; index-- > 0; ) if (isChosen(list[index]!)) list.splice(index, 1);
 }
 
-/** Gives all that is loaded from now on these locks. */
-export function stubLocks(): FakeLocks {
-  const locks = new FakeLocks();
-  vi.stubGlobal("navigator", { locks });
-  return locks;
+/** Gives all that is loaded from now on the locks of this tab. */
+export function stubLocks(tab = new FakeTab()): FakeTab {
+  vi.stubGlobal("navigator", { locks: tab });
+  return tab;
 }
