@@ -42,6 +42,19 @@ pub(crate) struct CheckReport {
     pub(crate) tokens: usize,
 }
 
+impl CheckReport {
+    /// In words, where the GPU is the slower one.
+    pub(crate) fn slowness(&self) -> Option<String> {
+        let Self { gpu_ms, cpu_ms, tokens } = self;
+        let words = || {
+            format!(
+                "the WebGPU device is slower than the CPU: {gpu_ms:.0} ms against {cpu_ms:.0} ms for {tokens} tokens"
+            )
+        };
+        (gpu_ms > cpu_ms).then(words)
+    }
+}
+
 /// Compares `gpu` with `cpu`.
 ///
 /// # Errors

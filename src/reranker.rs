@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::device::{self, DeviceChoice, DeviceKind};
-use crate::device_check;
+use crate::device_check::{self, CheckReport};
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::colbert::{ColBert, Keep};
 use crate::late_interaction::embeddings::TokenEmbeddings;
@@ -58,6 +58,7 @@ pub struct Reranker {
     kind: DeviceKind,
     info: ModelInfo,
     warnings: Vec<Warning>,
+    gpu_fault: Option<String>,
 }
 
 impl Reranker {
@@ -82,13 +83,18 @@ impl Reranker {
         let device = device::cpu();
         let model =
             ColBert::load(&files, &config, tokenizer.clone(), &device, keep, observer).await?;
-        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings };
+        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings, gpu_fault: None };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
         match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
-            Ok(model) => Ok(Self { model, kind: DeviceKind::WebGpu, ..on_cpu }),
-            Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.fallen_back(&error)),
+            Ok((model, report)) => match report.slowness() {
+                Some(slowness) if options.device == DeviceChoice::Auto => {
+                    Ok(on_cpu.fallen_back(slowness))
+                }
+                _ => Ok(Self { model, kind: DeviceKind::WebGpu, ..on_cpu }),
+            },
+            Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.without_gpu(&error)),
             Err(error) => Err(error),
         }
     }
@@ -106,6 +112,12 @@ impl Reranker {
     /// What the user should know about model and device.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// What the check at load found wrong with the GPU that [`DeviceChoice::Auto`] gave up. A GPU that is only slow, or
+    /// that cannot be had, has no fault.
+    pub fn gpu_fault(&self) -> Option<&str> {
+        self.gpu_fault.as_deref()
     }
 
     /// Encodes query and documents, scores every document and keeps the best, batch after batch: memory does not grow with
@@ -207,7 +219,7 @@ impl Reranker {
         tokenizer: Arc<Tokenizer>,
         options: &LoadOptions,
         observer: &mut impl Observer,
-    ) -> Result<ColBert> {
+    ) -> Result<(ColBert, CheckReport)> {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
@@ -221,19 +233,18 @@ impl Reranker {
         let report =
             device_check::check(&model, &self.model, quantized, vocabulary, longest, observer)
                 .await?;
-        if options.device == DeviceChoice::Auto && report.gpu_ms > report.cpu_ms {
-            return Err(Error::DeviceRejected {
-                reason: format!(
-                    "it is slower than the CPU: {:.0} ms against {:.0} ms for {} tokens",
-                    report.gpu_ms, report.cpu_ms, report.tokens
-                ),
-            });
-        }
-        Ok(model)
+        Ok((model, report))
     }
 
-    fn fallen_back(mut self, error: &Error) -> Self {
-        self.warnings.push(Warning { code: "WEBGPU_FALLBACK", message: error.to_string() });
+    fn without_gpu(mut self, error: &Error) -> Self {
+        if let Error::DeviceRejected { .. } = error {
+            self.gpu_fault = Some(error.to_string());
+        }
+        self.fallen_back(error.to_string())
+    }
+
+    fn fallen_back(mut self, message: String) -> Self {
+        self.warnings.push(Warning { code: "WEBGPU_FALLBACK", message });
         self
     }
 }

@@ -287,6 +287,12 @@ impl Engine {
         to_js(&warnings).unchecked_into()
     }
 
+    /// What the check at load found wrong with the GPU that `auto` gave up; nothing if it was only slow.
+    #[wasm_bindgen(getter, js_name = gpuFault)]
+    pub fn gpu_fault(&self) -> Option<String> {
+        self.reranker.gpu_fault().map(str::to_owned)
+    }
+
     #[wasm_bindgen(getter)]
     pub fn info(&self) -> JsModelInfo {
         let info = self.reranker.info();

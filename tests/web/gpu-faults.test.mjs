@@ -17,6 +17,10 @@ const FAULTS = {
   "destroyed-load": { warning: /lost/ },
   "lost-load": { warning: /lost/, code: /^DEVICE_LOST$/ },
   "error-load": { warning: /WebGPU reported an error/, code: /^DEVICE_LOST$/ },
+  "silent-adapter": { warning: /gave no WebGPU adapter within 10 seconds/, code: /^WEBGPU_UNAVAILABLE$/ },
+  "silent-adapter-later": { warning: /WebGPU is not available.*adapter/ },
+  "silent-device": { warning: /gave no WebGPU device within 10 seconds/, code: /^WEBGPU_UNAVAILABLE$/ },
+  "silent-load": { warning: /no answer for 30 seconds, at a read-back, in the phase "check"/, code: /^TIMEOUT$/ },
 };
 
 const { its, load, assertRightOnCpu, assertRightOnGpu, assertStruck } = useFaultyGpu();
@@ -38,6 +42,24 @@ describe("without a fault", () => {
     const { value } = await its.tab.harness("load", "it", its.tab.url(its.tiny.checkpoint), { device: "auto" });
     assert.match(value.warnings.map(({ message }) => message).join(), /software/);
     await assertRightOnCpu();
+  });
+});
+
+describe("a GPU that was found bad", () => {
+  for (const fault of ["silent-device", "silent-load"]) {
+    it(`${fault}: the next load in auto does without it, and says since when; one by name tries it`, LIMIT, async () => {
+      await load("auto", fault);
+      await assertStruck();
+      const { value } = await load("auto", "hardware");
+      assert.equal(value.device, "cpu");
+      assertFallback(value.warnings, /seconds.* \(found on \d{4}-\d\d-\d\d, and tried again after 7 days\)/);
+      assert.equal((await load("webgpu", "hardware")).value.device, "webgpu");
+    });
+  }
+
+  it("slow: is tried again", LIMIT, async () => {
+    await load("auto", "hardware", { always: ["slowing-clock"] });
+    assert.equal((await load("auto", "hardware")).value.device, "webgpu");
   });
 });
 

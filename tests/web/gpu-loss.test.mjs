@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertFallback, LIMIT, useFaultyGpu } from "./lib/gpu.mjs";
 
-/** What the warning of `auto` says, and whether `webgpu` is tried as well. */
-const FAULTS = {
+/** What the warning of `auto` says once the GPU is left alone, and whether `webgpu` is tried as well. */
+const LOSSES = {
   "destroyed-idle": { warning: /lost/ },
   "lost-idle": { warning: /lost/ },
   "error-idle": { warning: /WebGPU reported an error/, forced: true },
@@ -15,16 +15,22 @@ const FAULTS = {
 
 const { its, load, assertRightOnCpu, assertRightOnGpu, assertStruck } = useFaultyGpu();
 
+const noWorker = () => its.tab.page.waitForFunction(() => globalThis.harness.liveWorkers() === 0);
+
 /** With an idle worker the fault strikes now, else at the next work. */
 async function strike(fault) {
   await its.tab.harness("tellWorkers", "strike");
-  if (fault.endsWith("idle")) await its.tab.page.waitForFunction(() => globalThis.harness.liveWorkers() === 0);
+  if (fault.endsWith("idle")) await noWorker();
 }
 
-describe("a fault after the load", () => {
-  for (const [fault, { warning, forced }] of Object.entries(FAULTS)) {
-    it(`${fault}: auto falls back to the CPU and names the cause`, LIMIT, async () => {
+describe("a loss after the load", () => {
+  for (const [fault, { warning, forced }] of Object.entries(LOSSES)) {
+    it(`${fault}: auto sets the GPU up again, and after a second one falls back to the CPU and names the cause`, LIMIT, async () => {
       assert.equal((await load("auto", fault)).value.device, "webgpu");
+      await strike(fault);
+      await assertRightOnGpu();
+      await assertStruck();
+      assert.deepEqual((await its.tab.harness("warnings", "it")).filter(({ code }) => code === "WEBGPU_FALLBACK"), []);
       await strike(fault);
       await assertRightOnCpu();
       await assertStruck();
@@ -41,13 +47,33 @@ describe("a fault after the load", () => {
   }
 });
 
+describe("a GPU that falls silent in a call", () => {
+  it("auto falls back to the CPU at once, and names the step", LIMIT, async () => {
+    assert.equal((await load("auto", "silent-rerank")).value.device, "webgpu");
+    await strike("silent-rerank");
+    await assertRightOnCpu();
+    await assertStruck();
+    assertFallback(await its.tab.harness("warnings", "it"), /no answer for 30 seconds, at a read-back/);
+  });
+
+  it("webgpu goes on with a new device, and fails with TIMEOUT where that one is silent too", LIMIT, async () => {
+    assert.equal((await load("webgpu", "silent-rerank", { lives: 1 })).value.device, "webgpu");
+    await strike("silent-rerank");
+    await assertRightOnGpu();
+    await assertStruck();
+    assert.equal((await load("webgpu", "silent-load")).error.code, "TIMEOUT");
+  });
+});
+
 describe("the browser's GPU process", () => {
-  it("crashes between two calls: the second is right", LIMIT, async () => {
+  it("crashes between calls: the next ones are right, on the GPU and then on the CPU", LIMIT, async () => {
     assert.equal((await load("auto", "hardware")).value.device, "webgpu");
     const devtools = await its.browser.browser.newBrowserCDPSession();
-    await devtools.send("Browser.crashGpuProcess");
-    await its.tab.page.waitForFunction(() => globalThis.harness.liveWorkers() === 0);
-    await assertRightOnCpu();
+    for (const assertRight of [assertRightOnGpu, assertRightOnCpu]) {
+      await devtools.send("Browser.crashGpuProcess");
+      await noWorker();
+      await assertRight();
+    }
     assertFallback(await its.tab.harness("warnings", "it"), /lost/);
   });
 });

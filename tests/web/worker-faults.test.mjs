@@ -6,6 +6,7 @@ import { assertRanked, tinyCase } from "./lib/tiny.mjs";
 import { needPackage } from "./lib/paths.mjs";
 
 const LIMIT = { timeout: 30_000 };
+const ROUNDS = 25;
 
 let browser;
 let tab;
@@ -24,6 +25,9 @@ afterEach(() => tab?.close());
 const load = (options) => tab.harness("load", "it", tab.url(tiny.checkpoint), { device: "cpu", ...options });
 const rerank = () => tab.harness("rerank", "it", tiny.query, tiny.documents, { explain: true });
 const faulty = (fault, lives) => ({ workerUrl: tab.faultyWorker([["fault", fault], ...(lives ? [["lives", lives]] : [])]) });
+/** Milliseconds of silence: less than the default, so that a test takes no ten seconds. */
+const SILENCE = 3_000;
+const impatient = { limits: { silence: SILENCE } };
 
 async function assertWorks() {
   assertRanked(await rerank(), tiny);
@@ -82,10 +86,31 @@ describe("a worker that dies or never lives", () => {
     assert.deepEqual(await tab.harness("struck"), ["error"]);
   });
 
-  for (const [what, path] of [["is missing", "package/absent.js"], ["is a web page", "pages/package.html"]]) {
-    it(`its script ${what}: WORKER_FAILED`, { timeout: 10_000 }, async () => {
-      const { error } = await load({ workerUrl: tab.url(path) });
+  it("is ended behind the package's back in a call: the call is answered by a new one", LIMIT, async () => {
+    await load(impatient);
+    const outcome = await tab.page.evaluate(
+      ([query, documents]) => {
+        const call = globalThis.harness.rerank("it", query, documents, { explain: true });
+        globalThis.harness.killWorkers();
+        return call;
+      },
+      [tiny.query, tiny.documents],
+    );
+    assertRanked(outcome, tiny);
+  });
+
+  const scripts = {
+    "is missing": () => tab.url("package/absent.js"),
+    "is a web page": () => tab.url("pages/package.html"),
+    "imports what is missing": () => tab.url("pages/broken-worker.js"),
+    "is on another origin": () => tab.url("package/worker.js").replace("127.0.0.1", "insecure.example"),
+    "is some other script": () => tab.url("pages/patch.js"),
+  };
+  for (const [what, url] of Object.entries(scripts)) {
+    it(`its script ${what}: WORKER_FAILED with a reason`, { timeout: 10_000 }, async () => {
+      const { error } = await load({ workerUrl: url(), ...impatient });
       assert.equal(error.code, "WORKER_FAILED");
+      assert.match(error.message, /could not be started: .|refused to start/);
       assert.ok(error.hint);
       assert.equal(await tab.harness("liveWorkers"), 0);
     });
@@ -97,6 +122,59 @@ describe("a worker that dies or never lives", () => {
     await guarded.close();
     assert.equal(error.code, "WORKER_FAILED");
     assert.match(error.hint, /worker-src|worker\.js/);
+  });
+});
+
+describe("a worker that freezes", () => {
+  it("with nothing to do: the next call is answered by a new one", LIMIT, async () => {
+    await load({ ...faulty("freezes-on-order", 1), ...impatient });
+    await tab.harness("tellWorkers", "freeze");
+    await tab.page.waitForTimeout(100);
+    await assertWorks();
+    assert.deepEqual(await tab.harness("struck"), ["freeze"]);
+    assert.equal(await tab.harness("workers"), 2);
+    assert.equal(await tab.harness("liveWorkers"), 1);
+  });
+
+  it("in a call: a new one answers it", LIMIT, async () => {
+    await load({ ...faulty("freezes-in-rerank", 1), ...impatient });
+    await assertWorks();
+    assert.equal(await tab.harness("workers"), 2);
+  });
+
+  it("twice in a call: WORKER_FAILED, and the call behind it is tried as well", LIMIT, async () => {
+    await load({ ...faulty("freezes-in-rerank", 2), ...impatient });
+    const [first, second] = await Promise.all([rerank(), rerank()]);
+    assert.equal(first.error.code, "WORKER_FAILED");
+    assert.match(first.error.message, /no sign of life for 3 seconds/);
+    assertRanked(second, tiny);
+  });
+
+  it("in every load: WORKER_FAILED, and no worker is left", LIMIT, async () => {
+    const { error } = await load({ ...faulty("freezes-in-load"), ...impatient });
+    assert.equal(error.code, "WORKER_FAILED");
+    assert.equal(await tab.harness("liveWorkers"), 0);
+  });
+});
+
+describe("a page that sleeps", () => {
+  it("and wakes up, between calls and in the middle of one, has right answers from the same worker", LIMIT, async () => {
+    await load(impatient);
+    const devtools = await tab.context.newCDPSession(tab.page);
+    const sleep = async (milliseconds) => {
+      await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      await devtools.send("Page.setWebLifecycleState", { state: "active" });
+    };
+    for (let round = 0; round < ROUNDS; round++) {
+      // One sleep is longer than the silence that is borne.
+      const call = rerank();
+      await sleep(round === 0 ? 2 * SILENCE : 10 * round);
+      assertRanked(await call, tiny);
+      await sleep(10 * round);
+      await assertWorks();
+    }
+    assert.equal(await tab.harness("workers"), 1);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { ErrorData } from "../error.js";
 import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
+import type { Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
@@ -24,6 +25,7 @@ export class Dispatcher<C extends Checkpoint> {
   #engine: Engine | undefined;
   #panic: string | undefined;
   #running: number | undefined;
+  #phase: Progress["phase"] = "compile";
   #dead = false;
 
   constructor(module: EngineModule<C>, send: Post) {
@@ -50,6 +52,12 @@ export class Dispatcher<C extends Checkpoint> {
   gpuFailed(message: string, discarded: boolean): void {
     const inUse = this.#engine ? this.#engine.device === "webgpu" : !discarded;
     if (inUse) this.#die({ code: "DEVICE_LOST", message });
+  }
+
+  /** The engine would wait for ever. */
+  gpuSilent(message: string): void {
+    if (this.#engine?.device === "cpu") return;
+    this.#die({ code: "TIMEOUT", message: this.#engine ? message : `${message}, in the phase "${this.#phase}" of the load` });
   }
 
   async #run(message: CallMessage): Promise<void> {
@@ -83,7 +91,11 @@ export class Dispatcher<C extends Checkpoint> {
 
   async #load(request: LoadRequest): Promise<LoadAnswer> {
     const onPanic = (text: string) => (this.#panic = text);
-    this.#engine = await loadEngine(this.#module, request, (message) => this.#post(message), onPanic);
+    const post = (message: FromWorker) => {
+      if (message.type === "progress") this.#phase = message.progress.phase;
+      this.#post(message);
+    };
+    this.#engine = await loadEngine(this.#module, request, post, onPanic);
     const { device, info, warnings } = this.#engine;
     return { device, simd: this.#module.simd(), model: info, warnings };
   }

@@ -57,6 +57,8 @@ export interface Engine {
   readonly device: Device;
   readonly warnings: Warning[];
   readonly info: ModelInfo;
+  /** What the check at load found wrong with the GPU that `auto` gave up; a GPU that is only slow has no fault. */
+  readonly gpuFault?: string | undefined;
   rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean }, hooks: Hooks): Promise<Ranked>;
   encode(kind: "query" | "document", texts: string[], options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded>;
   explain(query: string, document: string, hooks: Hooks): Promise<Explanation>;

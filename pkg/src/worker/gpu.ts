@@ -1,17 +1,44 @@
-/** What the worker must know of the GPU that the engine cannot find out for itself: whether it may be used at all, and when it is lost. */
+/** What the worker must know of the GPU that the engine cannot find out for itself: whether it may be used at all, when it is lost, and when it gives no answer. */
 
+import { RerankerError } from "../error.js";
+import { Patience, within } from "../patience.js";
+import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
 import type { DeviceChoice } from "../types.js";
 
-/** Why WebGPU cannot be used here; undefined when it can. A software adapter counts as none unless WebGPU was asked for by name. */
-export async function gpuUnavailable(choice: DeviceChoice): Promise<string | undefined> {
+/** Milliseconds for an adapter or a device. They take tens, and a few seconds where the browser has yet to start its GPU process. */
+const ASKED = 10_000;
+
+/**
+ * Milliseconds for what a GPU is given to do at a time, a batch of 1,024 tokens at most. One that is faster than the CPU needs one or two seconds where it is slow, and
+ * the first time some more for its shaders; what hangs the browser ends itself, as a rule, after ten.
+ */
+const WORK = 30_000;
+
+/** The same for an adapter in software, which has to be asked for by name: it may take five seconds for 16 tokens of the default model. */
+const WORK_IN_SOFTWARE = 600_000;
+
+/** Milliseconds for a note in this browser's storage. */
+const NOTED = 1_000;
+
+/** Where WebGPU stands in this worker. */
+export interface GpuState {
+  /** Why it cannot be used; undefined when it can. */
+  unavailable?: string;
+  /** What the adapter says of itself. */
+  info?: GPUAdapterInfo;
+}
+
+/** Looks for an adapter. Unless WebGPU was asked for by name, one in software counts as none, and so does one that failed lately. */
+export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
   const gpu: GPU | undefined = navigator.gpu;
-  if (!gpu) return "this browser has no WebGPU, or the page is not a secure context (HTTPS)";
+  if (!gpu) return { unavailable: "this browser has no WebGPU, or the page is not a secure context (HTTPS)" };
   const adapter = await requestAdapter(gpu);
-  if (typeof adapter === "string") return adapter;
-  if (choice === "auto" && isSoftware(adapter)) return "the only WebGPU adapter is a software one";
+  if (typeof adapter === "string") return { unavailable: adapter };
+  if (choice === "auto" && isSoftware(adapter)) return { unavailable: "the only WebGPU adapter is a software one" };
   // CubeCL profiles its queue and panics on a device that cannot.
-  if (!adapter.features.has("timestamp-query")) return "the WebGPU adapter lacks the feature timestamp-query";
-  return undefined;
+  if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
+  const fault = choice === "auto" ? await findGpuFault(adapter.info) : undefined;
+  return { info: adapter.info, ...(fault !== undefined && { unavailable: fault }) };
 }
 
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
@@ -19,7 +46,7 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
     const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
     return adapter ?? "the browser offers no WebGPU adapter";
   } catch (error) {
-    return `the browser refused a WebGPU adapter (${String(error)})`;
+    return error instanceof RerankerError ? error.message : `the browser refused a WebGPU adapter (${String(error)})`;
   }
 }
 
@@ -28,21 +55,80 @@ function isSoftware(adapter: GPUAdapter & { isFallbackAdapter?: boolean }): bool
   return adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
 }
 
-/** Something went wrong on a device. A device that was destroyed on purpose is `discarded`. */
-export type OnGpuFailure = (message: string, discarded: boolean) => void;
-
-/** Watches every device that is made in this worker from now on: the engine makes its own, out of our reach. */
-export function watchDevices(onFailure: OnGpuFailure): void {
-  if (typeof GPUAdapter === "undefined") return;
-  const requestDevice = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, descriptor?: GPUDeviceDescriptor) {
-    const device = await requestDevice.call(this, descriptor);
-    watch(device, onFailure);
-    return device;
-  };
+export interface GpuEvents {
+  /** Something went wrong on a device. A device that was destroyed on purpose is `discarded`. */
+  failed(message: string, discarded: boolean): void;
+  /** A device does not do what it was given to do. */
+  silent(message: string): void;
 }
 
-function watch(device: GPUDevice, onFailure: OnGpuFailure): void {
-  device.addEventListener("uncapturederror", (event) => onFailure(`WebGPU reported an error: ${event.error.message}`, false));
-  void device.lost.then(({ reason, message }) => onFailure(`the WebGPU device was lost (${reason}): ${message}`, reason === "destroyed"));
+/** Watches all that is asked of WebGPU in this worker from now on: the engine does so itself, out of our reach. */
+export function watchGpu(events: GpuEvents): void {
+  if (typeof GPUAdapter === "undefined") return;
+  new GpuWatch(events).begin();
+}
+
+class GpuWatch {
+  readonly #events: GpuEvents;
+  /** The adapter of the newest device. */
+  #adapter: GPUAdapter | undefined;
+
+  constructor(events: GpuEvents) {
+    this.#events = events;
+  }
+
+  begin(): void {
+    const watch = this;
+    const { requestAdapter } = GPU.prototype;
+    GPU.prototype.requestAdapter = function (...options) {
+      return within(ASKED, requestAdapter.apply(this, options), () => timeout(`the browser gave no WebGPU adapter within ${ASKED / 1000} seconds`));
+    };
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = function (...options) {
+      return watch.#device(this, requestDevice.apply(this, options));
+    };
+    const { mapAsync } = GPUBuffer.prototype;
+    GPUBuffer.prototype.mapAsync = function (...range) {
+      return watch.#work("at a read-back", mapAsync.apply(this, range));
+    };
+    const { onSubmittedWorkDone } = GPUQueue.prototype;
+    GPUQueue.prototype.onSubmittedWorkDone = function () {
+      return watch.#work("at the end of its work", onSubmittedWorkDone.call(this));
+    };
+    const { popErrorScope } = GPUDevice.prototype;
+    GPUDevice.prototype.popErrorScope = function () {
+      return watch.#work("at an error scope", popErrorScope.call(this));
+    };
+  }
+
+  async #device(adapter: GPUAdapter, request: Promise<GPUDevice>): Promise<GPUDevice> {
+    this.#adapter = adapter;
+    const device = await within(ASKED, request, () => {
+      const message = `the browser gave no WebGPU device within ${ASKED / 1000} seconds`;
+      void rememberGpuFault(adapter.info, message);
+      request.then((late) => late.destroy()).catch(() => {});
+      return timeout(message);
+    });
+    device.addEventListener("uncapturederror", (event) => this.#events.failed(`WebGPU reported an error: ${event.error.message}`, false));
+    void device.lost.then(({ reason, message }) => this.#events.failed(`the WebGPU device was lost (${reason}): ${message}`, reason === "destroyed"));
+    return device;
+  }
+
+  #work<T>(where: string, step: Promise<T>): Promise<T> {
+    const adapter = this.#adapter;
+    const limit = adapter && isSoftware(adapter) ? WORK_IN_SOFTWARE : WORK;
+    const patience = new Patience(limit, () => void this.#silent(`the GPU gave no answer for ${limit / 1000} seconds, ${where}`, adapter?.info));
+    const stop = () => patience.stop();
+    step.then(stop, stop);
+    return step;
+  }
+
+  async #silent(message: string, info: GPUAdapterInfo | undefined): Promise<void> {
+    await within(NOTED, rememberGpuFault(info, message), () => undefined).catch(() => {});
+    this.#events.silent(message);
+  }
+}
+
+function timeout(message: string): RerankerError {
+  return new RerankerError({ code: "TIMEOUT", message });
 }

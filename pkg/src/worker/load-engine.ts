@@ -2,13 +2,14 @@
 
 import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../protocol.js";
+import { rememberGpuFault } from "../storage/gpu-faults.js";
 import { ModelCache } from "../storage/model-cache.js";
 import type { ModelPlace } from "../storage/stored-models.js";
 import type { Warning } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { FolderLoad } from "./folder-load.js";
 import { GivenFiles } from "./given-files.js";
-import { gpuUnavailable } from "./gpu.js";
+import { findGpu, type GpuState } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { EventLoop } from "./task.js";
@@ -22,14 +23,16 @@ export async function loadEngine<C extends Checkpoint>(
 ): Promise<Engine> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
-  const [, unavailable] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? undefined : gpuUnavailable(request.device)]);
+  const [, { unavailable, info }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
   module.onPanic(onPanic);
   if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
   meter.phase("download");
   const preparation = new Preparation(module, request.convert, meter, hooks(meter));
   return fromPlace(request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
-    return module.Engine.load(checkpoint, { device: request.device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }) }, hooks(meter));
+    const engine = await module.Engine.load(checkpoint, { device: request.device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }) }, hooks(meter));
+    if (engine.gpuFault !== undefined) await rememberGpuFault(info, engine.gpuFault);
+    return engine;
   });
 }
 

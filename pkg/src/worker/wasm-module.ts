@@ -1,11 +1,15 @@
 /** Fetches and compiles the engine. The two ways in which pages go wrong, an address that answers with HTML and a strict CSP, get errors that name the fix. */
 
 import { RerankerError } from "../error.js";
+import { within } from "../patience.js";
 import { addressError, statusError, withRetries } from "./download.js";
 import { needsProof, proven } from "./wasm-proof.js";
 
 const ADDRESS_HINT =
   'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the address of tabrank/tabrank.wasm as wasmUrl.';
+
+/** Milliseconds without a byte of the module. */
+const SILENCE = 30_000;
 
 export function compileModule(url: string): Promise<WebAssembly.Module> {
   return withRetries(() => tryToCompile(url));
@@ -13,15 +17,51 @@ export function compileModule(url: string): Promise<WebAssembly.Module> {
 
 async function tryToCompile(url: string): Promise<WebAssembly.Module> {
   try {
-    const response = await fetch(url);
-    if (!response.ok) throw statusError(url, response.status, ADDRESS_HINT);
-    if (needsProof(url)) return await WebAssembly.compile(await proven(url, response));
-    // A streamed response as it came is what browsers keep compiled code for.
-    if (mediaType(response) === "application/wasm") return await WebAssembly.compileStreaming(response);
-    return await WebAssembly.compile(await wasmBytes(url, response));
+    return (await compileAsItComes(url)) ?? (await compileWhole(url));
   } catch (error) {
     throw explain(url, error);
   }
+}
+
+/** A streamed response as it came is what browsers keep compiled code for, but it does not show whether bytes still come: undefined where it takes long. */
+async function compileAsItComes(url: string): Promise<WebAssembly.Module | undefined> {
+  const request = new AbortController();
+  const late = Symbol();
+  try {
+    return await within(SILENCE, ask(url, request.signal).then((response) => compile(url, response)), () => late);
+  } catch (error) {
+    request.abort();
+    if (error !== late) throw error;
+    return undefined;
+  }
+}
+
+/** The module piece by piece, with an end to each silence. */
+async function compileWhole(url: string): Promise<WebAssembly.Module> {
+  const request = new AbortController();
+  const next = <T>(step: Promise<T>) => within(SILENCE, step, () => silent(url));
+  try {
+    const response = await next(ask(url, request.signal));
+    const reader = response.body!.getReader();
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for (let piece = await next(reader.read()); !piece.done; piece = await next(reader.read())) pieces.push(piece.value);
+    return await compile(url, new Response(new Blob(pieces), { headers: response.headers }));
+  } catch (error) {
+    request.abort();
+    throw error;
+  }
+}
+
+async function ask(url: string, signal: AbortSignal): Promise<Response> {
+  const response = await fetch(url, { signal });
+  if (!response.ok) throw statusError(url, response.status, ADDRESS_HINT);
+  return response;
+}
+
+async function compile(url: string, response: Response): Promise<WebAssembly.Module> {
+  if (needsProof(url)) return WebAssembly.compile(await proven(url, response));
+  if (mediaType(response) === "application/wasm") return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await wasmBytes(url, response));
 }
 
 function mediaType(response: Response): string | undefined {
@@ -36,6 +76,10 @@ async function wasmBytes(url: string, response: Response): Promise<ArrayBuffer> 
 
 function notWasm(url: string, found: string): RerankerError {
   return addressError("INTEGRITY_FAILED", url, `holds ${found}`, { hint: ADDRESS_HINT });
+}
+
+function silent(url: string): RerankerError {
+  return addressError("NETWORK", url, `sent no byte for ${SILENCE / 1000} seconds`);
 }
 
 function explain(url: string, cause: unknown): unknown {

@@ -3,13 +3,13 @@
 import init, { Checkpoint, convert, Engine, onPanic, simd } from "../../wasm/tabrank.js";
 import type { ToWorker } from "../protocol.js";
 import { Dispatcher } from "./dispatcher.js";
-import { watchDevices } from "./gpu.js";
+import { watchGpu } from "./gpu.js";
 
 declare const self: DedicatedWorkerGlobalScope;
 
 const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, Engine }, (message, transfer) => self.postMessage(message, transfer));
 
-watchDevices((message, discarded) => dispatcher.gpuFailed(message, discarded));
+watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => dispatcher.receive(event.data));
 

@@ -15,9 +15,9 @@ class Session {
   readonly module;
   readonly dispatcher;
 
-  constructor(engine = new FakeEngine()) {
+  constructor(engine = new FakeEngine(), load: Parameters<typeof fakeModule>[0] = async () => engine) {
     this.engine = engine;
-    this.module = fakeModule(async () => engine);
+    this.module = fakeModule(load);
     this.dispatcher = new Dispatcher(this.module, (message, transfer) => {
       this.messages.push(message);
       this.transfers.push(transfer);
@@ -283,6 +283,24 @@ describe("the end of an instance", () => {
     await onGpu.until("answer");
     onGpu.dispatcher.gpuFailed("lost", true);
     expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: { code: "DEVICE_LOST", message: "lost", hint: expect.stringContaining("Call again") } }]);
+  });
+
+  test("by a GPU that does not answer: at a call, and in the load with its phase; not where the engine has left it", async () => {
+    const loading = new Session(undefined, async (_checkpoint, _options, hooks) => {
+      hooks.stage?.("check");
+      return new Promise(() => {});
+    });
+    await vi.waitUntil(() => loading.of("progress").some(({ progress }) => progress.phase === "check"));
+    loading.dispatcher.gpuSilent("no answer");
+    expect(loading.of("fatal")).toEqual([{ type: "fatal", id: 0, error: expect.objectContaining({ code: "TIMEOUT", message: 'no answer, in the phase "check" of the load' }) }]);
+    const onCpu = new Session(new FakeEngine("cpu"));
+    await onCpu.until("answer");
+    onCpu.dispatcher.gpuSilent("no answer");
+    expect(onCpu.of("fatal")).toEqual([]);
+    const onGpu = new Session(new FakeEngine("webgpu"));
+    await onGpu.until("answer");
+    onGpu.dispatcher.gpuSilent("no answer");
+    expect(onGpu.of("fatal")).toEqual([{ type: "fatal", error: expect.objectContaining({ code: "TIMEOUT", message: "no answer" }) }]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { compileModule } from "../../src/worker/wasm-module.js";
-import { FakeServer, html, hurry, networkError, ok, status } from "../support/server.js";
+import { FakeServer, html, hurry, networkError, ok, pieces, status } from "../support/server.js";
 
 const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const TYPED = { "content-type": "application/wasm" };
@@ -82,4 +82,33 @@ test("a network error is tried again", async () => {
   const compiling = compileModule(ADDRESS);
   await vi.advanceTimersByTimeAsync(5000);
   expect(await compiling).toBeInstanceOf(WebAssembly.Module);
+});
+
+test("a module that takes more than half a minute is read piece by piece, and waited for as long as bytes come", async () => {
+  vi.useFakeTimers();
+  const slow = () => {
+    const parts = [...WASM].map((byte) => Uint8Array.of(byte));
+    const next = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      await new Promise((resolve) => setTimeout(resolve, 25_000));
+      if (parts.length > 0) controller.enqueue(parts.shift()!);
+      else controller.close();
+    };
+    return new Response(new ReadableStream({ pull: next }, { highWaterMark: 0 }), { headers: TYPED });
+  };
+  new FakeServer({ "tabrank.wasm": slow });
+  const compiling = compileModule(ADDRESS);
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(await compiling).toBeInstanceOf(WebAssembly.Module);
+});
+
+test("a server that falls silent is a network error, tried again as such", async () => {
+  vi.useFakeTimers();
+  const never = () => new Promise<Response>(() => {});
+  const hanging = pieces([WASM.slice(0, 4), null], TYPED);
+  new FakeServer({ "tabrank.wasm": [never, hanging, hanging, never, hanging, never] });
+  const compiling = compileModule(ADDRESS);
+  compiling.catch(() => {});
+  await vi.advanceTimersByTimeAsync(200_000);
+  await expect(compiling).rejects.toMatchObject({ code: "NETWORK", message: `${ADDRESS} sent no byte for 30 seconds`, retryable: true });
+  expect(FakeServer.last!.requests).toHaveLength(6);
 });

@@ -8,8 +8,8 @@ import { assertRanked, tinyCase } from "./tiny.mjs";
 /** Nothing may hang; a test that takes longer than this does. */
 export const LIMIT = { timeout: 120_000 };
 
-/** A software adapter that passes for a GPU as fast as the CPU. */
-const TRUSTED = ["hardware", "even-clock"];
+/** A software adapter that passes for a GPU as fast as the CPU, with short limits on waiting. */
+const TRUSTED = ["hardware", "even-clock", "hasty"];
 
 /** Opens a browser for the file and a page for each test. */
 export function useFaultyGpu() {

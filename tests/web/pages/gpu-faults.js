@@ -30,6 +30,25 @@ function noAdapter({ struck }) {
   };
 }
 
+/** Timers go faster, so that limits on waiting are short. */
+function hasty() {
+  const { setInterval } = globalThis;
+  globalThis.setInterval = (task, period) => setInterval(task, period / 20);
+}
+
+/** A question that is never answered: the one of this number, counted from the test's order if there is one to wait for, and those after it. */
+function silent(prototype, method, count, isOrdered) {
+  return ({ struck, onOrder }) => {
+    let left = isOrdered ? Infinity : count;
+    if (isOrdered) onOrder(() => (left = count));
+    wrap(prototype, method, (ask, ...parameters) => {
+      if (--left > 0) return ask(...parameters);
+      struck(`silent ${method}`);
+      return new Promise(() => {});
+    });
+  };
+}
+
 function noTimestamps({ struck }) {
   replaceGetter(GPUAdapter.prototype, "features", (features) => {
     struck("no timestamps");
@@ -106,6 +125,12 @@ export const gpuFaults = {
   "no-gpu": noGpu,
   "no-adapter": noAdapter,
   "no-timestamps": noTimestamps,
+  hasty,
+  "silent-adapter": silent(GPU.prototype, "requestAdapter", 1),
+  "silent-adapter-later": silent(GPU.prototype, "requestAdapter", 2),
+  "silent-device": silent(GPUAdapter.prototype, "requestDevice", 1),
+  "silent-load": silent(GPUBuffer.prototype, "mapAsync", 1),
+  "silent-rerank": silent(GPUBuffer.prototype, "mapAsync", 1, true),
   "no-device": noDevice,
   "invalid-shader": (test) => changeShaders((code) => `${code}\nfn broken() -> u32 { return undeclared; }`, test),
   "wrong-product": (test) => changeShaders(wrongProduct, test),

@@ -16,12 +16,16 @@ globalThis.Worker = class extends Worker {
     const url = new URL(address);
     if (url.searchParams.has("fault")) url.searchParams.set("life", workers.length + 1);
     super(url, options);
-    workers.push({ isLive: true });
+    workers.push({ isLive: true, kill: () => this.kill() });
     this.record = workers.at(-1);
   }
 
   terminate() {
     this.record.isLive = false;
+    super.terminate();
+  }
+
+  kill() {
     super.terminate();
   }
 };
@@ -161,4 +165,6 @@ globalThis.harness = {
   struck: () => struck.splice(0),
   liveWorkers: () => workers.filter(({ isLive }) => isLive).length,
   workers: () => workers.length,
+  /** As a browser does that wants their memory: nobody is told. */
+  killWorkers: () => workers.forEach(({ kill }) => kill()),
 };

@@ -33,6 +33,26 @@ function uncaughtError({ struck, onOrder }) {
   });
 }
 
+/** Never gives its thread back. */
+function freeze() {
+  for (;;);
+}
+
+function freezesOnOrder({ onOrder, struck }) {
+  onOrder(() => {
+    struck("freeze");
+    // What was said is on its way only once this task ends.
+    setTimeout(freeze);
+  });
+}
+
+function freezesAt(field) {
+  return () => {
+    const set = Reflect.set;
+    Reflect.set = (target, name, value) => (name === field ? freeze() : set(target, name, value));
+  };
+}
+
 /** The glue copies numbers out of wasm memory by making an array of another one, where a browser may have no memory left. */
 function fullInRerank({ struck }) {
   const Original = Uint32Array;
@@ -55,4 +75,7 @@ export const workerFaults = {
   "storage-denied": refuseStorage,
   "storage-full": fullStorage,
   "uncaught-error": uncaughtError,
+  "freezes-on-order": freezesOnOrder,
+  "freezes-in-load": freezesAt("architecture"),
+  "freezes-in-rerank": freezesAt("scores"),
 };

@@ -1,0 +1,2 @@
+// A worker of which a part is missing.
+import "./absent.js";
