@@ -37,6 +37,9 @@ pub enum Error {
     /// The checkpoint asks for something this version does not compute.
     #[error("{file}: {field} {value:?} is not supported; {hint}")]
     Unsupported { file: String, field: String, value: String, hint: &'static str },
+    /// A value beyond what this version computes or holds.
+    #[error("{file}: {field} is {value}; at most {limit} is supported")]
+    Limit { file: String, field: String, value: String, limit: usize },
     /// A weight file is not a valid safetensors file.
     #[error("{file} is not a valid safetensors file: {reason}")]
     InvalidSafetensors { file: String, reason: String },
@@ -120,7 +123,6 @@ impl Error {
             Error::EmptyQuery | Error::Tokenize { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }
-            | Error::FileTooLarge { .. }
             | Error::InvalidJson { .. }
             | Error::InvalidField { .. }
             | Error::InvalidSafetensors { .. }
@@ -129,7 +131,10 @@ impl Error {
             | Error::TensorType { .. }
             | Error::TensorNotFinite { .. }
             | Error::InvalidTokenizer { .. } => "CHECKPOINT_INVALID",
-            Error::Unsupported { .. } | Error::AlreadyBundle { .. } => "CHECKPOINT_UNSUPPORTED",
+            Error::Unsupported { .. }
+            | Error::Limit { .. }
+            | Error::FileTooLarge { .. }
+            | Error::AlreadyBundle { .. } => "CHECKPOINT_UNSUPPORTED",
             Error::BundleManifest { .. }
             | Error::BundleTensors { .. }
             | Error::BundleTensor { .. } => "BUNDLE_INVALID",

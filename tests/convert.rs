@@ -179,7 +179,8 @@ fn two_modules_of_one_folder_are_stored_once() {
     };
     changed("1_Dense/config.json", |config| config["out_features"] = json!(32));
     changed("modules.json", |modules| {
-        let dense = modules[1].clone();
+        let mut dense = modules[1].clone();
+        dense["name"] = json!("2");
         modules.as_array_mut().unwrap().push(dense);
     });
     let square = f32_tensor(vec![32, 32], &[0.125; 1024]);

@@ -8,8 +8,14 @@ use std::time::{Duration, Instant};
 use common::Fixture;
 use pollster::block_on;
 use proptest::prelude::*;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use tabrank::{CheckpointFiles, Error, LoadOptions, Pooling, Reranker, TextKind, Unobserved};
+use tabrank::model::config::{Activation, BertConfig, EncoderConfig};
+use tabrank::{
+    CheckpointFiles, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind, Unobserved,
+    Warning,
+};
 
 type Change = fn(&mut Value);
 
@@ -43,13 +49,15 @@ fn config_fields_are_used_or_refused() {
     let cases: &[(&str, Value, &str)] = &[
         ("model_type", json!("gpt2"), "CHECKPOINT_UNSUPPORTED"),
         ("model_type", Value::Null, "CHECKPOINT_INVALID"),
-        ("hidden_size", json!(1_000_000_000u64), "CHECKPOINT_INVALID"),
+        ("hidden_size", json!(1_000_000_000u64), "CHECKPOINT_UNSUPPORTED"),
         ("hidden_size", json!(-1), "CHECKPOINT_INVALID"),
         ("hidden_size", json!("32"), "CHECKPOINT_INVALID"),
-        ("num_hidden_layers", json!(1_000_000), "CHECKPOINT_INVALID"),
+        ("num_hidden_layers", json!(1_000_000), "CHECKPOINT_UNSUPPORTED"),
         ("num_attention_heads", json!(5), "CHECKPOINT_INVALID"),
         ("num_attention_heads", json!(0), "CHECKPOINT_INVALID"),
-        ("vocab_size", json!(4_000_000_000u64), "CHECKPOINT_INVALID"),
+        ("vocab_size", json!(4_000_000_000u64), "CHECKPOINT_UNSUPPORTED"),
+        ("vocab_size", json!(1e30), "CHECKPOINT_UNSUPPORTED"),
+        ("vocab_size", json!(594.5), "CHECKPOINT_INVALID"),
         ("layer_norm_eps", Value::Null, "CHECKPOINT_INVALID"),
         ("layer_norm_eps", json!(-1.0), "CHECKPOINT_INVALID"),
         ("hidden_act", json!("prelu"), "CHECKPOINT_UNSUPPORTED"),
@@ -63,13 +71,152 @@ fn config_fields_are_used_or_refused() {
     }
 }
 
+/// At a limit a checkpoint is read, beyond it the error says the limit; the numbers are those of the README.
+#[test]
+fn a_limit_of_ours_is_no_fault_of_the_file() {
+    let limits = [
+        ("num_hidden_layers", 64),
+        ("hidden_size", 4_096),
+        ("num_attention_heads", 4_096),
+        ("intermediate_size", 16_384),
+        ("vocab_size", 1_000_000),
+        ("max_position_embeddings", 8_192),
+        ("type_vocab_size", 16),
+    ];
+    for (field, limit) in limits {
+        let with =
+            |value: u64| changed("plain", "config.json", |config| config[field] = json!(value));
+        check(&with(limit + 1), "CHECKPOINT_UNSUPPORTED", &format!("{field} is {}", limit + 1));
+        check(&with(limit + 1), "CHECKPOINT_UNSUPPORTED", &limit.to_string());
+        let at_limit = ModelConfig::from_files(&with(limit));
+        assert!(!matches!(at_limit, Err(Error::Limit { .. })), "{field}: {at_limit:?}");
+    }
+    let modules = changed("pylate", "modules.json", |modules| {
+        let entry = |name: usize| json!({"name": name.to_string(), "path": "", "type": "sentence_transformers.models.Pooling"});
+        *modules = Value::Array((0..17).map(entry).collect());
+    });
+    check(&modules, "CHECKPOINT_UNSUPPORTED", "is 17; at most 16");
+    // As many rows as LaBSE has: what is missing is the table, not the support.
+    let many = changed("plain", "config.json", |config| config["vocab_size"] = json!(501_153));
+    check(&many, "CHECKPOINT_INVALID", "embeddings.word_embeddings.weight");
+}
+
+/// As transformers takes an old file. The vocabulary table shows that the rest went on as it did.
+#[test]
+fn an_old_file_is_read_with_the_defaults_of_its_class() {
+    let fields = ["layer_norm_eps", "type_vocab_size", "hidden_act"];
+    let files = changed("plain", "config.json", |config| {
+        fields.iter().for_each(|field| drop(config.as_object_mut().unwrap().remove(*field)));
+    });
+    let (old, new) = (common::load(&files), Fixture::read("plain").load());
+    assert_eq!(encoded(&old), encoded(&new));
+    let warnings = old.warnings();
+    for (field, value) in fields.into_iter().zip(["0.000000000001", "2", "gelu"]) {
+        let says = |w: &Warning| {
+            w.message.contains(&format!("{field}; the reference libraries take {value},"))
+        };
+        assert!(warnings.iter().any(|w| w.code == "SETTING_DEFAULTED" && says(w)), "{warnings:?}");
+    }
+    let empty = changed("plain", "config.json", |config| *config = json!({"model_type": "bert"}));
+    let EncoderConfig::Bert(bert) = ModelConfig::from_files(&empty).unwrap().encoder;
+    let defaults = BertConfig {
+        hidden_size: 768,
+        num_hidden_layers: 12,
+        num_attention_heads: 12,
+        intermediate_size: 3_072,
+        vocab_size: 30_522,
+        max_position_embeddings: 512,
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+        hidden_act: Activation::Gelu,
+    };
+    assert_eq!(bert, defaults);
+}
+
+fn encoded(model: &Reranker) -> Vec<f32> {
+    let texts = ["the oil crisis of the year"];
+    let mut observer = Unobserved;
+    let encoded = model.encode(TextKind::Document, &texts, Pooling::None, &mut observer);
+    block_on(encoded).unwrap().embeddings.values().to_vec()
+}
+
+/// Lengths and shapes come from several files, and are looked at once they are together.
+#[test]
+fn lengths_and_shapes_fit_each_other() {
+    let sentence = "sentence_bert_config.json";
+    let lengths: &[(&'static str, &str, &str, Value, &str)] = &[
+        (
+            "sentence-transformers-min",
+            sentence,
+            "query_expansion",
+            json!({"strategy": "min", "length": 8192}),
+            "query_expansion.length 8192",
+        ),
+        (
+            "sentence-transformers",
+            sentence,
+            "query_expansion",
+            json!({"strategy": "fixed", "length": 65}),
+            "query_expansion.length 65",
+        ),
+        ("sentence-transformers", sentence, "document_length", json!(65), "document_length 65"),
+        ("sentence-transformers-min", sentence, "query_length", json!(7), "query_length is 7"),
+        ("plain", sentence, "max_seq_length", json!(65), "query_length 65"),
+        ("plain", sentence, "max_seq_length", json!(2), "query_length 2"),
+        (
+            "pylate",
+            "config_sentence_transformers.json",
+            "query_length",
+            json!(65),
+            "query_expansion.length 65",
+        ),
+        (
+            "pylate",
+            "config_sentence_transformers.json",
+            "document_length",
+            json!(65),
+            "document_length 65",
+        ),
+        ("stanford", "artifact.metadata", "doc_maxlen", json!(65), "document_length 65"),
+        ("stanford", "artifact.metadata", "dim", json!(15), "linear.weight"),
+    ];
+    for (case, file, field, value, culprit) in lengths {
+        let files = changed(case, file, |config| {
+            config.as_object_mut().unwrap().remove("query_length");
+            config[*field] = value.clone();
+        });
+        check(&files, "CHECKPOINT_INVALID", culprit);
+    }
+    for shape in [json!([0, 32]), json!([16]), json!([512]), json!([]), json!([32, 16])] {
+        check(&stanford_with_projection(&shape), "CHECKPOINT_INVALID", "linear.weight");
+    }
+}
+
+/// Stanford's projection in another shape, without `dim` to hold it against.
+fn stanford_with_projection(shape: &Value) -> CheckpointFiles {
+    let mut files = changed("stanford", "artifact.metadata", |metadata| {
+        metadata.as_object_mut().unwrap().remove("dim");
+    });
+    let values = shape.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).product::<u64>();
+    let stored = files.get("model.safetensors").unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(stored).unwrap();
+    let bytes = vec![0u8; values as usize * 4];
+    let dimensions = shape.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize);
+    let linear = TensorView::new(Dtype::F32, dimensions.collect(), &bytes).unwrap();
+    let rest = tensors.tensors().into_iter().filter(|(name, _)| name != "linear.weight");
+    let all = rest.chain([("linear.weight".to_owned(), linear)]);
+    let written = safetensors::serialize(all, None).unwrap();
+    files.insert("model.safetensors", written).unwrap();
+    files
+}
+
 #[test]
 fn text_settings_are_used_or_refused() {
     let pylate = "config_sentence_transformers.json";
     let cases: &[(&'static str, &str, &str, Value, &str)] = &[
         ("pylate", pylate, "document_length", Value::Null, "CHECKPOINT_INVALID"),
         ("pylate", pylate, "query_prefix", Value::Null, "CHECKPOINT_INVALID"),
-        ("pylate", pylate, "query_length", json!(1_000_000), "CHECKPOINT_INVALID"),
+        ("pylate", pylate, "query_length", json!(1_000_000), "CHECKPOINT_UNSUPPORTED"),
         ("pylate", pylate, "query_length", json!(2), "CHECKPOINT_INVALID"),
         ("pylate", pylate, "skiplist_words", json!([1]), "CHECKPOINT_INVALID"),
         ("pylate", pylate, "prompts", json!({"query": "q: "}), "CHECKPOINT_UNSUPPORTED"),
@@ -119,7 +266,10 @@ fn modules_are_known_and_lie_below_the_folder() {
     );
     check(&modules(|m| m[1]["path"] = json!("../../etc")), "CHECKPOINT_INVALID", "../../etc");
     check(&modules(|m| m[1]["path"] = json!("https://evil")), "CHECKPOINT_INVALID", "evil");
-    check(&modules(|m| m[0] = m[1].clone()), "CHECKPOINT_INVALID", "Transformer");
+    check(&modules(|m| m[0]["type"] = m[1]["type"].clone()), "CHECKPOINT_INVALID", "Transformer");
+    check(&modules(|m| m[1]["name"] = json!("0")), "CHECKPOINT_INVALID", "[1].name");
+    // A class of the folder's own making, by the name of a known one.
+    check(&modules(|m| m[1]["type"] = json!("mine.Dense")), "CHECKPOINT_UNSUPPORTED", "mine.Dense");
     check(&modules(|m| *m = json!([])), "CHECKPOINT_INVALID", "modules.json");
 }
 

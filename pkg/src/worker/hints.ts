@@ -5,7 +5,7 @@ import type { Device } from "../types.js";
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   CHECKPOINT_INVALID: "Check that the folder holds a whole, undamaged checkpoint.",
-  CHECKPOINT_UNSUPPORTED: "Use a checkpoint of an architecture that the README lists.",
+  CHECKPOINT_UNSUPPORTED: "Use a checkpoint of an architecture and a size that the README lists.",
   BUNDLE_INVALID: "Convert the checkpoint again, and upload the bundle's folder as a whole.",
   BUNDLE_VERSION: "Use the version of tabrank that the bundle was made for, or convert the checkpoint again.",
   WEBGPU_UNAVAILABLE: 'Load with device "auto" or "cpu".',

@@ -1,8 +1,10 @@
 //! Typed access to the fields of one JSON file; every error names file and field.
 
+use std::fmt::Display;
+
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 
 /// A JSON object and the name of the file that holds it.
 pub(crate) struct Fields<'a> {
@@ -67,17 +69,11 @@ impl<'a> Fields<'a> {
         let Some(value) = self.value(field) else {
             return Ok(None);
         };
-        // transformers writes "no limit" as 1e30, which is no integer in JSON.
-        let number = value
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-            .filter(|number| (1..=limit).contains(number));
-        match number {
-            Some(number) => Ok(Some(number)),
-            None => Err(self.invalid(
-                field,
-                &format!("is {value}; a whole number from 1 to {limit} is needed"),
-            )),
+        let number = value.as_f64().filter(|number| *number >= 1.0 && number.fract() == 0.0);
+        match (value.as_u64(), number) {
+            (Some(count), Some(_)) if count <= limit as u64 => Ok(Some(count as usize)),
+            (_, Some(number)) if number > limit as f64 => Err(self.limit(field, value, limit)),
+            _ => Err(self.invalid(field, &format!("is {value}; a whole number from 1 is needed"))),
         }
     }
 
@@ -94,6 +90,50 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.invalid(field, "is not a list of strings"))
     }
 
+    /// What the reference libraries take where the file does not say; null is not a way of saying nothing.
+    pub(crate) fn or_default<T: Display>(
+        &self,
+        field: &str,
+        value: Option<T>,
+        default: T,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<T> {
+        match value {
+            Some(value) => Ok(value),
+            None if self.has(field) => Err(self.invalid(field, "is null")),
+            None => {
+                warnings.push(self.defaulted(field, &default.to_string()));
+                Ok(default)
+            }
+        }
+    }
+
+    /// A field that is not `known` may change numbers in a version of a library to come.
+    pub(crate) fn warn_of_unknown(&self, known: &[&str], warnings: &mut Vec<Warning>) {
+        let unknown: Vec<&str> = self.names().filter(|name| !known.contains(name)).collect();
+        if !unknown.is_empty() {
+            warnings.push(Warning {
+                code: "SETTING_UNKNOWN",
+                message: format!(
+                    "{} says something that this version does not know and leaves out: {}",
+                    self.file,
+                    unknown.join(", ")
+                ),
+            });
+        }
+    }
+
+    /// That a default was taken.
+    pub(crate) fn defaulted(&self, field: &str, value: &str) -> Warning {
+        Warning {
+            code: "SETTING_DEFAULTED",
+            message: format!(
+                "{} does not say {field}; the reference libraries take {value}, and so does this",
+                self.file
+            ),
+        }
+    }
+
     /// Turns an absent field into an error.
     pub(crate) fn required<T>(&self, field: &str, value: Option<T>) -> Result<T> {
         value.ok_or_else(|| self.invalid(field, "is missing"))
@@ -104,6 +144,15 @@ impl<'a> Fields<'a> {
             file: self.file.to_owned(),
             field: field.to_owned(),
             reason: reason.to_owned(),
+        }
+    }
+
+    fn limit(&self, field: &str, value: &Value, limit: usize) -> Error {
+        Error::Limit {
+            file: self.file.to_owned(),
+            field: field.to_owned(),
+            value: value.to_string(),
+            limit,
         }
     }
 

@@ -43,16 +43,10 @@ impl CheckpointFiles {
             files.push((SENTENCE_TRANSFORMERS.to_owned(), true));
             files.push((format!("{root}sentence_bert_config.json"), true));
         }
-        for module in self.modules()? {
-            match module.kind {
-                ModuleKind::Dense | ModuleKind::MultiVectorMask => {
-                    files.push((module.path_of("config.json"), false))
-                }
-                ModuleKind::Normalize if self.is_multi_vector()? => {
-                    files.push((module.path_of("config.json"), true))
-                }
-                _ => {}
-            }
+        for module in self.modules()?.iter().filter(|module| module.has_settings) {
+            // Of the others the libraries have defaults for all they say.
+            let optional = module.kind != ModuleKind::Dense;
+            files.push((module.path_of("config.json"), optional));
         }
         Ok(files)
     }

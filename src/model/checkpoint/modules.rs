@@ -1,5 +1,7 @@
 //! `modules.json`: the chain of modules of a sentence-transformers or PyLate folder.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::MODULES;
@@ -18,16 +20,44 @@ pub(crate) enum ModuleKind {
     Normalize,
 }
 
+impl ModuleKind {
+    /// A class's place in its package has moved between versions; its name has not. Of other packages come classes of
+    /// anybody's making.
+    fn of_class(class: &str) -> Option<Self> {
+        let mut parts = class.split('.');
+        let (package, name) = (parts.next()?, parts.next_back()?);
+        Some(match (package, name) {
+            ("sentence_transformers", "Transformer") => ModuleKind::Transformer,
+            ("sentence_transformers", "Pooling") => ModuleKind::Pooling,
+            ("sentence_transformers" | "pylate", "Dense") => ModuleKind::Dense,
+            ("sentence_transformers", "MultiVectorMask") => ModuleKind::MultiVectorMask,
+            ("sentence_transformers", "Normalize") => ModuleKind::Normalize,
+            _ => return None,
+        })
+    }
+
+    /// Whether the module has a `config.json`. A Normalize has one since its class moved.
+    fn has_settings(self, class: &str) -> bool {
+        match self {
+            ModuleKind::Transformer => false,
+            ModuleKind::Normalize => class.starts_with("sentence_transformers.base."),
+            ModuleKind::Pooling | ModuleKind::Dense | ModuleKind::MultiVectorMask => true,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Module {
     pub(crate) kind: ModuleKind,
     path: String,
+    /// Whether its folder has a `config.json`.
+    pub(crate) has_settings: bool,
 }
 
 impl Module {
     /// The Transformer of a folder without `modules.json`.
     pub(crate) fn transformer() -> Self {
-        Self { kind: ModuleKind::Transformer, path: String::new() }
+        Self { kind: ModuleKind::Transformer, path: String::new(), has_settings: false }
     }
 
     /// Name of a file in the module's folder.
@@ -42,13 +72,22 @@ impl Module {
 /// Reads the list. The Transformer comes first; unknown modules are refused, since they change numbers.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Module>> {
     let list = match parse_json(MODULES, bytes)? {
-        Value::Array(list) if list.len() <= MAX_MODULES => list,
-        _ => return Err(invalid("", "is not a short list of modules")),
+        Value::Array(list) => list,
+        _ => return Err(invalid("", "is not a list of modules")),
     };
+    if list.len() > MAX_MODULES {
+        return Err(Error::Limit {
+            file: MODULES.to_owned(),
+            field: "the number of modules".to_owned(),
+            value: list.len().to_string(),
+            limit: MAX_MODULES,
+        });
+    }
+    let mut names = HashSet::new();
     let modules = list
         .iter()
         .enumerate()
-        .map(|(index, entry)| module(index, entry))
+        .map(|(index, entry)| module(index, entry, &mut names))
         .collect::<Result<Vec<_>>>()?;
     let transformers =
         modules.iter().filter(|module| module.kind == ModuleKind::Transformer).count();
@@ -58,31 +97,26 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
-fn module(index: usize, entry: &Value) -> Result<Module> {
+/// `idx` says nothing: the list's own order counts. Of two modules by one name the libraries keep the second.
+fn module(index: usize, entry: &Value, names: &mut HashSet<String>) -> Result<Module> {
     let text = |field: &str| {
         entry
             .get(field)
             .and_then(Value::as_str)
             .ok_or_else(|| invalid(&format!("[{index}].{field}"), "is not a string"))
     };
+    if !names.insert(text("name")?.to_owned()) {
+        return Err(invalid(&format!("[{index}].name"), "is that of another module too"));
+    }
     let class = text("type")?;
-    // The class's place has moved between versions; its name has not.
-    let kind = match class.rsplit('.').next() {
-        Some("Transformer") => ModuleKind::Transformer,
-        Some("Pooling") => ModuleKind::Pooling,
-        Some("Dense") => ModuleKind::Dense,
-        Some("MultiVectorMask") => ModuleKind::MultiVectorMask,
-        Some("Normalize") => ModuleKind::Normalize,
-        _ => {
-            return Err(Error::Unsupported {
-                file: MODULES.to_owned(),
-                field: format!("[{index}].type"),
-                value: class.to_owned(),
-                hint: "Transformer, Pooling, Dense, MultiVectorMask and Normalize are",
-            });
-        }
-    };
-    Ok(Module { kind, path: text("path")?.trim_end_matches('/').to_owned() })
+    let kind = ModuleKind::of_class(class).ok_or_else(|| Error::Unsupported {
+        file: MODULES.to_owned(),
+        field: format!("[{index}].type"),
+        value: class.to_owned(),
+        hint: "Transformer, Pooling, Dense, MultiVectorMask and Normalize of sentence_transformers are, and Dense of pylate",
+    })?;
+    let path = text("path")?.trim_end_matches('/').to_owned();
+    Ok(Module { kind, path, has_settings: kind.has_settings(class) })
 }
 
 fn invalid(field: &str, reason: &str) -> Error {

@@ -1,7 +1,7 @@
 //! `config.json` of a BERT backbone.
 
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
-use crate::error::Result;
+use crate::error::{Result, Warning};
 use crate::model::checkpoint::Fields;
 
 /// Fields of `transformers`' `BertConfig` that change numbers.
@@ -19,21 +19,25 @@ pub struct BertConfig {
 }
 
 impl BertConfig {
+    /// Where the file is silent, as old ones are, the defaults of the class.
+    ///
     /// # Errors
-    /// A field that is missing, out of range or asks for another architecture.
-    pub(crate) fn read(config: &Fields<'_>) -> Result<Self> {
+    /// A field that is null, out of range or asks for another architecture.
+    pub(crate) fn read(config: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<Self> {
         refuse_variants(config)?;
-        let count = |field, limit| config.required(field, config.count(field, limit)?);
+        let mut count = |field, default, limit| {
+            config.or_default(field, config.count(field, limit)?, default, warnings)
+        };
         let bert = Self {
-            hidden_size: count("hidden_size", MAX_HIDDEN)?,
-            num_hidden_layers: count("num_hidden_layers", MAX_LAYERS)?,
-            num_attention_heads: count("num_attention_heads", MAX_HIDDEN)?,
-            intermediate_size: count("intermediate_size", 4 * MAX_HIDDEN)?,
-            vocab_size: count("vocab_size", MAX_VOCABULARY)?,
-            max_position_embeddings: count("max_position_embeddings", MAX_LENGTH)?,
-            type_vocab_size: count("type_vocab_size", 16)?,
-            layer_norm_eps: config.required("layer_norm_eps", config.float("layer_norm_eps")?)?,
-            hidden_act: hidden_act(config)?,
+            hidden_size: count("hidden_size", 768, MAX_HIDDEN)?,
+            num_hidden_layers: count("num_hidden_layers", 12, MAX_LAYERS)?,
+            num_attention_heads: count("num_attention_heads", 12, MAX_HIDDEN)?,
+            intermediate_size: count("intermediate_size", 3_072, 4 * MAX_HIDDEN)?,
+            vocab_size: count("vocab_size", 30_522, MAX_VOCABULARY)?,
+            max_position_embeddings: count("max_position_embeddings", 512, MAX_LENGTH)?,
+            type_vocab_size: count("type_vocab_size", 2, 16)?,
+            layer_norm_eps: layer_norm_eps(config, warnings)?,
+            hidden_act: hidden_act(config, warnings)?,
         };
         if !bert.hidden_size.is_multiple_of(bert.num_attention_heads) {
             return Err(config.invalid(
@@ -43,9 +47,6 @@ impl BertConfig {
                     bert.num_attention_heads, bert.hidden_size
                 ),
             ));
-        }
-        if !(bert.layer_norm_eps > 0.0 && bert.layer_norm_eps < 1.0) {
-            return Err(config.invalid("layer_norm_eps", "is not between 0 and 1"));
         }
         Ok(bert)
     }
@@ -64,9 +65,18 @@ fn refuse_variants(config: &Fields<'_>) -> Result<()> {
     }
 }
 
-fn hidden_act(config: &Fields<'_>) -> Result<Activation> {
+fn layer_norm_eps(config: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<f64> {
+    let epsilon = config.float("layer_norm_eps")?;
+    let epsilon = config.or_default("layer_norm_eps", epsilon, 1e-12, warnings)?;
+    match epsilon > 0.0 && epsilon < 1.0 {
+        true => Ok(epsilon),
+        false => Err(config.invalid("layer_norm_eps", "is not between 0 and 1")),
+    }
+}
+
+fn hidden_act(config: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<Activation> {
     let name = config.string("hidden_act")?;
-    let name = config.required("hidden_act", name)?;
+    let name = config.or_default("hidden_act", name, "gelu", warnings)?;
     Activation::named(name).ok_or_else(|| {
         config.unsupported(
             "hidden_act",

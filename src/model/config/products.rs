@@ -126,6 +126,18 @@ impl DenseConfig {
         }
     }
 
+    /// Names of its tensors in the module's own file.
+    pub(super) fn tensor_names(&self) -> Vec<&'static str> {
+        let mut names = vec!["linear.weight"];
+        if self.bias {
+            names.push("linear.bias");
+        }
+        if self.residual && self.in_features != self.out_features {
+            names.push("residual.weight");
+        }
+        names
+    }
+
     /// Its tensors under their names in a bundle.
     pub(crate) fn tensors(&self, layout: Layout) -> Vec<TensorSpec> {
         let path = self.tensor_path(layout);

@@ -1,0 +1,52 @@
+//! Which layout does the folder have?
+
+use super::text::PYLATE_FIELDS;
+use crate::error::{Error, Result};
+use crate::model::checkpoint::{CheckpointFiles, Fields, SENTENCE_TRANSFORMERS};
+
+/// Which layout the folder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// No late-interaction head: the last hidden states of all tokens, L2-normalised.
+    Plain,
+    PyLate,
+    /// `HF_ColBERT` with `artifact.metadata`.
+    Stanford,
+    /// sentence-transformers 6 with a MultiVectorMask module.
+    SentenceTransformers,
+}
+
+impl Layout {
+    /// By the architecture, then by the class that `model_type` of `config_sentence_transformers.json` names; where it names
+    /// none, by the fields that only PyLate writes.
+    pub(super) fn of(files: &CheckpointFiles) -> Result<Self> {
+        if files.is_stanford()? {
+            return Ok(Layout::Stanford);
+        }
+        let config = files.fields(SENTENCE_TRANSFORMERS)?;
+        let class = config.as_ref().map_or(Ok(None), |config| config.string("model_type"))?;
+        match (class, files.is_multi_vector()?) {
+            (Some("ColBERT"), false) => Ok(Layout::PyLate),
+            (Some("MultiVectorEncoder"), true) => Ok(Layout::SentenceTransformers),
+            (Some("SentenceTransformer") | None, false) => Ok(match config {
+                Some(config) if has_pylate_field(&config) => Layout::PyLate,
+                _ => Layout::Plain,
+            }),
+            (class, multi_vector) => Err(Error::Unsupported {
+                file: SENTENCE_TRANSFORMERS.to_owned(),
+                field: "model_type".to_owned(),
+                value: class.unwrap_or("(none)").to_owned(),
+                hint: match multi_vector {
+                    true => "with a MultiVectorMask module, MultiVectorEncoder is",
+                    false => {
+                        "ColBERT and SentenceTransformer are, and MultiVectorEncoder with a MultiVectorMask module"
+                    }
+                },
+            }),
+        }
+    }
+}
+
+fn has_pylate_field(config: &Fields<'_>) -> bool {
+    PYLATE_FIELDS.iter().any(|field| config.has(field))
+}

@@ -1,0 +1,211 @@
+//! How do hidden states become embeddings? The Dense and Normalize modules, in the order of `modules.json`.
+
+use super::{Activation, Layout, MAX_HIDDEN, Reading};
+use crate::error::{Error, Result};
+use crate::model::checkpoint::{ARTIFACT, Fields, Module, ModuleKind, Weights};
+
+/// One step from hidden states to embeddings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProjectionStep {
+    /// `activation(x·Wᵀ + b)`, plus `x` or `x·Rᵀ` with `residual`.
+    Dense(DenseConfig),
+    /// `x / max(‖x‖₂, 1e-12)` a row.
+    Normalize,
+}
+
+/// A Dense module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseConfig {
+    /// File that holds its weights.
+    pub file: String,
+    pub in_features: usize,
+    pub out_features: usize,
+    pub bias: bool,
+    pub activation: Activation,
+    pub residual: bool,
+}
+
+/// Name of the projection among the weights of a Stanford checkpoint.
+pub(crate) const STANFORD_PROJECTION: &str = "linear.weight";
+
+/// What a module works on, by its name in sentence-transformers.
+const TOKENS: &str = "token_embeddings";
+pub(super) const SENTENCE: &str = "sentence_embedding";
+
+/// Fields of a Dense module's `config.json`.
+const DENSE_FIELDS: &[&str] = &[
+    "in_features",
+    "out_features",
+    "bias",
+    "activation_function",
+    "module_input_name",
+    "module_output_name",
+    "use_residual",
+];
+const NORMALIZE_FIELDS: &[&str] = &["module_input_name", "module_output_name"];
+
+pub(super) fn read(
+    reading: &mut Reading<'_>,
+    layout: Layout,
+    hidden_size: usize,
+) -> Result<Vec<ProjectionStep>> {
+    if layout == Layout::Stanford {
+        let dense = stanford_dense(reading, hidden_size)?;
+        return Ok(vec![ProjectionStep::Dense(dense), ProjectionStep::Normalize]);
+    }
+    let mut steps = Vec::new();
+    for module in reading.files.modules()? {
+        match module.kind {
+            ModuleKind::Dense => {
+                steps.push(ProjectionStep::Dense(dense(reading, layout, &module)?))
+            }
+            ModuleKind::Normalize if normalized(reading, &module)? == TOKENS => {
+                steps.push(ProjectionStep::Normalize)
+            }
+            _ => {}
+        }
+    }
+    // PyLate and bi-encoder folders leave the normalisation of tokens to the code that reads them.
+    if layout != Layout::SentenceTransformers {
+        steps.push(ProjectionStep::Normalize);
+    }
+    Ok(steps)
+}
+
+/// PyLate and sentence-transformers go by the weights; Stanford's own code by `dim`, which must say the same.
+fn stanford_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<DenseConfig> {
+    let names = reading.files.backbone_files()?;
+    let weights = Weights::open(reading.files, &names)?;
+    let shape = weights.shape_full(STANFORD_PROJECTION)?;
+    let artifact = reading.files.fields(ARTIFACT)?;
+    let dimension = artifact.map_or(Ok(None), |artifact| artifact.count("dim", MAX_HIDDEN))?;
+    let width = shape.first().copied().unwrap_or(0);
+    if width == 0 || shape != [dimension.unwrap_or(width), hidden_size] {
+        return Err(Error::TensorShape {
+            name: STANFORD_PROJECTION.to_owned(),
+            expected: vec![dimension.unwrap_or(width.max(1)), hidden_size],
+            found: shape,
+        });
+    }
+    if width > MAX_HIDDEN {
+        return Err(Error::Limit {
+            file: names[0].clone(),
+            field: format!("the width of {STANFORD_PROJECTION}"),
+            value: width.to_string(),
+            limit: MAX_HIDDEN,
+        });
+    }
+    Ok(DenseConfig {
+        file: names[0].clone(),
+        in_features: hidden_size,
+        out_features: width,
+        bias: false,
+        activation: Activation::Identity,
+        residual: false,
+    })
+}
+
+/// What a Normalize module works on: one vector a text unless it says otherwise.
+pub(super) fn normalized(reading: &mut Reading<'_>, module: &Module) -> Result<&'static str> {
+    let name = module.path_of("config.json");
+    let Some(config) = reading.files.fields(&name)? else {
+        return Ok(SENTENCE);
+    };
+    config.warn_of_unknown(NORMALIZE_FIELDS, &mut reading.warnings);
+    in_place(&config, SENTENCE)
+}
+
+/// The feature that a module reads and writes; one that it reads here and writes there is refused.
+fn in_place(config: &Fields<'_>, default: &'static str) -> Result<&'static str> {
+    let input = config.string("module_input_name")?.unwrap_or(default);
+    let output = config.string("module_output_name")?.unwrap_or(input);
+    for (field, name) in [("module_input_name", input), ("module_output_name", output)] {
+        if ![TOKENS, SENTENCE].contains(&name) || name != input {
+            return Err(config.unsupported(
+                field,
+                name,
+                "token_embeddings and sentence_embedding are, the same for input and output",
+            ));
+        }
+    }
+    Ok(if input == TOKENS { TOKENS } else { SENTENCE })
+}
+
+fn dense(reading: &mut Reading<'_>, layout: Layout, module: &Module) -> Result<DenseConfig> {
+    let name = module.path_of("config.json");
+    let config = reading
+        .files
+        .fields(&name)?
+        .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
+    config.warn_of_unknown(DENSE_FIELDS, &mut reading.warnings);
+    // What a bi-encoder does to a text's one vector is done to each token's, as sentence-transformers converts it.
+    if in_place(&config, TOKENS)? == SENTENCE && layout == Layout::SentenceTransformers {
+        return Err(config.unsupported("module_input_name", SENTENCE, "token_embeddings is"));
+    }
+    let count = |field| config.required(field, config.count(field, MAX_HIDDEN)?);
+    let dense = DenseConfig {
+        file: module.path_of("model.safetensors"),
+        in_features: count("in_features")?,
+        out_features: count("out_features")?,
+        bias: config.or_default("bias", config.bool("bias")?, true, &mut reading.warnings)?,
+        activation: activation(reading, layout, &config)?,
+        residual: config.bool("use_residual")?.unwrap_or(false),
+    };
+    check_weights(reading, &dense)?;
+    Ok(dense)
+}
+
+/// A Dense module holds what its configuration calls for and nothing else, as in both libraries.
+fn check_weights(reading: &Reading<'_>, dense: &DenseConfig) -> Result<()> {
+    if reading.files.manifest().is_some() {
+        return Ok(());
+    }
+    let weights = Weights::open(reading.files, std::slice::from_ref(&dense.file))?;
+    let expected = dense.tensor_names();
+    let extra = weights.tensors().into_iter().find(|info| !expected.contains(&info.name.as_str()));
+    match extra {
+        None => Ok(()),
+        Some(info) => Err(Error::InvalidSafetensors {
+            file: dense.file.clone(),
+            reason: format!("its config.json calls for no tensor {}", info.name),
+        }),
+    }
+}
+
+/// sentence-transformers has a default, PyLate none.
+fn activation(
+    reading: &mut Reading<'_>,
+    layout: Layout,
+    config: &Fields<'_>,
+) -> Result<Activation> {
+    const FIELD: &str = "activation_function";
+    let class = match (config.string(FIELD)?, layout) {
+        (class, Layout::PyLate) => config.required(FIELD, class)?,
+        (class, _) => config.or_default(FIELD, class, "torch.nn.Tanh", &mut reading.warnings)?,
+    };
+    Activation::of_class(class).ok_or_else(|| {
+        config.unsupported(
+            FIELD,
+            class,
+            "Identity, GELU, ReLU, ReLU6, LeakyReLU, SiLU, Hardswish, Mish, Tanh and Sigmoid of torch.nn are",
+        )
+    })
+}
+
+/// Width after all steps; each Dense must take what the one before gives.
+pub(super) fn dimension(steps: &[ProjectionStep], hidden_size: usize) -> Result<usize> {
+    let mut width = hidden_size;
+    for step in steps {
+        if let ProjectionStep::Dense(dense) = step {
+            if dense.in_features != width {
+                return Err(Error::TensorShape {
+                    name: format!("{}: linear.weight", dense.file),
+                    expected: vec![dense.out_features, width],
+                    found: vec![dense.out_features, dense.in_features],
+                });
+            }
+            width = dense.out_features;
+        }
+    }
+    Ok(width)
+}

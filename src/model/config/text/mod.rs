@@ -1,0 +1,116 @@
+//! The text side: markers, lengths, expansion and skiplist.
+//!
+//! PyLate and Stanford folders are read as PyLate reads them, the others as sentence-transformers does; what the two read
+//! differently, or a library of theirs alone, is refused.
+//!
+//! Sources: `MultiVectorEncoder` and its `Transformer` and `MultiVectorMask` modules in
+//! sentence-transformers 6.2, `ColBERT` in PyLate 1.6.
+
+mod pylate;
+mod sentence_transformers;
+mod stanford;
+
+use super::transformer::TransformerSettings;
+use super::{EncoderConfig, Layout, Reading, TokenizerConfig};
+use crate::error::{Error, Result};
+use crate::model::checkpoint::Fields;
+
+pub(super) use pylate::PYLATE_FIELDS;
+
+/// Python's `string.punctuation`, the skiplist of ColBERT.
+const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+/// What `do_lower_case` of `sentence_bert_config.json` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LowerCase {
+    No,
+    /// The whole text, before special tokens are looked for in it (PyLate).
+    Text,
+    /// A normalizer in front of the tokenizer's own, unless that lower-cases already
+    /// (sentence-transformers 6).
+    Normalizer,
+}
+
+/// How queries and documents become tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextConfig {
+    /// Put before a query's text, e.g. `[unused0] `; empty for none.
+    pub query_prefix: String,
+    pub document_prefix: String,
+    /// Whether the prefixes name one token each, which must be in the vocabulary.
+    pub prefixes_are_tokens: bool,
+    /// Whether white space round a text is taken off before anything else, as PyLate does.
+    pub strip: bool,
+    pub lower_case: LowerCase,
+    /// Most tokens of a query, special tokens included. With expansion: see [`QueryExpansion`].
+    pub query_length: usize,
+    /// Most tokens of a document, special tokens included.
+    pub document_length: usize,
+    pub query_expansion: Option<QueryExpansion>,
+    /// Tokens (not pieces of text) that yield no embedding.
+    pub skiplist_words: Vec<String>,
+    pub skiplist_queries: bool,
+    pub skiplist_documents: bool,
+}
+
+/// Queries shorter than `length` are filled up with a token, whose embeddings are scored like all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryExpansion {
+    pub length: usize,
+    /// `None`: the tokenizer's mask token.
+    pub token: Option<String>,
+    /// Whether the encoder attends to the filled-in tokens.
+    pub attend: bool,
+}
+
+pub(super) fn read(
+    reading: &mut Reading<'_>,
+    layout: Layout,
+    encoder: &EncoderConfig,
+    tokenizer: &TokenizerConfig,
+) -> Result<TextConfig> {
+    let settings = TransformerSettings::read(reading)?;
+    let positions = encoder.max_length();
+    let text = match layout {
+        Layout::PyLate => pylate::read(reading, &settings)?,
+        Layout::Stanford => stanford::read(reading)?,
+        Layout::Plain | Layout::SentenceTransformers => {
+            let own = tokenizer.model_max_length.unwrap_or(positions).min(positions);
+            sentence_transformers::read(reading, &settings, own)?
+        }
+    };
+    check_lengths(reading, &text, positions)?;
+    Ok(text)
+}
+
+/// Whatever file a length came from, it is a length of the table of positions.
+fn check_lengths(reading: &Reading<'_>, text: &TextConfig, positions: usize) -> Result<()> {
+    let expanded = text.query_expansion.as_ref().map_or(0, |expansion| expansion.length);
+    for (field, length) in [
+        ("query_expansion.length", expanded),
+        ("query_length", text.query_length),
+        ("document_length", text.document_length),
+    ] {
+        if length > positions {
+            return Err(Error::InvalidField {
+                file: format!("{}config.json", reading.root),
+                field: "max_position_embeddings".to_owned(),
+                reason: format!("is {positions}, less than {field} {length}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Another score than the sum of the largest similarities. Names that were meant for one vector a text say nothing here, in
+/// either library.
+fn refuse_other_scores(config: &Fields<'_>) -> Result<()> {
+    match config.string("similarity_fn_name")? {
+        None | Some("maxsim" | "MaxSim" | "cosine" | "dot" | "euclidean" | "manhattan") => Ok(()),
+        Some(other) => Err(config.unsupported("similarity_fn_name", other, "maxsim is")),
+    }
+}
+
+fn punctuation() -> Vec<String> {
+    PUNCTUATION.chars().map(String::from).collect()
+}

@@ -1,0 +1,157 @@
+//! `sentence_bert_config.json`: how the Transformer module of a sentence-transformers or PyLate folder is called.
+
+use super::{MAX_LENGTH, QueryExpansion, Reading};
+use crate::error::Result;
+use crate::model::checkpoint::Fields;
+
+/// The fields that the module's constructor takes, under their names of today and of before.
+const FIELDS: &[&str] = &[
+    "backend",
+    "config_args",
+    "config_kwargs",
+    "do_lower_case",
+    "document_length",
+    "max_seq_length",
+    "modality_config",
+    "model_args",
+    "model_kwargs",
+    "module_output_name",
+    "processing_kwargs",
+    "processor_kwargs",
+    "query_expansion",
+    "query_length",
+    "tokenizer_args",
+    "tokenizer_name_or_path",
+    "transformer_task",
+    "unpad_inputs",
+];
+/// Arguments of transformers' loaders that leave the numbers as they are, but for rounding.
+const HARMLESS_ARGUMENTS: &[&str] =
+    &["attn_implementation", "dtype", "torch_dtype", "trust_remote_code", "use_fast"];
+
+/// What the file says about texts.
+#[derive(Default)]
+pub(super) struct TransformerSettings {
+    /// Outranks the tokenizer's own limit.
+    pub(super) max_seq_length: Option<usize>,
+    pub(super) do_lower_case: bool,
+    pub(super) query_length: Option<usize>,
+    pub(super) document_length: Option<usize>,
+    pub(super) query_expansion: Option<(Strategy, QueryExpansion)>,
+}
+
+/// Whether expansion also bounds a query's length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strategy {
+    Fixed,
+    Min,
+}
+
+impl TransformerSettings {
+    /// Whether the file says what PyLate leaves to another one.
+    pub(super) fn says_lengths(&self) -> bool {
+        self.query_length.is_some()
+            || self.document_length.is_some()
+            || self.query_expansion.is_some()
+    }
+
+    /// Nothing is said where there is no file.
+    pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self> {
+        let name = format!("{}sentence_bert_config.json", reading.root);
+        let Some(config) = reading.files.fields(&name)? else {
+            return Ok(Self::default());
+        };
+        config.warn_of_unknown(FIELDS, &mut reading.warnings);
+        refuse_other_calls(&config)?;
+        let length = |field| config.count(field, MAX_LENGTH);
+        let settings = Self {
+            max_seq_length: config.count("max_seq_length", 1_000_000)?,
+            do_lower_case: config.bool("do_lower_case")?.unwrap_or(false),
+            query_length: length("query_length")?,
+            document_length: length("document_length")?,
+            query_expansion: query_expansion(&config)?,
+        };
+        match (settings.query_length, &settings.query_expansion) {
+            (Some(query), Some((_, expansion))) if query < expansion.length => Err(config.invalid(
+                "query_length",
+                &format!("is {query}, less than query_expansion.length {}", expansion.length),
+            )),
+            _ => Ok(settings),
+        }
+    }
+}
+
+/// Settings under which the module computes something else than the last hidden states of the text's own tokens.
+fn refuse_other_calls(config: &Fields<'_>) -> Result<()> {
+    for (field, taken, hint) in [
+        ("transformer_task", "feature-extraction", "feature-extraction is"),
+        ("module_output_name", "token_embeddings", "token_embeddings is"),
+        ("tokenizer_name_or_path", "", "the folder's own tokenizer is"),
+    ] {
+        match config.string(field)? {
+            Some(value) if value != taken => return Err(config.unsupported(field, value, hint)),
+            _ => {}
+        }
+    }
+    refuse_arguments(config)?;
+    let Some(modalities) = config.object("modality_config")? else {
+        return Ok(());
+    };
+    let text = modalities.object("text")?;
+    let text = config.required("modality_config.text", text)?;
+    let called = [text.string("method")?, text.string("method_output_name")?];
+    match (called, modalities.has("message")) {
+        ([Some("forward"), Some("last_hidden_state")], false) => Ok(()),
+        ([method, output], _) => Err(config.unsupported(
+            "modality_config",
+            output.or(method).unwrap_or_default(),
+            "last_hidden_state of forward for text is, without a chat template",
+        )),
+    }
+}
+
+/// Arguments that are handed to the model, its configuration or its tokenizer.
+fn refuse_arguments(config: &Fields<'_>) -> Result<()> {
+    for field in [
+        "config_args",
+        "config_kwargs",
+        "model_args",
+        "model_kwargs",
+        "processing_kwargs",
+        "processor_kwargs",
+        "tokenizer_args",
+    ] {
+        let Some(arguments) = config.object(field)? else {
+            continue;
+        };
+        if let Some(name) = arguments.names().find(|name| !HARMLESS_ARGUMENTS.contains(name)) {
+            return Err(config.unsupported(field, name, "the folder's other files are to say it"));
+        }
+    }
+    Ok(())
+}
+
+fn query_expansion(config: &Fields<'_>) -> Result<Option<(Strategy, QueryExpansion)>> {
+    let Some(expansion) = config.object("query_expansion")? else {
+        return Ok(None);
+    };
+    if let Some(name) =
+        expansion.names().find(|name| !["strategy", "attend", "token", "length"].contains(name))
+    {
+        return Err(config.unsupported("query_expansion", name, "it has no such field"));
+    }
+    let strategy = match expansion.required("strategy", expansion.string("strategy")?)? {
+        "fixed" => Strategy::Fixed,
+        "min" => Strategy::Min,
+        other => return Err(expansion.unsupported("strategy", other, "fixed and min are")),
+    };
+    let length = expansion.count("length", MAX_LENGTH)?;
+    Ok(Some((
+        strategy,
+        QueryExpansion {
+            length: expansion.required("length", length)?,
+            token: expansion.string("token")?.map(str::to_owned),
+            attend: expansion.bool("attend")?.unwrap_or(false),
+        },
+    )))
+}
