@@ -15,6 +15,7 @@ use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
 /// Every case; a missing one fails.
 pub const CASES: &[&str] = &[
     "plain",
+    "bi-encoder",
     "pylate",
     "pylate-attended-two-dense",
     "pylate-no-expansion",

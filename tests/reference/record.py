@@ -1,7 +1,7 @@
 """Runs a model on the texts and writes what it computed, stage by stage.
 
 A subject adapts one library: `tokenizer`, `bert` (the transformers module), `dimension`, `settings()`, `inserted_marker(kind)`,
-`tokenizer_input(kind, text)`, `encode(kind, text)` and `score(query, document)`.
+`tokenizer_input(kind, text)`, `encode(kind, text)` and `score(query, document)`; of a bi-encoder also `vector(kind, text)`.
 """
 
 import json
@@ -88,6 +88,8 @@ def record_text(subject, capture: Capture, kind: str, text: str) -> tuple[dict, 
     assert len(mask) == len(capture.ids) and sum(mask) == len(embeddings)
     assert np.isfinite(embeddings).all()
     tensors = {"embeddings": embeddings, "pooled": pooled(capture)}
+    if hasattr(subject, "vector"):
+        tensors["vector"] = subject.vector(kind, text)
     tensors |= {f"hidden.{i}": state.numpy() for i, state in enumerate(capture.hidden)}
     return entry, tensors
 

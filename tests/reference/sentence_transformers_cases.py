@@ -1,4 +1,4 @@
-"""The cases whose reference is sentence-transformers 6: a checkpoint without a head, and its own layout in three shapes."""
+"""The cases whose reference is sentence-transformers 6: checkpoints without a head, and its own layout in three shapes."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from sentence_transformers import MultiVectorEncoder
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch import nn
@@ -91,34 +91,66 @@ class PlainSubject(Subject):
         self.adopt(MultiVectorEncoder(modules=[transformer, MultiVectorMask(skiplist_words=[]), normalize], device="cpu"))
 
 
-def plain(folder: Path) -> None:
-    """The files, names and spellings of all-MiniLM-L6-v2."""
+class BiEncoderSubject(Subject):
+    """A bi-encoder as sentence-transformers turns it into a multi-vector model, and its own one vector a text."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.single = SentenceTransformer(str(folder), device="cpu", model_kwargs=FLOAT32)
+
+    def vector(self, kind: str, text: str):
+        encode = self.single.encode_query if kind == "query" else self.single.encode_document
+        return encode(text)
+
+
+def bi_encoder_backbone(folder: Path, seed: int) -> None:
+    """The files, names and spellings of all-MiniLM-L6-v2, but for those of sentence-transformers."""
     vocab = tiny.vocabulary()
     tiny.save_tokenizer(folder, vocab, 48)
     tiny.add_older_tokenizer_files(folder, vocab)
     bert = tiny.bert(vocab)
-    tiny.seed_weights(bert, 1)
+    tiny.seed_weights(bert, seed)
     weights = bert.state_dict() | {"embeddings.position_ids": torch.arange(64)[None]}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     bert.config.architectures = ["BertModel"]
     bert.config.save_pretrained(folder)
-    names = ["Transformer", "Pooling", "Normalize"]
-    paths = ["", "1_Pooling", "2_Normalize"]
+
+
+def bi_encoder_settings(folder: Path, names: list[str], pooling: str, files: dict) -> None:
+    """`names`: the modules after the Transformer."""
+    paths = {name: f"{i}_{name}" for i, name in enumerate(names, 1)}
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{name}"}
-        for i, (name, path) in enumerate(zip(names, paths))
+        for i, (name, path) in enumerate(({"Transformer": ""} | paths).items())
     ]
-    pooling = {"word_embedding_dimension": 32, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
-    pooling |= {"pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False}
+    modes = ["cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens"]
+    flags = {"word_embedding_dimension": 32} | {f"pooling_mode_{mode}": mode == pooling for mode in modes}
+    (folder / paths["Pooling"]).mkdir()
+    for name, value in {"modules.json": modules, f"{paths['Pooling']}/config.json": flags, **files}.items():
+        (folder / name).write_text(json.dumps(value, indent=2), "utf-8")
+
+
+def plain(folder: Path) -> None:
+    bi_encoder_backbone(folder, 1)
     versions = {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}
-    (folder / "1_Pooling").mkdir()
-    for name, value in {
-        "modules.json": modules,
-        "1_Pooling/config.json": pooling,
+    bi_encoder_settings(folder, ["Pooling", "Normalize"], "mean_tokens", {
         "sentence_bert_config.json": {"max_seq_length": 24, "do_lower_case": False},
         "config_sentence_transformers.json": {"__version__": versions},
-    }.items():
-        (folder / name).write_text(json.dumps(value, indent=2), "utf-8")
+    })  # fmt: skip
+
+
+def bi_encoder(folder: Path) -> None:
+    """A prompt for queries, others that no kind of text takes, the default one among them; the first token's vector through a Dense."""
+    bi_encoder_backbone(folder, 12)
+    (folder / "2_Dense").mkdir()
+    dense = Dense(32, 16)
+    tiny.seed_weights(dense, 13)
+    dense.save(str(folder / "2_Dense"))
+    prompts = {"query": "the price of war: ", "passage": "the city: ", "title": "the member "}
+    bi_encoder_settings(folder, ["Pooling", "Dense", "Normalize"], "cls_token", {
+        "sentence_bert_config.json": {"max_seq_length": 24, "do_lower_case": False},
+        "config_sentence_transformers.json": {"prompts": prompts, "default_prompt_name": "title"},
+    })  # fmt: skip
 
 
 def build(folder: Path, seed: int, dense: list[Dense], mask: MultiVectorMask, prompts: dict, reordered=False,
@@ -174,6 +206,7 @@ def bf16(folder: Path) -> None:
 
 CASES = {
     "plain": (plain, PlainSubject),
+    "bi-encoder": (bi_encoder, BiEncoderSubject),
     "sentence-transformers": (sentence_transformers, Subject),
     "sentence-transformers-min": (sentence_transformers_min, Subject),
     "bf16": (bf16, Subject),
