@@ -23,6 +23,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of an object that was parsed already.
+    pub(crate) fn of(file: &'a str, map: Map<String, Value>) -> Self {
+        Self { file, map }
+    }
+
+    /// The file's name.
+    pub(crate) fn file(&self) -> &'a str {
+        self.file
+    }
+
     /// The fields of an object inside this one; `None` if it is absent or null.
     pub(crate) fn object(&self, field: &str) -> Result<Option<Fields<'a>>> {
         match self.value(field) {

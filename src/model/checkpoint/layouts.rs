@@ -2,7 +2,8 @@
 
 use super::modules::{self, Module, ModuleKind};
 use super::{
-    ARTIFACT, CheckpointFiles, MODULES, NO_PICKLES, SENTENCE_TRANSFORMERS, WEIGHT_INDEX, weights,
+    ARTIFACT, CheckpointFiles, MODULES, NO_PICKLES, SENTENCE_TRANSFORMERS, WEIGHT_INDEX, token_ids,
+    weights,
 };
 use crate::error::{Error, Result};
 use crate::model::bundle::MANIFEST;
@@ -57,9 +58,7 @@ impl CheckpointFiles {
         if self.is_stanford()? {
             files.push((ARTIFACT.to_owned(), false));
         }
-        if self.needs_special_tokens_map()? {
-            files.push((format!("{root}special_tokens_map.json"), true));
-        }
+        files.extend(self.token_files()?.into_iter().map(|name| (format!("{root}{name}"), true)));
         let whole = format!("{root}model.safetensors");
         files.push((whole.clone(), true));
         if matches!(self.files.get(&whole), Some(None)) {
@@ -99,13 +98,36 @@ impl CheckpointFiles {
         Ok(self.modules()?.iter().any(|module| module.kind == ModuleKind::MultiVectorMask))
     }
 
-    /// Older tokenizer configurations leave the special tokens to a file of their own.
-    fn needs_special_tokens_map(&self) -> Result<bool> {
+    /// The small files that hold tokens of tokenizers saved by transformers before 4.34: later ones say all in
+    /// `tokenizer_config.json`, which outranks these, or write neither (`backend`, from 5 on).
+    fn token_files(&self) -> Result<Vec<&'static str>> {
         let name = format!("{}tokenizer_config.json", self.transformer_path()?);
-        let Some(config) = self.fields(&name)? else {
-            return Ok(true);
+        let config = self.fields(&name)?;
+        if config.is_some_and(|config| {
+            ["added_tokens_decoder", "backend"].iter().any(|field| config.has(field))
+        }) {
+            return Ok(Vec::new());
+        }
+        let mut files = vec!["special_tokens_map.json"];
+        if self.has_rows_without_tokens()? {
+            files.push("added_tokens.json");
+        }
+        Ok(files)
+    }
+
+    /// Whether the model's table has rows for more tokens than `tokenizer.json` names.
+    fn has_rows_without_tokens(&self) -> Result<bool> {
+        let root = self.transformer_path()?;
+        let name = format!("{root}config.json");
+        let config = self.fields(&name)?;
+        let rows = match config.as_ref().and_then(|config| config.value("vocab_size")) {
+            Some(rows) => rows.as_u64().unwrap_or(0),
+            None => return Ok(false),
         };
-        Ok(!["mask_token", "unk_token"].iter().all(|field| config.has(field)))
+        let ids = self
+            .token_ids
+            .get_or_init(|| self.get(&format!("{root}tokenizer.json")).map_or(0, token_ids::end));
+        Ok(*ids < rows)
     }
 
     /// Names of the files that hold the backbone's weights; of a bundle, the one that they came from.

@@ -20,8 +20,10 @@ mod fields;
 mod layouts;
 mod modules;
 mod names;
+mod token_ids;
 mod weights;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 pub(crate) use fields::Fields;
@@ -58,6 +60,8 @@ pub struct CheckpointFiles {
     files: BTreeMap<String, Option<Vec<u8>>>,
     /// The manifest and the tensors, if this is a bundle.
     bundle: Option<Bundle>,
+    /// One more than the highest id that `tokenizer.json` names, once that was asked for.
+    token_ids: OnceCell<u64>,
 }
 
 impl CheckpointFiles {
@@ -96,6 +100,7 @@ impl CheckpointFiles {
             }
         }
         self.files.insert(name.to_owned(), Some(bytes));
+        self.token_ids.take();
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod bert;
 mod layout;
 mod products;
 mod projection;
+mod special_tokens;
 mod text;
 mod tokenizer;
 mod transformer;
@@ -23,6 +24,7 @@ pub use layout::Layout;
 pub use products::{Product, Role};
 pub(crate) use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
+pub use special_tokens::{SpecialTokens, Token};
 pub use text::{LowerCase, QueryExpansion, TextConfig};
 pub use tokenizer::{BertNormalization, TokenizerConfig};
 

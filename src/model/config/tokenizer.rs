@@ -1,19 +1,45 @@
 //! The tokenizer's own switches: what the files beside `tokenizer.json` say.
 //!
-//! Source: `BertTokenizer` in transformers 5.
+//! They are read as `AutoTokenizer` of transformers 5 reads them:
+//!
+//! - The class is `tokenizer_config.json`'s, else `config.json`'s, else `BertTokenizer`. `BertTokenizer` takes the
+//!   vocabulary and the added tokens of `tokenizer.json` and makes everything else itself, from its own switches and special
+//!   tokens, which have defaults. The general class takes `tokenizer.json` as it stands and has no defaults.
+//! - Added tokens are those of `added_tokens_decoder`. Where `tokenizer_config.json` has no such field, they are those of
+//!   `added_tokens.json` and of `tokenizer.json`, and `special_tokens_map.json` outranks the special tokens of
+//!   `tokenizer_config.json`. Where it has one, neither of the two small files is read.
+//! - Special tokens that are none of these are added behind them.
+//!
+//! Sources: `PreTrainedTokenizerBase`, `TokenizersBackend`, `BertTokenizer` and `AutoTokenizer` in transformers 5.3 and 5.24.
 
-use crate::error::Result;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::special_tokens::{SpecialTokens, Token};
+use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Fields};
 
-/// What `tokenizer_config.json` and `special_tokens_map.json` say.
+/// What the files beside `tokenizer.json` say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenizerConfig {
+    /// The file that says most of it.
+    pub file: String,
     /// `model_max_length`; `None` for no limit.
     pub model_max_length: Option<usize>,
-    pub mask_token: Option<String>,
-    pub unk_token: Option<String>,
-    /// Switches of `BertTokenizer`, which outrank `tokenizer.json`'s normalizer; `None` for other classes.
+    /// Switches of `BertTokenizer`, which outrank `tokenizer.json`'s components; `None` for the general class.
     pub bert: Option<BertNormalization>,
+    pub special_tokens: SpecialTokens,
+    /// Tokens to add, by their ids.
+    pub added: BTreeMap<u64, Token>,
+    /// Whether the added tokens of `tokenizer.json` are among those.
+    pub takes_own_added: bool,
+    /// Whether special tokens that a text spells out are text (`split_special_tokens`).
+    pub splits_special_tokens: bool,
+    /// Whether texts are said to be cut on the right; else `tokenizer.json` has the word.
+    pub cuts_right: bool,
+    /// Whether texts are said to be filled up on the right; else `tokenizer.json` has the word.
+    pub fills_right: bool,
 }
 
 /// `BertTokenizer`'s switches.
@@ -26,68 +52,136 @@ pub struct BertNormalization {
 
 impl TokenizerConfig {
     pub(super) fn from_files(files: &CheckpointFiles, root: &str) -> Result<Self> {
-        let config_name = format!("{root}tokenizer_config.json");
-        let map_name = format!("{root}special_tokens_map.json");
-        let config = files.fields(&config_name)?;
-        let map = files.fields(&map_name)?;
-        let token = |field: &str| -> Result<Option<String>> {
-            for source in [&config, &map].into_iter().flatten() {
-                if let Some(token) = special_token(source, field)? {
-                    return Ok(Some(token));
-                }
-            }
-            Ok(None)
+        let file = format!("{root}tokenizer_config.json");
+        let class_file = format!("{root}config.json");
+        let empty = Fields::parse(&file, b"{}")?;
+        let config = files.fields(&file)?.unwrap_or(empty);
+        let bert = is_bert(&config, files.fields(&class_file)?.as_ref())?;
+        refuse_unread(&config)?;
+        let decoder = config.object("added_tokens_decoder")?;
+        let takes_own_added = !config.has("added_tokens_decoder");
+        let mut special_tokens = SpecialTokens::read(&config, bert)?;
+        let map_file = format!("{root}special_tokens_map.json");
+        if let Some(map) = files.fields(&map_file)?.filter(|_| takes_own_added) {
+            special_tokens.outrank(&map)?;
+        }
+        let added_file = format!("{root}added_tokens.json");
+        let added = match decoder {
+            Some(decoder) => decoded(&decoder)?,
+            None => match files.fields(&added_file)?.filter(|_| takes_own_added) {
+                Some(map) => numbered(&map, &special_tokens)?,
+                None => BTreeMap::new(),
+            },
         };
         Ok(Self {
-            model_max_length: config.as_ref().map_or(Ok(None), model_max_length)?,
-            mask_token: token("mask_token")?,
-            unk_token: token("unk_token")?,
-            bert: config.as_ref().map_or(Ok(None), bert_normalization)?,
+            model_max_length: model_max_length(&config)?,
+            bert: bert.then(|| bert_normalization(&config)).transpose()?,
+            special_tokens,
+            added,
+            takes_own_added,
+            splits_special_tokens: config.bool("split_special_tokens")?.unwrap_or(false),
+            cuts_right: says_right(&config, "truncation_side")?,
+            fills_right: says_right(&config, "padding_side")?,
+            file: file.clone(),
         })
     }
-}
 
-/// A special token is a string, or an object with its `content`.
-fn special_token(fields: &Fields<'_>, field: &str) -> Result<Option<String>> {
-    match fields.value(field) {
-        Some(value) if value.is_object() => {
-            let object = fields.object(field)?;
-            let object = fields.required(field, object)?;
-            Ok(object.string("content")?.map(str::to_owned))
-        }
-        _ => Ok(fields.string(field)?.map(str::to_owned)),
-    }
-}
-
-/// transformers writes "no limit" as a number far beyond any length.
-fn model_max_length(config: &Fields<'_>) -> Result<Option<usize>> {
-    let value = config.float("model_max_length")?;
-    if value.is_none_or(|value| value > 1e6) {
-        return Ok(None);
-    }
-    config.count("model_max_length", 1_000_000)
-}
-
-/// transformers rebuilds the normalizer of a BERT tokenizer from these switches, whatever
-/// `tokenizer.json` says; only the general classes take `tokenizer.json` as it stands.
-fn bert_normalization(config: &Fields<'_>) -> Result<Option<BertNormalization>> {
-    for side in ["truncation_side", "padding_side"] {
-        match config.string(side)? {
-            None | Some("right") => {}
-            Some(other) => return Err(config.unsupported(side, other, "right is")),
+    /// The error for a field that something else needs.
+    pub(crate) fn missing(&self, field: &str, need: &str) -> Error {
+        Error::InvalidField {
+            file: self.file.clone(),
+            field: field.to_owned(),
+            reason: format!("is missing; {need}"),
         }
     }
-    match config.string("tokenizer_class")? {
-        None | Some("BertTokenizer" | "BertTokenizerFast") => Ok(Some(BertNormalization {
-            do_lower_case: config.bool("do_lower_case")?.unwrap_or(true),
-            strip_accents: config.bool("strip_accents")?,
-            tokenize_chinese_chars: config.bool("tokenize_chinese_chars")?.unwrap_or(true),
-        })),
-        Some("PreTrainedTokenizerFast" | "TokenizersBackend") => Ok(None),
-        Some(other) => Err(config.unsupported(
+}
+
+/// Whether the class is `BertTokenizer`; the only other one that is read is the general one.
+fn is_bert(config: &Fields<'_>, model: Option<&Fields<'_>>) -> Result<bool> {
+    let own = config.string("tokenizer_class")?;
+    let (fields, class) = match (own, model) {
+        (None, Some(model)) => (model, model.string("tokenizer_class")?),
+        _ => (config, own),
+    };
+    match class {
+        None | Some("BertTokenizer" | "BertTokenizerFast") => Ok(true),
+        Some("PreTrainedTokenizerFast" | "TokenizersBackend") => Ok(false),
+        Some(other) => Err(fields.unsupported(
             "tokenizer_class",
             other,
             "BertTokenizer and PreTrainedTokenizerFast are",
         )),
     }
+}
+
+/// Refuses what changes the tokenizer in a way that nothing here computes.
+fn refuse_unread(config: &Fields<'_>) -> Result<()> {
+    if let Some(files) = config.strings("fast_tokenizer_files")?
+        && let Some(other) = files.iter().find(|file| *file != "tokenizer.json")
+    {
+        return Err(config.unsupported("fast_tokenizer_files", other, "tokenizer.json alone is"));
+    }
+    for field in ["init_inputs", "model_specific_special_tokens"] {
+        let holds = |value: &Value| match value {
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            _ => true,
+        };
+        if config.value(field).is_some_and(holds) {
+            return Err(config.unsupported(field, "a value", "an empty one is"));
+        }
+    }
+    Ok(())
+}
+
+/// transformers writes "no limit" as a number far beyond any length; `max_len` is the field's old name.
+fn model_max_length(config: &Fields<'_>) -> Result<Option<usize>> {
+    let field = if config.has("model_max_length") { "model_max_length" } else { "max_len" };
+    let value = config.float(field)?;
+    if value.is_none_or(|value| value > 1e6) {
+        return Ok(None);
+    }
+    config.count(field, 1_000_000)
+}
+
+/// The side at which texts are cut, or filled up: at the left the end of a text would stay, and positions would follow from
+/// the batch.
+fn says_right(config: &Fields<'_>, field: &str) -> Result<bool> {
+    match config.string(field)? {
+        None => Ok(false),
+        Some("right") => Ok(true),
+        Some(other) => Err(config.unsupported(field, other, "right is")),
+    }
+}
+
+fn bert_normalization(config: &Fields<'_>) -> Result<BertNormalization> {
+    Ok(BertNormalization {
+        do_lower_case: config.bool("do_lower_case")?.unwrap_or(true),
+        strip_accents: config.bool("strip_accents")?,
+        tokenize_chinese_chars: config.bool("tokenize_chinese_chars")?.unwrap_or(true),
+    })
+}
+
+/// `added_tokens_decoder`: tokens by their ids.
+fn decoded(decoder: &Fields<'_>) -> Result<BTreeMap<u64, Token>> {
+    let mut added = BTreeMap::new();
+    for name in decoder.names() {
+        let id = name
+            .parse()
+            .map_err(|_| decoder.invalid("added_tokens_decoder", "has a name that is no id"))?;
+        let token = decoder.required(name, decoder.object(name)?)?;
+        added.insert(id, Token::read(&token, false)?);
+    }
+    Ok(added)
+}
+
+/// `added_tokens.json`: ids by their tokens.
+fn numbered(map: &Fields<'_>, special_tokens: &SpecialTokens) -> Result<BTreeMap<u64, Token>> {
+    let mut added = BTreeMap::new();
+    for content in map.names() {
+        let id = map.value(content).and_then(Value::as_u64);
+        let special = special_tokens.all().any(|token| token.content == content);
+        added.insert(map.required(content, id)?, Token::plain(content, special));
+    }
+    Ok(added)
 }

@@ -122,6 +122,11 @@ impl Tokenizer {
         self.inner.id_to_token(id).unwrap_or_default()
     }
 
+    /// The id of a token; `None` if the vocabulary has no such one.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     /// Ids of the special tokens.
     pub(crate) fn special_ids(&self) -> HashSet<u32> {
         let added = self.inner.get_added_tokens_decoder();
@@ -240,10 +245,11 @@ impl Expansion {
         config: &ModelConfig,
         expansion: &QueryExpansion,
     ) -> Result<Self> {
-        let token =
-            expansion.token.as_ref().or(config.tokenizer.mask_token.as_ref()).ok_or_else(|| {
-                invalid("query expansion needs a mask token, and none is named".to_owned())
-            })?;
+        let token = expansion
+            .token
+            .as_deref()
+            .or(config.tokenizer.special_tokens.get("mask_token"))
+            .ok_or_else(|| config.tokenizer.missing("mask_token", "query expansion needs it"))?;
         let id = tokenizer.token_to_id(token).ok_or_else(|| {
             invalid(format!("the expansion token {token:?} is not in the vocabulary"))
         })?;

@@ -241,7 +241,7 @@ impl Kind {
             "pre_tokenizer": self.pre_tokenizer,
             "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
             "model": {
-                "type": "WordPiece", "unk_token": "[UNK]", "vocab": vocabulary,
+                "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "vocab": vocabulary,
                 "max_input_chars_per_word": self.longest_word,
             },
         })

@@ -1,0 +1,178 @@
+//! Tokenizer files in their many forms, as transformers reads them: the ids of a few texts for every form, or a refusal that
+//! names the field. `tests/reference/tokenizer_files.py` makes the fixture in both libraries' environments.
+
+mod common;
+
+use std::fs;
+
+use common::{Fixture, fixtures};
+use serde::Deserialize;
+use serde_json::Value;
+use tabrank::text::tokenizer::Tokenizer;
+use tabrank::{CheckpointFiles, Error, ModelConfig, TextKind};
+
+#[derive(Deserialize)]
+struct Expected {
+    length: usize,
+    texts: Vec<String>,
+    encodings: Vec<Vec<u32>>,
+    variants: Vec<Variant>,
+}
+
+#[derive(Deserialize)]
+struct Variant {
+    name: String,
+    /// Changes of the checkpoint's files.
+    files: serde_json::Map<String, Value>,
+    /// By library; `None` where it refuses the files.
+    expected: std::collections::BTreeMap<String, Option<Column>>,
+}
+
+#[derive(Deserialize, PartialEq)]
+struct Column {
+    /// For each text its place among the encodings.
+    encodings: Vec<usize>,
+    /// Id of the mask token.
+    mask: Option<u32>,
+}
+
+/// The forms that are refused, and what the error names. The libraries disagree on some, refuse some, and what they do with
+/// the rest is not computed here.
+const REFUSED: &[(&str, &str)] = &[
+    ("no model type and no prefix", "continuing_subword_prefix"),
+    ("no longest word", "max_input_chars_per_word"),
+    ("no unknown token", "unk_token"),
+    ("version 2", "version"),
+    ("an unknown part", "extra"),
+    ("DistilBertTokenizer", "tokenizer_class"),
+    ("an unknown token that is not there", "[unused9]"),
+    ("special_tokens_map with other settings", "do_lower_case"),
+    ("an added token with another id", "gap"),
+    ("a hole in the vocabulary", "gap"),
+    ("BertNormalizer without lowercase", "lowercase"),
+    ("a sequence under another name", "pretokenizers"),
+    ("Digits without its field", "individual_digits"),
+    ("FixedLength", "FixedLength"),
+    ("RobertaProcessing", "RobertaProcessing"),
+    ("a template of strings", "post_processor.single"),
+    ("a template with an absent token", "[ABSENT]"),
+    ("a template of two texts", "post_processor"),
+    ("a template of another type id", "post_processor.single"),
+    ("no template", "post_processor"),
+    ("cut on the left", "truncation_side"),
+    ("cut on the left by tokenizer.json", "truncation.direction"),
+    ("cut on the left by tokenizer.json, general", "truncation.direction"),
+    ("filled up on the left", "padding.direction"),
+    ("a list of tokenizer files", "fast_tokenizer_files"),
+    ("positional settings", "init_inputs"),
+];
+
+/// Parts of `tokenizer.json` that are written as null where there are none.
+const NULLS: &[&str] = &["normalizer", "pre_tokenizer", "post_processor"];
+
+/// A JSON merge patch.
+fn merge(value: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *value = patch.clone();
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    let fields = value.as_object_mut().unwrap();
+    for (name, change) in changes {
+        if change.is_null() && fields.contains_key(name) && !NULLS.contains(&name.as_str()) {
+            fields.shift_remove(name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), change);
+        }
+    }
+}
+
+/// The plain checkpoint's files with a variant's changes, asked for as a folder's are.
+fn checkpoint(variant: &Variant, plain: &CheckpointFiles) -> Result<CheckpointFiles, Error> {
+    let mut files = CheckpointFiles::new();
+    loop {
+        let wanted = files.wanted()?;
+        if wanted.is_empty() {
+            return Ok(files);
+        }
+        for file in wanted {
+            let own = plain.get(&file.name);
+            let bytes = match (variant.files.get(&file.name), own) {
+                (Some(Value::Null), _) => None,
+                (Some(change), Some(own))
+                    if ["tokenizer.json", "config.json"].contains(&file.name.as_str()) =>
+                {
+                    let mut value: Value = serde_json::from_slice(own).unwrap();
+                    merge(&mut value, change);
+                    Some(value.to_string().into_bytes())
+                }
+                (Some(change), _) => Some(change.to_string().into_bytes()),
+                (None, own) => own.map(<[u8]>::to_vec),
+            };
+            match bytes {
+                Some(bytes) => files.insert(&file.name, bytes)?,
+                None => files.insert_missing(&file.name)?,
+            }
+        }
+    }
+}
+
+/// Ids of the texts and of the mask token.
+fn encode(
+    files: &CheckpointFiles,
+    texts: &[String],
+    length: usize,
+) -> Result<(Vec<Vec<u32>>, Option<u32>), Error> {
+    let mut config = ModelConfig::from_files(files)?;
+    let longest = config.tokenizer.model_max_length.unwrap_or(length);
+    config.text.document_length = length.min(longest);
+    let tokenizer = Tokenizer::load(files, &config, &mut Vec::new())?;
+    let ids = texts.iter().map(|text| Ok(tokenizer.tokenize(TextKind::Document, 0, text)?.ids));
+    let ids = ids.collect::<Result<Vec<_>, Error>>()?;
+    let mask = config.tokenizer.special_tokens.get("mask_token");
+    Ok((ids, mask.and_then(|mask| tokenizer.id(mask))))
+}
+
+/// What is wrong with how a variant is read.
+fn fault(variant: &Variant, expected: &Expected, plain: &CheckpointFiles) -> Option<String> {
+    let encoded = checkpoint(variant, plain)
+        .and_then(|files| encode(&files, &expected.texts, expected.length));
+    let refused = REFUSED.iter().find(|(name, _)| *name == variant.name);
+    let (ids, mask) = match (encoded, refused) {
+        (Ok(encoded), None) => encoded,
+        (Ok(_), Some(_)) => return Some("was taken".to_owned()),
+        (Err(error), Some((_, culprit))) => {
+            let named = error.to_string().contains(culprit);
+            let right = error.code().starts_with("CHECKPOINT_") && named;
+            return (!right).then(|| format!("{}: {error}", error.code()));
+        }
+        (Err(error), None) => return Some(error.to_string()),
+    };
+    let columns: Vec<&Column> = variant.expected.values().flatten().collect();
+    let equal = |column: &&Column| {
+        let encodings = column.encodings.iter().map(|place| &expected.encodings[*place]);
+        encodings.eq(ids.iter()) && column.mask == mask
+    };
+    let right = !columns.is_empty() && columns.iter().all(equal);
+    (!right).then(|| format!("gives {ids:?} and the mask {mask:?}"))
+}
+
+#[test]
+fn every_form_of_the_files_gives_the_references_ids_or_a_refusal() {
+    let json = fs::read(fixtures().join("tokenizer_files.json")).unwrap();
+    let expected: Expected = serde_json::from_slice(&json).unwrap();
+    let plain = Fixture::read("plain").files;
+    let faults: Vec<String> = expected
+        .variants
+        .iter()
+        .filter_map(|variant| {
+            Some(format!("{}: {}", variant.name, fault(variant, &expected, &plain)?))
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let named = |name: &str| expected.variants.iter().any(|variant| variant.name == name);
+    assert!(REFUSED.iter().all(|(name, _)| named(name)), "a refused form is not in the fixture");
+    assert!(expected.variants.len() > 100);
+}
