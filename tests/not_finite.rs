@@ -1,17 +1,20 @@
-//! Weights so large that a number on the way is infinite: every surface refuses, in every weight type and at conversion, wherever in
-//! the model it is.
+//! Weights that are no numbers, and weights so large that a number on the way is infinite: every surface refuses, in every weight
+//! type and at conversion, wherever in the model it is.
 
 mod common;
 
 use std::collections::BTreeMap;
 
-use common::crafted::{Crafted, Raw, converted, f32_tensor, floats, read_tensors, write_tensors};
+use common::crafted::{
+    Crafted, Raw, SHARD, converted, f32_tensor, floats, read_tensors, write_tensors,
+};
 use common::{Fixture, load};
+use half::{bf16, f16};
 use pollster::block_on;
 use safetensors::Dtype as Stored;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Error, Pooling, RerankOptions, Reranker, Source,
-    TextKind, Unobserved, convert,
+    CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, Pooling, RerankOptions, Reranker,
+    Source, TextKind, Unobserved, convert,
 };
 
 type Weights = BTreeMap<String, Raw>;
@@ -85,9 +88,9 @@ fn a_bundle_of_any_type_is_refused_when_it_computes() {
 fn a_checkpoint_is_refused_when_it_computes_and_by_every_conversion() {
     for (parts, factor) in HARM {
         let mut files = Fixture::read("stanford").files;
-        change(&mut files, "model.safetensors", |tensors| {
-            parts.iter().for_each(|part| enlarge(tensors, part, *factor));
-        });
+        let mut tensors = read_tensors(files.get("model.safetensors").unwrap());
+        parts.iter().for_each(|part| enlarge(&mut tensors, part, *factor));
+        files.insert("model.safetensors", write_tensors(&tensors)).unwrap();
         assert_refused(&load(&files), &format!("{parts:?}"));
         for dtype in Dtype::ALL {
             let options = ConvertOptions { dtype, source: Source::default() };
@@ -97,8 +100,68 @@ fn a_checkpoint_is_refused_when_it_computes_and_by_every_conversion() {
     }
 }
 
-fn change(files: &mut CheckpointFiles, name: &str, change: impl FnOnce(&mut Weights)) {
-    let mut tensors = read_tensors(files.get(name).unwrap());
-    change(&mut tensors);
-    files.insert(name, write_tensors(&tensors)).unwrap();
+/// Puts a value into the middle of a tensor of numbers; false if it is one of codes.
+fn spoil((stored, _, bytes): &mut Raw, value: f32) -> bool {
+    let half = |bits: u16| bits.to_le_bytes().to_vec();
+    let value = match stored {
+        Stored::F32 => value.to_le_bytes().to_vec(),
+        Stored::F16 => half(f16::from_f32(value).to_bits()),
+        Stored::BF16 => half(bf16::from_f32(value).to_bits()),
+        _ => return false,
+    };
+    let place = bytes.len() / value.len() / 2 * value.len();
+    bytes[place..place + value.len()].copy_from_slice(&value);
+    true
+}
+
+fn assert_names(files: CheckpointFiles, name: &str, value: f32) {
+    let loaded = block_on(Reranker::load(files, &LoadOptions::default(), &mut Unobserved));
+    let error = loaded.err().unwrap_or_else(|| panic!("{value} in {name} was taken")).to_string();
+    assert!(error.contains(&format!("tensor {name} ")), "{value} in {name}: {error}");
+}
+
+#[test]
+fn a_value_that_is_no_number_is_refused_by_the_name_of_its_tensor() {
+    let files = Fixture::read("pylate").files;
+    for dtype in Dtype::ALL {
+        let bundle = Crafted::new(converted(&files, dtype));
+        for name in read_tensors(&bundle.files[SHARD]).keys() {
+            let is_factor = name.ends_with("equalizer") || name.ends_with("scale");
+            let mut values = vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+            if is_factor && read_tensors(&bundle.files[SHARD])[name].0 == Stored::F32 {
+                values.extend([0.0, -0.0, -1.0, 1e-40]);
+            }
+            for value in values {
+                let mut number = false;
+                let spoilt = bundle.clone().tensors(|tensors| {
+                    number = spoil(tensors.get_mut(name).unwrap(), value);
+                });
+                if number {
+                    match spoilt.open() {
+                        Ok(files) => assert_names(files, name, value),
+                        Err(error) => assert!(error.to_string().contains(name), "{error}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_any_type_is_refused_by_the_name_of_the_tensor() {
+    for name in ["plain", "f16", "bf16"] {
+        let files = Fixture::read(name).files;
+        for file in ["model", "model-00001-of-00002", "model-00002-of-00002", "1_Dense/model"] {
+            let file = format!("{file}.safetensors");
+            let tensors = files.get(&file).map(read_tensors).unwrap_or_default();
+            let unread = |name: &str| name.contains("pooler") || name.ends_with("position_ids");
+            for tensor in tensors.keys().filter(|tensor| !unread(tensor)) {
+                let mut spoilt = tensors.clone();
+                assert!(spoil(spoilt.get_mut(tensor).unwrap(), f32::INFINITY), "{tensor}");
+                let mut files = files.clone();
+                files.insert(&file, write_tensors(&spoilt)).unwrap();
+                assert_names(files, tensor, f32::INFINITY);
+            }
+        }
+    }
 }

@@ -27,29 +27,37 @@ pub fn q8(values: &[f32], columns: usize, equalizer: Option<&[f32]>, limit: i8) 
 }
 
 /// A scale a block of 32, searched for the smallest error weighted by `importance` `[columns]` (1 if absent). `values`
-/// `[rows, columns]` are divided by `equalizer` first; columns are a multiple of 32.
+/// `[rows, columns]` are divided by `equalizer` first.
 pub fn q4(
     values: &[f32],
     columns: usize,
     equalizer: Option<&[f32]>,
     importance: Option<&[f32]>,
 ) -> Values {
-    let mut nibbles = Vec::with_capacity(values.len() / 2);
-    let mut scales = Vec::with_capacity(values.len() / BLOCK);
+    let rows = values.len() / columns;
+    let mut nibbles = Vec::with_capacity(rows * columns.div_ceil(2));
+    let mut scales = Vec::with_capacity(rows * columns.div_ceil(BLOCK));
     let ones = vec![1.0; columns];
     let importance = importance.unwrap_or(&ones);
     for row in values.chunks_exact(columns) {
         let row = divided(row, equalizer);
-        let (blocks, _) = row.as_chunks::<BLOCK>();
-        let (weights, _) = importance.as_chunks::<BLOCK>();
-        for (block, weights) in blocks.iter().zip(weights) {
-            let scale = best_scale(block, weights);
-            let codes = codes(block, scale.to_f32()).map(|code| (code as i8 + 8) as u8);
-            nibbles.extend(codes.chunks_exact(2).map(|pair| pair[0] | pair[1] << 4));
+        for (values, weights) in row.chunks(BLOCK).zip(importance.chunks(BLOCK)) {
+            let (block, weights) = (filled(values), filled(weights));
+            let scale = best_scale(&block, &weights);
+            let codes = codes(&block, scale.to_f32()).map(|code| (code as i8 + 8) as u8);
+            let bytes = codes.chunks_exact(2).take(values.len().div_ceil(2));
+            nibbles.extend(bytes.map(|pair| pair[0] | pair[1] << 4));
             scales.push(scale);
         }
     }
     Values::Q4 { nibbles, scales }
+}
+
+/// A block with zeros behind a short one's values: they have the code zero and no error.
+fn filled(values: &[f32]) -> [f32; BLOCK] {
+    let mut block = [0.0; BLOCK];
+    block[..values.len()].copy_from_slice(values);
+    block
 }
 
 fn divided(row: &[f32], equalizer: Option<&[f32]>) -> Vec<f32> {

@@ -25,7 +25,7 @@ use crate::model::bundle::{
 };
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
-use crate::model::quantize::{BLOCK, Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use crate::observer::{Observer, Stage, batch_done, pause};
 use channels::Channels;
 
@@ -168,10 +168,8 @@ impl Group<'_> {
         let limit = if spec.kind == TensorKind::Table { TABLE_CODE } else { PRODUCT_CODE };
         let stored = match self.dtype {
             Dtype::F32 => Values::F32(values.to_vec()),
-            Dtype::Q4 if product_or_table && columns.is_multiple_of(BLOCK) => {
-                q4(values, columns, equalizer, importance)
-            }
-            Dtype::Q8 | Dtype::Q4 if product_or_table => q8(values, columns, equalizer, limit),
+            Dtype::Q4 if product_or_table => q4(values, columns, equalizer, importance),
+            Dtype::Q8 if product_or_table => q8(values, columns, equalizer, limit),
             Dtype::F16 | Dtype::Q8 | Dtype::Q4 => {
                 Values::F16(values.iter().copied().map(f16::from_f32).collect())
             }

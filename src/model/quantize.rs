@@ -8,6 +8,8 @@
 //! q4         w[r][c] = equalizer[c] · scale[r][c / 32] · (nibble[r][c] - 8)
 //! ```
 //!
+//! A row of q4 begins with a byte and a scale of its own: where columns are no multiple of 32, its last block is short.
+//!
 //! The equalizer is a factor for each input channel, moved from the weights to the activations (SmoothQuant, Xiao
 //! et al., 2023): a product multiplies its input by it before the input is quantized, so that neither side holds all
 //! the large channels. It is 1 where a matrix has none.
@@ -56,6 +58,11 @@ impl Dtype {
     }
 }
 
+/// The nibble of a column in its row.
+pub fn nibble(row: &[u8], column: usize) -> u8 {
+    (row[column / 2] >> (4 * (column % 2))) & 15
+}
+
 /// A weight, row-major, in its stored type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
@@ -76,7 +83,8 @@ pub enum Values {
         codes: Vec<i8>,
         scales: Vec<f32>,
     },
-    /// `nibbles` `[rows, columns / 2]`, the even column in the low half; `scales` `[rows, columns / 32]`.
+    /// `nibbles` `[rows, ⌈columns / 2⌉]`, the even column in the low half and 8 behind the last; `scales`
+    /// `[rows, ⌈columns / 32⌉]`.
     Q4 {
         nibbles: Vec<u8>,
         scales: Vec<f16>,
@@ -119,12 +127,14 @@ impl Matrix {
                     *s += factor(c) * (scale * f32::from(codes[places.start + c]))
                 });
             }
-            Values::Q4 { nibbles, scales } => each.for_each(|(c, s)| {
-                let place = places.start + c;
-                let nibble = (nibbles[place / 2] >> (4 * (place % 2))) & 15;
-                let scale = scales[place / BLOCK].to_f32();
-                *s += factor(c) * (scale * (f32::from(nibble) - f32::from(NIBBLE_ZERO)));
-            }),
+            Values::Q4 { nibbles, scales } => {
+                let nibbles = &nibbles[row * columns.div_ceil(2)..];
+                let scales = &scales[row * columns.div_ceil(BLOCK)..];
+                each.for_each(|(c, s)| {
+                    let code = f32::from(nibble(nibbles, c)) - f32::from(NIBBLE_ZERO);
+                    *s += factor(c) * (scales[c / BLOCK].to_f32() * code);
+                });
+            }
         }
     }
 

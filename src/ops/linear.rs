@@ -114,20 +114,21 @@ impl Weight {
             }
             Values::Q4 { nibbles, scales } => {
                 let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
-                let sums = nibbles
-                    .chunks_exact(BLOCK / 2)
-                    .zip(&scales)
-                    .map(|(block, scale)| scale * nibble_sum(block) as f32)
-                    .collect::<Vec<f32>>()
-                    .chunks_exact(columns / BLOCK)
-                    .map(|blocks| blocks.iter().sum())
+                let blocks = columns.div_ceil(BLOCK);
+                let rows_of_codes = nibbles.chunks_exact(columns.div_ceil(2));
+                let sums = rows_of_codes
+                    .zip(scales.chunks_exact(blocks))
+                    .map(|(codes, scales)| {
+                        let blocks = codes.chunks(BLOCK / 2).zip(scales);
+                        blocks.map(|(block, scale)| scale * nibble_sum(block) as f32).sum()
+                    })
                     .collect();
                 Weight::quantized(
                     Codes::Q4,
                     Quantized {
                         equalizer,
                         codes: words(cpu::pack_q4(&nibbles, columns), device),
-                        scales: row(panel_scales(&scales, rows, columns / BLOCK), device),
+                        scales: row(panel_scales(&scales, rows, blocks), device),
                         sums: vector(sums, device),
                     },
                 )
@@ -137,6 +138,7 @@ impl Weight {
 
     /// Columns side by side, so that neighbouring invocations read neighbouring words: f32 `[in, out]`, q8 `[in / 4,
     /// out]` words of four codes, q4 `[in / 8, out]` words of eight, first in the lowest bits; q4 scales `[in / 32, out]`.
+    /// Behind the last input a word has any code: its input is zero.
     fn on_gpu(matrix: Matrix, device: &Device) -> Self {
         let Matrix { rows, columns, values, equalizer } = matrix;
         let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
@@ -161,16 +163,13 @@ impl Weight {
             Values::Q4 { nibbles, scales } => {
                 let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
                 let nibbles: Vec<i8> = nibbles.into_iter().map(|byte| byte as i8).collect();
+                let blocks = columns.div_ceil(BLOCK);
                 Weight::quantized(
                     Codes::Q4,
                     Quantized {
                         equalizer,
-                        codes: columns_of_words(&nibbles, rows, columns / 2, device),
-                        scales: tensor(
-                            transpose(&scales, rows, columns / BLOCK),
-                            [columns / BLOCK, rows],
-                            device,
-                        ),
+                        codes: columns_of_words(&nibbles, rows, columns.div_ceil(2), device),
+                        scales: tensor(transpose(&scales, rows, blocks), [blocks, rows], device),
                         sums: sums(),
                     },
                 )

@@ -3,7 +3,7 @@
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
 //! for f32: see [`within_f32`].
 
-use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
 use crate::ops::maxsim::LIMIT;
 use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
 
@@ -191,15 +191,14 @@ fn output_of(activations: &[i32], step: f32, middle: f32, weight: &Matrix, outpu
             (step * exact as f32 + middle * sum as f32) * scales[output]
         }
         Values::Q4 { nibbles, scales } => {
-            let nibble = |place: usize| {
-                i32::from((nibbles[place / 2] >> (4 * (place % 2))) & 15) - i32::from(NIBBLE_ZERO)
-            };
+            let nibbles = &nibbles[output * columns.div_ceil(2)..];
+            let scales = &scales[output * columns.div_ceil(BLOCK)..];
+            let code = |column| i32::from(nibble(nibbles, column)) - i32::from(NIBBLE_ZERO);
             let (mut total, mut sums) = (0.0f32, 0.0f32);
-            for block in 0..columns / BLOCK {
-                let first = output * columns + block * BLOCK;
-                let codes: Vec<i32> = (first..first + BLOCK).map(nibble).collect();
-                let (exact, sum) = dot(&codes, block * BLOCK);
-                let scale = scales[first / BLOCK].to_f32();
+            for (first, scale) in (0..columns).step_by(BLOCK).zip(scales) {
+                let codes: Vec<i32> = (first..columns.min(first + BLOCK)).map(code).collect();
+                let (exact, sum) = dot(&codes, first);
+                let scale = scale.to_f32();
                 total += exact as f32 * scale;
                 sums += scale * sum as f32;
             }

@@ -32,7 +32,10 @@ def q8(weights, factors, limit):
 
 
 def q4(weights, factors, rms):
-    """Codes from -8 to 7 and a half-precision scale for each block; `rms` None weighs all channels alike."""
+    """Codes from -8 to 7 and a half-precision scale for each block; `rms` None weighs all channels alike. A short last block is filled
+    with zeros."""
+    short = -weights.shape[1] % BLOCK
+    weights, factors = np.pad(weights, ((0, 0), (0, short))), np.pad(factors, (0, short), constant_values=1)
     rows, columns = weights.shape
     v = (weights / factors).astype(F).reshape(-1, BLOCK)
     e = np.ones(columns, F) if rms is None else ((rms * factors) ** 2).astype(F)
@@ -71,6 +74,7 @@ def main():
         "table8": q8(weights, ones, 127),
         "q4": q4(weights, factors, rms),
         "table4": q4(weights, ones, None),
+        "short4": q4(weights[:, :45], ones[:45], None),
     }.items():
         tensors[f"{name}.codes"], tensors[f"{name}.scales"] = quantized
     FIXTURE.parent.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ use super::tensors::{
     Tensor, Tensors, invalid,
 };
 use crate::error::{Error, Result};
-use crate::model::quantize::{BLOCK, Dtype, PRODUCT_CODE, TABLE_CODE};
+use crate::model::quantize::{BLOCK, Dtype, NIBBLE_ZERO, PRODUCT_CODE, TABLE_CODE};
 
 /// Most names that an error lists.
 const MAX_NAMES: usize = 10;
@@ -72,7 +72,7 @@ struct Companion {
     shape: Vec<usize>,
     half: bool,
     optional: bool,
-    /// Whether a negative value is an error.
+    /// Whether a value that is not positive, or is too small for f32's full precision, is an error.
     positive: bool,
 }
 
@@ -81,11 +81,18 @@ impl Companion {
         expect_shape(name, &self.shape, &tensor.shape)?;
         match (&tensor.data, self.half) {
             (F16(_), true) => Ok(()),
-            (F32(values), false) if !self.positive || values.iter().all(|&v| v >= 0.0) => Ok(()),
-            (F32(_), false) => Err(invalid(name, "holds a negative value")),
+            (F32(values), false) if !self.positive || values.iter().all(is_factor) => Ok(()),
+            (F32(_), false) => {
+                Err(invalid(name, "holds a value that is zero, negative or subnormal"))
+            }
             (other, _) => Err(invalid(name, &format!("has type {}", other.name()))),
         }
     }
+}
+
+/// Whether something can be divided by it.
+fn is_factor(value: &f32) -> bool {
+    value.is_normal() && value.is_sign_positive()
 }
 
 /// Checks a tensor and says what must stand beside it.
@@ -109,13 +116,14 @@ fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Co
         let reason = format!("has type {} in a bundle of {}", tensor.dtype(), dtype.name());
         invalid(&spec.name, &reason)
     })?;
-    if stored == Dtype::Q4 {
-        if !spec.shape[1].is_multiple_of(BLOCK) {
-            return Err(invalid(&spec.name, &format!("is q4 with {} columns", spec.shape[1])));
+    match stored {
+        Dtype::Q4 => {
+            let shape = [spec.shape[0], spec.shape[1].div_ceil(2)];
+            expect_shape(&spec.name, &shape, &tensor.shape)?;
         }
-        expect_shape(&spec.name, &[spec.shape[0], spec.shape[1] / 2], &tensor.shape)?;
-    } else {
-        expect_shape(&spec.name, &spec.shape, &tensor.shape)?;
+        Dtype::F32 | Dtype::F16 | Dtype::Q8 => {
+            expect_shape(&spec.name, &spec.shape, &tensor.shape)?;
+        }
     }
     check_codes(spec, tensor)?;
     Ok(match stored {
@@ -127,7 +135,7 @@ fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Co
 fn quantized(spec: &TensorSpec, stored: Dtype) -> Vec<Companion> {
     let (rows, columns) = (spec.shape[0], spec.shape[1]);
     let half = stored == Dtype::Q4;
-    let shape = if half { vec![rows, columns / BLOCK] } else { vec![rows] };
+    let shape = if half { vec![rows, columns.div_ceil(BLOCK)] } else { vec![rows] };
     let mut companions =
         vec![Companion { suffix: "scale", shape, half, optional: false, positive: !half }];
     if spec.kind == TensorKind::Product {
@@ -142,10 +150,18 @@ fn quantized(spec: &TensorSpec, stored: Dtype) -> Vec<Companion> {
     companions
 }
 
-/// Codes out of range would overflow the sums of a product.
+/// Codes out of range would overflow the sums of a product, and one behind a row's last would count in some.
 fn check_codes(spec: &TensorSpec, tensor: &Tensor) -> Result<()> {
-    let I8(codes) = &tensor.data else {
-        return Ok(());
+    let codes = match &tensor.data {
+        I8(codes) => codes,
+        U8(bytes) if !spec.shape[1].is_multiple_of(2) => {
+            let mut last = bytes.chunks_exact(tensor.shape[1]).map(|row| row[row.len() - 1] >> 4);
+            return match last.all(|code| code == NIBBLE_ZERO) {
+                true => Ok(()),
+                false => Err(invalid(&spec.name, "holds a code behind a row's last")),
+            };
+        }
+        _ => return Ok(()),
     };
     let limit = match spec.kind {
         TensorKind::Product => PRODUCT_CODE,

@@ -45,10 +45,11 @@
 //! q4    X  U8  [rows, columns / 2]   X.scale F16 [rows, columns / 32]   X.equalizer F32 [columns], if it has one
 //! ```
 //!
-//! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half. Codes of q8 lie
-//! within ±127 in the table and within ±63 elsewhere; scales are finite, those of q8 not negative. The table has no
-//! equalizer. In a q4 bundle, matrices whose columns are no multiple of 32 are q8, and so are projections. All other
-//! tensors are F32; the position table is F16 but in a bundle of f32.
+//! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half; both quotients
+//! are rounded up, and behind a row's last column stands the code zero, which is 8. Codes of q8 lie within ±127 in the table
+//! and within ±63 elsewhere; scales are finite, those of q8 and equalizers positive and not subnormal. The table has no
+//! equalizer. In a q4 bundle projections are q8, and other matrices may be. All other tensors are F32; the position table is
+//! F16 but in a bundle of f32.
 //!
 //! A tensor that does not fit a shard is cut between rows: the part with rows 10 to 19 of `X` is named `X[10:20]`. Parts
 //! follow each other without gap from row 0; they may lie in any shards.

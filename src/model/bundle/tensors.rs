@@ -93,11 +93,14 @@ impl Tensor {
         &self.shape
     }
 
-    /// The shape of the numbers: a q4 byte holds two.
-    pub(crate) fn meant_shape(&self) -> Vec<usize> {
-        match (&self.data, self.shape.as_slice()) {
-            (U8(_), &[rows, bytes]) => vec![rows, 2 * bytes],
-            (_, shape) => shape.to_vec(),
+    /// The shape of the numbers, if it is to be `expected`: a q4 byte holds two, the last of a row perhaps one.
+    pub(crate) fn meant_shape(&self, expected: &[usize]) -> Vec<usize> {
+        match (&self.data, self.shape.as_slice(), expected) {
+            (U8(_), &[rows, bytes], &[_, columns]) if columns.div_ceil(2) == bytes => {
+                vec![rows, columns]
+            }
+            (U8(_), &[rows, bytes], _) => vec![rows, 2 * bytes],
+            (_, shape, _) => shape.to_vec(),
         }
     }
 
@@ -159,24 +162,24 @@ impl Tensors {
         self.whole.values().map(Tensor::byte_len).sum()
     }
 
-    /// A matrix as it is stored; `None` if it is not there. Unless `keep`, it is gone afterwards.
-    pub(crate) fn matrix(&mut self, name: &str, keep: bool) -> Option<Matrix> {
+    /// A matrix of `columns` as it is stored; `None` if it is not there. Unless `keep`, it is gone afterwards.
+    pub(crate) fn matrix(&mut self, name: &str, columns: usize, keep: bool) -> Option<Matrix> {
         let tensor = self.tensor(name, keep)?;
-        let (rows, columns) = (tensor.shape[0], *tensor.shape.get(1)?);
-        let (values, columns) = match tensor.data {
-            F32(values) => (Values::F32(values), columns),
-            F16(values) => (Values::F16(values), columns),
+        let rows = tensor.shape[0];
+        let values = match tensor.data {
+            F32(values) => Values::F32(values),
+            F16(values) => Values::F16(values),
             I8(codes) => {
                 let F32(scales) = self.tensor(&format!("{name}.scale"), keep)?.data else {
                     return None;
                 };
-                (Values::Q8 { codes, scales }, columns)
+                Values::Q8 { codes, scales }
             }
             U8(nibbles) => {
                 let F16(scales) = self.tensor(&format!("{name}.scale"), keep)?.data else {
                     return None;
                 };
-                (Values::Q4 { nibbles, scales }, 2 * columns)
+                Values::Q4 { nibbles, scales }
             }
         };
         let equalizer = match self.tensor(&format!("{name}.equalizer"), keep) {
@@ -245,8 +248,9 @@ pub(crate) fn store(name: &str, matrix: Matrix) -> Vec<(String, Tensor)> {
             Tensor { shape: vec![rows, columns], data: I8(codes) }
         }
         Values::Q4 { nibbles, scales } => {
-            scale = Some(Tensor { shape: vec![rows, columns / BLOCK], data: F16(scales) });
-            Tensor { shape: vec![rows, columns / 2], data: U8(nibbles) }
+            let blocks = columns.div_ceil(BLOCK);
+            scale = Some(Tensor { shape: vec![rows, blocks], data: F16(scales) });
+            Tensor { shape: vec![rows, columns.div_ceil(2)], data: U8(nibbles) }
         }
     };
     let equalizer = matrix.equalizer.map(|values| Tensor::f32(vec![columns], values));

@@ -60,7 +60,7 @@ impl<'a> Weights<'a> {
 
     /// Takes names with or without `prefix`, whichever this save has, told by the tensor `probe`.
     pub fn with_prefix(mut self, prefix: &'static str, probe: &str) -> Self {
-        if self.shape(&format!("{prefix}{probe}")).is_some() {
+        if self.shape(&format!("{prefix}{probe}"), &[]).is_some() {
             self.prefix = prefix;
         }
         self
@@ -75,7 +75,7 @@ impl<'a> Weights<'a> {
 
     /// Whether there is a tensor of this name (below the prefix).
     pub fn contains(&self, name: &str) -> bool {
-        self.shape(&self.full(name)).is_some()
+        self.shape(&self.full(name), &[]).is_some()
     }
 
     /// A tensor of the backbone as f32, row-major, whatever it is stored in.
@@ -107,7 +107,11 @@ impl<'a> Weights<'a> {
                 let plain = tensors.get(&name).is_some_and(|tensor| tensor.dtype() == "F32");
                 let values = match plain {
                     true => tensors.values(&name, self.keep),
-                    false => tensors.matrix(&name, self.keep).map(|matrix| matrix.to_f32()),
+                    // Nothing but matrices is stored in another type.
+                    false => {
+                        let columns = shape.last().copied().unwrap_or(0);
+                        tensors.matrix(&name, columns, self.keep).map(|matrix| matrix.to_f32())
+                    }
                 };
                 values.ok_or_else(|| self.missing(&name))
             }
@@ -132,7 +136,7 @@ impl<'a> Weights<'a> {
             Stored::Files(views) => Ok(Matrix::f32(rows, columns, values(name, &views[name])?)),
             Stored::Bundle { bundle, path } => {
                 let name = format!("{path}{name}");
-                let matrix = bundle.tensors.borrow_mut().matrix(&name, self.keep);
+                let matrix = bundle.tensors.borrow_mut().matrix(&name, columns, self.keep);
                 matrix.ok_or_else(|| self.missing(&name))
             }
         }
@@ -143,7 +147,7 @@ impl<'a> Weights<'a> {
     /// # Errors
     /// [`Error::MissingTensor`].
     pub fn shape_full(&self, name: &str) -> Result<Vec<usize>> {
-        self.shape(name).ok_or_else(|| self.missing(name))
+        self.shape(name, &[]).ok_or_else(|| self.missing(name))
     }
 
     /// Bytes of all tensors; of a bundle, those of the whole model.
@@ -177,18 +181,19 @@ impl<'a> Weights<'a> {
         format!("{}{name}", self.prefix)
     }
 
-    /// The shape that a tensor means, however it is stored.
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+    /// The shape that a tensor means, however it is stored; where it may be the `expected` one, that.
+    fn shape(&self, name: &str, expected: &[usize]) -> Option<Vec<usize>> {
         match &self.tensors {
             Stored::Files(views) => Some(views.get(name)?.shape().to_vec()),
             Stored::Bundle { bundle, path } => {
-                bundle.tensors.borrow().get(&format!("{path}{name}")).map(Tensor::meant_shape)
+                let tensors = bundle.tensors.borrow();
+                Some(tensors.get(&format!("{path}{name}"))?.meant_shape(expected))
             }
         }
     }
 
     fn expect_shape(&self, name: &str, expected: &[usize]) -> Result<()> {
-        let found = self.shape_full(name)?;
+        let found = self.shape(name, expected).ok_or_else(|| self.missing(name))?;
         match found == expected {
             true => Ok(()),
             false => {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use half::f16;
 
 use super::{BatchEmbeddings, Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
-use crate::model::quantize::{BLOCK, Matrix, PRODUCT_CODE, Values};
+use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
 use crate::random::SplitMix64;
 
 /// How far an operation was from its definition.
@@ -55,9 +55,11 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         for matrix in matrices(shape, &mut random) {
             found.push(check_linear(device, shape[0], &matrix, &mut random).await?);
         }
-        // A q8 product takes any number of inputs.
-        let odd = q8([shape[0], shape[1] + 1 + index, shape[2]], &mut random);
-        found.push(check_linear(device, shape[0], &odd, &mut random).await?);
+        // Quantized products take any number of inputs.
+        let odd = [shape[0], shape[1] + 1 + index, shape[2]];
+        for matrix in [q8(odd, &mut random), q4(odd, &mut random)] {
+            found.push(check_linear(device, shape[0], &matrix, &mut random).await?);
+        }
         found.push(check_norms(device, shape, &mut random).await?);
     }
     for (function, shape) in Pointwise::ALL.into_iter().zip(SHAPES.into_iter().cycle()) {
@@ -317,15 +319,25 @@ fn matrices(shape: [usize; 3], random: &mut Random) -> [Matrix; 4] {
     let count = rows * columns;
     let f16s = |values: Vec<f32>| values.into_iter().map(f16::from_f32).collect();
     let matrix = |values, equalizer| Matrix { rows, columns, values, equalizer };
-    let nibbles = (0..count / 2).map(|_| random.below(256) as u8).collect();
-    let scales = f16s(random.values(count / BLOCK));
-    let q4 = matrix(Values::Q4 { nibbles, scales }, Some(random.positive(columns)));
     [
         Matrix::f32(rows, columns, random.values(count)),
         matrix(Values::F16(f16s(random.values(count))), None),
         q8(shape, random),
-        q4,
+        q4(shape, random),
     ]
+}
+
+fn q4([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
+    let mut nibbles: Vec<u8> =
+        (0..rows * columns.div_ceil(2)).map(|_| random.below(256) as u8).collect();
+    if !columns.is_multiple_of(2) {
+        let rows = nibbles.chunks_exact_mut(columns.div_ceil(2));
+        rows.for_each(|row| row[columns / 2] = (row[columns / 2] & 15) | NIBBLE_ZERO << 4);
+    }
+    let scales = random.values(rows * columns.div_ceil(BLOCK));
+    let scales = scales.into_iter().map(f16::from_f32).collect();
+    let equalizer = Some(random.positive(columns));
+    Matrix { rows, columns, values: Values::Q4 { nibbles, scales }, equalizer }
 }
 
 fn q8([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {

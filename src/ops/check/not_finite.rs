@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Difference, ROUNDING, Random, check_linear_of, matrices, q8, read, relative};
+use super::{Difference, ROUNDING, Random, check_linear_of, matrices, q4, q8, read, relative};
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Bounds, Linear, Pointwise, feed_forward, plain, tensor};
 
@@ -17,8 +17,9 @@ const SHAPE: [usize; 3] = [5, 64, 36];
 pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Difference>, String> {
     let mut found = Vec::new();
     for value in VALUES {
-        let odd = q8([SHAPE[0], SHAPE[1] + 3, SHAPE[2]], random);
-        for matrix in matrices(SHAPE, random).into_iter().chain([odd]) {
+        let odd = [SHAPE[0], SHAPE[1] + 3, SHAPE[2]];
+        let odd = [q8(odd, random), q4(odd, random)];
+        for matrix in matrices(SHAPE, random).into_iter().chain(odd) {
             let x = spoilt(random.values(SHAPE[0] * matrix.columns), value, random);
             let case = format!(", {value} in the input");
             found.push(check_linear_of(device, x, &matrix, random, &case).await?);

@@ -4,24 +4,27 @@ use super::dot::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, STEP, TILE_ROWS, block_t
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
+use crate::model::quantize::{NIBBLE_ZERO, nibble};
 use crate::ops::Pointwise;
 use crate::ops::profile::{Part, time};
 
 /// Bytes that two nibbles are told apart by: byte `i` and byte `i + 16` of a panel share one.
 const PAIR: usize = 16;
 
-/// Nibbles `[outputs, inputs / 2]` (even input low) in panels like those of q8, two codes a byte.
+/// Nibbles `[outputs, ⌈inputs / 2⌉]` (even input low) in panels like those of q8, two codes a byte, with a short block's rest
+/// zero.
 pub(crate) fn pack_q4(nibbles: &[u8], inputs: usize) -> Vec<u8> {
-    let outputs = 2 * nibbles.len() / inputs;
-    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * inputs / 2);
-    let code = |output: usize, input: usize| match output < outputs {
-        true => (nibbles[(output * inputs + input) / 2] >> (4 * (input % 2))) & 15,
-        false => 8,
+    let (bytes, padded) = (inputs.div_ceil(2), inputs.next_multiple_of(BLOCK));
+    let outputs = nibbles.len() / bytes;
+    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * padded / 2);
+    let code = |output: usize, input: usize| match output < outputs && input < inputs {
+        true => nibble(&nibbles[output * bytes..], input),
+        false => NIBBLE_ZERO,
     };
-    let mut panel = Vec::with_capacity(PANEL * inputs);
+    let mut panel = Vec::with_capacity(PANEL * padded);
     for first in (0..outputs).step_by(PANEL) {
         panel.clear();
-        for step in 0..inputs / STEP {
+        for step in 0..padded / STEP {
             for output in first..first + PANEL {
                 panel.extend((step * STEP..(step + 1) * STEP).map(|input| code(output, input)));
             }
@@ -46,7 +49,7 @@ fn unpack(packed: &[u8], panel: &mut [Code]) {
 
 /// `x` `[rows, inputs]` → `[rows, outputs]`: `d · Σ_b scale_b · Σ a·q + c · Σ scale·q + bias`.
 ///
-/// `scales` `[outputs / PANEL, inputs / 32, PANEL]`; `sums` holds each output's `Σ scale·q`.
+/// `scales` `[outputs / PANEL, ⌈inputs / 32⌉, PANEL]`; `sums` holds each output's `Σ scale·q`.
 pub(crate) fn linear_q4(
     x: &[f32],
     equalizer: &[f32],
@@ -55,15 +58,16 @@ pub(crate) fn linear_q4(
     function: Pointwise,
 ) -> Vec<f32> {
     let (inputs, outputs) = (equalizer.len(), sums.len());
+    let padded = inputs.next_multiple_of(BLOCK);
     let tile = block_tiles();
     let mut out = vec![0.0; x.len() / inputs * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
         let x = &x[first * inputs..(first + rows) * inputs];
         let quantized = time(Part::Quantize, || quantize(x, equalizer, function, BLOCK));
-        let mut codes: Vec<Code> = vec![0; inputs * PANEL];
-        let panels = packed.chunks_exact(inputs * PANEL / 2);
-        let scales = scales.chunks_exact(inputs / BLOCK * PANEL);
+        let mut codes: Vec<Code> = vec![0; padded * PANEL];
+        let panels = packed.chunks_exact(padded * PANEL / 2);
+        let scales = scales.chunks_exact(padded / BLOCK * PANEL);
         time(Part::Products, || {
             panels.zip(scales).enumerate().for_each(|(panel, (packed, scales))| {
                 unpack(packed, &mut codes);

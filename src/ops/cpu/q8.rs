@@ -44,7 +44,8 @@ pub(crate) fn linear_q8(
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
         let x = &x[first * inputs..(first + rows) * inputs];
-        let quantized = time(Part::Quantize, || quantize(x, equalizer, function, inputs));
+        let block = inputs.next_multiple_of(STEP);
+        let quantized = time(Part::Quantize, || quantize(x, equalizer, function, block));
         let panel_size = quantized.stride * PANEL;
         let panels = packed.chunks_exact(panel_size).enumerate();
         time(Part::Products, || {

@@ -7,7 +7,7 @@
 //! There is no code for what is infinite or NaN, and comparisons pass it over: a row that holds such a value has the
 //! middle NaN, and so all its products.
 
-use super::dot::{Activation, STEP};
+use super::dot::Activation;
 use super::pointwise::{self, LANES, ROUND};
 use crate::ops::Pointwise;
 
@@ -20,12 +20,12 @@ pub(super) struct Quantized {
     pub(super) steps: Vec<f32>,
     /// Middle `c` of each row.
     pub(super) middles: Vec<f32>,
-    /// Sums of the codes, one for each block of `block` inputs: `[rows, inputs / block]`.
+    /// Sums of the codes, one for each block of inputs: `[rows, blocks]`.
     pub(super) sums: Vec<i32>,
     pub(super) blocks: usize,
 }
 
-/// Quantizes `x` `[rows, equalizer.len()]` after `function`, with sums over blocks of `block` inputs.
+/// Quantizes `x` `[rows, equalizer.len()]` after `function`, in whole blocks of `block` codes, with a sum over each.
 pub(super) fn quantize(
     x: &[f32],
     equalizer: &[f32],
@@ -33,8 +33,8 @@ pub(super) fn quantize(
     block: usize,
 ) -> Quantized {
     let inputs = equalizer.len();
-    let (rows, stride) = (x.len() / inputs, inputs.next_multiple_of(STEP));
-    let blocks = inputs.div_ceil(block);
+    let (rows, stride) = (x.len() / inputs, inputs.next_multiple_of(block));
+    let blocks = stride / block;
     let mut out = Quantized {
         codes: vec![0; rows * stride],
         stride,
@@ -53,7 +53,7 @@ pub(super) fn quantize(
         out.steps.push(step);
         out.middles.push(middle);
         let sum = |codes: &[Activation]| codes.iter().map(|&code| i32::from(code)).sum::<i32>();
-        out.sums.extend(codes[..inputs].chunks(block).map(sum));
+        out.sums.extend(codes.chunks_exact(block).map(sum));
     }
     out
 }

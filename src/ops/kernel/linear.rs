@@ -106,8 +106,8 @@ pub(crate) fn linear_q8(
     out
 }
 
-/// As [`linear_q8`] with `codes` `[depth / 8, columns]` of eight nibbles, lowest bits first, a value being its nibble
-/// less 8, and `scales` `[depth / 32, columns]`.
+/// As [`linear_q8`] with `codes` `[⌈depth / 8⌉, columns]` of eight nibbles, lowest bits first, a value being its nibble
+/// less 8, and `scales` `[⌈depth / 32⌉, columns]`.
 pub(crate) fn linear_q4(
     x: CubeTensor,
     equalizer: CubeTensor,
@@ -118,8 +118,9 @@ pub(crate) fn linear_q4(
 ) -> CubeTensor {
     let [tokens, depth] = matrix(&x);
     let [words, columns] = matrix(&codes);
-    assert!(depth.is_multiple_of(BLOCK), "blocks are whole");
-    assert_eq!(words, depth / 8, "a word holds eight input channels");
+    assert_eq!(words, depth.div_ceil(8), "a word holds eight input channels");
+    // Vectors of four only where words are whole: one by one, what is behind the last channel is zero.
+    let width_in = if depth.is_multiple_of(8) { 4 } else { 1 };
     let (client, out) = (x.client.clone(), output(&x, [tokens, columns]));
     let tile = tile(tokens, columns);
     if tokens * columns > 0 {
@@ -129,6 +130,7 @@ pub(crate) fn linear_q4(
                 &client,
                 grid(tokens, columns, tile),
                 CubeDim::new_2d(GROUP[0] as u32, GROUP[1] as u32),
+                width_in,
                 width(columns),
                 floats(x),
                 floats(equalizer),
@@ -259,9 +261,9 @@ fn linear_q8_kernel<K: Size, N: Size>(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
-fn linear_q4_kernel<N: Size>(
-    x: &[Vector<f32, Const<4>>],
-    equalizer: &[Vector<f32, Const<4>>],
+fn linear_q4_kernel<K: Size, N: Size>(
+    x: &[Vector<f32, K>],
+    equalizer: &[Vector<f32, K>],
     codes: &[Vector<i32, N>],
     scales: &[Vector<f32, N>],
     bias: &[Vector<f32, N>],
@@ -277,10 +279,10 @@ fn linear_q4_kernel<N: Size>(
     if row >= tokens || column >= columns {
         terminate!();
     }
-    let rows = row_starts::<Const<4>>(row, tokens, depth, tile);
+    let rows = row_starts::<K>(row, tokens, depth, tile);
     let positions = column_positions(column, columns, tile);
     let sums = zeros::<N>(tile);
-    for word_row in 0..depth / 8 {
+    for word_row in 0..depth.div_ceil(8) {
         let start = word_row * columns;
         let block = word_row / comptime!(BLOCK / 8) * columns;
         let mut words = Sequence::<Vector<i32, N>>::new();
@@ -293,7 +295,7 @@ fn linear_q4_kernel<N: Size>(
         #[unroll]
         for half in 0..2usize {
             let group = word_row * 2 + half;
-            let inputs = read_equalized::<Const<4>>(x, equalizer, &rows, group, depth, tile);
+            let inputs = read_equalized::<K>(x, equalizer, &rows, group, depth, tile);
             #[unroll]
             for c in 0..tile.columns {
                 #[unroll]
