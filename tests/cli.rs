@@ -6,19 +6,9 @@ mod common;
 
 use std::path::PathBuf;
 
-use assert_cmd::Command;
+use common::command::{checkpoint, names, tabrank, text};
 use common::{Fixture, fixtures, minilm};
 use serde_json::Value;
-
-fn tabrank(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tabrank"));
-    command.args(arguments);
-    command
-}
-
-fn checkpoint(case: &str) -> String {
-    fixtures().join(case).join("checkpoint").display().to_string()
-}
 
 fn rerank(arguments: &[&str], input: &str) -> Vec<Value> {
     let model = checkpoint("pylate");
@@ -169,20 +159,6 @@ fn small_set(paragraphs: usize) -> tempfile::TempDir {
     std::fs::write(folder.path().join("queries.jsonl"), read("queries.jsonl")).unwrap();
     std::fs::write(folder.path().join("qrels.tsv"), judgements).unwrap();
     folder
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Names of the files in a folder and below it, in order.
-fn names(folder: &std::path::Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `tabrank convert`: a checkpoint folder into a bundle.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Source, conve
 
 use super::parity::{self, Parity};
 use super::progress::Progress;
-use super::{CliError, folder_of, model, readme};
+use super::{CliError, model, output, readme};
 
 /// Convert a checkpoint into a bundle: smaller weights, every file hashed.
 ///
@@ -67,7 +67,7 @@ impl DtypeArg {
 
 pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
-    check_output(args)?;
+    let output = output(args)?;
     let options = options(args);
     let reference = parity::encode(&model::load_files(files.clone())?)?;
     let mut progress = Progress::new("convert", 0);
@@ -78,9 +78,9 @@ pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let found = parity::encode(&model::load_files(converted)?)?;
     let parity = parity::compare(&reference, &found);
     check_parity(args, &parity)?;
-    write(&args.output, &bundle)?;
-    print(&args.output, &bundle, &sizes, &parity)
-        .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+    let files = bundle.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    output::make_folder(&output, files).map_err(|source| CliError::write(&args.output, source))?;
+    print(&args.output, &bundle, &sizes, &parity).map_err(CliError::Stdout)
 }
 
 fn options(args: &ConvertArgs) -> ConvertOptions {
@@ -89,18 +89,20 @@ fn options(args: &ConvertArgs) -> ConvertOptions {
     ConvertOptions { dtype: args.dtype.dtype(), source: Source { repository, revision, license } }
 }
 
-/// Nothing is ever overwritten.
-fn check_output(args: &ConvertArgs) -> Result<(), CliError> {
+/// Where the output's name leads. Nothing is ever overwritten.
+fn output(args: &ConvertArgs) -> Result<PathBuf, CliError> {
     let used = |reason| CliError::OutputInUse { path: args.output.clone(), reason };
-    let Ok(output) = args.output.canonicalize() else {
-        return Ok(());
+    let path =
+        output::follow(&args.output).map_err(|source| CliError::write(&args.output, source))?;
+    let Ok(output) = path.canonicalize() else {
+        return Ok(path);
     };
     if args.folder.canonicalize().is_ok_and(|folder| folder == output) {
         return Err(used("is the checkpoint itself"));
     }
     match fs::read_dir(&output) {
         Ok(mut entries) => match entries.next() {
-            None => Ok(()),
+            None => Ok(output),
             Some(_) => Err(used("is not empty")),
         },
         Err(_) => Err(used("is not a folder")),
@@ -115,32 +117,6 @@ fn check_parity(args: &ConvertArgs, parity: &Parity) -> Result<(), CliError> {
     let loss = 1.0 - parity.mean;
     // Written so that a loss that is no number fails.
     if loss <= limit { Ok(()) } else { Err(CliError::Loss { loss, limit }) }
-}
-
-/// Writes into a folder beside the target and renames it, so that no half bundle is ever there.
-fn write(output: &Path, bundle: &BundleFiles) -> Result<(), CliError> {
-    let failed = |source| CliError::write(output, source);
-    let work = tempfile::Builder::new()
-        .prefix(".tabrank-")
-        .tempdir_in(folder_of(output))
-        .map_err(failed)?;
-    // A folder inside it, since the temporary one can be read by nobody else.
-    let folder = work.path().join("bundle");
-    fs::create_dir(&folder).map_err(failed)?;
-    for (name, bytes) in &bundle.files {
-        write_file(&folder.join(name), bytes).map_err(failed)?;
-    }
-    if output.exists() {
-        fs::remove_dir(output).map_err(failed)?;
-    }
-    fs::rename(&folder, output).map_err(failed)
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(path.parent().expect("a file of the bundle lies in its folder"))?;
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Bytes of the tensors of each type, in order of the types' names.

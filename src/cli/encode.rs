@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pollster::block_on;
 use tabrank::{Encoded, Error, Pooling, TextKind, TokenEmbeddings};
 
 use super::jsonl;
+use super::output::Output;
 use super::progress::Progress;
-use super::{CliError, Kind, ModelArgs, folder_of, model};
+use super::{CliError, Kind, ModelArgs, model};
 
 /// Encode texts ahead of time.
 ///
@@ -30,7 +31,7 @@ pub struct EncodeArgs {
     /// none: an embedding a token. mean: one L2-normalised vector a text, for a dense first stage.
     #[arg(long, default_value = "none")]
     pooling: PoolingArg,
-    /// The file to write.
+    /// The file to write: one that is there is replaced when the new one is whole; a pipe or a device is written into; - is stdout.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -54,11 +55,16 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         PoolingArg::None => Pooling::None,
         PoolingArg::Mean => Pooling::Mean,
     };
-    let mut output = Output::create(&args.output, reranker.width(pooling))?;
+    let output = output(args)?;
+    let mut embeddings = Embeddings {
+        values: output.scratch()?,
+        dimension: reranker.width(pooling),
+        lengths: Vec::with_capacity(texts.len()),
+    };
     let mut progress = Progress::new("encode", texts.len());
     let mut failed = None;
     let write = |encoded: Encoded| {
-        output.write(&encoded.embeddings).map_err(|error| {
+        embeddings.push(&encoded.embeddings).map_err(|error| {
             failed = Some(error);
             Error::Aborted
         })
@@ -67,46 +73,47 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     drop(progress);
     match failed {
         Some(error) => Err(CliError::write(&args.output, error)),
-        None => encoded.map_err(CliError::from).and_then(|()| output.finish()),
+        None => {
+            encoded?;
+            output.write(|out| embeddings.write(out))
+        }
     }
 }
 
-/// A safetensors file. Its header stands in front and tells the sizes, so that embeddings go to a file without a name first, which
-/// no interruption leaves behind; the whole is made beside its target and renamed, so that no half file is ever there.
-struct Output<'a> {
-    path: &'a Path,
-    folder: &'a Path,
+/// What is in the model's folder is never replaced.
+fn output(args: &EncodeArgs) -> Result<Output<'_>, CliError> {
+    let output = Output::find(&args.output)?;
+    let model = args.model.model.canonicalize();
+    let path = output.path().and_then(|path| path.canonicalize().ok());
+    match (path, model) {
+        (Some(path), Ok(model)) if path.starts_with(&model) => Err(CliError::OutputInUse {
+            path: args.output.clone(),
+            reason: "is in the model's folder already",
+        }),
+        _ => Ok(output),
+    }
+}
+
+/// A safetensors file. Its header stands in front and tells the sizes, so that embeddings go to a file without a name first.
+struct Embeddings {
     values: File,
     dimension: usize,
     lengths: Vec<u32>,
 }
 
-impl<'a> Output<'a> {
-    fn create(path: &'a Path, dimension: usize) -> Result<Self, CliError> {
-        let folder = folder_of(path);
-        let values = tempfile::tempfile_in(folder).map_err(|error| CliError::write(path, error))?;
-        Ok(Self { path, folder, values, dimension, lengths: Vec::new() })
-    }
-
-    fn write(&mut self, embeddings: &TokenEmbeddings) -> io::Result<()> {
+impl Embeddings {
+    fn push(&mut self, embeddings: &TokenEmbeddings) -> io::Result<()> {
         self.lengths.extend(embeddings.lengths().iter().map(|&length| length as u32));
         let values: Vec<u8> = embeddings.values().iter().flat_map(|v| v.to_le_bytes()).collect();
         self.values.write_all(&values)
     }
 
-    fn finish(mut self) -> Result<(), CliError> {
-        self.make().map_err(|error| CliError::write(self.path, error))
-    }
-
-    fn make(&mut self) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
-        file.write_all(&self.header())?;
+    fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.header())?;
         self.values.rewind()?;
-        io::copy(&mut self.values, &mut file)?;
+        io::copy(&mut self.values, out)?;
         let lengths: Vec<u8> = self.lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
-        file.write_all(&lengths)?;
-        file.persist(self.path)?;
-        Ok(())
+        out.write_all(&lengths)
     }
 
     /// With its length in front, and spaces behind it up to a multiple of eight, as the format has it.

@@ -12,9 +12,11 @@ pub enum CliError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a folder", path.display())]
     NoFolder { path: PathBuf },
-    #[error("cannot write {name}: {source}")]
-    Write { name: String, source: io::Error },
-    /// Nothing is overwritten.
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write stdout: {0}")]
+    Stdout(io::Error),
+    /// An output in a place that it would destroy.
     #[error("cannot write {}: it {reason}", path.display())]
     OutputInUse { path: PathBuf, reason: &'static str },
     /// A conversion loses more than it may.
@@ -31,9 +33,9 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// A file that could not be written.
+    /// A file or folder that could not be written.
     pub fn write(path: &Path, source: io::Error) -> Self {
-        CliError::Write { name: path.display().to_string(), source }
+        CliError::Write { path: path.to_owned(), source: without_temporary(source) }
     }
 
     /// The process's exit code.
@@ -45,12 +47,20 @@ impl CliError {
                 _ => 65,
             },
             CliError::Read { .. } | CliError::NoFolder { .. } => 66,
-            CliError::Write { .. } | CliError::OutputInUse { .. } => 74,
+            CliError::Write { .. } | CliError::Stdout(_) | CliError::OutputInUse { .. } => 74,
         }
     }
 
     /// Whether the reader of our output went away, as `head` does: no failure.
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, CliError::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, CliError::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// The system's own words: `tempfile` adds the name of a temporary, which is not what the user asked for.
+fn without_temporary(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((cause, _)) if error.raw_os_error().is_none() => io::Error::new(error.kind(), cause),
+        _ => error,
     }
 }

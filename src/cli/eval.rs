@@ -89,8 +89,7 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
     let paths = [&args.model.model].into_iter().chain(&args.compare);
     let models: Vec<Reranker> = paths.map(|path| model::load(path)).collect::<Result<_, _>>()?;
     let report = evaluate(&models, &args.compare, &data)?;
-    print(&report, args.json)
-        .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+    print(&report, args.json).map_err(CliError::Stdout)
 }
 
 /// All models go through the corpus together, batch by batch: what stays of a document is its place among the candidates

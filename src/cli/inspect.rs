@@ -77,9 +77,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
             .and_then(|()| out.write_all(b"\n")),
         false => print(&mut out, &report),
     };
-    written
-        .and_then(|()| out.flush())
-        .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+    written.and_then(|()| out.flush()).map_err(CliError::Stdout)
 }
 
 fn report(args: &InspectArgs, files: &CheckpointFiles) -> Result<Report, CliError> {

@@ -7,16 +7,20 @@ mod encode;
 mod error;
 mod eval;
 mod inspect;
+pub mod interrupt;
 mod jsonl;
 mod metrics;
 mod model;
+mod output;
 mod parity;
 mod progress;
 mod readme;
 mod rerank;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -29,7 +33,8 @@ Exit codes:
   65   bad input data, a model that is damaged or not supported, or a conversion that loses too much
   66   a file or folder that cannot be read
   70   an error inside tabrank
-  74   output that cannot be written";
+  74   output that cannot be written
+  130  Ctrl-C (asked to end in another way: 128 and the signal's number)";
 
 /// Late-interaction reranking: encode query and documents, score them by MaxSim, keep the best.
 #[derive(Parser)]
@@ -65,6 +70,11 @@ pub enum Kind {
     Document,
 }
 
+/// Tells the user something that is no data. That nobody listens is no failure.
+pub fn say(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "tabrank: {text}");
+}
+
 /// Runs what was asked for.
 pub fn run(args: Args) -> Result<(), CliError> {
     match args.command {
@@ -74,13 +84,5 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
-    }
-}
-
-/// The folder that a file lies in, or will.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }

@@ -6,15 +6,15 @@ use std::{fs, io};
 use pollster::block_on;
 use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
 
-use super::CliError;
+use super::{CliError, say};
 
 /// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
 pub fn load(folder: &Path) -> Result<Reranker, CliError> {
     let reranker = load_files(read(folder)?)?;
     let info = reranker.info();
-    eprintln!("tabrank: {}: {} weights", info.architecture, info.dtype.name());
+    say(format_args!("{}: {} weights", info.architecture, info.dtype.name()));
     for warning in reranker.warnings() {
-        eprintln!("tabrank: warning: {}", warning.message);
+        say(format_args!("warning: {}", warning.message));
     }
     Ok(reranker)
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use tabrank::{Observer, Stage};
 
+use super::say;
+
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Counts texts of one task.
@@ -36,7 +38,7 @@ impl Progress {
                 bar.set_position(done as u64);
             }
             None if self.last_line.elapsed() >= BETWEEN_LINES => {
-                eprintln!("{}: {done} of {total}", self.what);
+                say(format_args!("{}: {done} of {total}", self.what));
                 self.last_line = Instant::now();
             }
             None => {}

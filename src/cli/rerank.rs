@@ -51,7 +51,7 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         .enumerate()
         .try_for_each(|(place, result)| write(&mut out, &mut lines[result.index], place, result))
         .and_then(|()| out.flush());
-    written.map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+    written.map_err(CliError::Stdout)
 }
 
 fn write(

@@ -34,5 +34,5 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
         args.folder.display(),
         tensors.len()
     )
-    .map_err(|source| CliError::Write { name: "stdout".to_owned(), source })
+    .map_err(CliError::Stdout)
 }

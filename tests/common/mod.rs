@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(feature = "cli")]
+pub mod command;
 pub mod crafted;
 
 use std::fs;
