@@ -19,7 +19,7 @@ const PAGE_HINT = "Load in a page, and send it messages; in an extension that is
 const SERVER_HINT = "Load in a browser; where pages are rendered on a server, once the component is mounted.";
 
 const OPAQUE_HINT =
-  "A page without an origin, such as a sandboxed frame, needs workerUrl, and Access-Control-Allow-Origin on worker.js, the wasm module and the model.";
+  "A page without an origin, such as a sandboxed frame, needs workerUrl, and Access-Control-Allow-Origin on the wasm module and the model.";
 
 const TRUSTED_HINT =
   "Under require-trusted-types-for pass workerUrl; trusted-types, if there, must list tabrank, with 'allow-duplicates' where this package is on the page twice.";
@@ -35,7 +35,8 @@ export function startWorker(given: string | URL | undefined): Worker {
   try {
     // Bundlers look for this literal form.
     if (given === undefined) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    return new Worker(trusted(fromHere(absolute(given, "workerUrl"))), { type: "module" });
+    const url = absolute(given, "workerUrl");
+    return isElsewhere(url) ? new Worker(trusted(importing(url))) : new Worker(trusted(url.href), { type: "module" });
   } catch (cause) {
     if (cause instanceof RerankerError) throw cause;
     throw failed(`the browser refused to start the worker (${cause instanceof Error ? cause.name : "unknown cause"})`, refusedHint(cause), cause);
@@ -49,13 +50,16 @@ function refusedHint(cause: unknown): string {
   return cause instanceof TypeError ? TRUSTED_HINT : START_HINT;
 }
 
-/** A script of another origin starts through one of the page's own that imports it; worker-src has to allow blob: then. */
-function fromHere(url: URL): URL {
-  const isElsewhere = /^https?:$/.test(url.protocol) && here.origin !== undefined && url.origin !== here.origin;
-  if (!isElsewhere) return url;
-  const script = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
-  // Never revoked: browsers read it at a time of their own.
-  return new URL(URL.createObjectURL(script));
+function isElsewhere({ protocol, origin }: URL): boolean {
+  return /^https?:$/.test(protocol) && here.origin !== undefined && origin !== here.origin;
+}
+
+/**
+ * A script of the page's own that runs one of another origin; worker-src has to allow blob: for it. No module: in a page without an origin Chromium starts none.
+ * It is never revoked, since browsers read it at a time of their own.
+ */
+function importing({ href }: URL): string {
+  return URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(href)})`], { type: "text/javascript" }));
 }
 
 interface Policy {
@@ -69,9 +73,9 @@ interface TrustedTypes {
 let policy: Policy | undefined;
 
 /** Pages under `require-trusted-types-for` start no worker from a plain address. The caller, who is the page itself, vouches for this one. */
-function trusted({ href }: URL): string {
+function trusted(url: string): string {
   policy ??= here.trustedTypes?.createPolicy("tabrank", { createScriptURL: (address) => address });
-  return policy ? policy.createScriptURL(href) : href;
+  return policy ? policy.createScriptURL(url) : url;
 }
 
 function failed(message: string, hint: string, cause?: unknown): RerankerError {

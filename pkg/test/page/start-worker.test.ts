@@ -89,12 +89,12 @@ describe("a worker's address", () => {
     expect(await started(url)).toBe(new URL(url, "https://host/app/").href);
   });
 
-  test.each([["another origin", "https://host"], ["a page without one", "null"]])("of %s is imported by a script of the page's own", async (_, origin) => {
+  test.each([["another origin", "https://host"], ["a page without one", "null"]])("of %s is run by a script of the page's own", async (_, origin) => {
     const scripts: Blob[] = [];
     vi.spyOn(URL, "createObjectURL").mockImplementation((script) => `blob:${origin}/${scripts.push(script as Blob)}`);
     stub({ origin });
     expect(await started(WORKER)).toBe(`blob:${origin}/1`);
-    expect(await scripts[0]!.text()).toBe(`import "${WORKER}";`);
+    expect(await scripts[0]!.text()).toBe(`importScripts("${WORKER}")`);
     expect(scripts[0]!.type).toBe("text/javascript");
   });
 });

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-const ARGUMENTS = [
+export const ARGUMENTS = [
   "--no-sandbox",
   "--disable-quic",
   "--no-first-run",
@@ -15,11 +15,15 @@ const ARGUMENTS = [
 
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
+export function chromiumPath() {
+  const path = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  if (!existsSync(path)) throw new Error(`${path} is missing: install Chromium, or name yours in CHROMIUM.`);
+  return path;
+}
+
 /** `webgpu`: whether there is an adapter. */
 export async function launch({ webgpu }) {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: install Chromium, or name yours in CHROMIUM.`);
-  return chromium.launch({ executablePath, args: webgpu ? [...ARGUMENTS, ...WEBGPU] : ARGUMENTS });
+  return chromium.launch({ executablePath: chromiumPath(), args: webgpu ? [...ARGUMENTS, ...WEBGPU] : ARGUMENTS });
 }
 
 /** Opens an address; the page's `complaints` gathers console messages, uncaught errors and dialogs, of its workers too. */

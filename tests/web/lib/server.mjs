@@ -32,13 +32,14 @@ const STRICT = [
 const POLICIES = {
   open: {},
   strict: { "content-security-policy": STRICT },
+  "one-policy": { "content-security-policy": `${STRICT}; trusted-types tabrank` },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
   "no-workers": { "content-security-policy": "worker-src 'none'" },
   shared: { "access-control-allow-origin": "*" },
   isolated: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
 };
 
-const FOLDERS = {
+export const FOLDERS = {
   pages: PAGES,
   wasm: join(ROOT, "pkg/wasm"),
   package: join(ROOT, "pkg/dist"),
