@@ -6,31 +6,46 @@
 //! embeddings and scores are compared. Batches grow from one short text to a full batch. A device that
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
+//!
+//! Nor is a GPU that was right once right for ever: what it answered for small batches is kept, and asked for again now and
+//! then while it is in use.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::device::read;
 use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, PlacedText};
 use crate::late_interaction::colbert::{ColBert, GPU_BATCH_TOKENS};
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::observer::Observer;
+use crate::observer::{Observer, Stage};
 use crate::ops::{maxsim, scores};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
-/// How far the devices may be from each other.
+/// What an outcome is held against, and how far it may be from it.
 struct Tolerance {
+    whose: &'static str,
     /// Largest difference of one value of a unit vector.
     embedding: f32,
     /// Largest relative difference of a score.
     score: f32,
 }
 
-const F32: Tolerance = Tolerance { embedding: 2e-3, score: 2e-3 };
+const F32: Tolerance = Tolerance { whose: "the CPU's", embedding: 2e-3, score: 2e-3 };
 /// On the CPU a quantized model rounds its activations to 8 bits too; on WebGPU it does not. A fault of a GPU moves
 /// whole vectors, by far more.
-const QUANTIZED: Tolerance = Tolerance { embedding: 0.15, score: 0.05 };
+const QUANTIZED: Tolerance = Tolerance { whose: "the CPU's", embedding: 0.15, score: 0.05 };
+/// The same kernels on the same numbers give the same bits, whatever the weights' type.
+const AGAIN: Tolerance = Tolerance { whose: "its own at the load", embedding: 1e-4, score: 1e-4 };
 /// A device that needs longer for a batch is not given the next larger one, in milliseconds.
 const PATIENCE: f64 = 1_500.0;
+
+/// Tokens of the largest batch whose answer is kept.
+const KEPT_TOKENS: usize = 64;
+/// Calls after which a GPU in use is asked again.
+const CALLS: u32 = 256;
+/// Milliseconds after which it is asked again: the machine may have slept.
+const AGE: f64 = 600_000.0;
 
 /// How the last and largest batch went.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +70,44 @@ impl CheckReport {
     }
 }
 
+/// What a GPU answered when it was found right.
+pub(crate) struct Canary {
+    vocabulary: usize,
+    /// Lengths of the texts, and what was made of them.
+    answers: Vec<(Vec<usize>, Outcome)>,
+    /// Calls since it was last asked.
+    calls: AtomicU32,
+    /// When that was, in milliseconds: the bits of an f64.
+    asked: AtomicU64,
+}
+
+impl Canary {
+    /// To be called before each use of the GPU; asks it for the known answers when it is time.
+    ///
+    /// # Errors
+    /// [`Error::DeviceRejected`] with the first difference, or what the device itself reports; [`Error::Aborted`].
+    pub(crate) async fn before_use(
+        &self,
+        gpu: &ColBert,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let now = observer.now_ms();
+        let calls = self.calls.fetch_add(1, Relaxed);
+        if calls < CALLS && now - f64::from_bits(self.asked.load(Relaxed)) < AGE {
+            return Ok(());
+        }
+        observer.stage(Stage::Check);
+        for (lengths, expected) in &self.answers {
+            let texts = texts(lengths, self.vocabulary);
+            let found = run_on_gpu(gpu, texts, lengths, "in use", observer).await?;
+            compare(expected, &found, &AGAIN, lengths, "in use")?;
+        }
+        self.calls.store(0, Relaxed);
+        self.asked.store(observer.now_ms().to_bits(), Relaxed);
+        Ok(())
+    }
+}
+
 /// Compares `gpu` with `cpu`.
 ///
 /// # Errors
@@ -66,35 +119,41 @@ pub(crate) async fn check(
     vocabulary: usize,
     longest: usize,
     observer: &mut impl Observer,
-) -> Result<CheckReport> {
+) -> Result<(CheckReport, Canary)> {
     let tolerance = if quantized { QUANTIZED } else { F32 };
     let mut report = CheckReport { gpu_ms: 0.0, cpu_ms: 0.0, tokens: 0 };
+    let mut answers = Vec::new();
     for lengths in batches(longest) {
         let texts = || texts(&lengths, vocabulary);
         let start = observer.now_ms();
         let expected = run(cpu, texts(), observer).await?;
         let middle = observer.now_ms();
-        let found = run_on_gpu(gpu, texts(), &lengths, 1, observer).await?;
-        compare(&expected, &found, &tolerance, &lengths, 1)?;
+        let found = run_on_gpu(gpu, texts(), &lengths, "in run 1", observer).await?;
+        compare(&expected, &found, &tolerance, &lengths, "in run 1")?;
         let second = observer.now_ms();
-        let found = run_on_gpu(gpu, texts(), &lengths, 2, observer).await?;
-        compare(&expected, &found, &tolerance, &lengths, 2)?;
+        let found = run_on_gpu(gpu, texts(), &lengths, "in run 2", observer).await?;
+        compare(&expected, &found, &tolerance, &lengths, "in run 2")?;
         report = CheckReport {
             gpu_ms: observer.now_ms() - second,
             cpu_ms: middle - start,
             tokens: lengths.iter().sum(),
         };
+        if report.tokens <= KEPT_TOKENS {
+            answers.push((lengths, found));
+        }
         if report.gpu_ms > PATIENCE {
             break;
         }
     }
-    Ok(report)
+    let asked = AtomicU64::new(observer.now_ms().to_bits());
+    Ok((report, Canary { vocabulary, answers, calls: AtomicU32::new(0), asked }))
 }
 
-/// Lengths of the texts of each batch: odd and even, alone and together, short and at the limit.
+/// Lengths of the texts of each batch: odd and even, alone and together, one token, short and at the limit.
 fn batches(longest: usize) -> Vec<Vec<usize>> {
     let full = GPU_BATCH_TOKENS / longest.max(1);
-    [vec![7], vec![32, 19], vec![100, 100, 64], vec![128; 8], vec![longest; full.clamp(1, 8)]]
+    let full = vec![longest; full.clamp(1, 8)];
+    [vec![7], vec![1], vec![32, 19], vec![100, 100, 64], vec![128; 8], full]
         .into_iter()
         .map(|lengths| lengths.into_iter().map(|n| n.min(longest)).collect())
         .collect()
@@ -145,11 +204,11 @@ async fn run_on_gpu(
     gpu: &ColBert,
     texts: Vec<PlacedText>,
     lengths: &[usize],
-    run_number: usize,
+    when: &str,
     observer: &mut impl Observer,
 ) -> Result<Outcome> {
     run(gpu, texts, observer).await.map_err(|error| match error {
-        Error::NotFinite { .. } => rejected("are not finite", lengths, run_number),
+        Error::NotFinite { .. } => rejected("are not finite", lengths, when),
         other => other,
     })
 }
@@ -159,19 +218,20 @@ fn compare(
     found: &Outcome,
     tolerance: &Tolerance,
     lengths: &[usize],
-    run: usize,
+    when: &str,
 ) -> Result<()> {
     let embeddings = expected.embeddings.values().iter().zip(found.embeddings.values());
     let difference = largest(embeddings.map(|(a, b)| (a - b).abs()));
     let scores = expected.scores.iter().zip(&found.scores);
     let relative = largest(scores.map(|(a, b)| (a - b).abs() / a.abs().max(1.0)));
+    let whose = tolerance.whose;
     if difference > tolerance.embedding {
-        let fault = format!("differ from the CPU's by {difference:.1e}");
-        return Err(rejected(&fault, lengths, run));
+        let fault = format!("differ from {whose} by {difference:.1e}");
+        return Err(rejected(&fault, lengths, when));
     }
     if relative > tolerance.score {
-        let fault = format!("give scores that differ from the CPU's by {relative:.1e}");
-        return Err(rejected(&fault, lengths, run));
+        let fault = format!("give scores that differ from {whose} by {relative:.1e}");
+        return Err(rejected(&fault, lengths, when));
     }
     Ok(())
 }
@@ -181,8 +241,8 @@ fn largest(differences: impl Iterator<Item = f32>) -> f32 {
     differences.map(|d| if d.is_nan() { f32::INFINITY } else { d }).fold(0.0, f32::max)
 }
 
-fn rejected(fault: &str, lengths: &[usize], run: usize) -> Error {
+fn rejected(fault: &str, lengths: &[usize], when: &str) -> Error {
     Error::DeviceRejected {
-        reason: format!("its embeddings {fault}, in run {run} over texts of {lengths:?} tokens"),
+        reason: format!("its embeddings {fault}, {when}, over texts of {lengths:?} tokens"),
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::device::{self, DeviceChoice, DeviceKind};
-use crate::device_check::{self, CheckReport};
+use crate::device_check::{self, Canary, CheckReport};
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::colbert::{ColBert, Keep};
 use crate::late_interaction::embeddings::TokenEmbeddings;
@@ -59,6 +59,8 @@ pub struct Reranker {
     info: ModelInfo,
     warnings: Vec<Warning>,
     gpu_fault: Option<String>,
+    /// Of a GPU.
+    canary: Option<Canary>,
 }
 
 impl Reranker {
@@ -83,16 +85,20 @@ impl Reranker {
         let device = device::cpu();
         let model =
             ColBert::load(&files, &config, tokenizer.clone(), &device, keep, observer).await?;
-        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings, gpu_fault: None };
+        let (gpu_fault, canary) = (None, None);
+        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings, gpu_fault, canary };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
         match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
-            Ok((model, report)) => match report.slowness() {
+            Ok((model, report, canary)) => match report.slowness() {
                 Some(slowness) if options.device == DeviceChoice::Auto => {
                     Ok(on_cpu.fallen_back(slowness))
                 }
-                _ => Ok(Self { model, kind: DeviceKind::WebGpu, ..on_cpu }),
+                _ => {
+                    let canary = Some(canary);
+                    Ok(Self { model, kind: DeviceKind::WebGpu, canary, ..on_cpu })
+                }
             },
             Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.without_gpu(&error)),
             Err(error) => Err(error),
@@ -124,7 +130,8 @@ impl Reranker {
     /// the number of documents, but for a score each and what `options` ask for.
     ///
     /// # Errors
-    /// [`Error::EmptyQuery`], and those of tokenizing, encoding and scoring.
+    /// [`Error::EmptyQuery`], and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not
+    /// compute any more what it did at the load.
     pub async fn rerank<T: Texts + ?Sized>(
         &self,
         query: &str,
@@ -132,13 +139,14 @@ impl Reranker {
         options: RerankOptions,
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
+        self.watch_gpu(observer).await?;
         late::rank(&self.model, query, documents, options, observer).await
     }
 
     /// Embeddings of texts of one kind, handed over batch after batch in the texts' order.
     ///
     /// # Errors
-    /// [`Error::EmptyQuery`], those of tokenizing and encoding, and what `each` answers.
+    /// [`Error::EmptyQuery`], [`Error::DeviceRejected`], those of tokenizing and encoding, and what `each` answers.
     pub async fn encode_each<T: Texts + ?Sized>(
         &self,
         kind: TextKind,
@@ -147,6 +155,7 @@ impl Reranker {
         observer: &mut impl Observer,
         each: impl FnMut(Encoded) -> Result<()>,
     ) -> Result<()> {
+        self.watch_gpu(observer).await?;
         encode::encode_each(&self.model, kind, texts, pooling, observer, each).await
     }
 
@@ -219,7 +228,7 @@ impl Reranker {
         tokenizer: Arc<Tokenizer>,
         options: &LoadOptions,
         observer: &mut impl Observer,
-    ) -> Result<(ColBert, CheckReport)> {
+    ) -> Result<(ColBert, CheckReport, Canary)> {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
@@ -230,10 +239,17 @@ impl Reranker {
         let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
         let longest = config.text.document_length.max(config.text.query_length);
         let vocabulary = config.encoder.vocab_size();
-        let report =
+        let (report, canary) =
             device_check::check(&model, &self.model, quantized, vocabulary, longest, observer)
                 .await?;
-        Ok((model, report))
+        Ok((model, report, canary))
+    }
+
+    async fn watch_gpu(&self, observer: &mut impl Observer) -> Result<()> {
+        match &self.canary {
+            Some(canary) => canary.before_use(&self.model, observer).await,
+            None => Ok(()),
+        }
     }
 
     fn without_gpu(mut self, error: &Error) -> Self {

@@ -65,6 +65,19 @@ describe("a GPU that falls silent in a call", () => {
   });
 });
 
+describe("a GPU that was right at the load", () => {
+  const answer = /embeddings .*differ from its own at the load by .*, in use/;
+
+  it("wrong later on: auto falls back to the CPU and names the cause", LIMIT, async () => {
+    assert.equal((await load("auto", "wrong-after-sleep")).value.device, "webgpu");
+    await assertRightOnGpu();
+    await its.tab.harness("tellWorkers", "strike");
+    await its.tab.page.waitForFunction(() => globalThis.harness.struck().length > 0);
+    await assertRightOnCpu();
+    assertFallback(await its.tab.harness("warnings", "it"), answer);
+  });
+});
+
 describe("the browser's GPU process", () => {
   it("crashes between calls: the next ones are right, on the GPU and then on the CPU", LIMIT, async () => {
     assert.equal((await load("auto", "hardware")).value.device, "webgpu");

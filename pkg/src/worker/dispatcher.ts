@@ -13,6 +13,9 @@ import { EventLoop } from "./task.js";
 /** Milliseconds between two signs of life while a call runs. */
 const HEARTBEAT = 1_000;
 
+/** Codes of a call that failed by its GPU, if it ran on one. */
+const GPU_FAULTS = new Set<ErrorData["code"]>(["DEVICE_LOST", "DEVICE_REJECTED", "NON_FINITE"]);
+
 export type Post = (message: FromWorker, transfer: Transferable[]) => void;
 
 export class Dispatcher<C extends Checkpoint> {
@@ -136,7 +139,7 @@ export class Dispatcher<C extends Checkpoint> {
 
   #refuse(id: number, error: unknown): void {
     const data = errorData(error, this.#panic);
-    const gpuFailed = this.#engine?.device === "webgpu" && (data.code === "DEVICE_LOST" || data.code === "NON_FINITE");
+    const gpuFailed = this.#engine?.device === "webgpu" && GPU_FAULTS.has(data.code);
     if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
     else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#engine?.device) });
   }

@@ -259,7 +259,7 @@ describe("the end of an instance", () => {
     expect(session.of("fatal")[0]!.error).toMatchObject({ code: "INTERNAL", message: expect.stringContaining("boom") });
   });
 
-  test.each(["DEVICE_LOST", "NON_FINITE"])("by %s on WebGPU, but not on the CPU", async (code) => {
+  test.each(["DEVICE_LOST", "DEVICE_REJECTED", "NON_FINITE"])("by %s on WebGPU, but not on the CPU", async (code) => {
     for (const device of ["webgpu", "cpu"] as const) {
       const engine = new FakeEngine(device);
       engine.beforeText = () => {

@@ -1,10 +1,29 @@
 // Ways in which a browser's WebGPU may be absent, fail, or compute wrong numbers.
 import { replaceGetter, wrap } from "./patch.js";
-import { changeAfterFirstRun, changeShaders, wrongActivation, wrongProduct, wrongRoot } from "./shader-faults.js";
+import { changeAfterFirstRun, changeOnOrder, changeShaders, wrongActivation, wrongProduct, wrongRoot } from "./shader-faults.js";
 
 /** The software adapter passes for a GPU, so that `auto` tries it. */
 function hardware() {
   replaceGetter(GPUAdapterInfo.prototype, "isFallbackAdapter", () => false);
+}
+
+/** What a machine sees that slept for an hour. */
+function sleep({ onOrder, struck }) {
+  let slept = 0;
+  onOrder(() => {
+    slept = 3_600_000;
+    struck("slept");
+  });
+  for (const clock of [Date, performance]) {
+    const now = clock.now.bind(clock);
+    clock.now = () => now() + slept;
+  }
+}
+
+/** Right at the load and for a while after it; then the machine sleeps. */
+function wrongAfterSleep(test) {
+  sleep(test);
+  changeOnOrder(wrongActivation, test);
 }
 
 /** Makes each look at a clock come `step` milliseconds later than the one before, and each step longer by `growth`. */
@@ -136,6 +155,7 @@ export const gpuFaults = {
   "wrong-product": (test) => changeShaders(wrongProduct, test),
   "wrong-activation": (test) => changeShaders(wrongActivation, test),
   "not-finite": (test) => changeShaders(wrongRoot, test),
+  "wrong-after-sleep": wrongAfterSleep,
   "wrong-later": (test) => changeAfterFirstRun(wrongActivation, test),
   ...Object.fromEntries(WHEN.map((when) => [`destroyed-${when}`, strikeAt(`destroyed ${when}`, when, destroy)])),
   ...Object.fromEntries(WHEN.map((when) => [`lost-${when}`, crashes(strikeAt(`lost ${when}`, when, destroy))])),

@@ -28,10 +28,26 @@ export function wrongRoot(code) {
 /** Reads of results that the first run of a batch takes: its embeddings. */
 const FIRST_RUN = 1;
 
-/** Each pipeline gets a twin of the changed shader, which takes over once results were read. */
-export function changeAfterFirstRun(change, { struck }) {
-  const twins = new WeakMap();
+/** The changed shaders take over once results were read. */
+export function changeAfterFirstRun(change, test) {
   let reads = 0;
+  wrap(GPUBuffer.prototype, "mapAsync", (map, ...parameters) => {
+    reads++;
+    return map(...parameters);
+  });
+  changeWhen(() => reads >= FIRST_RUN, change, test);
+}
+
+/** The changed shaders take over when the test orders it. */
+export function changeOnOrder(change, test) {
+  let ordered = false;
+  test.onOrder(() => (ordered = true));
+  changeWhen(() => ordered, change, test);
+}
+
+/** Each pipeline gets a twin of the changed shader. */
+function changeWhen(isTime, change, { struck }) {
+  const twins = new WeakMap();
   wrap(GPUDevice.prototype, "createShaderModule", function (create, descriptor) {
     const module = create(descriptor);
     const code = change(descriptor.code);
@@ -44,12 +60,8 @@ export function changeAfterFirstRun(change, { struck }) {
     if (module) twins.set(pipeline, create({ ...descriptor, compute: { ...descriptor.compute, module } }));
     return pipeline;
   });
-  wrap(GPUBuffer.prototype, "mapAsync", (map, ...parameters) => {
-    reads++;
-    return map(...parameters);
-  });
   wrap(GPUComputePassEncoder.prototype, "setPipeline", (set, pipeline) => {
-    const twin = reads >= FIRST_RUN ? twins.get(pipeline) : undefined;
+    const twin = isTime() ? twins.get(pipeline) : undefined;
     if (twin) struck("shader");
     set(twin ?? pipeline);
   });
