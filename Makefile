@@ -4,6 +4,7 @@
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
 # make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
 # make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
 #
@@ -32,7 +33,7 @@ CORPUS := tests/data/squad-dev-a
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench eval memory fuzz audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench eval memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -64,6 +65,12 @@ fuzz: $(STAMPS)/cargo-fuzz $(WASM)
 	done
 	node tests/fuzz/boundary.mjs $(FUZZ_SECONDS)
 
+# Once by the plain loops, once by the instructions that Miri knows.
+miri: $(STAMPS)/nightly
+	for features in '' '-C target-feature=+avx2,+fma'; do \
+	  RUSTFLAGS="$$features" cargo +nightly miri test --manifest-path tests/miri/Cargo.toml --target-dir target/miri; \
+	done
+
 audit: $(STAMPS)/cargo-deny
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" scripts/audit.sh
 
@@ -88,8 +95,11 @@ $(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh chromium
 	@touch $@
 
-$(STAMPS)/cargo-fuzz: scripts/require.sh | $(STAMPS)
+$(STAMPS)/nightly: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh nightly
+	@touch $@
+
+$(STAMPS)/cargo-fuzz: $(STAMPS)/nightly
 	cargo install --locked --root target/tools cargo-fuzz --version 0.13.2
 	@touch $@
 

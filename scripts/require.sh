@@ -29,7 +29,12 @@ case "$1" in
   nightly)
     "$0" rust
     rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal ||
-      stop "Rust's nightly toolchain is missing: rustup toolchain install nightly must work" ;;
+      stop "Rust's nightly toolchain is missing: rustup toolchain install nightly must work"
+    for part in miri rust-src; do
+      rustup component list --toolchain nightly --installed | grep -q "^$part" ||
+        rustup component add --toolchain nightly "$part" ||
+        stop "$part is missing: rustup component add --toolchain nightly $part must work"
+    done ;;
   node)
     has node && has npm || stop "Node is missing: install Node 20 or newer with npm"
     [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] ||

@@ -19,6 +19,9 @@
 //! The library does no input or output and has no clock: bytes in, values out, `async` where a device
 //! is read. The command line reads files, JavaScript fetches URLs, and both end in [`Reranker`].
 
+// Raw reads in the inner loops, kernels that are launched unchecked, and what wasm-bindgen makes: nowhere else.
+#![deny(unsafe_code)]
+
 mod batching;
 pub mod convert;
 mod device;
@@ -35,6 +38,7 @@ pub mod stages;
 pub mod text;
 mod text_kind;
 #[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
 mod wasm;
 
 pub use convert::{ConvertOptions, convert};

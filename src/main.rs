@@ -1,5 +1,7 @@
 //! The `tabrank` command: the same crate on files and pipes. Data goes to stdout, all else to stderr.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 
 use std::process::ExitCode;

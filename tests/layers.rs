@@ -130,7 +130,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "stages::late",
         ],
     ),
-    ("unsafe ", &["ops::cpu", "ops::kernel", "wasm"]),
+    ("unsafe ", &["ops", "wasm"]),
     ("tokenizers::", &["text::tokenizer"]),
     ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),
     ("wasm_bindgen", &["wasm", "lib"]),

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::{Around, Codes, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
-use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values};
+use crate::model::quantize::{BLOCK, Matrix, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
 pub struct Linear {
@@ -91,7 +91,7 @@ impl Weight {
     }
 
     fn on_cpu(matrix: Matrix, device: &Device) -> Self {
-        let Matrix { rows, columns, values, equalizer } = matrix;
+        let Matrix { columns, values, equalizer, .. } = matrix;
         let equalizer = vector(equalizer.unwrap_or_else(|| vec![1.0; columns]), device);
         match values {
             Values::F32(values) => Weight::f32(row(cpu::pack_f32(&values, columns), device)),
@@ -114,21 +114,13 @@ impl Weight {
             }
             Values::Q4 { nibbles, scales } => {
                 let scales: Vec<f32> = scales.into_iter().map(|scale| scale.to_f32()).collect();
-                let blocks = columns.div_ceil(BLOCK);
-                let rows_of_codes = nibbles.chunks_exact(columns.div_ceil(2));
-                let sums = rows_of_codes
-                    .zip(scales.chunks_exact(blocks))
-                    .map(|(codes, scales)| {
-                        let blocks = codes.chunks(BLOCK / 2).zip(scales);
-                        blocks.map(|(block, scale)| scale * nibble_sum(block) as f32).sum()
-                    })
-                    .collect();
+                let sums = cpu::row_sums(&nibbles, &scales, columns);
                 Weight::quantized(
                     Codes::Q4,
                     Quantized {
                         equalizer,
                         codes: words(cpu::pack_q4(&nibbles, columns), device),
-                        scales: row(panel_scales(&scales, rows, blocks), device),
+                        scales: row(cpu::pack_scales(&scales, columns), device),
                         sums: vector(sums, device),
                     },
                 )
@@ -195,26 +187,6 @@ fn words(mut bytes: Vec<u8>, device: &Device) -> Tensor<2, Int> {
         bytes.as_chunks::<4>().0.iter().map(|&word| i32::from_ne_bytes(word)).collect();
     let length = words.len();
     integers(words, [1, length], device)
-}
-
-/// Sum of a block's codes.
-fn nibble_sum(block: &[u8]) -> i32 {
-    let zero = 2 * i32::from(NIBBLE_ZERO);
-    block.iter().map(|byte| i32::from(byte & 15) + i32::from(byte >> 4) - zero).sum()
-}
-
-/// `[rows, blocks]` → `[rows / PANEL, blocks, PANEL]`, zero where there is no row.
-fn panel_scales(scales: &[f32], rows: usize, blocks: usize) -> Vec<f32> {
-    let mut panels = Vec::with_capacity(rows.next_multiple_of(cpu::PANEL) * blocks);
-    for first in (0..rows).step_by(cpu::PANEL) {
-        for block in 0..blocks {
-            panels.extend((first..first + cpu::PANEL).map(|row| match row < rows {
-                true => scales[row * blocks + block],
-                false => 0.0,
-            }));
-        }
-    }
-    panels
 }
 
 /// `[rows, width]` bytes → `[width / 4, rows]` words, little-endian, zero behind the last byte.

@@ -5,11 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::{EncoderOps as _, ragged};
 
-/// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
-/// summation, so that devices would not agree on it.
-pub(super) const LIMIT: f32 = 1e30;
-
-/// What [`maxsim`] writes on WebGPU where a similarity is NaN or beyond [`LIMIT`]: shader compilers may assume that
+/// What [`maxsim`] writes on WebGPU where a similarity is NaN or beyond [`super::plain::LIMIT`]: shader compilers may assume that
 /// there is no NaN, so that it must not leave a shader as itself.
 pub(super) const NOT_FINITE: f32 = f32::MAX;
 
@@ -73,7 +69,7 @@ pub fn maxsim(query: &BatchEmbeddings, documents: &BatchEmbeddings) -> Tensor<1>
 }
 
 /// Scores from the values of [`maxsim`]'s tensor, whatever device they were read from: NaN where a similarity was
-/// NaN or beyond [`LIMIT`].
+/// NaN or beyond [`super::plain::LIMIT`].
 pub fn scores(values: Vec<f32>) -> Vec<f32> {
     values.into_iter().map(|value| if value == NOT_FINITE { f32::NAN } else { value }).collect()
 }

@@ -14,10 +14,12 @@
 pub mod check;
 mod cpu;
 #[cfg(feature = "gpu")]
+#[allow(unsafe_code)]
 mod kernel;
 mod linear;
 mod maxsim;
 pub mod plain;
+mod pointwise;
 pub mod profile;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -28,63 +30,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 pub use cpu::PackedQuery;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
-
-/// A pointwise function, with PyTorch's definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pointwise {
-    Identity,
-    /// By the error function.
-    Gelu,
-    /// By the tanh approximation.
-    GeluTanh,
-    /// `x · sigmoid(1.702 · x)`.
-    GeluQuick,
-    /// [`Pointwise::Gelu`], at most 10.
-    GeluClipped,
-    Relu,
-    /// [`Pointwise::Relu`], at most 6.
-    Relu6,
-    /// The square of [`Pointwise::Relu`].
-    ReluSquared,
-    /// A hundredth of what is negative.
-    LeakyRelu,
-    Silu,
-    HardSwish,
-    Mish,
-    Tanh,
-    Sigmoid,
-    /// A normal distribution function, of transformers' mean and deviation.
-    Laplace,
-    /// `sqrt(ln(1 + eˣ))`.
-    SqrtSoftplus,
-}
-
-impl Pointwise {
-    /// All of them.
-    pub const ALL: [Pointwise; 16] = [
-        Pointwise::Identity,
-        Pointwise::Gelu,
-        Pointwise::GeluTanh,
-        Pointwise::GeluQuick,
-        Pointwise::GeluClipped,
-        Pointwise::Relu,
-        Pointwise::Relu6,
-        Pointwise::ReluSquared,
-        Pointwise::LeakyRelu,
-        Pointwise::Silu,
-        Pointwise::HardSwish,
-        Pointwise::Mish,
-        Pointwise::Tanh,
-        Pointwise::Sigmoid,
-        Pointwise::Laplace,
-        Pointwise::SqrtSoftplus,
-    ];
-}
-
-/// Mean and deviation of [`Pointwise::Laplace`].
-const LAPLACE: [f32; 2] = [0.707_107, 0.282_095];
-/// `sqrt(2 / π)` and the weight of the cube in [`Pointwise::GeluTanh`].
-const GELU_TANH: [f32; 2] = [0.797_884_6, 0.044_715];
+pub use pointwise::Pointwise;
+pub(crate) use pointwise::{GELU_TANH, LAPLACE};
 
 /// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,11 @@
 //! for f32: see [`within_f32`].
 
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
-use crate::ops::maxsim::LIMIT;
 use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
+
+/// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
+/// summation, so that devices would not agree on it.
+pub const LIMIT: f32 = 1e30;
 
 /// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
 pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> Vec<f64> {

@@ -28,10 +28,13 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
             found.push(check_function(device, function, value, random).await?);
         }
     }
-    for value in VALUES.into_iter().chain([TOO_LARGE, 3e38]) {
-        for part in ["query", "key", "value"] {
-            found.push(check_attention(device, part, value, random).await?);
+    for value in VALUES {
+        for parts in [&[0][..], &[1], &[2]] {
+            found.push(check_attention(device, parts, value, random).await?);
         }
+    }
+    found.push(check_attention(device, &[0, 1], TOO_LARGE, random).await?);
+    for value in VALUES.into_iter().chain([TOO_LARGE, 3e38]) {
         found.extend(check_norms(device, value, random).await?);
     }
     Ok(found)
@@ -63,29 +66,24 @@ async fn check_function(
     Ok(difference("feed forward", format!("{function:?} of {value}"), output, &expected).await?)
 }
 
-/// Two texts, of which the first has the value in a row of its own or a key that its queries attend to.
+/// Two texts, of which the first has the value in one row, which is attended to: in its query, key or value, or in some of them.
 async fn check_attention(
     device: &Device,
-    part: &str,
+    parts: &[usize],
     value: f32,
     random: &mut Random,
 ) -> Result<Difference, String> {
     let (lengths, heads, hidden) = ([37, 9], 2, 64);
     let rows: usize = lengths.iter().sum();
     let mut qkv = random.values(rows * 3 * hidden);
-    let column = match part {
-        "query" => 0,
-        "key" => hidden,
-        _ => 2 * hidden,
-    } + random.below(hidden);
-    let row = random.below(lengths[0]);
-    qkv[row * 3 * hidden + column] = value;
+    let (row, column) = (random.below(lengths[0]), random.below(hidden));
+    parts.iter().for_each(|part| qkv[(row * 3 + part) * hidden + column] = value);
     let attended: Vec<bool> = (0..rows).map(|place| place == row || place % 5 > 0).collect();
     let masked: Vec<i32> = attended.iter().map(|&attended| i32::from(!attended)).collect();
     let expected = plain::attention(&qkv, &[0, 37, 46], &masked, heads);
     let bounds = Bounds::new(&lengths, &attended, device);
     let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, heads);
-    difference("attention", format!("{value} in a {part}"), output, &expected).await
+    difference("attention", format!("{value} in parts {parts:?}"), output, &expected).await
 }
 
 async fn check_norms(

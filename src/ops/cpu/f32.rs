@@ -106,6 +106,7 @@ mod platform {
         stride: usize,
     ) {
         let count = rows.len() / inputs;
+        assert!(count > 0, "there is a row");
         assert!(panel.len() >= inputs * PANEL, "a panel has all inputs");
         assert!(out.len() >= (count - 1) * stride + PANEL, "there is a place for each row");
         match count {

@@ -11,7 +11,7 @@ use super::PANEL;
 use super::attention::Ragged;
 use super::f32::{multiply, pack_f32};
 use super::rows::for_blocks;
-use crate::ops::maxsim::LIMIT;
+use crate::ops::plain::LIMIT;
 
 /// Document rows that are compared with the whole query before the next ones are read.
 const ROWS: usize = 32;

@@ -6,8 +6,12 @@
 //! equal on all instruction sets.
 
 mod attention;
+#[allow(unsafe_code)]
 mod dot;
+#[allow(unsafe_code)]
 mod f32;
+// Miri takes these files without Burn: see scripts/miri.
+#[cfg(not(miri))]
 mod flex;
 mod maxsim;
 mod norm;
@@ -17,16 +21,16 @@ mod q8;
 mod quantize;
 mod rows;
 
-use attention::{Ragged, attention};
-use f32::linear_f32;
+pub(crate) use attention::{Ragged, attention};
+pub(crate) use f32::linear_f32;
 pub(super) use f32::pack_f32;
 pub use maxsim::PackedQuery;
 use maxsim::maxsim;
 use norm::{add_layer_norm, layer_norm, normalize};
 
-use q4::linear_q4;
-pub(super) use q4::pack_q4;
-use q8::linear_q8;
+pub(crate) use q4::linear_q4;
+pub(super) use q4::{pack_q4, pack_scales, row_sums};
+pub(crate) use q8::linear_q8;
 pub(super) use q8::pack_q8;
 
 use crate::ops::Pointwise;

@@ -36,6 +36,40 @@ pub(crate) fn pack_q4(nibbles: &[u8], inputs: usize) -> Vec<u8> {
     packed
 }
 
+/// Scales `[outputs, ⌈inputs / 32⌉]` → `[outputs / PANEL, ⌈inputs / 32⌉, PANEL]`, zero where there is no output.
+pub(crate) fn pack_scales(scales: &[f32], inputs: usize) -> Vec<f32> {
+    let blocks = inputs.div_ceil(BLOCK);
+    let outputs = scales.len() / blocks;
+    let mut packed = Vec::with_capacity(outputs.next_multiple_of(PANEL) * blocks);
+    for first in (0..outputs).step_by(PANEL) {
+        for block in 0..blocks {
+            packed.extend((first..first + PANEL).map(|output| match output < outputs {
+                true => scales[output * blocks + block],
+                false => 0.0,
+            }));
+        }
+    }
+    packed
+}
+
+/// Each output's sum of weights, of nibbles and scales as they are stored.
+pub(crate) fn row_sums(nibbles: &[u8], scales: &[f32], inputs: usize) -> Vec<f32> {
+    let zero = 2 * i32::from(NIBBLE_ZERO);
+    let sum = |block: &[u8]| -> i32 {
+        block.iter().map(|byte| i32::from(byte & 15) + i32::from(byte >> 4) - zero).sum()
+    };
+    let rows = nibbles.chunks_exact(inputs.div_ceil(2));
+    rows.zip(scales.chunks_exact(inputs.div_ceil(BLOCK)))
+        .map(|(codes, scales)| {
+            codes
+                .chunks(BLOCK / 2)
+                .zip(scales)
+                .map(|(block, scale)| scale * sum(block) as f32)
+                .sum()
+        })
+        .collect()
+}
+
 /// The codes of a packed panel, [`NIBBLE_OFFSET`] too high.
 fn unpack(packed: &[u8], panel: &mut [Code]) {
     let shift = 8 - NIBBLE_OFFSET;

@@ -13,7 +13,8 @@ use cubecl::prelude::*;
 
 use super::finite::MAGNITUDE;
 use super::{floats, grid, ints, matrix, output, width};
-use crate::ops::maxsim::{LIMIT, NOT_FINITE};
+use crate::ops::maxsim::NOT_FINITE;
+use crate::ops::plain::LIMIT;
 
 /// Invocations of a workgroup along query rows and along document rows.
 const LANES: [usize; 2] = [8, 8];

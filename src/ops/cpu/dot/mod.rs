@@ -74,6 +74,15 @@ pub(super) type Tile = fn(&[Activation], usize, &[Code], &mut [[i32; PANEL]; TIL
 pub(super) type BlockTile =
     fn(&[Activation], usize, &[Code], &[i32], &[f32], &mut [[f32; PANEL]; TILE_ROWS]);
 
+/// What the block tiles read: whole blocks, with a panel, a sum for each row and scales for each of them.
+fn assert_blocks(rows: usize, stride: usize, panel: &[Code], sums: &[i32], scales: &[f32]) {
+    assert!(stride > 0 && stride.is_multiple_of(BLOCK), "blocks are whole");
+    assert!(rows.is_multiple_of(stride), "rows are whole");
+    assert_eq!(panel.len(), stride * PANEL, "a panel has all inputs");
+    assert_eq!(sums.len(), rows / BLOCK, "each block of a row has its sum");
+    assert_eq!(scales.len(), stride / BLOCK * PANEL, "each block has its scales");
+}
+
 /// Calls `$function::<rows>` with the number of rows as a constant.
 macro_rules! with_rows {
     ($rows:expr, $function:ident, $arguments:tt, $($count:literal)*) => {
@@ -98,7 +107,8 @@ macro_rules! entries {
         ) {
             let steps = panel.len() / (STEP * PANEL);
             assert!(stride >= steps * STEP, "each row has all inputs");
-            // SAFETY: the features were found, and rows and panel are as long as just asserted.
+            // SAFETY: the features were found. As many whole rows as are passed on are there, each with the inputs of all
+            // steps; the panel is as long as its steps by their definition.
             unsafe {
                 with_rows!(rows.len() / stride, fixed, (rows, stride, panel, steps, out), $($count)*)
             }
@@ -112,9 +122,7 @@ macro_rules! entries {
             scales: &[f32],
             out: &mut [[f32; PANEL]; TILE_ROWS],
         ) {
-            let blocks = stride / BLOCK;
-            assert!(panel.len() >= stride * PANEL && scales.len() >= blocks * PANEL);
-            assert!(sums.len() >= rows.len() / BLOCK);
+            assert_blocks(rows.len(), stride, panel, sums, scales);
             // SAFETY: the features were found, and all are as long as just asserted.
             unsafe {
                 with_rows!(rows.len() / stride, fixed_blocks, (rows, stride, panel, sums, scales, out), $($count)*)

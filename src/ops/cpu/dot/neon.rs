@@ -3,7 +3,9 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, entries, with_rows};
+use super::{
+    BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks, entries, with_rows,
+};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 

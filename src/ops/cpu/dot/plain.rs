@@ -1,7 +1,7 @@
 //! The definition, as a loop: for platforms without a version of their own, and for tests.
 #![cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code))]
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 
@@ -15,6 +15,7 @@ pub(in super::super) fn tiles() -> Tile {
 
 pub(in super::super) fn block_tiles() -> BlockTile {
     |rows, stride, panel, sums_of, scales, out| {
+        assert_blocks(rows.len(), stride, panel, sums_of, scales);
         let blocks = stride / BLOCK;
         let each = rows.chunks_exact(stride).zip(sums_of.chunks_exact(blocks)).zip(out);
         for ((row, sums_of), out) in each {

@@ -3,7 +3,7 @@
 
 use core::arch::wasm32::*;
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 
@@ -18,9 +18,7 @@ pub(in super::super) fn tiles() -> Tile {
 
 pub(in super::super) fn block_tiles() -> BlockTile {
     |rows, stride, panel, sums, scales, out| {
-        let blocks = stride / BLOCK;
-        assert!(panel.len() >= stride * PANEL && scales.len() >= blocks * PANEL);
-        assert!(sums.len() >= rows.len() / BLOCK);
+        assert_blocks(rows.len(), stride, panel, sums, scales);
         with_rows!(rows.len() / stride, block_tile, (rows, stride, panel, sums, scales, out), 1 2 3 4)
     }
 }

@@ -2,7 +2,7 @@
 
 use core::arch::wasm32::*;
 
-use super::{BLOCK, BlockTile, Code, PANEL, STEP, Tile, with_rows};
+use super::{BLOCK, BlockTile, Code, PANEL, STEP, Tile, assert_blocks, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 
@@ -16,8 +16,8 @@ pub(in super::super) fn tiles() -> Tile {
 }
 
 pub(in super::super) fn block_tiles() -> BlockTile {
-    |rows, stride, panel, _, scales, out| {
-        assert!(panel.len() >= stride * PANEL && scales.len() >= stride / BLOCK * PANEL);
+    |rows, stride, panel, sums, scales, out| {
+        assert_blocks(rows.len(), stride, panel, sums, scales);
         with_rows!(rows.len() / stride, block_tile, (rows, stride, panel, scales, out), 1 2 3 4)
     }
 }

@@ -2,7 +2,10 @@
 
 use core::arch::x86_64::*;
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, entries, plain, with_rows};
+use super::{
+    BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks, entries, plain,
+    with_rows,
+};
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
 
@@ -97,26 +100,27 @@ version!(avx512_vnni, "avx2,avx512vl,avx512vnni", |sum, codes, four| _mm256_dpbu
     sum, codes, four
 ));
 
+/// Whether the processor has what the versions with VNNI need, AVX's and AVX-512's, and what the plain AVX2 one needs.
+fn features() -> [bool; 3] {
+    let avx2 = is_x86_feature_detected!("avx2");
+    let avx512 = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl");
+    [avx2 && is_x86_feature_detected!("avxvnni"), avx2 && avx512, avx2]
+}
+
 pub(in super::super) fn tiles() -> Tile {
-    if is_x86_feature_detected!("avxvnni") {
-        avx_vnni::tile
-    } else if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") {
-        avx512_vnni::tile
-    } else if is_x86_feature_detected!("avx2") {
-        avx2::tile
-    } else {
-        plain::tiles()
+    match features() {
+        [true, ..] => avx_vnni::tile,
+        [_, true, _] => avx512_vnni::tile,
+        [_, _, true] => avx2::tile,
+        _ => plain::tiles(),
     }
 }
 
 pub(in super::super) fn block_tiles() -> BlockTile {
-    if is_x86_feature_detected!("avxvnni") {
-        avx_vnni::block_tile
-    } else if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") {
-        avx512_vnni::block_tile
-    } else if is_x86_feature_detected!("avx2") {
-        avx2::block_tile
-    } else {
-        plain::block_tiles()
+    match features() {
+        [true, ..] => avx_vnni::block_tile,
+        [_, true, _] => avx512_vnni::block_tile,
+        [_, _, true] => avx2::block_tile,
+        _ => plain::block_tiles(),
     }
 }

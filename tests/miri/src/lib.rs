@@ -1,0 +1,150 @@
+//! Do the raw reads of the operations stay within their slices? Every operation on plain memory against its definition, as Miri runs
+//! it: over shapes whose last tile, step and block are short, with inputs that end where their allocation ends.
+//!
+//! The files are the crate's own. Attention, norms and MaxSim have no raw reads but those of the products under them.
+
+#![allow(dead_code, unused_imports, reason = "the crate's own use is wider")]
+
+#[path = "../../../src/ops/cpu/mod.rs"]
+mod cpu_files;
+#[path = "../../../src/ops/plain.rs"]
+mod plain_file;
+#[path = "../../../src/ops/pointwise.rs"]
+mod pointwise_file;
+#[path = "../../../src/ops/profile.rs"]
+mod profile_file;
+#[path = "../../../src/model/quantize.rs"]
+mod quantize_file;
+#[path = "../../../src/random.rs"]
+mod random;
+
+mod model {
+    pub(crate) use crate::quantize_file as quantize;
+}
+
+mod ops {
+    pub(crate) use crate::cpu_files as cpu;
+    pub(crate) use crate::plain_file as plain;
+    pub(crate) use crate::pointwise_file::{GELU_TANH, LAPLACE, Pointwise};
+    pub(crate) use crate::profile_file as profile;
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
+    use crate::ops::{Pointwise, cpu, plain};
+    use crate::random::SplitMix64;
+
+    /// Rows, inputs and outputs.
+    const SHAPES: [[usize; 3]; 6] =
+        [[1, 4, 1], [1, 33, 9], [9, 32, 8], [4, 45, 17], [13, 64, 3], [3, 7, 8]];
+
+    struct Random(SplitMix64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0.next() % limit
+        }
+
+        fn values(&mut self, count: usize) -> Vec<f32> {
+            (0..count).map(|_| self.below(4_001) as f32 / 1_000.0 - 2.0).collect()
+        }
+    }
+
+    fn random() -> Random {
+        Random(SplitMix64(1))
+    }
+
+    fn close(found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            let difference = (f64::from(*found) - expected).abs();
+            assert!(difference <= 1e-4 * expected.abs().max(1.0), "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn products_of_f32() {
+        let mut random = random();
+        for [rows, inputs, outputs] in SHAPES {
+            let (x, bias) = (random.values(rows * inputs), random.values(outputs));
+            let weights = Matrix::f32(outputs, inputs, random.values(outputs * inputs));
+            let packed = cpu::pack_f32(&weights.to_f32(), inputs);
+            let found = cpu::linear_f32(&x, inputs, &packed, &bias, Pointwise::Gelu);
+            close(&found, &plain::linear(&x, &weights, &bias, Pointwise::Gelu));
+        }
+    }
+
+    #[test]
+    fn products_of_q8() {
+        let mut random = random();
+        for [rows, inputs, outputs] in SHAPES {
+            let (x, bias) = (random.values(rows * inputs), random.values(outputs));
+            let span = 2 * PRODUCT_CODE as u64 + 1;
+            let codes: Vec<i8> = (0..outputs * inputs)
+                .map(|_| random.below(span) as i8 - PRODUCT_CODE)
+                .collect();
+            let scales = vec![0.01; outputs];
+            let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
+            let sums: Vec<f32> = codes.chunks_exact(inputs).map(sum).collect();
+            let packed = cpu::pack_q8(&codes, inputs);
+            let parts = [&scales[..], &sums, &bias];
+            let equalizer = vec![1.0; inputs];
+            let found = cpu::linear_q8(&x, &equalizer, &packed, parts, Pointwise::Identity);
+            let values = Values::Q8 { codes, scales };
+            let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
+            assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
+        }
+    }
+
+    #[test]
+    fn products_of_q4() {
+        let mut random = random();
+        for [rows, inputs, outputs] in SHAPES {
+            let (x, bias) = (random.values(rows * inputs), random.values(outputs));
+            let bytes = inputs.div_ceil(2);
+            let mut nibbles: Vec<u8> =
+                (0..outputs * bytes).map(|_| random.below(256) as u8).collect();
+            if inputs % 2 == 1 {
+                let last = nibbles.chunks_exact_mut(bytes);
+                last.for_each(|row| row[bytes - 1] = row[bytes - 1] & 15 | NIBBLE_ZERO << 4);
+            }
+            let scales: Vec<f16> =
+                (0..outputs * inputs.div_ceil(BLOCK)).map(|_| f16::from_f32(0.25)).collect();
+            let wide: Vec<f32> = scales.iter().map(|scale| scale.to_f32()).collect();
+            let sums = cpu::row_sums(&nibbles, &wide, inputs);
+            let (packed, panels) =
+                (cpu::pack_q4(&nibbles, inputs), cpu::pack_scales(&wide, inputs));
+            let parts = [&panels[..], &sums, &bias];
+            let equalizer = vec![1.0; inputs];
+            let found = cpu::linear_q4(&x, &equalizer, &packed, parts, Pointwise::Identity);
+            let values = Values::Q4 { nibbles, scales };
+            let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
+            assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
+        }
+    }
+
+    #[test]
+    fn attention() {
+        let (lengths, heads, hidden) = ([5usize, 0, 9], 2, 14);
+        let rows: usize = lengths.iter().sum();
+        let qkv = random().values(rows * 3 * hidden);
+        let starts = [0, 5, 5, 14];
+        let masked: Vec<i32> = (0..rows).map(|row| i32::from(row % 4 == 3)).collect();
+        let texts = cpu::Ragged { starts: &starts, masked: &masked };
+        let found = cpu::attention(&qkv, texts, heads);
+        close(&found, &plain::attention(&qkv, &starts, &masked, heads));
+    }
+
+    #[test]
+    fn maxsim() {
+        let mut random = random();
+        for dimension in [1, 7, 16] {
+            let (query, document) = (random.values(9 * dimension), random.values(35 * dimension));
+            let score = cpu::PackedQuery::new(&query, dimension).score(&document);
+            close(&[score], &[plain::maxsim(&query, &document, dimension)]);
+        }
+    }
+}
