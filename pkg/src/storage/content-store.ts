@@ -136,15 +136,27 @@ export class ContentStore<About> {
       if (current?.set.id === set.id) return true;
       if ((await this.open(set.key))?.id !== set.id || !(await this.isWhole(set))) return false;
       await this.#write({ ...set, spare: {}, serial: (current?.set.serial ?? 0) + 1 }, current?.slot === "a" ? "b" : "a");
-      if (current) await this.cache.delete(address(set.key, current.slot));
-      await this.cache.delete(address(set.key, "open"));
+      const replaced = current ? [current.slot, "open" as const] : ["open" as const];
+      await Promise.all(replaced.map((slot) => this.cache.delete(address(set.key, slot)).catch(() => false)));
       return true;
     }));
   }
 
   /** Notes that the current set is in use. */
   async touch(key: string): Promise<void> {
-    await this.cache.put(`${ROOT}used/${key}`, Response.json(Date.now()));
+    await this.cache.put(`${ROOT}used/${key}`, Response.json(Date.now())).catch(() => {});
+  }
+
+  /** Runs a task that shows what a set is worth. */
+  trial<T>(id: string, task: () => Promise<T>): Promise<T> {
+    return together(`${this.name}:trial:${id}`, task);
+  }
+
+  /** Whether such a task is running, in any tab. */
+  async isInTrial(id: string): Promise<boolean> {
+    let isRunning = true;
+    await ifNobodyHas(`${this.name}:trial:${id}`, async () => void (isRunning = false));
+    return isRunning;
   }
 
   async list(): Promise<ListedSet<About>[]> {

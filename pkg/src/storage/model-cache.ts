@@ -47,16 +47,14 @@ export class ModelCache {
     return set && new KeptVersion(this.store, set, this.onFailure);
   }
 
-  /** The version that is all there and was neither accepted nor refused. */
-  async untriedId(): Promise<string | undefined> {
+  /**
+   * A version that is all there and was neither accepted nor refused. It may have killed the engine, so it is given up after some trials, unless one is under
+   * way or this is to be a load's second one.
+   */
+  async untried(resume: boolean): Promise<KeptVersion | undefined> {
     const set = await this.store.open(this.key);
-    return set && set.about.trials > 0 ? set.id : undefined;
-  }
-
-  /** That version, to be tried. It may have killed the engine, so it is given up after some trials unless `isGood` knows better. */
-  async untried(isGood: (id: string) => boolean): Promise<KeptVersion | undefined> {
-    const set = await this.store.open(this.key);
-    if (!set || set.about.trials === 0 || (set.about.trials >= TRIALS && !isGood(set.id))) return undefined;
+    if (!set || set.about.trials === 0) return undefined;
+    if (set.about.trials >= TRIALS && !resume && !(await this.store.isInTrial(set.id))) return undefined;
     set.about.trials++;
     await this.store.update(set).catch(() => false);
     return new KeptVersion(this.store, set, this.onFailure);
@@ -102,6 +100,11 @@ export class KeptVersion {
   /** Undefined when the bytes are not there, or not those that were stored. */
   read(entry: Entry): Promise<Bytes | undefined> {
     return this.store.read(entry.sha256);
+  }
+
+  /** Runs what shows whether the engine takes it. */
+  trial<T>(task: () => Promise<T>): Promise<T> {
+    return this.store.trial(this.set.id, task);
   }
 
   /** The engine took it: it is the current version from now on, and older ones go. */

@@ -45,7 +45,7 @@ export class Download {
     this.status = response.status;
     this.headers = response.headers;
     this.redirected = response.redirected;
-    this.version = response.headers.get("etag") ?? response.headers.get("last-modified") ?? undefined;
+    this.version = versionOf(response.headers);
     this.commit = /^[0-9a-f]{40,64}$/.exec(response.headers.get("x-repo-commit") ?? "")?.[0];
     this.#reader = response.body?.getReader();
     this.#stall = stall;
@@ -162,6 +162,11 @@ function pause(error: RerankerError, failures: number): Promise<void> {
   const jitter = 1 + Math.random();
   const length = askedPauses.get(error) ?? FIRST_PAUSE * 2 ** (failures - 1) * jitter;
   return new Promise((resolve) => setTimeout(resolve, length));
+}
+
+function versionOf(headers: Headers): string | undefined {
+  const date = headers.get("last-modified");
+  return headers.get("etag") ?? (date === null ? undefined : `${date}, ${headers.get("content-length")}`);
 }
 
 /** Grows as bytes come, so that no more is allocated than was sent; once a size is known and reserved, nothing is copied again. */

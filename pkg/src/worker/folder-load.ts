@@ -66,12 +66,11 @@ export class FolderLoad<C extends Checkpoint> {
   async #found(cache: ModelCache, useStored: boolean, resume: boolean): Promise<Loadable<C>> {
     const current = useStored ? await cache.hold(async () => this.#read(await cache.current())) : undefined;
     if (current) return current;
-    const before = await cache.untriedId();
     return cache.oneAtATime(() =>
       cache.hold(async () => {
         // What another tab has accepted or fetched meanwhile, or an earlier worker of this load.
         const renewed = useStored ? await this.#renewed(cache) : undefined;
-        const untried = renewed || !(useStored || resume) ? undefined : await this.#read(await cache.untried((id) => resume || id !== before));
+        const untried = renewed || !(useStored || resume) ? undefined : await this.#read(await cache.untried(resume));
         return renewed ?? untried ?? this.#fetched(cache);
       }),
     );
@@ -135,7 +134,7 @@ export class FolderLoad<C extends Checkpoint> {
 
   async #judged({ checkpoint, version, isStored }: Loadable<C>): Promise<Engine> {
     try {
-      const engine = await this.load(checkpoint);
+      const engine = await (version ? version.trial(() => this.load(checkpoint)) : this.load(checkpoint));
       await version?.accept();
       return engine;
     } catch (error) {

@@ -121,14 +121,17 @@ export class FakeLocks {
 
 /** What one tab asks of them. */
 export class FakeTab {
-  constructor(private readonly locks = new FakeLocks()) {}
+  constructor(
+    private readonly locks = new FakeLocks(),
+    private readonly enter: (task: () => void) => void = (task) => task(),
+  ) {}
 
   readonly request = (name: string, ...more: [Task] | [{ mode?: "shared"; ifAvailable?: boolean }, Task]): Promise<unknown> => {
     const task = more.at(-1) as Task;
     const { mode = "exclusive", ifAvailable = false } = more.length === 2 ? more[0] : {};
     if (ifAvailable && !this.locks.isFree(name, mode)) return Promise.resolve(task(null));
     return new Promise((resolve, reject) => {
-      const request: Request = { mode, tab: this, run: () => void run() };
+      const request: Request = { mode, tab: this, run: () => this.enter(() => void run()) };
       const run = () =>
         Promise.resolve(task({ name }))
           .finally(() => this.locks.release(name, (other) => other === request))
