@@ -62,7 +62,7 @@ describe("a bundle", () => {
     let most = 0;
     const slowly = (name: string): Answer => async () => {
       most = Math.max(most, ++open);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, 1000));
       open--;
       return new Response(BUNDLE[name]);
     };

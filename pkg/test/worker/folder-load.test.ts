@@ -389,6 +389,16 @@ describe("a copy that works", () => {
     await expectClean(CHECKPOINTS, "two");
   });
 
+  test("of which a file is damaged stays when the new version is refused, so that it can be mended", async () => {
+    const { storage } = new Tab(origin);
+    origin.entries.get(storage.addressOf("tokenizer.json"))!.bytes.fill(0);
+    await expect(new Tab(origin).run(() => load({ load: refusal("CHECKPOINT_INVALID") }))).rejects.toMatchObject({ code: "CHECKPOINT_INVALID" });
+    serve(CHECKPOINTS);
+    served = [[-1, CHECKPOINTS["one"]!]];
+    expect(await versionIn(CHECKPOINTS)).toBe("one");
+    expect(server.taken).toEqual(["tokenizer.json"]);
+  });
+
   test("stays when a reload finds no server", async () => {
     server = new FakeServer({ "tabrank.json": networkError });
     await expect(new Tab(origin).run(() => load({ cache: "reload" }))).rejects.toMatchObject({ code: "NETWORK" });
