@@ -111,7 +111,7 @@ export class Reranker {
   }
 
   /**
-   * All models in this browser's storage, downloads that have not ended included.
+   * All models in this browser's storage, first the one that was used last; downloads that have not ended are among them.
    *
    * @example
    * for (const { source, revision, bytes, usedAt } of await Reranker.cached()) addRow(source, revision, bytes, usedAt);

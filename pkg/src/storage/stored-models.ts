@@ -73,10 +73,11 @@ export function clearStored(from?: Pick<ModelPlace, "source" | "hub">): Promise<
   return drop(({ about }) => !from || (about.source === from.source && about.hub === from.hub));
 }
 
-/** All that is kept, and what has not come whole. */
+/** All that is kept, and what has not come whole; first what was used last. */
 export async function listStored(): Promise<StoredModel[]> {
   const store = await openStore();
-  return Promise.all((await store.list()).map(async (listed) => ({ ...described(listed), complete: listed.isCurrent && (await store.isWhole(listed.set)) })));
+  const models = (await store.list()).map(async (listed) => ({ ...described(listed), complete: listed.isCurrent && (await store.isWhole(listed.set)) }));
+  return (await Promise.all(models)).sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
 }
 
 function described({ set: { about, entries, written }, used }: ListedSet<About>): Omit<StoredModel, "complete"> {

@@ -216,6 +216,15 @@ describe("a worker that dies", () => {
     expect(lastLoad()).toMatchObject({ wasm: module, resume: true, checkpoint: { cache: "use" } });
   });
 
+  test("in a reload leaves it to the next one", async () => {
+    const client = setUp({ checkpoint: { ...FOLDER, cache: "reload" } });
+    void client.load().catch(() => {});
+    ScriptedWorker.last.say({ type: "started" }, { type: "fatal", error: PANIC });
+    const { request } = ScriptedWorker.last.calls[0] as { request: LoadRequest };
+    expect(ScriptedWorker.all).toHaveLength(2);
+    expect(request).toMatchObject({ resume: true, checkpoint: { cache: "reload" } });
+  });
+
   test("whose successor cannot load fails all open calls with that cause; the next call tries anew", async () => {
     const client = await loaded();
     const calls = [explain(client), explain(client)];
