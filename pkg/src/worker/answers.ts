@@ -22,7 +22,7 @@ const HUB_CODES = ["GatedRepo", "RepoNotFound", "RevisionNotFound"] as const;
 export type HubCode = (typeof HUB_CODES)[number];
 
 export interface Refusal {
-  /** `unknown`: whether there is such a file cannot be told, since it was kept back, or something else came in its place. */
+  /** `unknown`: whether there is such a file cannot be told, since it was kept back, or a notice came in its place. `damaged`: there is, and it is something else. */
   verdict: "absent" | "unknown" | "damaged";
   error: RerankerError;
   hubCode?: HubCode | undefined;

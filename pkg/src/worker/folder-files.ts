@@ -103,11 +103,11 @@ export class FolderFiles implements FileSource {
     return before === undefined;
   }
 
+  /** Whatever it holds: of a checkpoint it would be something else. */
   async #has(name: string): Promise<boolean> {
     const answer = await this.#request(name, "default").catch(() => undefined);
-    if (!(answer instanceof Download)) return false;
-    answer.cancel();
-    return true;
+    if (answer instanceof Download) answer.cancel();
+    return answer instanceof Download || answer?.verdict === "damaged";
   }
 
   async #listedCopy({ name, bytes: size, sha256 = "" }: ListedFile, onBytes: OnBytes): Promise<Bytes | undefined> {

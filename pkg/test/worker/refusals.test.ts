@@ -105,15 +105,15 @@ describe("weights that are not there", () => {
   const weightless = (files: Record<string, Answer>) => load({ "model.safetensors": status(404), ...files });
 
   test.each([
-    ["pytorch_model.bin", "pickled weights alone", "torch.load"],
-    ["pytorch_model.bin.index.json", "pickled weights alone", "torch.load"],
-    ["onnx/model.onnx", "an ONNX graph alone", "exported from"],
-    ["model.onnx", "an ONNX graph alone", "exported from"],
-    ["adapter_config.json", "an adapter without the model that it belongs to", "merge_and_unload"],
-    ["tf_model.h5", "TensorFlow weights alone", "safetensors"],
-  ])("but are in %s: the error says so", async (name, what, hint) => {
+    ["pytorch_model.bin", "PK\u0003\u0004", "pickled weights alone", "torch.load"],
+    ["pytorch_model.bin.index.json", "{}", "pickled weights alone", "torch.load"],
+    ["onnx/model.onnx", "\b\b\u0012\u0007pytorch", "an ONNX graph alone", "exported from"],
+    ["model.onnx", "version https://git-lfs.github.com/spec/v1\n", "an ONNX graph alone", "exported from"],
+    ["adapter_config.json", "{}", "an adapter without the model that it belongs to", "merge_and_unload"],
+    ["tf_model.h5", "\u0089HDF", "TensorFlow weights alone", "safetensors"],
+  ])("but are in %s: the error says so", async (name, content, what, hint) => {
     const error = { code: "CHECKPOINT_UNSUPPORTED", message: `the folder has no model.safetensors, but ${name}: ${what}`, hint: expect.stringContaining(hint) };
-    await expect(weightless({ [name]: ok("{}") })).rejects.toMatchObject(error);
+    await expect(weightless({ [name]: ok(content) })).rejects.toMatchObject(error);
   });
 
   test("of an adapter that has no config.json either: the error says so", async () => {

@@ -35,8 +35,8 @@ async function outcome(promise) {
   try {
     return { value: await promise };
   } catch (error) {
-    const { name, code, message, hint, retryable } = error;
-    return { error: { name, code, message, hint, retryable, isOurs: error instanceof RerankerError } };
+    const { name, code, message, hint, retryable, details } = error;
+    return { error: { name, code, message, hint, retryable, details, isOurs: error instanceof RerankerError } };
   }
 }
 
