@@ -105,11 +105,14 @@ describe("a shard that is not the listed one", () => {
   test.each([
     ["one byte", ok(new Uint8Array(900).fill(2).fill(3, 450, 451)), /another hash/],
     ["a page in its place", html, /holds a web page/],
+    ["a Git LFS pointer in its place", ok("version https://git-lfs.github.com/spec/v1\n"), /holds a Git LFS pointer/],
+    ["nothing in it", ok(""), /holds no bytes/],
     ["its end missing", pieces([BUNDLE[SECOND]!.subarray(0, 700)]), /sent 700 bytes; expected 900/],
     ["more than itself", ok(new Uint8Array(901)), /expected 900/],
   ])("with %s fails in the end, and nothing of the bundle stays", async (_, answer, message) => {
-    serve({ [SECOND]: answer });
+    const server = serve({ [SECOND]: answer });
     await expect(load()).rejects.toMatchObject({ code: "INTEGRITY_FAILED", message: expect.stringMatching(message) });
+    expect(server.inits.some(({ cache }, place) => server.requests[place] === SECOND && cache === "reload")).toBe(true);
     expect(storage.entries.size).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
-import { type Answer, networkError, ok, pieces, status } from "../support/server.js";
+import { type Answer, FakeServer, networkError, ok, pieces, status } from "../support/server.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => {
@@ -53,5 +53,38 @@ describe("lengths that servers announce", () => {
     const { checkpoint } = await load({ "config.json": ok("{}   {}", { "content-length": length }), "model.safetensors": ok(WEIGHTS, { "content-length": length }) });
     expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
     expect(checkpoint.added.get("config.json")).toHaveLength(7);
+  });
+});
+
+describe("a listed file", () => {
+  const LISTED = { name: "weights.safetensors", optional: false, bytes: 7000, sha256: "0" };
+  const asManifest = { "tabrank.json": status(404) };
+
+  test("is read no further than the chunk that goes past its size", async () => {
+    let sent = 0;
+    const endless = () => new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array((sent++, 100)).fill(7)) }, { highWaterMark: 0 }));
+    const loading = load({ ...asManifest, [LISTED.name]: endless }, {}, [[LISTED]]);
+    await expect(loading).rejects.toMatchObject({ code: "INTEGRITY_FAILED", message: "https://host/model/weights.safetensors sent more bytes; expected 7,000" });
+    const tries = FakeServer.last!.requests.filter((name) => name === LISTED.name).length;
+    expect(sent / tries).toBe(71);
+  });
+
+  test("over its limit is not asked for", async () => {
+    const loading = load(asManifest, {}, [[{ ...LISTED, name: "config.json", bytes: 60e6 }]]);
+    await expect(loading).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: "config.json has 60,000,000 bytes; at most 8,388,608 are loaded in a browser" });
+    expect(FakeServer.last!.requests).toEqual(["tabrank.json"]);
+  });
+});
+
+describe("an address that a page on https may not fetch", () => {
+  test.each([
+    ["http://models.example/", true],
+    ["http://127.0.0.1/", false],
+    ["http://localhost/", false],
+    ["https://models.example/", false],
+  ])("%s is told: %s", async (url, isMixed) => {
+    vi.stubGlobal("origin", "https://page.example");
+    const loading = load({ "/tabrank.json": networkError }, { url });
+    await expect(loading).rejects.toMatchObject({ code: "NETWORK", hint: isMixed ? expect.stringContaining("https alone") : undefined });
   });
 });
