@@ -5,8 +5,8 @@ import type { Bytes } from "../files.js";
 import { redacted } from "../redacted.js";
 import { tooLarge } from "./file-limits.js";
 
-/** A model's own server may ask for the visitor's session; no other host hears of it, and none of the page. */
-const MANNERS = { credentials: "same-origin", referrerPolicy: "no-referrer" } as const;
+/** A page's own server may ask for the visitor's session; no other host hears of it, and none of the page. */
+export const MANNERS = { credentials: "same-origin", referrerPolicy: "no-referrer" } as const;
 
 const TRIES = 3;
 const FIRST_PAUSE = 500;

@@ -2,7 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import { within } from "../patience.js";
-import { addressError, statusError, withRetries } from "./download.js";
+import { addressError, MANNERS, statusError, withRetries } from "./download.js";
 import { needsProof, proven } from "./wasm-proof.js";
 
 const ADDRESS_HINT =
@@ -53,7 +53,7 @@ async function compileWhole(url: string): Promise<WebAssembly.Module> {
 }
 
 async function ask(url: string, signal: AbortSignal): Promise<Response> {
-  const response = await fetch(url, { signal });
+  const response = await fetch(url, { ...MANNERS, signal });
   if (!response.ok) throw statusError(url, response.status, ADDRESS_HINT);
   return response;
 }

@@ -18,6 +18,7 @@ test.each([
 ])("a module %s is compiled", async (_, answer) => {
   new FakeServer({ "tabrank.wasm": answer });
   expect(await compileModule(ADDRESS)).toBeInstanceOf(WebAssembly.Module);
+  expect(FakeServer.last!.inits[0]).toMatchObject({ credentials: "same-origin", referrerPolicy: "no-referrer" });
 });
 
 test.each([
