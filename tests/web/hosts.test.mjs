@@ -108,6 +108,17 @@ describe("a file that may still come is never taken for absent where the host", 
   });
 });
 
+it("a host that cannot be reached: the error gives the address, and what to check", LIMIT, async () => {
+  const nowhere = ["http://127.0.0.1:9/model/", "http://nowhere.invalid/model/", hosts.url("polite", PATH).replace("http:", "https:")];
+  const outcomes = await Promise.all(nowhere.map((address) => tab.harness("load", address, address, { device: "cpu" })));
+  outcomes.forEach(({ error }, place) => {
+    assert.equal(error.code, "NETWORK");
+    assert.equal(error.retryable, true);
+    assert.equal(error.message, `${nowhere[place]}tabrank.json could not be fetched`);
+    assert.match(error.hint, /connection.*CORS.*connect-src/);
+  });
+});
+
 describe("a model comes whole", () => {
   for (const manner of ["cdn", "packed", "in-pieces", "fails-twice", "cut-once", "half-once"]) {
     it(`from a host with the manner: ${manner}`, LIMIT, async () => {

@@ -48,7 +48,10 @@ export class Refusals {
     const noted = this.#noted.get(name);
     const code = codeOf(error);
     if (!noted || code === undefined) return error;
-    if (noted.error.code !== "HTTP_STATUS") return noted.error;
+    // An index is asked for only where there is no file of all weights, as far as could be told.
+    const whole = this.#noted.get(name.replace(/\.index\.json$/, ""));
+    const told = [whole, noted].find((refusal) => refusal && (refusal.verdict === "unknown" || refusal.error.code !== "HTTP_STATUS"));
+    if (told) return told.error;
     if (!this.#isReadable) return this.#ofFolder(name, noted);
     const message = `${(error as Error).message}: ${noted.error.message}`;
     return new RerankerError({ code, message, ...(noted.error.details && { details: noted.error.details }) }, { cause: error });

@@ -122,6 +122,16 @@ describe("weights that are not there", () => {
   });
 
   test.each([
+    ["is empty", ok(""), { code: "INTEGRITY_FAILED", message: "https://host/model/model.safetensors holds no bytes" }],
+    ["is a web page", html, { code: "INTEGRITY_FAILED", message: "https://host/model/model.safetensors holds a web page (HTML)" }],
+    ["is refused", status(403), { code: "HTTP_STATUS", message: "https://host/model/model.safetensors answered with status 403" }],
+    ["is not there", status(404), { code: "CHECKPOINT_INVALID", message: expect.stringContaining("model.safetensors.index.json answered with status 404") }],
+  ])("in a file that %s, nor in several: the error is about that file", async (_, answer, error) => {
+    const rounds = ["config.json", "model.safetensors", "model.safetensors.index.json"].map((name) => [{ name, optional: name === "model.safetensors" }]);
+    await expect(load({ "model.safetensors": answer }, {}, rounds)).rejects.toMatchObject(error);
+  });
+
+  test.each([
     ["in no form", {}],
     ["in a form that is refused, or a web page", { "pytorch_model.bin": status(403), "onnx/model.onnx": html, "adapter_config.json": networkError }],
   ])("%s: the error is the engine's, with the address", async (_, files) => {
