@@ -8,9 +8,10 @@ use crate::device_check::{self, Canary, CheckReport};
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::colbert::{ColBert, Keep};
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::encode::{self, Encoded, Inspection, Pooling};
+use crate::late_interaction::encode::{self, Encoded, Inspection};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::stream::Batches;
+use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{Layout, ModelConfig};
 use crate::model::quantize::Dtype;
@@ -46,6 +47,8 @@ pub struct ModelInfo {
     pub document_length: usize,
     /// Whether short queries are filled up.
     pub query_expansion: bool,
+    /// How the checkpoint's own modules pool a text, `mean` or `cls`; `None`: not at all, or in another way.
+    pub pooling: Option<&'static str>,
     /// Bytes of the weights as stored.
     pub weight_bytes: usize,
     /// Type of the weights that are multiplied: a bundle's own; a checkpoint's are widened to `f32`.
@@ -194,7 +197,7 @@ impl Reranker {
 
     /// Width of the vectors that a pooling gives.
     pub fn width(&self, pooling: Pooling) -> usize {
-        encode::width(&self.model, pooling)
+        pooling.width(&self.model)
     }
 
     /// Token matches of one document.
@@ -277,6 +280,7 @@ fn info(files: &CheckpointFiles, config: &ModelConfig) -> Result<ModelInfo> {
         query_length: config.text.query_length,
         document_length: config.text.document_length,
         query_expansion: config.text.query_expansion.is_some(),
+        pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
         weight_bytes: weights.byte_len(),
         dtype: files.manifest().map_or(Dtype::F32, |manifest| manifest.dtype),
     })

@@ -93,13 +93,14 @@ fn bad_input_names_its_place_and_has_an_exit_code() {
 
 #[test]
 fn encode_writes_what_the_reference_computes() {
-    let fixture = Fixture::read("pylate");
+    let fixture = Fixture::read("bi-encoder");
     let folder = tempfile::tempdir().unwrap();
     let text = &fixture.expected.documents[3].text;
-    for (pooling, tensor) in [("none", "embeddings"), ("mean", "pooled")] {
+    for (pooling, tensor) in [("none", "embeddings"), ("mean", "pooled"), ("checkpoint", "vector")]
+    {
         let file: PathBuf = folder.path().join(pooling);
         let path = file.display().to_string();
-        let model = checkpoint("pylate");
+        let model = checkpoint("bi-encoder");
         tabrank(&["encode", "--model", &model, "--pooling", pooling, "-o", &path])
             .write_stdin(serde_json::json!({"text": text}).to_string())
             .assert()

@@ -254,6 +254,45 @@ fn text_settings_are_used_or_refused() {
     check(&files, "CHECKPOINT_INVALID", "1_Dense");
 }
 
+/// A pooling that is not computed is no reason to refuse the checkpoint, only the call that asks for it.
+#[test]
+fn poolings_that_are_not_computed_are_refused_by_name() {
+    let pooling = "1_Pooling/config.json";
+    let cases: &[(&'static str, &str, Change, &str)] = &[
+        ("plain", pooling, |c| c["pooling_mode_max_tokens"] = json!(true), "max, mean"),
+        (
+            "plain",
+            pooling,
+            |c| c["pooling_mode"] = json!("lasttoken"),
+            "pooling_mode \"lasttoken\"",
+        ),
+        ("plain", pooling, |c| c["pooling_mode"] = json!("weightedmean"), "weightedmean"),
+        ("plain", pooling, |c| c["pooling_mode"] = json!(["cls", "mean"]), "cls, mean"),
+        ("bi-encoder", pooling, |c| c["include_prompt"] = json!(false), "include_prompt"),
+        ("plain", "modules.json", |m| drop(m.as_array_mut().unwrap().remove(1)), "Pooling"),
+    ];
+    for (case, file, change, culprit) in cases {
+        let model = common::load(&changed(case, file, change));
+        assert_eq!(model.info().pooling, None);
+        let mut observer = Unobserved;
+        let encoded =
+            model.encode(TextKind::Document, &["oil"], Pooling::Checkpoint, &mut observer);
+        let error = block_on(encoded).unwrap_err();
+        assert_eq!(error.code(), "CHECKPOINT_UNSUPPORTED");
+        assert!(error.to_string().contains(culprit), "{error} does not mention {culprit}");
+    }
+    let taken: &[(&'static str, &str, Change, &str)] = &[
+        ("plain", pooling, |c| c["pooling_mode"] = json!("cls"), "cls"),
+        ("plain", pooling, |c| c["pooling_mode"] = json!(["mean"]), "mean"),
+        ("plain", pooling, |c| c["pooling_mode_mean_tokens"] = json!(false), "mean"),
+        ("plain", pooling, |c| c["include_prompt"] = json!(false), "mean"),
+    ];
+    for (case, file, change, mode) in taken {
+        let model = common::load(&changed(case, file, change));
+        assert_eq!(model.info().pooling, Some(*mode));
+    }
+}
+
 #[test]
 fn modules_are_known_and_lie_below_the_folder() {
     let modules = |change: fn(&mut Value)| changed("pylate", "modules.json", change);

@@ -59,6 +59,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "late_interaction::vectors",
+        &[
+            "device",
+            "error",
+            "late_interaction::batch",
+            "late_interaction::colbert",
+            "late_interaction::embeddings",
+            "model",
+            "ops",
+        ],
+    ),
+    (
         "late_interaction::encode",
         &["device", "encoder", "error", "late_interaction", "observer", "text", "text_kind"],
     ),

@@ -59,19 +59,47 @@ fn embeddings_and_pooled_vectors_equal_the_reference() {
             if kind == TextKind::Query && expected.text.trim().is_empty() {
                 return;
             }
-            let texts = [expected.text.as_str()];
             for (pooling, tensor) in [(Pooling::None, "embeddings"), (Pooling::Mean, "pooled")] {
-                let mut observer = Unobserved;
-                let encoded = reranker.encode(kind, &texts, pooling, &mut observer);
-                let encoded = block_on(encoded).unwrap().embeddings;
+                let encoded = encode(&reranker, kind, &expected.text, pooling);
                 let tensor = format!("{kind}.{index}.{tensor}");
                 let reference =
                     fixture.tensor(&tensor).unwrap_or_else(|| panic!("{name} {tensor}"));
-                let worst = difference(encoded.values(), &reference);
+                let worst = difference(&encoded, &reference);
                 assert!(worst < TOLERANCE, "{name} {tensor}: {worst}");
             }
         });
     }
+}
+
+/// `SentenceTransformer` on the same folders: the mean, normalised, of `plain`; of `bi-encoder` the first token through a Dense
+/// module.
+#[test]
+fn the_checkpoint_s_own_vector_equals_the_reference() {
+    for (name, tensor, pooling) in [("plain", "pooled", "mean"), ("bi-encoder", "vector", "cls")] {
+        let fixture = Fixture::read(name);
+        let reranker = fixture.load();
+        assert_eq!(reranker.info().pooling, Some(pooling));
+        each_text(&fixture, |kind, index, expected| {
+            if kind == TextKind::Query && expected.text.trim().is_empty() {
+                return;
+            }
+            let vector = encode(&reranker, kind, &expected.text, Pooling::Checkpoint);
+            let reference = fixture.tensor(&format!("{kind}.{index}.{tensor}")).unwrap();
+            let worst = difference(&vector, &reference);
+            assert!(worst < TOLERANCE, "{name} {kind} {index}: {worst}");
+        });
+    }
+}
+
+#[test]
+fn the_first_token_s_vector_is_its_last_hidden_state() {
+    let reranker = Fixture::read("bi-encoder").load();
+    let inspection = inspect(&reranker, TextKind::Document, "the oil crisis");
+    let state = &inspection.hidden_states.last().unwrap()[..32];
+    let norm = state.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let unit: Vec<f32> = state.iter().map(|value| value / norm).collect();
+    let vector = encode(&reranker, TextKind::Document, "the oil crisis", Pooling::Cls);
+    assert!(difference(&vector, &unit) < TOLERANCE);
 }
 
 #[test]
@@ -110,6 +138,13 @@ fn each_text(fixture: &Fixture, mut check: impl FnMut(TextKind, usize, &Expected
             check(kind, index, expected);
         }
     }
+}
+
+fn encode(reranker: &Reranker, kind: TextKind, text: &str, pooling: Pooling) -> Vec<f32> {
+    let mut observer = Unobserved;
+    let texts = [text];
+    let encoded = reranker.encode(kind, &texts, pooling, &mut observer);
+    block_on(encoded).unwrap().embeddings.values().to_vec()
 }
 
 fn inspect(reranker: &Reranker, kind: TextKind, text: &str) -> Inspection {

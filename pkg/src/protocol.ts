@@ -6,7 +6,7 @@
  */
 
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Progress, Simd, Timings, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, Progress, Simd, Timings, Warning } from "./types.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -74,7 +74,7 @@ export interface RerankAnswer {
 export interface EncodeRequest {
   kind: "query" | "document";
   texts: string[];
-  pooling: "none" | "mean";
+  pooling: Pooling;
 }
 
 export interface EncodeAnswer {

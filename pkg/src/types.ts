@@ -126,6 +126,8 @@ export interface ModelInfo {
   documentLength: number;
   /** Queries are filled up with mask tokens. */
   queryExpansion: boolean;
+  /** How the checkpoint's own modules pool a text, which is what `pooling: "checkpoint"` does; `null`: not at all, or in another way. */
+  pooling: "mean" | "cls" | null;
   weightBytes: number;
   dtype: Dtype;
 }
@@ -204,10 +206,17 @@ export interface RerankOutput<T> {
   queryTruncated: boolean;
 }
 
+/**
+ * What becomes of a text's token vectors. `none` (default): an embedding for each token. For single-vector search, one vector a text:
+ * `mean` and `cls`, the mean and the first of the last hidden states, L2-normalised, `hiddenSize` wide; `checkpoint`, what the
+ * checkpoint's own modules make of them, as `SentenceTransformer.encode` does, `dimension` wide. Where they make none, or in a way that
+ * is not computed here (`model.pooling` is `null`), `checkpoint` fails with `CHECKPOINT_UNSUPPORTED`.
+ */
+export type Pooling = "none" | "mean" | "cls" | "checkpoint";
+
 export interface EncodeOptions<T = string> {
   signal?: AbortSignal;
-  /** `none` (default) keeps an embedding for each token; `mean` gives one L2-normalised mean vector a text, for single-vector search. */
-  pooling?: "none" | "mean";
+  pooling?: Pooling;
   /** The text of a document. By default a document is a string, or an object with a string `text`. */
   text?: (document: T) => string;
   onProgress?: (progress: CallProgress) => void;

@@ -28,7 +28,8 @@ pub struct EncodeArgs {
     /// Queries and documents differ in marker, length, expansion and skiplist.
     #[arg(long, default_value = "document")]
     kind: Kind,
-    /// none: an embedding a token. mean: one L2-normalised vector a text, for a dense first stage.
+    /// none: an embedding a token. mean, cls: one L2-normalised vector a text, for a dense first stage. checkpoint: the one that
+    /// the checkpoint's own modules make, as sentence-transformers' `encode` does.
     #[arg(long, default_value = "none")]
     pooling: PoolingArg,
     /// The file to write: one that is there is replaced when the new one is whole; a pipe or a device is written into; - is stdout.
@@ -40,6 +41,19 @@ pub struct EncodeArgs {
 enum PoolingArg {
     None,
     Mean,
+    Cls,
+    Checkpoint,
+}
+
+impl From<PoolingArg> for Pooling {
+    fn from(pooling: PoolingArg) -> Self {
+        match pooling {
+            PoolingArg::None => Pooling::None,
+            PoolingArg::Mean => Pooling::Mean,
+            PoolingArg::Cls => Pooling::Cls,
+            PoolingArg::Checkpoint => Pooling::Checkpoint,
+        }
+    }
 }
 
 pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
@@ -51,10 +65,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         Kind::Query => TextKind::Query,
         Kind::Document => TextKind::Document,
     };
-    let pooling = match args.pooling {
-        PoolingArg::None => Pooling::None,
-        PoolingArg::Mean => Pooling::Mean,
-    };
+    let pooling = Pooling::from(args.pooling);
     let output = output(args)?;
     let mut embeddings = Embeddings {
         values: output.scratch()?,

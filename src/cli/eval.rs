@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use pollster::block_on;
 use rayon::prelude::*;
 use serde::Serialize;
 use tabrank::ops::PackedQuery;
 use tabrank::stages::top_k::TopK;
-use tabrank::{RerankResult, Reranker, TextKind, TokenEmbeddings};
+use tabrank::{Pooling, RerankResult, Reranker, TextKind, TokenEmbeddings};
 
 use super::data::Data;
 use super::metrics::{ndcg, recall, reciprocal_rank};
@@ -20,7 +21,7 @@ const CANDIDATES: usize = 100;
 
 /// Measure ranking quality.
 ///
-/// The first stage ranks the whole corpus by the cosine of mean-pooled vectors of the same encoder; its
+/// The first stage ranks the whole corpus by the cosine of one vector a text of the same encoder; its
 /// top 100 are reranked by MaxSim. The folder holds corpus.jsonl and queries.jsonl ({"id", "text"} a
 /// line) and qrels.tsv (query id, document id, grade). Averages are over the judged queries.
 ///
@@ -38,12 +39,22 @@ pub struct EvalArgs {
     /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// How the first stage pools a text: what the checkpoint says, or mean where it says nothing that is computed here.
+    #[arg(long, value_name = "POOLING")]
+    dense: Option<DenseArg>,
     /// A model to hold against the first, such as a bundle made of it. May be given several times.
     #[arg(long, value_name = "DIR")]
     compare: Vec<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DenseArg {
+    Mean,
+    Cls,
+    Checkpoint,
 }
 
 /// Means over the queries.
@@ -88,25 +99,26 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
     let data = Data::read(&args.data)?;
     let paths = [&args.model.model].into_iter().chain(&args.compare);
     let models: Vec<Reranker> = paths.map(|path| model::load(path)).collect::<Result<_, _>>()?;
-    let report = evaluate(&models, &args.compare, &data)?;
+    let report = evaluate(&models, args, &data)?;
     print(&report, args.json).map_err(CliError::Stdout)
 }
 
 /// All models go through the corpus together, batch by batch: what stays of a document is its place among the candidates
 /// of each query, with its scores.
-fn evaluate(models: &[Reranker], paths: &[PathBuf], data: &Data) -> Result<Report, CliError> {
+fn evaluate(models: &[Reranker], args: &EvalArgs, data: &Data) -> Result<Report, CliError> {
+    let (paths, pooling) = (&args.compare, pooling(&models[0], args.dense));
     let mut cosines = vec![Cosine::default(); models.len()];
     let mut queries = Vec::with_capacity(data.queries.len());
-    in_step(models, TextKind::Query, &data.queries, "encode queries", |_, pooled, tokens| {
+    let stage = |what| Step { models, pooling, what };
+    in_step(&stage("encode queries"), TextKind::Query, &data.queries, |_, pooled, tokens| {
         compare(&mut cosines, tokens)?;
         queries.extend((0..pooled.len()).map(|place| Query::new(place, pooled, tokens)));
         Ok(())
     })?;
     in_step(
-        models,
+        &stage("rank documents"),
         TextKind::Document,
         &data.corpus,
-        "rank documents",
         |first, pooled, tokens| {
             compare(&mut cosines, tokens)?;
             let documents = Documents::new(first, pooled, tokens);
@@ -136,15 +148,42 @@ fn evaluate(models: &[Reranker], paths: &[PathBuf], data: &Data) -> Result<Repor
     })
 }
 
+/// What is done with texts.
+struct Step<'a> {
+    models: &'a [Reranker],
+    pooling: Pooling,
+    what: &'static str,
+}
+
+fn pooling(model: &Reranker, asked: Option<DenseArg>) -> Pooling {
+    match asked {
+        Some(DenseArg::Mean) => Pooling::Mean,
+        Some(DenseArg::Cls) => Pooling::Cls,
+        Some(DenseArg::Checkpoint) => Pooling::Checkpoint,
+        None if model.info().pooling.is_some() => Pooling::Checkpoint,
+        None => Pooling::Mean,
+    }
+}
+
+/// The vectors at length 1, so that their product is the cosine.
+fn unit(vectors: &TokenEmbeddings) -> TokenEmbeddings {
+    let mut unit = TokenEmbeddings::new(vectors.dimension());
+    for vector in vectors.texts() {
+        let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+        unit.push(&vector.iter().map(|value| value / norm).collect::<Vec<f32>>());
+    }
+    unit
+}
+
 /// Takes texts through all models and hands each batch over: the place of its first text, the first model's pooled
 /// vectors, and every model's embeddings.
 fn in_step(
-    models: &[Reranker],
+    step: &Step<'_>,
     kind: TextKind,
     texts: &[String],
-    what: &'static str,
     mut each: impl FnMut(usize, &TokenEmbeddings, &[TokenEmbeddings]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
+    let &Step { models, pooling, what } = step;
     let mut progress = Progress::new(what, texts.len());
     let mut streams: Vec<_> = models.iter().map(|model| model.batches(kind, texts)).collect();
     loop {
@@ -154,7 +193,7 @@ fn in_step(
             return Ok(());
         };
         let range = first.range();
-        let pooled = block_on(first.mean_pooled())?;
+        let pooled = unit(&block_on(first.vectors(pooling))?);
         let mut tokens = Vec::with_capacity(models.len());
         for batch in &batches {
             // Models with one tokenizer cut their batches at the same places.

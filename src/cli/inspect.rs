@@ -42,6 +42,8 @@ struct Report {
     vocabulary_size: usize,
     query_length: usize,
     document_length: usize,
+    /// What `--pooling checkpoint` does.
+    pooling: Option<&'static str>,
     repository: Option<String>,
     revision: Option<String>,
     license: Option<String>,
@@ -101,6 +103,7 @@ fn report(args: &InspectArgs, files: &CheckpointFiles) -> Result<Report, CliErro
         vocabulary_size: config.encoder.vocab_size(),
         query_length: config.text.query_length,
         document_length: config.text.document_length,
+        pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
         repository: source.repository,
         revision: source.revision,
         license: source.license.or_else(|| readme::license(&args.folder)),

@@ -72,15 +72,6 @@ impl<'a> EncodedBatch<'a> {
         token_embeddings(&self.texts, &rows, self.model.dimension())
     }
 
-    /// One vector a text, see [`mean_pooled`].
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`], [`Error::DeviceLost`].
-    pub async fn mean_pooled(&self) -> Result<TokenEmbeddings> {
-        let rows = read(self.hidden.clone()).await?;
-        mean_pooled(&self.texts, &rows, self.model.hidden_size())
-    }
-
     /// The embeddings where they were computed.
     pub(crate) fn on_device(&self) -> BatchEmbeddings {
         let lengths: Vec<usize> = self.texts.iter().map(|text| text.tokens.len()).collect();
@@ -92,6 +83,11 @@ impl<'a> EncodedBatch<'a> {
     /// Rows of all tokens, `[tokens, dimension]`.
     pub(crate) fn project(&self) -> Tensor<2> {
         self.model.project(self.hidden.clone())
+    }
+
+    /// The model that computed it, and its texts.
+    pub(crate) fn model_and_texts(&self) -> (&ColBert, &[PlacedText]) {
+        (self.model, &self.texts)
     }
 
     /// `[tokens, hidden]`.
@@ -121,26 +117,6 @@ pub(crate) fn token_embeddings(
     Ok(embeddings)
 }
 
-/// For each text the mean of its rows in `rows` `[tokens, width]` that are attended to, L2-normalised, as
-/// sentence-transformers' mean pooling computes it. Every length is 1.
-///
-/// # Errors
-/// [`Error::NotFinite`].
-pub(crate) fn mean_pooled(
-    texts: &[PlacedText],
-    rows: &[f32],
-    width: usize,
-) -> Result<TokenEmbeddings> {
-    let mut pooled = TokenEmbeddings::new(width);
-    for (text, rows) in each(texts, rows, width) {
-        check_finite(text, rows)?;
-        let mean = mean(rows, &text.tokens.attention_mask, width);
-        check_finite(text, &mean)?;
-        pooled.push(&mean);
-    }
-    Ok(pooled)
-}
-
 /// The rows of one text that are embeddings.
 pub(crate) fn embedded(tokens: &TokenSequence, rows: &[f32], dimension: usize) -> Vec<f32> {
     let row = |position| &rows[position * dimension..(position + 1) * dimension];
@@ -148,7 +124,7 @@ pub(crate) fn embedded(tokens: &TokenSequence, rows: &[f32], dimension: usize) -
 }
 
 /// Each text with its rows.
-fn each<'a>(
+pub(crate) fn each<'a>(
     texts: &'a [PlacedText],
     mut rows: &'a [f32],
     width: usize,
@@ -160,24 +136,9 @@ fn each<'a>(
     })
 }
 
-fn check_finite(text: &PlacedText, values: &[f32]) -> Result<()> {
+pub(crate) fn check_finite(text: &PlacedText, values: &[f32]) -> Result<()> {
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(()),
         false => Err(text.not_finite()),
     }
-}
-
-fn mean(rows: &[f32], attended: &[bool], width: usize) -> Vec<f32> {
-    let mut sum = vec![0.0f32; width];
-    for (row, _) in rows.chunks_exact(width).zip(attended).filter(|(_, a)| **a) {
-        for (total, value) in sum.iter_mut().zip(row) {
-            *total += value;
-        }
-    }
-    let count = attended.iter().filter(|attended| **attended).count();
-    sum.iter_mut().for_each(|value| *value /= count.max(1) as f32);
-    let norm = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
-    // Divided by an infinite norm all would be zero.
-    sum.iter_mut().for_each(|value| *value = *value / norm.max(1e-12) + norm * 0.0);
-    sum
 }

@@ -10,7 +10,9 @@ use burn::tensor::{Device, Tensor};
 use crate::encoder::{Encoder, Watch, pointwise};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION};
+use crate::model::config::{
+    DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION, VectorConfig,
+};
 use crate::observer::Observer;
 use crate::ops::{Linear, Pointwise, normalize};
 use crate::text::token_batch::{TokenBatch, TokenSequence};
@@ -35,7 +37,8 @@ pub struct ColBert {
     projection: Vec<Projection>,
     dimension: usize,
     hidden_size: usize,
-    on_cpu: bool,
+    vector: Result<VectorConfig>,
+    device: Device,
 }
 
 impl ColBert {
@@ -64,7 +67,8 @@ impl ColBert {
             projection,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),
-            on_cpu: *device == crate::device::cpu(),
+            vector: config.vector.clone(),
+            device: device.clone(),
         })
     }
 
@@ -88,10 +92,25 @@ impl ColBert {
         self.hidden_size
     }
 
+    /// How the checkpoint itself makes one vector of a text.
+    pub(crate) fn vector_config(&self) -> &Result<VectorConfig> {
+        &self.vector
+    }
+
+    /// Where the weights are.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The projection's Dense modules, which a bi-encoder has for its one vector.
+    pub(crate) fn dense(&self) -> impl Iterator<Item = &Projection> {
+        self.projection.iter().filter(|step| matches!(step, Projection::Dense(_)))
+    }
+
     /// Most tokens of a batch. More does not make the CPU's products faster, only larger, and each layer longer; a GPU needs as
     /// many to be busy.
     pub(crate) fn batch_tokens(&self) -> usize {
-        if self.on_cpu { 512 } else { GPU_BATCH_TOKENS }
+        if self.device == crate::device::cpu() { 512 } else { GPU_BATCH_TOKENS }
     }
 
     /// Tokenizes a text. `index` is its place in the caller's list, for errors.
@@ -144,12 +163,12 @@ impl ColBert {
 }
 
 /// A step of the projection with its weights.
-enum Projection {
+pub(crate) enum Projection {
     Dense(Box<Dense>),
     Normalize,
 }
 
-struct Dense {
+pub(crate) struct Dense {
     linear: Linear,
     activation: Pointwise,
     residual: Residual,
@@ -193,7 +212,8 @@ impl Projection {
         })))
     }
 
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    /// `[rows, in]` → `[rows, out]`.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Projection::Normalize => normalize(x),
             Projection::Dense(dense) => {

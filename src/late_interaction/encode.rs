@@ -5,10 +5,11 @@ use burn::tensor::Tensor;
 use crate::device::read;
 use crate::encoder::Watch;
 use crate::error::{Error, Result};
-use crate::late_interaction::batch::{EncodedBatch, PlacedText, mean_pooled, token_embeddings};
+use crate::late_interaction::batch::{EncodedBatch, PlacedText, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::stream::{self, Batches, Consumer};
+use crate::late_interaction::vectors::{self, Pooling};
 use crate::observer::{Observer, Unobserved};
 use crate::text::texts::Texts;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
@@ -20,24 +21,6 @@ pub struct Encoded {
     pub embeddings: TokenEmbeddings,
     /// For each text, whether it had more tokens than the model takes.
     pub truncated: Vec<bool>,
-}
-
-/// What to make of a text's hidden states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pooling {
-    /// One embedding a token: late interaction.
-    #[default]
-    None,
-    /// One vector a text, the mean of the last hidden states: a dense first stage with the same encoder.
-    Mean,
-}
-
-/// Width of the vectors that a pooling gives.
-pub(crate) fn width(model: &ColBert, pooling: Pooling) -> usize {
-    match pooling {
-        Pooling::None => model.dimension(),
-        Pooling::Mean => model.hidden_size(),
-    }
 }
 
 /// Encodes texts of one kind, and hands over what each batch gives.
@@ -57,24 +40,26 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     {
         return Err(Error::EmptyQuery);
     }
-    let mut encoding = Encoding { pooling, width: width(model, pooling), each };
+    // A pooling that cannot be had is refused before texts are encoded for it.
+    pooling.config(model)?;
+    let mut encoding = Encoding { model, pooling, each };
     stream::run(Batches::new(model, kind, texts), &mut encoding, observer).await
 }
 
 /// Reads what is asked for of each batch.
-struct Encoding<F> {
+struct Encoding<'m, F> {
+    model: &'m ColBert,
     pooling: Pooling,
-    width: usize,
     each: F,
 }
 
-impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<F> {
+impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
     type Held = Vec<PlacedText>;
 
     fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
         let rows = match self.pooling {
             Pooling::None => batch.project(),
-            Pooling::Mean => batch.hidden().clone(),
+            Pooling::Mean | Pooling::Cls | Pooling::Checkpoint => batch.hidden().clone(),
         };
         (batch.into_texts(), rows.flatten(0, 1))
     }
@@ -86,8 +71,8 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<F> {
         _: &mut impl Observer,
     ) -> Result<()> {
         let embeddings = match self.pooling {
-            Pooling::None => token_embeddings(&texts, &rows, self.width)?,
-            Pooling::Mean => mean_pooled(&texts, &rows, self.width)?,
+            Pooling::None => token_embeddings(&texts, &rows, self.model.dimension())?,
+            _ => vectors::vectors(self.model, &texts, &rows, self.pooling).await?,
         };
         let truncated = texts.iter().map(|text| text.tokens.truncated).collect();
         (self.each)(Encoded { embeddings, truncated })

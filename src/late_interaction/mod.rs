@@ -1,7 +1,7 @@
 //! One vector a token, and the score that follows from them.
 //!
-//! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them,
-//! [`maxsim`] scores documents against a query, [`explain`] tells which tokens matched.
+//! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them, or one of
+//! the [`vectors`] a text, [`maxsim`] scores documents against a query, [`explain`] tells which tokens matched.
 
 pub mod batch;
 pub mod colbert;
@@ -10,3 +10,4 @@ pub mod encode;
 pub mod explain;
 pub mod maxsim;
 pub mod stream;
+pub mod vectors;

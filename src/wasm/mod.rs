@@ -62,6 +62,7 @@ export interface ModelInfo {
   queryLength: number;
   documentLength: number;
   queryExpansion: boolean;
+  pooling: "mean" | "cls" | null;
   weightBytes: number;
   /** The type of the weights that are multiplied. */
   dtype: "f32" | "f16" | "q8" | "q4";
@@ -306,6 +307,7 @@ impl Engine {
         set(&object, "queryLength", info.query_length as f64);
         set(&object, "documentLength", info.document_length as f64);
         set(&object, "queryExpansion", info.query_expansion);
+        set(&object, "pooling", info.pooling.map_or(JsValue::NULL, JsValue::from));
         set(&object, "weightBytes", info.weight_bytes as f64);
         set(&object, "dtype", info.dtype.name());
         object.unchecked_into()
@@ -372,7 +374,10 @@ impl Engine {
         &self,
         #[wasm_bindgen(unchecked_param_type = "\"query\" | \"document\"")] kind: String,
         texts: JsTextList,
-        #[wasm_bindgen(unchecked_param_type = "{ pooling: \"none\" | \"mean\" }")] options: JsValue,
+        #[wasm_bindgen(
+            unchecked_param_type = "{ pooling: \"none\" | \"mean\" | \"cls\" | \"checkpoint\" }"
+        )]
+        options: JsValue,
         hooks: JsHooks,
     ) -> Result<JsEncoded, JsValue> {
         #[derive(Deserialize)]
@@ -380,10 +385,7 @@ impl Engine {
             pooling: String,
         }
         let options: Options = from_js(options)?;
-        let pooling = match options.pooling.as_str() {
-            "mean" => Pooling::Mean,
-            _ => Pooling::None,
-        };
+        let pooling = Pooling::from_name(&options.pooling).unwrap_or_default();
         let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
         let take = |encoded: Encoded| {
             parts.push(&Float32Array::from(encoded.embeddings.values()));

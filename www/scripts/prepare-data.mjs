@@ -30,6 +30,8 @@ const { values: options } = parseArgs({
     corpus: { type: "string" },
     out: { type: "string", default: "public/data" },
     models: { type: "string", default: "public/models" },
+    // "mean" for a checkpoint whose own modules pool nothing, as a ColBERT's.
+    pooling: { type: "string", default: "checkpoint" },
   },
 });
 for (const name of ["tabrank", "model", "corpus"]) {
@@ -63,7 +65,7 @@ async function readLines(path) {
 /** Vectors get their name only when they are complete, so an interrupted run leaves nothing that looks done. */
 async function encode(kind, name) {
   const part = join(options.out, `${name}.part`);
-  await tabrank(["encode", "--model", options.model, "--kind", kind, "--pooling", "mean", "-o", part], join(options.out, `${name}.jsonl`));
+  await tabrank(["encode", "--model", options.model, "--kind", kind, "--pooling", options.pooling, "-o", part], join(options.out, `${name}.jsonl`));
   await rename(part, join(options.out, `${name}.safetensors`));
 }
 

@@ -63,7 +63,9 @@ export class Search {
   async #encodeAndSearch(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
     const since = performance.now();
     this.store.set({ run: { kind: "searching" } });
-    const { values } = await reranker.encodeQuery(question, { pooling: "mean", signal });
+    // As the corpus was encoded: by the checkpoint's own pooling, if it has one.
+    const pooling = reranker.model.pooling === null ? "mean" : "checkpoint";
+    const { values } = await reranker.encodeQuery(question, { pooling, signal });
     if (!signal.aborted) this.#firstStage(corpus, values, since);
   }
 

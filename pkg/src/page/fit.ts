@@ -2,7 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import type { EncodeAnswer } from "../protocol.js";
-import type { ModelInfo, TokenEmbeddings } from "../types.js";
+import type { ModelInfo, Pooling, TokenEmbeddings } from "../types.js";
 
 /** Bytes of the longest array that every 64-bit browser gives: Chromium's allocator maps no longer piece (tried with 148); Firefox and Safari give more. */
 const LONGEST_ARRAY = 2 ** 31 - 2 ** 21;
@@ -16,19 +16,19 @@ const ADDED = 32;
 const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** A row for each token, or for each text, all in one array. */
-export function requireRoomForEmbeddings(texts: readonly string[], pooling: "none" | "mean", { dimension, hiddenSize, documentLength }: ModelInfo): void {
-  const rowBytes = (pooling === "mean" ? hiddenSize : dimension) * VALUE_BYTES;
+export function requireRoomForEmbeddings(texts: readonly string[], pooling: Pooling, { dimension, hiddenSize, documentLength }: ModelInfo): void {
+  const rowBytes = (pooling === "mean" || pooling === "cls" ? hiddenSize : dimension) * VALUE_BYTES;
   let total = 0;
   let longest = 0;
   for (const text of texts) {
-    const bytes = rowBytes * (pooling === "mean" ? 1 : mostTokens(text, documentLength));
+    const bytes = rowBytes * (pooling === "none" ? mostTokens(text, documentLength) : 1);
     total += bytes;
     longest = Math.max(longest, bytes);
   }
   if (total <= LONGEST_ARRAY) return;
   const fitting = count(Math.floor(LONGEST_ARRAY / longest));
   const message = `the embeddings of ${count(texts.length)} documents may take ${gigabytes(total)}, and an array holds ${gigabytes(LONGEST_ARRAY)}; ${fitting} documents of this length fit`;
-  const shorter = pooling === "mean" ? "" : ', or use pooling "mean"';
+  const shorter = pooling !== "none" ? "" : ', or use pooling "mean"';
   throw new RerankerError({ code: "INPUT_TOO_LARGE", message, hint: `Encode at most ${fitting} of these documents in one call${shorter}.` });
 }
 

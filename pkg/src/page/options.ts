@@ -34,7 +34,7 @@ const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") 
 
 const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean"), latest: kind("boolean") };
 
-const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean") };
+const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
 
 interface ExplainOptions {
   signal?: AbortSignal;

@@ -1,7 +1,7 @@
 /** The wasm glue as the worker uses it. `worker.ts` hands the real one over, so the compiler holds these types and the generated ones together. */
 
 import type { ConvertOptions } from "../protocol.js";
-import type { Device, DeviceChoice, EncoderTimings, Explanation, ModelInfo, Simd, Warning } from "../types.js";
+import type { Device, DeviceChoice, EncoderTimings, Explanation, ModelInfo, Pooling, Simd, Warning } from "../types.js";
 
 export interface WantedFile {
   name: string;
@@ -60,7 +60,7 @@ export interface Engine {
   /** What the check at load found wrong with the GPU that `auto` gave up; a GPU that is only slow has no fault. */
   readonly gpuFault?: string | undefined;
   rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean }, hooks: Hooks): Promise<Ranked>;
-  encode(kind: "query" | "document", texts: string[], options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded>;
+  encode(kind: "query" | "document", texts: string[], options: { pooling: Pooling }, hooks: Hooks): Promise<Encoded>;
   explain(query: string, document: string, hooks: Hooks): Promise<Explanation>;
 }
 

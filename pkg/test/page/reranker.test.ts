@@ -297,6 +297,9 @@ describe("encode and explain", () => {
     expect(await reranker.encodeDocuments(["a", "bb"], { pooling: "mean" })).toEqual({ values: Float32Array.of(1, 0, 2, 0), ...two });
     const none = { lengths: new Uint32Array(), dimension: 2, truncated: new Uint8Array() };
     expect(await reranker.encodeDocuments([])).toEqual({ values: new Float32Array(), ...none });
+    for (const pooling of ["cls", "checkpoint"] as const) {
+      expect((await reranker.encodeDocuments(["a", "bb"], { pooling })).dimension).toBe(2);
+    }
     await expect(reranker.encodeQuery("q", { pooling: "max" as "mean" })).rejects.toMatchObject({ code: "INVALID_INPUT" });
     expect(await reranker.explain("q", "d")).toEqual({ score: 1, queryTruncated: false, truncated: false, matches: [] });
     await expect(reranker.explain("q", undefined as unknown as string)).rejects.toMatchObject({ message: "document is undefined; expected a string" });

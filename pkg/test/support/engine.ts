@@ -2,7 +2,7 @@
 
 import { MANIFEST } from "../../src/files.js";
 import type { ConvertOptions } from "../../src/protocol.js";
-import type { Device, DeviceChoice, Explanation, ModelInfo } from "../../src/types.js";
+import type { Device, DeviceChoice, Explanation, ModelInfo, Pooling } from "../../src/types.js";
 import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
@@ -15,6 +15,7 @@ export const INFO: ModelInfo = {
   queryLength: 8,
   documentLength: 8,
   queryExpansion: false,
+  pooling: "mean",
   weightBytes: 100,
   dtype: "f32",
 };
@@ -148,7 +149,7 @@ export class FakeEngine implements Engine {
     };
   }
 
-  async encode(_kind: string, texts: string[], _options: { pooling: "none" | "mean" }, hooks: Hooks): Promise<Encoded> {
+  async encode(_kind: string, texts: string[], _options: { pooling: Pooling }, hooks: Hooks): Promise<Encoded> {
     await this.#texts(texts, hooks);
     return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > LONGEST ? 1 : 0)) };
   }

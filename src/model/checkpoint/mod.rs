@@ -214,7 +214,7 @@ impl CheckpointFiles {
     }
 }
 
-const MODULES: &str = "modules.json";
+pub(crate) const MODULES: &str = "modules.json";
 pub(crate) const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";

@@ -14,6 +14,7 @@ mod special_tokens;
 mod text;
 mod tokenizer;
 mod transformer;
+mod vector;
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::CheckpointFiles;
@@ -27,6 +28,7 @@ pub use projection::{DenseConfig, ProjectionStep};
 pub use special_tokens::{SpecialTokens, Token};
 pub use text::{LowerCase, QueryExpansion, TextConfig};
 pub use tokenizer::{BertNormalization, TokenizerConfig};
+pub use vector::{PoolingMode, VectorConfig, VectorStep};
 
 /// Largest model that is taken.
 pub(crate) const MAX_LAYERS: usize = 64;
@@ -87,6 +89,8 @@ pub struct ModelConfig {
     pub projection: Vec<ProjectionStep>,
     /// Width of an embedding.
     pub dimension: usize,
+    /// How the checkpoint itself makes one vector of a text, or why that is not computed here.
+    pub vector: Result<VectorConfig>,
     /// What the user should know about this checkpoint.
     pub warnings: Vec<Warning>,
 }
@@ -105,11 +109,14 @@ impl ModelConfig {
         let text = text::read(&mut reading, layout, &encoder, &tokenizer)?;
         let projection = projection::read(&mut reading, layout, encoder.hidden_size())?;
         let dimension = projection::dimension(&projection, encoder.hidden_size())?;
+        let prompts = text.query_prefix.len() + text.document_prefix.len() > 0;
+        let vector = vector::read(&mut reading, layout, prompts)?;
         let mut warnings = reading.warnings;
         if layout == Layout::Plain {
             warnings.push(no_head());
         }
-        let model = Self { layout, encoder, tokenizer, text, projection, dimension, warnings };
+        let model =
+            Self { layout, encoder, tokenizer, text, projection, dimension, vector, warnings };
         files.check_tensors(&model.tensors())?;
         Ok(model)
     }
