@@ -58,4 +58,5 @@ pub use stages::late::{RerankOptions, RerankOutput};
 pub use stages::top_k::RerankResult;
 pub use text::texts::Texts;
 pub use text::token_batch::{TokenBatch, TokenSequence};
+pub use text::tokenizer::SpelledTokens;
 pub use text_kind::TextKind;

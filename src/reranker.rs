@@ -18,7 +18,7 @@ use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::stages::late::{self, RerankOptions, RerankOutput};
 use crate::text::texts::Texts;
-use crate::text::tokenizer::Tokenizer;
+use crate::text::tokenizer::{SpelledTokens, Tokenizer};
 use crate::text_kind::TextKind;
 
 /// How to load a checkpoint.
@@ -27,6 +27,8 @@ pub struct LoadOptions {
     pub device: DeviceChoice,
     /// Why WebGPU cannot be used, if the caller has found out already.
     pub gpu_unavailable: Option<String>,
+    /// What becomes of special tokens that queries and documents spell out.
+    pub spelled_tokens: SpelledTokens,
 }
 
 /// What a loaded model is.
@@ -80,7 +82,8 @@ impl Reranker {
         observer.stage(Stage::Load);
         let config = ModelConfig::from_files(&files)?;
         let mut warnings = config.warnings.clone();
-        let tokenizer = Arc::new(Tokenizer::load(&files, &config, &mut warnings)?);
+        let tokenizer = Tokenizer::load(&files, &config, &mut warnings)?;
+        let tokenizer = Arc::new(tokenizer.with_spelled_tokens(options.spelled_tokens)?);
         let info = info(&files, &config)?;
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();

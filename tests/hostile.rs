@@ -314,7 +314,18 @@ fn modules_are_known_and_lie_below_the_folder() {
 #[test]
 fn long_texts_cost_what_their_kept_tokens_cost() {
     let reranker = Fixture::read("sentence-transformers").load();
-    for piece in ["oil prices rose. ", "a", " ", "野", "\u{200b}"] {
+    for piece in [
+        "oil prices rose. ",
+        "a",
+        " ",
+        "野",
+        "\u{200b}",
+        "\u{301}\u{316}",
+        "👍🏽",
+        "\0",
+        "[MASK]",
+        "\u{202e}",
+    ] {
         let text = piece.repeat(1_000_000 / piece.chars().count());
         let texts = [text.as_str(); 16];
         let start = Instant::now();

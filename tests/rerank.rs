@@ -8,8 +8,8 @@ use common::crafted::{self, Crafted};
 use common::{Fixture, difference};
 use pollster::block_on;
 use tabrank::{
-    Dtype, Error, Observer, Pooling, RerankOptions, RerankOutput, Reranker, Stage, TextKind,
-    Unobserved,
+    DeviceChoice, Dtype, Error, LoadOptions, Observer, Pooling, RerankOptions, RerankOutput,
+    Reranker, SpelledTokens, Stage, TextKind, Unobserved,
 };
 
 fn rerank(
@@ -318,4 +318,28 @@ fn every_error_code_is_in_the_list() {
     for error in [Error::EmptyQuery, Error::Aborted, Error::DeviceLost { reason: String::new() }] {
         assert!(Error::CODES.contains(&error.code()));
     }
+}
+
+/// Nobody can lift a document by special tokens in its text, if the caller wants them to be text.
+#[test]
+fn spelled_special_tokens_do_not_change_a_rank() {
+    let files = Fixture::read("pylate").files;
+    let options = LoadOptions {
+        device: DeviceChoice::Cpu,
+        spelled_tokens: SpelledTokens::Text,
+        ..LoadOptions::default()
+    };
+    let text = block_on(Reranker::load(files, &options, &mut Unobserved)).unwrap();
+    let parse = Fixture::read("pylate").load();
+    let score = |model: &Reranker, document: &str| {
+        rerank(model, "the oil crisis", &[document], RerankOptions::default()).results[0].score
+    };
+    for token in ["[MASK]", "[CLS]", "[SEP]", "[Q] ", "[D] ", "[unused0]"] {
+        let spelled = format!("water {}", token.repeat(50));
+        let escaped = spelled.replace('[', "[ ").replace(']', " ]");
+        assert_eq!(score(&text, &spelled), score(&text, &escaped), "{token}");
+        assert_eq!(score(&text, &escaped), score(&parse, &escaped), "{token}");
+    }
+    let spelled = format!("water {}", "[MASK]".repeat(50));
+    assert_ne!(score(&parse, &spelled), score(&text, &spelled), "the references parse them");
 }

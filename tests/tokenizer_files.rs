@@ -9,7 +9,7 @@ use common::{Fixture, fixtures};
 use serde::Deserialize;
 use serde_json::Value;
 use tabrank::text::tokenizer::Tokenizer;
-use tabrank::{CheckpointFiles, Error, ModelConfig, TextKind};
+use tabrank::{CheckpointFiles, Error, ModelConfig, SpelledTokens, TextKind};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -175,4 +175,63 @@ fn every_form_of_the_files_gives_the_references_ids_or_a_refusal() {
     let named = |name: &str| expected.variants.iter().any(|variant| variant.name == name);
     assert!(REFUSED.iter().all(|(name, _)| named(name)), "a refused form is not in the fixture");
     assert!(expected.variants.len() > 100);
+}
+
+/// With [`SpelledTokens::Text`] a text gets what transformers makes of it with `split_special_tokens`.
+#[test]
+fn spelled_tokens_can_be_text() {
+    let json = fs::read(fixtures().join("tokenizer_files.json")).unwrap();
+    let expected: Expected = serde_json::from_slice(&json).unwrap();
+    let variant = expected.variants.iter().find(|variant| variant.name == "split_special_tokens");
+    let column = variant.unwrap().expected["sentence-transformers"].as_ref().unwrap();
+    let files = Fixture::read("plain").files;
+    let mut config = ModelConfig::from_files(&files).unwrap();
+    config.text.document_length = expected.length;
+    let tokenizer = Tokenizer::load(&files, &config, &mut Vec::new()).unwrap();
+    let tokenizer = tokenizer.with_spelled_tokens(SpelledTokens::Text).unwrap();
+    for (text, place) in expected.texts.iter().zip(&column.encodings) {
+        let tokens = tokenizer.tokenize(TextKind::Document, 0, text).unwrap();
+        assert_eq!(tokens.ids, expected.encodings[*place], "{text:?}");
+    }
+}
+
+/// Nothing changes but what spells a token out: prefixes keep theirs, offsets stay.
+#[test]
+fn texts_without_spelled_tokens_are_the_same_either_way() {
+    let mut changed = 0;
+    for case in common::CASES {
+        let fixture = Fixture::read(case);
+        let config = ModelConfig::from_files(&fixture.files).unwrap();
+        let load = || Tokenizer::load(&fixture.files, &config, &mut Vec::new()).unwrap();
+        let (parse, text) = (load(), load().with_spelled_tokens(SpelledTokens::Text).unwrap());
+        for (kind, texts) in [
+            (TextKind::Query, &fixture.expected.queries),
+            (TextKind::Document, &fixture.expected.documents),
+        ] {
+            for expected in texts {
+                let tokens =
+                    |tokenizer: &Tokenizer, text: &str| tokenizer.tokenize(kind, 0, text).unwrap();
+                let found = tokens(&text, &expected.text);
+                let escaped = expected.text.replace('[', "[ ").replace(']', " ]");
+                assert_eq!(
+                    found.ids,
+                    tokens(&parse, &escaped).ids,
+                    "{case} {kind} {:?}",
+                    expected.text
+                );
+                changed += usize::from(found != tokens(&parse, &expected.text));
+                if !expected.text.contains('[') {
+                    assert_eq!(
+                        found,
+                        tokens(&parse, &expected.text),
+                        "{case} {kind} {:?}",
+                        expected.text
+                    );
+                }
+                let names = found.ids.iter().map(|&id| text.token(id));
+                assert!(names.eq(found.ids.iter().map(|&id| parse.token(id))), "{case} {kind}");
+            }
+        }
+    }
+    assert!(changed > 40, "{changed} texts spell out a token");
 }

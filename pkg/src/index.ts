@@ -20,6 +20,7 @@ export type {
   RerankOutput,
   RerankResult,
   Simd,
+  SpecialTokens,
   StoredModel,
   StoredModelOptions,
   Timings,

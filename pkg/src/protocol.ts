@@ -6,7 +6,7 @@
  */
 
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, Progress, Simd, Timings, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, Progress, Simd, SpecialTokens, Timings, Warning } from "./types.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -43,6 +43,8 @@ export interface LoadRequest {
   convert: ConvertOptions | undefined;
   /** A worker before this one died in the same load: what it stored may be used. */
   resume: boolean;
+  /** `parse` if it is not there. */
+  specialTokens?: SpecialTokens;
 }
 
 export interface LoadAnswer {

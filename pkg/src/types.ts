@@ -12,6 +12,9 @@ export type Dtype = "f32" | "f16" | "q8" | "q4";
 /** The instructions that the engine uses on the CPU: those that every browser has, or relaxed SIMD as well. */
 export type Simd = "simd128" | "relaxed";
 
+/** What becomes of special tokens that a text spells out, such as `[MASK]`, `[SEP]` or a marker: those tokens, or text like any other. */
+export type SpecialTokens = "parse" | "text";
+
 /** Files of a checkpoint or of a bundle by their path in its folder, for pages that fetch them by their own means. */
 export type CheckpointFiles = Record<string, Blob | ArrayBuffer | Uint8Array>;
 
@@ -58,6 +61,11 @@ export interface LoadOptions {
    * converted twice.
    */
   dtype?: Dtype;
+  /**
+   * Default `parse`, as in the reference libraries: a text that spells out a special token gets that token. With `text` it does not, so that nobody can write
+   * a document which holds them; the markers that the model puts before texts stay.
+   */
+  specialTokens?: SpecialTokens;
   /** Default `auto`: the module with relaxed SIMD where the browser has it. `simd128` forces the other one; either gives the same numbers. */
   simd?: "auto" | "simd128";
   /** Called at most 20 times a second, never after an abort. */

@@ -21,7 +21,7 @@ pub fn load(folder: &Path) -> Result<Reranker, CliError> {
 
 /// Loads a model on the CPU.
 pub fn load_files(files: CheckpointFiles) -> Result<Reranker, CliError> {
-    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
+    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
     Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
 }
 

@@ -23,7 +23,8 @@ use crate::ops::check::{Difference, check};
 use crate::ops::profile;
 use crate::random::SplitMix64;
 use crate::{
-    DeviceChoice, Encoded, Error, LoadOptions, Pooling, RerankOptions, Reranker, TextKind, Texts,
+    DeviceChoice, Encoded, Error, LoadOptions, Pooling, RerankOptions, Reranker, SpelledTokens,
+    TextKind, Texts,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -42,6 +43,8 @@ export interface LoadSettings {
   device: "auto" | "cpu" | "webgpu";
   /** Why WebGPU cannot be used, if that is known already. */
   gpuUnavailable?: string;
+  /** What becomes of special tokens that texts spell out. */
+  specialTokens?: "parse" | "text";
 }
 /** What a caller may watch, and stop, while a call runs. */
 export interface Hooks {
@@ -250,6 +253,7 @@ impl Engine {
         struct Settings {
             device: String,
             gpu_unavailable: Option<String>,
+            special_tokens: Option<String>,
         }
         let settings: Settings = from_js(options.into())?;
         let options = LoadOptions {
@@ -259,6 +263,10 @@ impl Engine {
                 _ => DeviceChoice::Auto,
             },
             gpu_unavailable: settings.gpu_unavailable,
+            spelled_tokens: match settings.special_tokens.as_deref() {
+                Some("text") => SpelledTokens::Text,
+                _ => SpelledTokens::Parse,
+            },
         };
         let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
             .await

@@ -124,7 +124,7 @@ pub fn checkpoint(folder: &Path) -> CheckpointFiles {
 }
 
 pub fn load(files: &CheckpointFiles) -> Reranker {
-    let options = LoadOptions { device: DeviceChoice::Cpu, gpu_unavailable: None };
+    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
     block_on(Reranker::load(files.clone(), &options, &mut Unobserved)).unwrap()
 }
 

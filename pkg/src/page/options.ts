@@ -19,6 +19,7 @@ const LOAD: Checks<LoadOptions> = {
   ...STORED,
   device: word("auto", "cpu", "webgpu"),
   simd: word("auto", "simd128"),
+  specialTokens: word("parse", "text"),
   cache: word("use", "reload", "off"),
   onProgress: kind("function"),
   onWarning: kind("function"),

@@ -1,7 +1,7 @@
 /** The wasm glue as the worker uses it. `worker.ts` hands the real one over, so the compiler holds these types and the generated ones together. */
 
 import type { ConvertOptions } from "../protocol.js";
-import type { Device, DeviceChoice, EncoderTimings, Explanation, ModelInfo, Pooling, Simd, Warning } from "../types.js";
+import type { Device, DeviceChoice, EncoderTimings, Explanation, ModelInfo, Pooling, Simd, SpecialTokens, Warning } from "../types.js";
 
 export interface WantedFile {
   name: string;
@@ -71,5 +71,5 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   Checkpoint: new () => C;
   /** Takes a checkpoint and gives a whole bundle. */
   convert(checkpoint: C, options: ConvertOptions, hooks: Hooks): Promise<C>;
-  Engine: { load(checkpoint: C, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks): Promise<Engine> };
+  Engine: { load(checkpoint: C, options: { device: DeviceChoice; gpuUnavailable?: string; specialTokens?: SpecialTokens }, hooks: Hooks): Promise<Engine> };
 }

@@ -30,7 +30,9 @@ export async function loadEngine<C extends Checkpoint>(
   const preparation = new Preparation(module, request.convert, meter, hooks(meter));
   return fromPlace(request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
-    const engine = await module.Engine.load(checkpoint, { device: request.device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }) }, hooks(meter));
+    const { device, specialTokens } = request;
+    const settings = { device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(specialTokens && { specialTokens }) };
+    const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
     if (engine.gpuFault !== undefined) await rememberGpuFault(info, engine.gpuFault);
     return engine;
   });

@@ -80,6 +80,7 @@ describe("load", () => {
     ["a cache mode", "/model", { cache: "no" }, "cache is none of"],
     ["a header", "/model", { headers: { "a b": "c" } }, "headers are no valid"],
     ["a type of weights", "/model", { dtype: "int8" }, 'dtype is none of "f32", "f16", "q8", "q4"'],
+    ["a word for special tokens", "/model", { specialTokens: "escape" }, 'specialTokens is none of "parse", "text"'],
     ["a choice of instructions", "/model", { simd: "none" }, "simd is none of"],
     ["a limit", "/model", { limits: { queue: 0 } }, "limits.queue is 0"],
   ])("refuses %s before anything starts", async (_, source, options, message) => {

@@ -18,20 +18,22 @@ export interface LoadSetup extends Partial<FolderLocation> {
   load?: Parameters<typeof fakeModule>[0];
   module?: Partial<FakeModule>;
   device?: LoadRequest["device"];
+  specialTokens?: LoadRequest["specialTokens"];
   meter?: ProgressMeter | undefined;
 }
 
 /** What the worker of the last load has posted. */
 export const messages: FromWorker[] = [];
 
-export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", meter, ...location }: LoadSetup = {}) {
+export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", specialTokens, meter, ...location }: LoadSetup = {}) {
   messages.length = 0;
   const post = (message: FromWorker) => {
     messages.push(message);
     if (message.type === "progress") meter?.report(message.progress);
   };
   const checkpoint = { kind: "folder", url: FOLDER, source: location.url ?? FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
-  return loadEngine({ ...fakeModule(engineLoad), ...module }, { wasm: WASM, checkpoint, device, convert, resume }, post, () => {});
+  const request = { wasm: WASM, checkpoint, device, convert, resume, ...(specialTokens && { specialTokens }) };
+  return loadEngine({ ...fakeModule(engineLoad), ...module }, request, post, () => {});
 }
 
 /** With time that flies, but not past what takes real time, as hashing does. */

@@ -226,6 +226,13 @@ test("in auto the engine is told why WebGPU is left out", async () => {
   expect(messages.some(({ type }) => type === "trying-webgpu")).toBe(false);
 });
 
+test("the engine is told what becomes of special tokens in texts", async () => {
+  serve();
+  const seen: unknown[] = [];
+  await load({ device: "cpu", specialTokens: "text", load: async (_, options) => (seen.push(options), new FakeEngine()) });
+  expect(seen).toEqual([{ device: "cpu", specialTokens: "text" }]);
+});
+
 describe("progress", () => {
   const PHASES = ["compile", "download", "load", "check", "ready"];
   type Stamped = Progress & { at: number };

@@ -4,14 +4,18 @@
 //! tokens, the special tokens go round it, and a query is filled up with the expansion token. Which
 //! tokens yield embeddings follows from expansion and skiplist.
 //!
-//! As in the references, a text that spells out a special token (`[SEP]`, a marker) gets that token.
+//! As in the references, a text that spells out a special token (`[SEP]`, a marker) gets that token, unless the caller
+//! wants such words to be text ([`SpelledTokens`]).
 //!
 //! Of a long text only a start is tokenized: see [`window`].
 
 mod definition;
+mod probe;
 mod window;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use tokenizers::AddedVocabulary;
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::CheckpointFiles;
@@ -19,9 +23,21 @@ use crate::model::config::{LowerCase, ModelConfig, QueryExpansion};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
+/// What becomes of special tokens, markers and other added tokens that a text spells out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SpelledTokens {
+    /// They are those tokens, as in the reference libraries.
+    #[default]
+    Parse,
+    /// They are text like any other: nobody can write a document that holds them.
+    Text,
+}
+
 /// A checkpoint's tokenizer with its two kinds of text.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Names of the added tokens that the inner tokenizer has lost.
+    lost: HashMap<u32, String>,
     query: Side,
     document: Side,
     expansion: Option<Expansion>,
@@ -32,6 +48,9 @@ pub struct Tokenizer {
 
 /// How one kind of text becomes tokens.
 struct Side {
+    /// The tokens that the prefix starts with, where texts cannot spell them out.
+    head: Option<tokenizers::Encoding>,
+    /// What of the prefix stands before the text.
     prefix: String,
     /// Most tokens of the text with its prefix, special tokens not counted.
     content_length: usize,
@@ -64,12 +83,13 @@ impl Tokenizer {
         let special = added_tokens(&inner);
         let side = |prefix: &str, field: &str, length: usize, skips: bool| {
             Ok(Side {
+                head: None,
                 prefix: prefix.to_owned(),
                 content_length: content_length(field, length, special)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
-        Ok(Self {
+        let tokenizer = Self {
             query: side(
                 &text.query_prefix,
                 "query_length",
@@ -90,8 +110,30 @@ impl Tokenizer {
             strip: text.strip,
             lower_case: text.lower_case == LowerCase::Text,
             windows: window::Windows::new(&inner),
+            lost: HashMap::new(),
             inner,
-        })
+        };
+        tokenizer.probe()?;
+        Ok(tokenizer)
+    }
+
+    /// Says what becomes of added tokens that a text spells out; the prefixes keep theirs. What is text stays text.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTokenizer`].
+    pub fn with_spelled_tokens(mut self, spelled: SpelledTokens) -> Result<Self> {
+        if spelled == SpelledTokens::Parse {
+            return Ok(self);
+        }
+        for side in [&mut self.query, &mut self.document] {
+            let end = side.take_head(&self.inner).map_err(|error| invalid(error.to_string()))?;
+            side.prefix.drain(..end);
+        }
+        let added = self.inner.get_added_tokens_decoder().into_keys();
+        self.lost.extend(added.filter_map(|id| Some((id, self.inner.id_to_token(id)?))));
+        self.inner.with_added_vocabulary(AddedVocabulary::new());
+        self.windows = window::Windows::new(&self.inner);
+        Ok(self)
     }
 
     /// Tokenizes one text. `index` is its place in the caller's list, for errors.
@@ -99,10 +141,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenize`].
     pub fn tokenize(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
-        let side = match kind {
-            TextKind::Query => &self.query,
-            TextKind::Document => &self.document,
-        };
+        let side = self.side(kind);
         let mut sequence = self.real_tokens(side, text).map_err(|error| Error::Tokenize {
             kind,
             index,
@@ -117,9 +156,17 @@ impl Tokenizer {
         Ok(sequence)
     }
 
+    fn side(&self, kind: TextKind) -> &Side {
+        match kind {
+            TextKind::Query => &self.query,
+            TextKind::Document => &self.document,
+        }
+    }
+
     /// The token of an id, as the vocabulary spells it.
     pub fn token(&self, id: u32) -> String {
-        self.inner.id_to_token(id).unwrap_or_default()
+        let token = self.inner.id_to_token(id).or_else(|| self.lost.get(&id).cloned());
+        token.unwrap_or_default()
     }
 
     /// The id of a token; `None` if the vocabulary has no such one.
@@ -150,6 +197,8 @@ impl Tokenizer {
     /// Prefix, text and special tokens, cut to the kind's length.
     fn real_tokens(&self, side: &Side, text: &str) -> tokenizers::Result<TokenSequence> {
         let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };
+        let passed = self.windows.passed_over(content);
+        let (content, skipped) = (&content[passed..], skipped + passed);
         let kept = self.kept_tokens(side, content)?;
         let encoding = self.inner.post_process(kept.encoding, None, true)?;
         let in_text = |(start, end): (usize, usize)| {
@@ -181,7 +230,7 @@ impl Tokenizer {
             let lower = self.lower_case.then(|| LowerCased::new(window));
             let lowered = lower.as_ref().map_or(window, |lower| lower.text.as_str());
             let full = [side.prefix.as_str(), lowered].concat();
-            let mut encoding = self.inner.encode(full, false)?;
+            let mut encoding = side.after_head(self.inner.encode(full, false)?);
             let enough = encoding.len() > side.content_length;
             if enough || windows.peek().is_none() {
                 let rest = &content[window.len()..];
@@ -189,6 +238,31 @@ impl Tokenizer {
                 encoding.truncate(side.content_length, 0, tokenizers::TruncationDirection::Right);
                 return Ok(Kept { encoding, lower, truncated });
             }
+        }
+    }
+}
+
+impl Side {
+    /// Sets the tokens of the prefix up to its last added one apart; gives how many bytes they are.
+    fn take_head(&mut self, inner: &tokenizers::Tokenizer) -> tokenizers::Result<usize> {
+        let prefix = inner.encode(self.prefix.as_str(), false)?;
+        let added = inner.get_added_tokens_decoder();
+        let last = prefix.get_ids().iter().rposition(|id| added.contains_key(id));
+        let Some(last) = last else {
+            return Ok(0);
+        };
+        let tokens = prefix.get_ids().iter().zip(prefix.get_tokens()).take(last + 1);
+        // None of these lies in the text.
+        let apart = tokens.map(|(&id, token)| tokenizers::Token::new(id, token.clone(), (0, 0)));
+        self.head = Some(tokenizers::Encoding::from_tokens(apart.collect(), 0));
+        Ok(prefix.get_offsets()[last].1)
+    }
+
+    /// What was tokenized, behind the tokens that were set apart.
+    fn after_head(&self, rest: tokenizers::Encoding) -> tokenizers::Encoding {
+        match &self.head {
+            Some(head) => tokenizers::Encoding::merge([head.clone(), rest], false),
+            None => rest,
         }
     }
 }

@@ -15,6 +15,9 @@
 //!
 //! unless an added token could reach across, or take the white space with it (`rstrip`).
 //!
+//! White space at a text's start does not count: all of it but the last character is passed over, unless an added token has or
+//! takes white space.
+//!
 //! Limits: a text is cut at [`MOST`] bytes a token wherever that is, and counts as truncated if anything but
 //! white space is left. That happens where the cuts are too far apart (a word or a run of white space of
 //! that length, characters that a normalizer removes) and to every longer text if the tokenizer has no
@@ -47,6 +50,16 @@ impl Windows {
     /// The windows that suit a tokenizer's components.
     pub(super) fn new(tokenizer: &Tokenizer) -> Self {
         Self { cuts: Cuts::new(tokenizer), first: FIRST, most: MOST }
+    }
+
+    /// How many bytes of white space at a text's start nothing depends on. One character stays: it keeps the prefix and the
+    /// first word apart.
+    pub(super) fn passed_over(&self, text: &str) -> usize {
+        if !self.cuts.as_ref().is_some_and(|cuts| cuts.start) {
+            return 0;
+        }
+        let white = text.len() - text.trim_start_matches(is_lasting_white_space).len();
+        text[..white].char_indices().next_back().map_or(0, |(last, _)| last)
     }
 
     /// Starts of a text, each longer than the one before. The first that gives more than `tokens` tokens holds all
@@ -82,6 +95,8 @@ struct Cuts {
     letters: bool,
     /// Whether cuts behind ideographs are safe.
     ideographs: bool,
+    /// Whether white space at the start of a text can be passed over.
+    start: bool,
 }
 
 impl Cuts {
@@ -97,11 +112,13 @@ impl Cuts {
             ends: HashSet::new(),
             letters: true,
             ideographs: normalizer.is_some_and(spaces_ideographs),
+            start: true,
         };
         for (id, token) in tokenizer.get_added_tokens_decoder() {
             // Some are looked for in the text as it is, some in the normalized text.
             for content in [Some(token.content), tokenizer.id_to_token(id)].into_iter().flatten() {
                 cuts.avoid(&content, token.rstrip);
+                cuts.start &= !(token.lstrip || content.contains(char::is_whitespace));
             }
         }
         Some(cuts)

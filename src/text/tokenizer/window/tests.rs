@@ -370,9 +370,10 @@ fn windows_keep_what_the_whole_text_gives() {
     let result = runner.run(&strategy, |(kind, texts, first)| {
         let Some(mut tokenizer) = kind.load() else { return Ok(()) };
         for text in texts {
+            let cuts = tokenizer.windows.cuts.take();
             tokenizer.windows = Windows { cuts: None, first, most: usize::MAX };
             let whole = tokenizer.tokenize(TextKind::Document, 0, &text).unwrap();
-            tokenizer.windows.cuts = Cuts::new(&tokenizer.inner);
+            tokenizer.windows.cuts = cuts;
             let windows = tokenizer.tokenize(TextKind::Document, 0, &text).unwrap();
             prop_assert_eq!(&windows.ids, &whole.ids, "ids of {:?}", text);
             prop_assert_eq!(&windows.offsets, &whole.offsets, "offsets of {:?}", text);
@@ -425,7 +426,7 @@ fn tokens_before_a_safe_cut_stay_whatever_follows() {
 /// What the rule says of a character holds for every character and every normalizer.
 #[test]
 fn no_normalizer_reaches_across_a_safe_cut() {
-    let cuts = Cuts { ends: HashSet::new(), letters: true, ideographs: false };
+    let cuts = Cuts { ends: HashSet::new(), letters: true, ideographs: false, start: true };
     let spaced = json!({
         "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": true,
         "lowercase": true,
@@ -533,7 +534,7 @@ fn a_text_without_safe_cuts_is_cut_at_the_limit() {
     assert_eq!(cut.offsets[2], Some((0, MOST * 254)), "one unknown word");
     assert!(cut.truncated);
     assert!(!tokens(&white).truncated, "nothing but white space is left");
-    assert!(tokens(&format!("{white}a")).truncated);
+    assert!(tokens(&format!("{white}a")).truncated, "an added token ends in white space");
     assert_eq!(tokens(&format!("{white}a")).ids, tokens("").ids);
     let spaced = format!("a{}b", &white[..MOST * 250]);
     assert_eq!(
@@ -543,6 +544,22 @@ fn a_text_without_safe_cuts_is_cut_at_the_limit() {
     );
 }
 
+#[test]
+fn white_space_at_the_start_does_not_count() {
+    let added = vec![("[CLS]", [false; 4])];
+    let tokenizer =
+        Kind { added, prefix: "query: ", prefix_is_token: false, ..bert() }.load().unwrap();
+    let tokens = |text: &str| tokenizer.tokenize(TextKind::Document, 0, text).unwrap();
+    let white = " \u{3000}\n\u{2003}".repeat(1_000_000);
+    let (far, near) = (tokens(&format!("{white}a b")), tokens(" a b"));
+    assert_eq!(far.ids, near.ids);
+    assert!(!far.truncated);
+    let shifted = |range: Option<(usize, usize)>| {
+        range.map(|(start, end)| (start + white.len() - 1, end + white.len() - 1))
+    };
+    assert_eq!(far.offsets, near.offsets.into_iter().map(shifted).collect::<Vec<_>>());
+}
+
 /// The rules of the components that need none of the others.
 #[test]
 fn unknown_components_have_no_safe_cuts() {
@@ -550,7 +567,6 @@ fn unknown_components_have_no_safe_cuts() {
         let mut definition = bert().definition();
         definition["pre_tokenizer"] = pre_tokenizer;
         definition["normalizer"] = normalizer;
-        definition["model"]["continuing_subword_prefix"] = json!("##");
         definition["post_processor"] = Value::Null;
         Cuts::new(&Inner::from_bytes(definition.to_string()).unwrap()).is_some()
     };
