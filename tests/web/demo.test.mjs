@@ -145,8 +145,8 @@ describe("with WebGPU, with a tiny model", () => {
     assert.equal(await demo.page.textContent("#request-count"), "0");
   });
 
-  it("shows hostile texts as texts", LIMIT, async () => {
-    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 100 });
+  it("shows a hundred hostile texts as texts", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 200 });
     await demo.loadModel();
     for (const question of [QUESTIONS[1].text, ...HOSTILE.slice(0, 3)]) {
       await demo.ask(question);
@@ -154,12 +154,28 @@ describe("with WebGPU, with a tiny model", () => {
       await demo.reranked();
     }
     await demo.page.click("#reranked-rows .unfold button");
-    for (const button of await demo.page.$$("#results h3 button")) await button.click();
-    const shown = await demo.page.textContent("#results");
-    for (const text of HOSTILE) assert.ok(shown.includes(text), text);
-    const foreign = await demo.page.$$eval("#results *, #examples *", (elements) =>
-      elements.map(({ localName }) => localName).filter((name) => /^(script|img|svg|a|iframe|style|details|h1)$/.test(name)),
+    await demo.page.$$eval("#results h3 button", (buttons) => buttons.forEach((button) => button.click()));
+    assert.equal(HOSTILE.length, 100);
+    for (const list of ["dense", "reranked"]) {
+      const shown = await demo.page.textContent(`#${list}-rows`);
+      for (const text of HOSTILE) assert.ok(shown.includes(text), text);
+    }
+    const foreign = await demo.page.$$eval("#dense-rows *, #reranked-rows *, #examples *", (elements) =>
+      elements
+        .filter(({ localName, attributes }) => /^(script|img|svg|a|iframe|style|link|details|h1|input|video|body|form|math|meta|base|object|template)$/.test(localName) || [...attributes].some(({ name }) => /^(on|src|href)/.test(name)))
+        .map(({ outerHTML }) => outerHTML),
     );
     assert.deepEqual(foreign, []);
+  });
+
+  it("says that a question was cut", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 5 });
+    await demo.loadModel();
+    await demo.reranked();
+    const note = () => demo.page.locator("#reranked-status .note").allTextContents();
+    assert.deepEqual(await note(), []);
+    await demo.ask("oil ".repeat(200));
+    await demo.page.waitForSelector("#reranked-status .note");
+    assert.match((await note()).join(), /longer than the model reads/);
   });
 });
