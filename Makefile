@@ -2,6 +2,7 @@
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
+# make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
@@ -33,7 +34,7 @@ CORPUS := tests/data/squad-dev-a
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench eval memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -52,6 +53,9 @@ bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/b
 eval: $(CLI) $(MODEL) | $(STAMPS)/node
 	node scripts/quality.mjs $(CLI) $(dir $(MODEL)) $(CORPUS) target/quality
 	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
+
+soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
+	node benches/soak/run.mjs $(SOAK)
 
 memory: $(TARBALL) $(CLI) $(MODEL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/memory/run.mjs $(MEMORY)

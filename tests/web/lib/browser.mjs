@@ -21,9 +21,9 @@ export function chromiumPath() {
   return path;
 }
 
-/** `webgpu`: whether there is an adapter. */
-export async function launch({ webgpu }) {
-  return chromium.launch({ executablePath: chromiumPath(), args: webgpu ? [...ARGUMENTS, ...WEBGPU] : ARGUMENTS });
+/** `webgpu`: whether there is an adapter; `more`: arguments of the caller's own. */
+export async function launch({ webgpu, more = [] }) {
+  return chromium.launch({ executablePath: chromiumPath(), args: [...ARGUMENTS, ...(webgpu ? WEBGPU : []), ...more] });
 }
 
 /** Opens an address; the page's `complaints` gathers console messages, uncaught errors and dialogs, of its workers too. */

@@ -44,6 +44,7 @@ export const FOLDERS = {
   wasm: join(ROOT, "pkg/wasm"),
   package: join(ROOT, "pkg/dist"),
   bench: join(ROOT, "benches/browser/pages"),
+  soak: join(ROOT, "benches/soak/pages"),
   fixtures: join(ROOT, "tests/fixtures"),
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),
