@@ -17,6 +17,8 @@ use tabrank::{
     Warning,
 };
 
+type Change = fn(&mut Value);
+
 /// A fixture's files, one of them changed.
 fn changed(case: &'static str, file: &str, change: impl FnOnce(&mut Value)) -> CheckpointFiles {
     let mut files = Fixture::read(case).files;

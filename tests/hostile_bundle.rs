@@ -254,7 +254,7 @@ fn a_configuration_of_another_model_is_refused() {
     check(&config("num_hidden_layers", json!(1)), "BUNDLE_INVALID", "encoder.layer.1");
     check(&config("num_hidden_layers", json!(3)), "BUNDLE_INVALID", "encoder.layer.2");
     check(&config("vocab_size", json!(100_000)), "CHECKPOINT_INVALID", WORDS);
-    check(&config("hidden_size", json!(1_000_000_000)), "CHECKPOINT_INVALID", "hidden_size");
+    check(&config("hidden_size", json!(1_000_000_000)), "CHECKPOINT_UNSUPPORTED", "hidden_size");
 }
 
 /// The rows of a cut tensor, under names that do not fit together.
