@@ -113,13 +113,14 @@ export class ContentStore<About> {
     return true;
   }
 
-  /** A blob's bytes; undefined where it is not there, or damaged, and then it is deleted. */
+  /** A blob's bytes; undefined where it is not there, cannot be read, or is damaged, and then it is deleted. */
   async read(hash: string): Promise<Bytes | undefined> {
     const place = `${ROOT}blobs/${hash}`;
-    const response = await this.#match(place);
-    const bytes = response && (await checkedBytes(response, hash));
-    if (response && !bytes) await this.cache.delete(place).catch(() => false);
-    return bytes;
+    const buffer = await this.#match(place).then((response) => response?.arrayBuffer()).catch(() => undefined);
+    const bytes = buffer && new Uint8Array(buffer);
+    if (!bytes || (await sha256(bytes)) === hash) return bytes;
+    await this.cache.delete(place).catch(() => false);
+    return undefined;
   }
 
   /** Whether each of a set's blobs is there. */
@@ -178,7 +179,8 @@ export class ContentStore<About> {
     await ifNobodyHas(`${this.name}:hold`, async () => {
       // Sets are written ahead of their blobs, so in this order nothing is missed where there are no locks.
       const places = (await this.cache.keys()).map(({ url }) => url);
-      const standing = await this.#standing();
+      // A set that cannot be read at the moment may stand, so then all of this fails.
+      const standing = await this.#standing((place) => this.#readSet(place));
       const needed = new Set(standing.flatMap(({ set, place }) => [place, `${ROOT}used/${set.key}`, ...blobsOf(set)]));
       await Promise.all(places.filter((place) => !needed.has(place)).map((place) => this.cache.delete(place)));
     });
@@ -200,24 +202,30 @@ export class ContentStore<About> {
   }
 
   /** Every set but those that a newer one has replaced, and those that nobody will finish. */
-  async #standing() {
-    const all = await this.#all();
+  async #standing(read = (place: string) => this.#set(place)) {
+    const all = await this.#all(read);
     return all.filter(({ set, slot }) => {
       const current = newest(all.filter((other) => other.set.key === set.key && other.slot !== "open"));
       return slot === "open" ? set.id !== current?.set.id && set.written > Date.now() - OPEN_LIFETIME : set === current?.set;
     });
   }
 
-  async #all(): Promise<{ set: StoredSet<About>; slot: Slot; place: string }[]> {
+  async #all(read = (place: string) => this.#set(place)): Promise<{ set: StoredSet<About>; slot: Slot; place: string }[]> {
     const places = (await this.cache.keys()).map(({ url }) => url).filter((place) => place.startsWith(`${ROOT}sets/`));
-    const sets = await Promise.all(places.map((place) => this.#set(place)));
+    const sets = await Promise.all(places.map(read));
     return sets.flatMap((set, index) => (set ? [{ set, slot: places[index]!.split("/").at(-1) as Slot, place: places[index]! }] : []));
   }
 
-  async #set(place: string): Promise<StoredSet<About> | undefined> {
-    const response = await this.#match(place);
-    const bytes = response && (await checkedBytes(response, response.headers.get(HASH)));
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as StoredSet<About>);
+  #set(place: string): Promise<StoredSet<About> | undefined> {
+    return this.#readSet(place).catch(() => undefined);
+  }
+
+  /** Undefined where there is none, or it is damaged. Throws where the storage gives no answer. */
+  async #readSet(place: string): Promise<StoredSet<About> | undefined> {
+    const response = await this.cache.match(place);
+    const bytes = response && new Uint8Array(await response.arrayBuffer());
+    const isSound = bytes && (await sha256(bytes)) === response.headers.get(HASH);
+    return isSound ? (JSON.parse(new TextDecoder().decode(bytes)) as StoredSet<About>) : undefined;
   }
 
   async #write(set: StoredSet<About>, slot: Slot): Promise<void> {
@@ -250,11 +258,4 @@ function newest<Place extends { set: { serial: number } }>(places: Place[]): Pla
 
 function blobsOf({ entries, spare }: StoredSet<unknown>): string[] {
   return [...Object.values(entries), ...Object.values(spare)].flatMap((entry) => (entry ? [`${ROOT}blobs/${entry.sha256}`] : []));
-}
-
-async function checkedBytes(response: Response, hash: string | null): Promise<Bytes | undefined> {
-  const buffer = await response.arrayBuffer().catch(() => undefined);
-  if (!buffer) return undefined;
-  const bytes = new Uint8Array(buffer);
-  return (await sha256(bytes)) === hash ? bytes : undefined;
 }

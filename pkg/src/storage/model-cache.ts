@@ -111,12 +111,12 @@ export class KeptVersion {
   async accept(): Promise<void> {
     try {
       if (!(await this.store.publish(this.set))) return;
-      await this.store.touch(this.set.key);
-      await this.#prune();
     } catch (error) {
       await this.discard().catch(() => false);
-      await this.onFailure(error);
+      return this.onFailure(error);
     }
+    await this.store.touch(this.set.key);
+    await this.#prune().catch(() => {});
   }
 
   async discard(): Promise<void> {

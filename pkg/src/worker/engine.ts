@@ -24,6 +24,8 @@ export interface Checkpoint {
   /** All files of a bundle that was made by a conversion. */
   names(): string[];
   file(name: string): Uint8Array;
+  /** Gives its memory back. */
+  free(): void;
 }
 
 export interface Hooks {

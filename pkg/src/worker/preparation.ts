@@ -10,6 +10,7 @@ import { sha256 } from "../storage/hash.js";
 import type { NewVersion } from "../storage/model-cache.js";
 import { type FileSource, gather } from "./checkpoint-source.js";
 import type { Checkpoint, EngineModule, Hooks } from "./engine.js";
+import { isDeath } from "./failure.js";
 import type { LoadMeter } from "./load-meter.js";
 
 const DTYPE_HINT = "Leave dtype out to load the bundle as it is, or name the folder of the checkpoint it was made from.";
@@ -24,17 +25,26 @@ export class Preparation<C extends Checkpoint> {
   ) {}
 
   /** All files of a source as they are, which is how an earlier load has stored them. */
-  async taken(source: FileSource): Promise<C> {
-    const checkpoint = new this.module.Checkpoint();
-    await gather(checkpoint, source, this.meter);
-    return checkpoint;
+  taken(source: FileSource): Promise<C> {
+    return this.#filled(source, () => true);
   }
 
   /** All files of a source, converted if need be; what was made goes into the version. */
   async gathered(source: FileSource, version?: NewVersion): Promise<C> {
-    const checkpoint = new this.module.Checkpoint();
-    await gather(checkpoint, source, this.meter, () => this.#mayKeep(checkpoint));
+    const checkpoint = await this.#filled(source, (checkpoint) => this.#mayKeep(checkpoint));
     return this.options && !checkpoint.isBundle ? this.#converted(checkpoint, this.options, version) : checkpoint;
+  }
+
+  /** Files that come to nothing make room for those that are fetched in their place. */
+  async #filled(source: FileSource, mayKeep: (checkpoint: C) => boolean): Promise<C> {
+    const checkpoint = new this.module.Checkpoint();
+    try {
+      await gather(checkpoint, source, this.meter, () => mayKeep(checkpoint));
+      return checkpoint;
+    } catch (error) {
+      if (!isDeath(error, undefined)) checkpoint.free();
+      throw error;
+    }
   }
 
   #mayKeep(checkpoint: C): boolean {

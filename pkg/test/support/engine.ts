@@ -80,6 +80,10 @@ export class FakeCheckpoint implements Checkpoint {
     return this.added.get(name)!.slice();
   }
 
+  free(): void {
+    this.added.clear();
+  }
+
   #read(manifest: string): void {
     if (!manifest.endsWith("}")) throw engineError("BUNDLE_INVALID", "the manifest is no JSON");
     this.#manifest = JSON.parse(manifest) as Manifest;

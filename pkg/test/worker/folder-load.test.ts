@@ -389,6 +389,33 @@ describe("a copy that works", () => {
     await expectClean(CHECKPOINTS, "two");
   });
 
+  test("stays when the storage fails for a moment at any step of its load", async () => {
+    const whole = new Tab(origin);
+    await offline(() => versionIn(CHECKPOINTS, {}, whole));
+    for (let step = 1; step <= whole.steps; step++) {
+      const tab = new Tab(origin);
+      tab.beforeStep = (now) => {
+        if (now === step) throw new DOMException("broken", "UnknownError");
+      };
+      const outcome = await offline(() => outcomeOf(versionIn(CHECKPOINTS, {}, tab)));
+      expect(["one", "CACHE_CORRUPT_OFFLINE", "OFFLINE_NOT_CACHED"], `step ${step}`).toContain(outcome);
+      expect(await offline(() => versionIn(CHECKPOINTS)), `step ${step}`).toBe("one");
+    }
+  });
+
+  test("and is damaged leaves the memory to the one that takes its place", async () => {
+    const { storage } = new Tab(origin);
+    origin.entries.get(storage.addressOf("model.safetensors"))!.bytes.fill(0);
+    let freed = 0;
+    const Checkpoint = class extends FakeCheckpoint {
+      override free(): void {
+        freed++;
+      }
+    };
+    expect(await versionIn(CHECKPOINTS, { module: { Checkpoint } })).toBe("two");
+    expect(freed).toBe(1);
+  });
+
   test("of which a file is damaged stays when the new version is refused, so that it can be mended", async () => {
     const { storage } = new Tab(origin);
     origin.entries.get(storage.addressOf("tokenizer.json"))!.bytes.fill(0);
