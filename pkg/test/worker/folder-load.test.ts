@@ -392,7 +392,10 @@ describe("a copy that works", () => {
   test("stays when the storage fails for a moment at any step of its load", async () => {
     const whole = new Tab(origin);
     await offline(() => versionIn(CHECKPOINTS, {}, whole));
+    const entries = [...origin.entries];
     for (let step = 1; step <= whole.steps; step++) {
+      origin.entries.clear();
+      for (const [url, entry] of entries) origin.entries.set(url, entry);
       const tab = new Tab(origin);
       tab.beforeStep = (now) => {
         if (now === step) throw new DOMException("broken", "UnknownError");
