@@ -31,6 +31,7 @@ const MAGIC: [number[], Found][] = [
   [[0x50, 0x4b, 0x03, 0x04], { what: "a ZIP archive, as PyTorch writes pickles", hint: PICKLE_HINT }],
   ...[2, 3, 4, 5].map((protocol): [number[], Found] => [[0x80, protocol], { what: "a pickle", hint: PICKLE_HINT }]),
   [[0x47, 0x47, 0x55, 0x46], { what: "a GGUF file", hint: "Only safetensors are read: take the checkpoint that it was made from." }],
+  [[0x4e, 0x52, 0x55, 0x42], { what: "a Burn record", hint: "Only safetensors are read: convert the checkpoint that it was made from." }],
   [[0x89, 0x48, 0x44, 0x46], { what: "an HDF5 file, as Keras writes it", hint: "Only safetensors are read: save the model again with safetensors." }],
 ];
 

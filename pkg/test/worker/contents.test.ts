@@ -22,6 +22,7 @@ const OTHERS: [string, Uint8Array, string | undefined, string][] = [
   ["pickle.dumps", bytes(0x80, 4, 0x95), undefined, "pickle"],
   ["torch.onnx.export", Uint8Array.from([8, 8, 0x12, 7, ...text("pytorch")]), undefined, "ONNX"],
   ["llama.cpp", text("GGUF\u0003\0\0\0"), undefined, "GGUF"],
+  ["Burn", text("NRUB\0\0"), undefined, "Burn record"],
   ["Keras", bytes(0x89, 0x48, 0x44, 0x46), undefined, "HDF5"],
 ];
 
