@@ -31,6 +31,7 @@ impl<T> Batching<T> {
 #[cfg(test)]
 mod tests {
     use super::Batching;
+    use crate::random::SplitMix64;
 
     fn batches(lengths: &[usize], most: usize) -> Vec<Vec<usize>> {
         let mut batching = Batching::new(most);
@@ -46,5 +47,20 @@ mod tests {
         assert_eq!(batches(&[3, 5, 1, 9, 0, 8], 8), expected);
         assert_eq!(batches(&[], 8), [vec![0usize; 0]]);
         assert_eq!(batches(&[9], 8), [vec![9]]);
+    }
+
+    #[test]
+    fn no_batch_of_several_has_more_than_the_most_and_nothing_is_lost() {
+        let mut random = SplitMix64(1);
+        for _ in 0..1000 {
+            let most = 1 + (random.next() % 1024) as usize;
+            let lengths: Vec<usize> =
+                (0..random.next() % 50).map(|_| (random.next() % 600) as usize).collect();
+            let batches = batches(&lengths, most);
+            for batch in &batches {
+                assert!(batch.len() <= 1 || batch.iter().sum::<usize>() <= most, "{batch:?}");
+            }
+            assert_eq!(batches.concat(), lengths);
+        }
     }
 }

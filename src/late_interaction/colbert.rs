@@ -19,7 +19,8 @@ use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
 
-/// Most tokens of a batch on a GPU.
+/// Most tokens of a batch on a GPU, unless one text has more: what is submitted at a time, so that no driver takes a long batch
+/// for a hang (Windows resets a GPU after two seconds, a browser after ten).
 pub(crate) const GPU_BATCH_TOKENS: usize = 1_024;
 
 /// What a load leaves of a bundle's tensors.

@@ -8,6 +8,7 @@ import { need, needCli, needMiniLm, needPackage } from "./lib/paths.mjs";
 import { assertRanked, tinyCase } from "./lib/tiny.mjs";
 
 const LIMIT = { timeout: 60_000 };
+const MOMENTS = 40;
 const MINILM = "models/all-MiniLM-L6-v2/";
 
 let browser;
@@ -46,6 +47,26 @@ describe("abort", () => {
     assert.equal(after, 0, "progress was reported after the abort");
     assert.equal(await tab.harness("liveWorkers"), 0);
     assert.equal((await tab.harness("static", "isCached", tab.url(MINILM))).value, false);
+  });
+
+  it("at any moment of a load: it rejects at once, no worker is left, and the next load works", LIMIT, async (test) => {
+    const begin = performance.now();
+    await loadTiny();
+    const whole = performance.now() - begin;
+    await tab.harness("dispose", "it");
+    const lates = [];
+    for (let moment = 0; moment < MOMENTS; moment++) {
+      const { error, late } = await tab.harness("abortLoadAfter", tab.url(tiny.checkpoint), (whole * 1.2 * moment) / MOMENTS, { cache: moment % 2 ? "use" : "off" });
+      assert.equal(await tab.harness("liveWorkers"), 0);
+      if (late === undefined) continue;
+      assert.equal(error.name, "AbortError");
+      lates.push(late);
+    }
+    test.diagnostic(`${lates.length} of ${MOMENTS} aborts were in time: rejected after ${Math.max(...lates).toFixed(1)} ms at most (due: 20)`);
+    assert.ok(lates.length > MOMENTS / 4);
+    assert.ok(Math.max(...lates) < 100);
+    await loadTiny();
+    assertRanked(await tab.harness("rerank", "it", tiny.query, tiny.documents), tiny);
   });
 
   it("during a rerank: it rejects at once, and the next call is right", LIMIT, async () => {

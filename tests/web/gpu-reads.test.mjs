@@ -7,6 +7,7 @@ import { needPackage } from "./lib/paths.mjs";
 import { assertRanked } from "./lib/tiny.mjs";
 
 const LIMIT = { timeout: 240_000 };
+const BATCH = 1024;
 
 let browser;
 let gpu;
@@ -33,6 +34,14 @@ it("with explanations of the first two also the rows of these and of the query",
   test.diagnostic(`${bytes} bytes, at most ${most}; all embeddings would be ${everything}`);
   assert.ok(most < everything, "the texts are too few to tell");
   assert.ok(bytes <= most);
+});
+
+it("no more than 1,024 tokens are handed over at a time", LIMIT, async (test) => {
+  const { tokens, submits, readBacks } = await gpu.reads({}, 20);
+  test.diagnostic(`${tokens} tokens: ${readBacks} read-backs, ${submits} times work was handed over`);
+  assert.ok(tokens > 2 * BATCH, "the texts are too few to tell");
+  assert.ok(readBacks >= Math.ceil(tokens / BATCH));
+  assert.ok(submits >= readBacks);
 });
 
 it("the next batch is asked for while the scores of one are read", LIMIT, async (test) => {

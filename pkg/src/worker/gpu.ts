@@ -5,7 +5,7 @@ import { Patience, within } from "../patience.js";
 import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
 import type { DeviceChoice } from "../types.js";
 
-/** Milliseconds for an adapter or a device. They take tens, and a few seconds where the browser has yet to start its GPU process. */
+/** Milliseconds for an adapter or a device. They take less than 30 as a rule (`make soak`), and longer where a slow machine has yet to start the browser's GPU process. */
 const ASKED = 10_000;
 
 /**

@@ -4,8 +4,10 @@ import { Reranker } from "../../src/index.js";
 import { WorkerClient } from "../../src/page/worker-client.js";
 import type { FromWorker, LoadProgress } from "../../src/protocol.js";
 import type { LoadOptions } from "../../src/types.js";
-import { INFO } from "../support/engine.js";
-import { ScriptedWorker } from "../support/workers.js";
+import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
+import { FakeServer, ok, pieces, safetensors } from "../support/server.js";
+import { stubStorage } from "../support/storage.js";
+import { LoopWorker, ScriptedWorker, stubWorkers } from "../support/workers.js";
 
 const SILENCE = 10_000;
 const REQUEST = { query: "q", texts: ["a", "b", "c"], base: 0, topK: 1, explain: false, profile: false };
@@ -157,6 +159,71 @@ describe("whatever the page and its workers do, in whatever order, also from wit
       }),
       { numRuns: 600 },
     );
+  });
+});
+
+describe("an abort at any moment", () => {
+  const WEIGHTS = safetensors(400);
+  const PIECES = Array.from({ length: 8 }, (_, place) => WEIGHTS.slice((place * WEIGHTS.length) / 8, ((place + 1) * WEIGHTS.length) / 8));
+  const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": pieces(PIECES) };
+  /** Turns of the event loop before the abort. */
+  const MOMENTS = [...Array.from({ length: 24 }, (_, turn) => turn), 40, 80];
+  const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+  const task = () => new Promise((resolve) => setTimeout(resolve));
+
+  beforeEach(() => {
+    vi.useRealTimers();
+    vi.stubGlobal("navigator", {});
+    vi.stubGlobal("location", { href: "https://host/app/" });
+    stubStorage();
+    new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  });
+
+  /** Starts, lets the event loop turn so many times, aborts; gives what came of it by the end of that task, and the events that came after it. */
+  async function abortedAfter(turns: number, start: (signal: AbortSignal, listen: () => void) => Promise<unknown>) {
+    const stopping = new AbortController();
+    let after = 0;
+    let outcome: unknown = "still open";
+    start(stopping.signal, () => (after += Number(stopping.signal.aborted))).then(
+      () => (outcome = "done"),
+      (error: Error) => (outcome = error.name),
+    );
+    for (let turn = 0; turn < turns; turn++) await task();
+    stopping.abort();
+    await task();
+    const soon = outcome;
+    for (let turn = 0; turn < 10; turn++) await task();
+    return { soon, after };
+  }
+
+  test("of a load rejects it in the same task, ends its worker, and nothing is heard after it", async () => {
+    const outcomes = new Set<unknown>();
+    for (const turns of MOMENTS) {
+      stubWorkers(fakeModule());
+      const ends = vi.spyOn(LoopWorker.prototype, "terminate");
+      const load = (signal: AbortSignal, listen: () => void) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", signal, onProgress: listen, onWarning: listen, cache: "off" });
+      const { soon, after } = await abortedAfter(turns, load);
+      outcomes.add(soon);
+      expect({ soon, after, ends: ends.mock.calls.length }).toEqual(soon === "done" ? { soon, after: 0, ends: 0 } : { soon: "AbortError", after: 0, ends: 1 });
+      ends.mockRestore();
+    }
+    expect([...outcomes]).toEqual(["AbortError", "done"]);
+  });
+
+  test("of a call rejects it in the same task, nothing is heard after it, and the next one is right", async () => {
+    const engine = new FakeEngine();
+    engine.beforeText = async (_, pause) => void (await pause());
+    stubWorkers(fakeModule(async () => engine));
+    const reranker = await Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", cache: "off" });
+    const outcomes = new Set<unknown>();
+    for (const turns of MOMENTS) {
+      const { soon, after } = await abortedAfter(turns, (signal, onProgress) => reranker.rerank("q", Array<string>(30).fill("text"), { signal, onProgress }));
+      outcomes.add(soon);
+      expect({ soon, after }).toEqual({ soon: soon === "done" ? "done" : "AbortError", after: 0 });
+      expect((await reranker.rerank("q", ["a", "bb"])).results.map(({ index }) => index)).toEqual([1, 0]);
+    }
+    expect([...outcomes]).toEqual(["AbortError", "done"]);
+    reranker.dispose();
   });
 });
 

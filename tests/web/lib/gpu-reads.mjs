@@ -24,6 +24,8 @@ export async function openGpuReads(browser, name) {
     return {
       outcome,
       documents: documents.length,
+      tokens: times * sum(lengths.documents) + lengths.query,
+      submits: after.submits - before.submits,
       bytes: after.bytesRead - before.bytesRead,
       readBacks: after.readBacks - before.readBacks,
       dispatchesWhileReading: after.dispatchesWhileReading - before.dispatchesWhileReading,

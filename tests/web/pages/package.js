@@ -83,6 +83,20 @@ function abortRerank(name, query, documents) {
   return aborted((signal, progress) => reranker.rerank(query, documents, { signal, onProgress: progress(({ done }) => done > 0) }));
 }
 
+/** Aborts a load after so many milliseconds. `late`: how much later it rejects; undefined where it had ended before. */
+async function abortLoadAfter(source, milliseconds, options) {
+  const controller = new AbortController();
+  let abortedAt;
+  setTimeout(() => {
+    abortedAt = performance.now();
+    controller.abort();
+  }, milliseconds);
+  const { value, error } = await outcome(Reranker.load(source, { device: "cpu", ...options, signal: controller.signal }));
+  const late = abortedAt === undefined ? undefined : performance.now() - abortedAt;
+  value?.dispose();
+  return { error, late };
+}
+
 const smallCall = (reranker) => reranker.explain("two words", "two words");
 
 /** Milliseconds of a small call, several times over. */
@@ -148,6 +162,7 @@ async function embeddingsHash(name, documents) {
 globalThis.harness = {
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
+  abortLoadAfter,
   abortRerank,
   abortAt,
   smallCalls,
