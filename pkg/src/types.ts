@@ -15,7 +15,7 @@ export type Simd = "simd128" | "relaxed";
 /** What becomes of special tokens that a text spells out, such as `[MASK]`, `[SEP]` or a marker: those tokens, or text like any other. */
 export type SpecialTokens = "parse" | "text";
 
-/** Files of a checkpoint or of a bundle by their path in its folder, for pages that fetch them by their own means. */
+/** Files of a checkpoint or of a bundle by their path in its folder, for pages that fetch them by their own means. Buffers are copied at once. */
 export type CheckpointFiles = Record<string, Blob | ArrayBuffer | Uint8Array>;
 
 /** Something the caller should know that does not stop the work. `code` is stable, `message` is for people. */

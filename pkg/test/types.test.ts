@@ -1,7 +1,7 @@
 /** What the compiler must say of the public API: `npm run typecheck` is the test. */
 
 import { expectTypeOf, test } from "vitest";
-import { type ErrorCode, type ModelInfo, type RerankOutput, Reranker, RerankerError, type TokenEmbeddings } from "../src/index.js";
+import { type ErrorCode, type Explanation, type ModelInfo, type RerankOutput, Reranker, RerankerError, type TokenEmbeddings } from "../src/index.js";
 import type * as glue from "../wasm/tabrank.js";
 
 test("documents keep their type", () => {
@@ -33,6 +33,7 @@ test("errors have closed codes", () => {
   expectTypeOf<TokenEmbeddings["values"]>().toExtend<Float32Array>();
 });
 
-test("the engine's model information is the public one", () => {
+test("the engine's model information and explanations are the public ones", () => {
+  expectTypeOf<glue.Explanation>().toEqualTypeOf<Explanation>();
   expectTypeOf<glue.ModelInfo>().toEqualTypeOf<ModelInfo>();
 });

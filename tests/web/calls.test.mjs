@@ -119,6 +119,42 @@ describe("calls", () => {
     await isolated.close();
   });
 
+  it("take files that are in shared memory or in buffers that can be resized, and refuse what was transferred", LIMIT, async () => {
+    const isolated = await browser.newPackagePage({ policy: "isolated" });
+    const load = (kind) =>
+      isolated.page.evaluate(
+        async ([folder, kind, query, documents]) => {
+          const files = {};
+          for (const name of ["config.json", "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "1_Dense/config.json", "1_Dense/model.safetensors"]) {
+            const response = await fetch(folder + name);
+            if (response.ok) files[name] = await response.arrayBuffer();
+          }
+          const make = {
+            shared: (length) => new SharedArrayBuffer(length),
+            resizable: (length) => new ArrayBuffer(length, { maxByteLength: 2 * length }),
+          }[kind];
+          for (const [name, buffer] of make ? Object.entries(files) : []) {
+            files[name] = make(buffer.byteLength);
+            new Uint8Array(files[name]).set(new Uint8Array(buffer));
+          }
+          if (kind === "transferred") structuredClone(files["model.safetensors"], { transfer: [files["model.safetensors"]] });
+          if (kind === "proxy") files["model.safetensors"] = new Proxy(new Blob([files["model.safetensors"]]), {});
+          const { error } = await globalThis.harness.load("it", files, { device: "cpu" });
+          return error ? { error } : globalThis.harness.rerank("it", query, documents);
+        },
+        [isolated.url(tiny.checkpoint), kind, tiny.query, tiny.documents],
+      );
+    for (const kind of ["shared", "resizable"]) assertRanked(await load(kind), tiny);
+    for (const kind of ["transferred", "proxy"]) {
+      const { error } = await load(kind);
+      assert.equal(error.code, "INVALID_INPUT");
+      assert.equal(error.message, 'source["model.safetensors"] cannot be read: it was transferred, or is a proxy of a file');
+    }
+    const complaints = isolated.complaints.filter((complaint) => !complaint.includes("404"));
+    await isolated.close();
+    assert.deepEqual(complaints, []);
+  });
+
   it("ten at once give what each gives alone", LIMIT, async () => {
     await loadTiny();
     const outcomes = await tab.page.evaluate(
