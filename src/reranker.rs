@@ -13,7 +13,7 @@ use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::stream::Batches;
 use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{Layout, ModelConfig};
+use crate::model::config::{Layout, ModelConfig, ProjectionStep};
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::stages::late::{self, RerankOptions, RerankOutput};
@@ -40,6 +40,8 @@ pub struct ModelInfo {
     pub late_interaction: bool,
     /// Width of an embedding.
     pub dimension: usize,
+    /// Whether embeddings are unit vectors, so that similarities lie in [-1, 1].
+    pub normalized: bool,
     pub layers: usize,
     pub hidden_size: usize,
     pub vocabulary_size: usize,
@@ -277,6 +279,7 @@ fn info(files: &CheckpointFiles, config: &ModelConfig) -> Result<ModelInfo> {
         architecture: config.encoder.name(),
         late_interaction: config.layout != Layout::Plain,
         dimension: config.dimension,
+        normalized: matches!(config.projection.last(), Some(ProjectionStep::Normalize)),
         layers: config.encoder.layers(),
         hidden_size: config.encoder.hidden_size(),
         vocabulary_size: config.encoder.vocab_size(),

@@ -262,6 +262,24 @@ fn what_is_shown_of_equal_texts_is_within_what_is_promised() {
 }
 
 #[test]
+fn a_folder_without_the_last_step_has_no_unit_vectors_and_says_so() {
+    let fixture = Fixture::read("sentence-transformers");
+    assert!(fixture.load().info().normalized);
+    let mut files = fixture.files;
+    let mut modules: Vec<serde_json::Value> =
+        serde_json::from_slice(files.get("modules.json").unwrap()).unwrap();
+    modules.pop();
+    files.insert("modules.json", serde_json::to_vec(&modules).unwrap()).unwrap();
+    let model = common::load(&files);
+    assert!(!model.info().normalized);
+    let text = "the price of war";
+    let options = RerankOptions { top_k: None, explain: true };
+    let output = rerank(&model, text, &[text], options);
+    let most = output.explanations[0].matches.iter().map(|found| found.similarity.abs());
+    assert!(most.fold(0.0, f32::max) > 1.1, "{output:?}");
+}
+
+#[test]
 fn batches_do_not_show_in_a_ranking() {
     let model = Fixture::read("pylate").load();
     let documents: Vec<String> = (0..300)

@@ -125,6 +125,8 @@ export interface ModelInfo {
   lateInteraction: boolean;
   /** Width of a token's embedding. */
   dimension: number;
+  /** Embeddings are unit vectors, as nearly all models' are, so that similarities and normalized scores lie in [-1, 1]. */
+  normalized: boolean;
   layers: number;
   hiddenSize: number;
   vocabularySize: number;
@@ -194,7 +196,7 @@ export interface RerankResult<T> {
   rank: number;
   /** MaxSim: the sum over query tokens of the best similarity. Grows with the query's length. */
   score: number;
-  /** `score` over the number of query embeddings, in [-1, 1]: the one to compare with a threshold. */
+  /** `score` over the number of query embeddings: the one to compare with a threshold. In [-1, 1], if the model's embeddings are `normalized`. */
   normalizedScore: number;
   /** The caller's own object. */
   document: T;
@@ -251,12 +253,13 @@ export interface TokenSpan {
 export interface TokenMatch {
   query: TokenSpan;
   document: TokenSpan;
+  /** Dot product of the two embeddings; in [-1, 1], if the model's embeddings are `normalized`. */
   similarity: number;
   /** This match's part of the score. */
   share: number;
 }
 
-/** Why a document got its score: its score is the sum of these matches, one for each query token. */
+/** Why a document got its score: its score is the sum of these matches, one for each query token, but for rounding. */
 export interface Explanation {
   score: number;
   /** The query was longer than the model reads. */

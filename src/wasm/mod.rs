@@ -59,6 +59,7 @@ export interface ModelInfo {
   architecture: string;
   lateInteraction: boolean;
   dimension: number;
+  normalized: boolean;
   layers: number;
   hiddenSize: number;
   vocabularySize: number;
@@ -309,6 +310,7 @@ impl Engine {
         set(&object, "architecture", info.architecture);
         set(&object, "lateInteraction", info.late_interaction);
         set(&object, "dimension", info.dimension as f64);
+        set(&object, "normalized", info.normalized);
         set(&object, "layers", info.layers as f64);
         set(&object, "hiddenSize", info.hidden_size as f64);
         set(&object, "vocabularySize", info.vocabulary_size as f64);

@@ -238,12 +238,12 @@ async function rank<T>({ client, limits, model }: Own, query: string, documents:
   const { timings, queryTruncated } = answer;
   const warnings = client.warnings.slice(warned);
   if (queryTruncated) warnings.push(queryWasCut(model));
-  return { results: resultsOf(answer, kept), timings, warnings, device: client.device, queryTruncated };
+  return { results: resultsOf(answer, kept, model), timings, warnings, device: client.device, queryTruncated };
 }
 
 const NO_TIME = { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0 };
 
-function resultsOf<T>(answer: RerankAnswer, documents: readonly T[]): RerankResult<T>[] {
+function resultsOf<T>(answer: RerankAnswer, documents: readonly T[], model: ModelInfo): RerankResult<T>[] {
   const { indices, scores, queryLength, truncated, explanations } = answer;
   return Array.from(indices, (index, place) => {
     const score = scores[place]!;
@@ -252,7 +252,7 @@ function resultsOf<T>(answer: RerankAnswer, documents: readonly T[]): RerankResu
       index,
       rank: place + 1,
       score,
-      normalizedScore: normalized(score, queryLength),
+      normalizedScore: normalizedScore(score, queryLength, model),
       document: documents[index]!,
       truncated: truncated[place] === 1,
       ...(explanation && { explanation }),
@@ -260,9 +260,10 @@ function resultsOf<T>(answer: RerankAnswer, documents: readonly T[]): RerankResu
   });
 }
 
-/** Each query token adds at most 1; what rounding adds is taken off. */
-function normalized(score: number, queryLength: number): number {
-  return Math.min(Math.max(score / Math.max(queryLength, 1), -1), 1);
+/** Of unit vectors each query token adds at most 1: what rounding adds beyond is taken off. */
+function normalizedScore(score: number, queryLength: number, { normalized }: ModelInfo): number {
+  const mean = score / Math.max(queryLength, 1);
+  return normalized ? Math.min(Math.max(mean, -1), 1) : mean;
 }
 
 /** Of one call and no other, so that `Reranker.warnings` do not keep it. */

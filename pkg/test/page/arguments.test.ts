@@ -109,7 +109,7 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
     );
   });
 
-  test("to load, isCached and deleteCached", async () => {
+  test("to load, isCached, deleteCached and clearCached", async () => {
     const names = ["device", "dtype", "simd", "onProgress", "onWarning", "signal", "cache", "revision", "hub", "headers", "workerUrl", "wasmUrl", "limits"];
     const source = fc.oneof(anything, fc.constantFrom("/model", "owner/name"), fc.record({ "config.json": anything }));
     const typed = async (call: () => Promise<unknown>) => {
@@ -124,6 +124,7 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
         if (REFUSED.includes(error?.code ?? "")) expect(workers.urls.length).toBe(started);
         await typed(() => Reranker.isCached(real(s) as string, real(o) as object));
         await typed(() => Reranker.deleteCached(real(s) as string, real(o) as object));
+        await typed(() => Reranker.clearCached(real(s) as string, real(o) as object));
       }),
     );
   });

@@ -179,13 +179,17 @@ describe("rerank", () => {
     expect(results[0]).not.toHaveProperty("explanation");
   });
 
-  test("keeps the normalized score in [-1, 1], whatever rounding adds, and the score as it is", async () => {
-    const scores = Float32Array.of(4.000001, 4, -4.000001);
-    vi.spyOn(engine, "rerank").mockResolvedValue({ indices: Uint32Array.of(0, 1, 2), scores, queryLength: 4, queryTruncated: false, truncated: new Uint8Array(3) });
+  test.each([
+    ["unit vectors", true, [1, 1, -1]],
+    ["vectors of any length", false, [1.25, 1, -1.25]],
+  ])("of %s: what rounding adds to the normalized score is taken off, where it can be told, and the score stays", async (_, normalized, expected) => {
+    engine.info = { ...INFO, normalized };
+    const scores = normalized ? Float32Array.of(4.000001, 4, -4.000001) : Float32Array.of(5, 4, -5);
+    vi.spyOn(engine, "rerank").mockResolvedValue({ indices: Uint32Array.of(0, 1, 2), scores: scores.slice(), queryLength: 4, queryTruncated: false, truncated: new Uint8Array(3) });
     const reranker = await load();
     const { results } = await reranker.rerank("q", ["a", "b", "c"]);
-    expect(results.map(({ normalizedScore }) => normalizedScore)).toEqual([1, 1, -1]);
-    expect(Float32Array.from(results, ({ score }) => score)).toEqual(Float32Array.of(4.000001, 4, -4.000001));
+    expect(results.map(({ normalizedScore }) => normalizedScore)).toEqual(expected);
+    expect(Float32Array.from(results, ({ score }) => score)).toEqual(scores);
   });
 
   test("of an empty list is empty, without work", async () => {

@@ -9,6 +9,7 @@ export const INFO: ModelInfo = {
   architecture: "bert",
   lateInteraction: false,
   dimension: 2,
+  normalized: true,
   layers: 1,
   hiddenSize: 2,
   vocabularySize: 10,
