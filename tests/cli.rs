@@ -56,7 +56,7 @@ fn fields_stay_to_the_letter_and_nothing_is_lost() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("12345678901234567890123.50"), "{text}");
-    assert!(text.contains(r#""replaced":{"rank":"a","score":0.10}"#), "{text}");
+    assert!(text.contains(r#""replaced":{"score":0.10,"rank":"a"}"#), "{text}");
     assert!(text.contains(r#""index":2"#), "blank lines count: {text}");
 }
 

@@ -6,17 +6,18 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pollster::block_on;
-use tabrank::{Encoded, Error, Pooling, TextKind, TokenEmbeddings};
+use tabrank::{Encoded, Error, Pooling, TextKind};
 
-use super::jsonl;
+use super::jsonl::{self, InputArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{CliError, Kind, ModelArgs, model};
+use super::{CliError, Kind, ModelArgs, model, say_truncated};
 
 /// Encode texts ahead of time.
 ///
-/// Reads JSONL from stdin, one object with a "text" a line. Writes a safetensors file with
-/// "embeddings" (F32, [rows, dimension], text after text) and "lengths" (U32, [texts]: rows of each).
+/// Reads JSONL from stdin, one object with a "text" a line, or an array of them. Writes a safetensors file with
+/// "embeddings" (F32, [rows, dimension], text after text), "lengths" (U32, [texts]: rows of each), "indices" (U32, [texts]: the
+/// line of each, or its place in the array, from 0) and "truncated" (BOOL, [texts]: whether it had more tokens than the model takes).
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,6 +36,8 @@ pub struct EncodeArgs {
     /// The file to write: one that is there is replaced when the new one is whole; a pipe or a device is written into; - is stdout.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -57,38 +60,47 @@ impl From<PoolingArg> for Pooling {
 }
 
 pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
-    let lines = jsonl::read("stdin", io::stdin().lock())?;
-    let texts = jsonl::texts("stdin", &lines)?;
-    let reranker = model::load(&args.model.model)?;
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let kind = match args.kind {
         Kind::Query => TextKind::Query,
         Kind::Document => TextKind::Document,
     };
     let pooling = Pooling::from(args.pooling);
+    let (mut texts, mut places, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    jsonl::read_stdin(&args.input, |record| {
+        let text = record.string("text")?;
+        if kind == TextKind::Query && text.trim().is_empty() {
+            return Err(record.place.wrong("the query is empty"));
+        }
+        texts.push(text);
+        indices.push(record.index as u32);
+        places.push(record.place);
+        Ok(())
+    })?;
+    let reranker = model::load(&args.model.model)?;
     let output = output(args)?;
     let mut embeddings = Embeddings {
         values: output.scratch()?,
         dimension: reranker.width(pooling),
         lengths: Vec::with_capacity(texts.len()),
+        indices,
+        truncated: Vec::with_capacity(texts.len()),
     };
     let mut progress = Progress::new("encode", texts.len());
     let mut failed = None;
     let write = |encoded: Encoded| {
-        embeddings.push(&encoded.embeddings).map_err(|error| {
+        embeddings.push(&encoded).map_err(|error| {
             failed = Some(error);
             Error::Aborted
         })
     };
     let encoded = block_on(reranker.encode_each(kind, &texts, pooling, &mut progress, write));
     drop(progress);
-    match failed {
-        Some(error) => Err(CliError::write(&args.output, error)),
-        None => {
-            encoded?;
-            output.write(|out| embeddings.write(out))
-        }
+    if let Some(error) = failed {
+        return Err(CliError::write(&args.output, error));
     }
+    encoded.map_err(|error| jsonl::located(error, kind, |index| &places[index]))?;
+    say_truncated(embeddings.truncated.iter().filter(|cut| **cut).count(), texts.len());
+    output.write(|out| embeddings.write(out))
 }
 
 /// What is in the model's folder is never replaced.
@@ -110,11 +122,15 @@ struct Embeddings {
     values: File,
     dimension: usize,
     lengths: Vec<u32>,
+    indices: Vec<u32>,
+    truncated: Vec<bool>,
 }
 
 impl Embeddings {
-    fn push(&mut self, embeddings: &TokenEmbeddings) -> io::Result<()> {
+    fn push(&mut self, encoded: &Encoded) -> io::Result<()> {
+        let embeddings = &encoded.embeddings;
         self.lengths.extend(embeddings.lengths().iter().map(|&length| length as u32));
+        self.truncated.extend(&encoded.truncated);
         let values: Vec<u8> = embeddings.values().iter().flat_map(|v| v.to_le_bytes()).collect();
         self.values.write_all(&values)
     }
@@ -123,18 +139,27 @@ impl Embeddings {
         out.write_all(&self.header())?;
         self.values.rewind()?;
         io::copy(&mut self.values, out)?;
-        let lengths: Vec<u8> = self.lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
-        out.write_all(&lengths)
+        for numbers in [&self.lengths, &self.indices] {
+            out.write_all(&numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>())?;
+        }
+        out.write_all(&self.truncated.iter().map(|&cut| u8::from(cut)).collect::<Vec<u8>>())
     }
 
     /// With its length in front, and spaces behind it up to a multiple of eight, as the format has it.
     fn header(&self) -> Vec<u8> {
         let rows: u64 = self.lengths.iter().map(|&length| u64::from(length)).sum();
-        let values = rows * self.dimension as u64 * 4;
-        let end = values + 4 * self.lengths.len() as u64;
+        let texts = self.lengths.len() as u64;
+        let mut end = 0;
+        let mut tensor = |dtype: &str, shape: &[u64], width: u64| {
+            let begin = end;
+            end += shape.iter().product::<u64>() * width;
+            serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]})
+        };
         let text = serde_json::json!({
-            "embeddings": {"dtype": "F32", "shape": [rows, self.dimension], "data_offsets": [0, values]},
-            "lengths": {"dtype": "U32", "shape": [self.lengths.len()], "data_offsets": [values, end]},
+            "embeddings": tensor("F32", &[rows, self.dimension as u64], 4),
+            "lengths": tensor("U32", &[texts], 4),
+            "indices": tensor("U32", &[texts], 4),
+            "truncated": tensor("BOOL", &[texts], 1),
         });
         let mut text = text.to_string().into_bytes();
         text.resize(text.len().next_multiple_of(8), b' ');

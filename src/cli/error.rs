@@ -30,6 +30,12 @@ pub enum CliError {
     /// A line of a data file is wrong.
     #[error("{file}:{line}:{column}: {reason}")]
     Line { file: String, line: usize, column: usize, reason: String },
+    /// A data file as a whole.
+    #[error("{} {reason}", path.display())]
+    Data { path: PathBuf, reason: &'static str },
+    /// What the engine says of a text, with the line that it came in.
+    #[error("{file}:{line}: {source}")]
+    Text { file: String, line: usize, source: tabrank::Error },
 }
 
 impl CliError {
@@ -41,8 +47,11 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Line { .. } | CliError::Loss { .. } | CliError::NotComparable => 65,
-            CliError::Library(error) => match error.code() {
+            CliError::Line { .. }
+            | CliError::Data { .. }
+            | CliError::Loss { .. }
+            | CliError::NotComparable => 65,
+            CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
                 "DEVICE_LOST" | "NON_FINITE" | "ABORTED" => 70,
                 _ => 65,
             },

@@ -11,10 +11,11 @@ use tabrank::ops::PackedQuery;
 use tabrank::stages::top_k::TopK;
 use tabrank::{Pooling, RerankResult, Reranker, TextKind, TokenEmbeddings};
 
-use super::data::Data;
+use super::data::{Data, DataArgs, Text};
+use super::jsonl;
 use super::metrics::{ndcg, recall, reciprocal_rank};
 use super::progress::Progress;
-use super::{CliError, ModelArgs, model};
+use super::{CliError, ModelArgs, model, say_truncated};
 
 /// How many documents the first stage hands on.
 const CANDIDATES: usize = 100;
@@ -22,8 +23,9 @@ const CANDIDATES: usize = 100;
 /// Measure ranking quality.
 ///
 /// The first stage ranks the whole corpus by the cosine of one vector a text of the same encoder; its
-/// top 100 are reranked by MaxSim. The folder holds corpus.jsonl and queries.jsonl ({"id", "text"} a
-/// line) and qrels.tsv (query id, document id, grade). Averages are over the judged queries.
+/// top 100 are reranked by MaxSim. The folder is one of BEIR's: corpus.jsonl and queries.jsonl ("id" or "_id", and "text", a
+/// line) and judgements (query id, document id and grade with tabs between, with a header or without; or TREC's four columns).
+/// Averages are over the judged queries. Judgements of what is not there are passed over and counted on stderr.
 ///
 /// With --compare other models rerank the same candidates, and are held against the first: cosine of each
 /// token's embedding with the first model's, overlap of the top ten, share of queries with the very same top ten.
@@ -36,9 +38,8 @@ Examples:
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder with corpus.jsonl, queries.jsonl and qrels.tsv.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// How the first stage pools a text: what the checkpoint says, or mean where it says nothing that is computed here.
     #[arg(long, value_name = "POOLING")]
     dense: Option<DenseArg>,
@@ -180,26 +181,30 @@ fn unit(vectors: &TokenEmbeddings) -> TokenEmbeddings {
 fn in_step(
     step: &Step<'_>,
     kind: TextKind,
-    texts: &[String],
+    texts: &[Text],
     mut each: impl FnMut(usize, &TokenEmbeddings, &[TokenEmbeddings]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let &Step { models, pooling, what } = step;
+    let located = |error| jsonl::located(error, kind, |index| &texts[index].place);
     let mut progress = Progress::new(what, texts.len());
+    let mut truncated = 0;
     let mut streams: Vec<_> = models.iter().map(|model| model.batches(kind, texts)).collect();
     loop {
         let next = streams.iter_mut().map(|stream| block_on(stream.next(&mut progress)));
-        let batches: Vec<_> = next.collect::<Result<_, _>>()?;
+        let batches: Vec<_> = next.collect::<Result<_, _>>().map_err(located)?;
         let Some(first) = &batches[0] else {
+            say_truncated(truncated, texts.len());
             return Ok(());
         };
+        truncated += first.truncated();
         let range = first.range();
-        let pooled = unit(&block_on(first.vectors(pooling))?);
+        let pooled = unit(&block_on(first.vectors(pooling)).map_err(located)?);
         let mut tokens = Vec::with_capacity(models.len());
         for batch in &batches {
             // Models with one tokenizer cut their batches at the same places.
             let batch = batch.as_ref().filter(|batch| batch.range() == range);
             let batch = batch.ok_or(CliError::NotComparable)?;
-            tokens.push(block_on(batch.token_embeddings())?);
+            tokens.push(block_on(batch.token_embeddings()).map_err(located)?);
         }
         each(range.start, &pooled, &tokens)?;
         progress.update(range.end, texts.len());

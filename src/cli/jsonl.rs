@@ -1,66 +1,210 @@
-//! JSONL in: one object a line, its fields kept to the letter.
+//! Objects in: one a line, or the elements of an array.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, Read};
 
-use indexmap::IndexMap;
-use serde_json::value::RawValue;
+use clap::ValueEnum;
+use tabrank::{Error, TextKind};
 
-use super::CliError;
+use super::fields::Fields;
+use super::input::{Input, Piece, Place, check_size};
+use super::{CliError, say};
 
-/// A line's object. Values stay as they were written, so that numbers keep all their digits.
-pub type Fields = IndexMap<String, Box<RawValue>>;
+/// What to do about a line that is wrong.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnError {
+    Fail,
+    Skip,
+}
 
-/// A line with its place in the input, from 0.
-pub struct Line {
-    pub number: usize,
+#[derive(clap::Args)]
+pub struct InputArgs {
+    /// What to do about an object that cannot be read: fail, or skip it and tell how many.
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    on_error: OnError,
+}
+
+/// An object of the input.
+pub struct Record {
+    /// The line, or the place in the array, from 0.
+    pub index: usize,
+    pub place: Place,
     pub fields: Fields,
 }
 
-/// Reads every line; blank ones are passed over and still count. `name` is for errors.
+impl Record {
+    fn parse(index: usize, piece: &Piece) -> Result<Self, CliError> {
+        let fields = serde_json::from_str(piece.text()?).map_err(|error| wrong(piece, &error))?;
+        Ok(Self { index, place: piece.place.clone(), fields })
+    }
+
+    /// A field that must be a string.
+    pub fn string(&self, field: &str) -> Result<String, CliError> {
+        let value = self.fields.get(field);
+        let value =
+            value.ok_or_else(|| self.place.wrong(format!("the object has no {field:?}")))?;
+        serde_json::from_str(value.get()).map_err(|_| {
+            self.place.wrong(match value.get().starts_with('"') {
+                true => format!("{field:?} has an escape that is no character"),
+                false => format!("{field:?} is not a string"),
+            })
+        })
+    }
+}
+
+/// Reads the objects of stdin.
 ///
 /// # Errors
-/// The first line that is not a JSON object, with line and column from 1.
-pub fn read(name: &str, input: impl Read) -> Result<Vec<Line>, CliError> {
-    let mut lines = Vec::new();
-    for (number, line) in BufReader::new(input).lines().enumerate() {
-        let line = line.map_err(|source| match source.kind() {
-            std::io::ErrorKind::InvalidData => wrong(name, number, 1, "is not UTF-8".to_owned()),
-            _ => CliError::Read { path: name.into(), source },
-        })?;
-        if line.trim().is_empty() {
-            continue;
+/// As [`read`].
+pub fn read_stdin(
+    args: &InputArgs,
+    each: impl FnMut(Record) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    read("stdin", io::stdin().lock(), args.on_error, each)
+}
+
+/// Hands every object to `each`. Blank lines are passed over and still count. `name` is for errors.
+///
+/// # Errors
+/// What cannot be read at all. The first object that is wrong or that `each` refuses, unless such are skipped and others are left.
+pub fn read(
+    name: &str,
+    reader: impl Read,
+    on_error: OnError,
+    mut each: impl FnMut(Record) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut input = Input::open(name, reader)?;
+    let is_array = input.peek()? == Some(b'[');
+    let (mut count, mut refused, mut first) = (0, 0, None);
+    while let Some(piece) =
+        if is_array { next_element(&mut input, count)? } else { input.line()? }
+    {
+        let index = if is_array { count } else { piece.place.line - 1 };
+        count += 1;
+        if let Err(error) = Record::parse(index, &piece).and_then(&mut each) {
+            if on_error == OnError::Fail {
+                return Err(error);
+            }
+            refused += 1;
+            first.get_or_insert(error);
         }
-        let fields = serde_json::from_str(&line)
-            .map_err(|error| wrong(name, number, error.column(), reason(&error)))?;
-        lines.push(Line { number, fields });
     }
-    Ok(lines)
+    match first {
+        Some(error) if refused == count => Err(error),
+        Some(error) => {
+            say(format_args!("{refused} of {count} objects are skipped; the first: {error}"));
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
-/// A field that must be a string.
-pub fn string(name: &str, line: &Line, field: &str) -> Result<String, CliError> {
-    let value = line
-        .fields
-        .get(field)
-        .ok_or_else(|| wrong(name, line.number, 1, format!("the object has no {field:?}")))?;
-    serde_json::from_str(value.get())
-        .map_err(|_| wrong(name, line.number, 1, format!("{field:?} is not a string")))
+/// What the engine says of a text, with the place that the text came from.
+pub fn located<'a>(error: Error, kind: TextKind, place: impl Fn(usize) -> &'a Place) -> CliError {
+    match error {
+        Error::Tokenize { kind: of, index, .. } | Error::NotFinite { kind: of, index, .. }
+            if of == kind =>
+        {
+            let Place { file, line, .. } = place(index);
+            CliError::Text { file: file.to_string(), line: *line, source: error }
+        }
+        error => error.into(),
+    }
 }
 
-/// The "text" of every line.
-pub fn texts(name: &str, lines: &[Line]) -> Result<Vec<String>, CliError> {
-    lines.iter().map(|line| string(name, line, "text")).collect()
+/// The next element of an array of which `count` have come; `None` behind the last.
+fn next_element<R: Read>(input: &mut Input<R>, count: usize) -> Result<Option<Piece>, CliError> {
+    if ends(input)? {
+        return Ok(None);
+    }
+    // The array's bracket, or a comma.
+    if let Some(before) = input.peek()? {
+        input.advance(before);
+    }
+    if count == 0 && ends(input)? {
+        return Ok(None);
+    }
+    input.peek()?;
+    let piece = element(input)?;
+    match piece.bytes.is_empty() {
+        true => Err(piece.place.wrong("an element is missing")),
+        false => Ok(Some(piece)),
+    }
 }
 
-fn wrong(name: &str, number: usize, column: usize, reason: String) -> CliError {
-    CliError::Line { file: name.to_owned(), line: number + 1, column, reason }
+/// Whether the array ends here. Nothing may follow it.
+fn ends<R: Read>(input: &mut Input<R>) -> Result<bool, CliError> {
+    if input.peek()? != Some(b']') {
+        return Ok(false);
+    }
+    input.advance(b']');
+    match input.peek()? {
+        None => Ok(true),
+        Some(_) => Err(input.place().wrong("something follows the array")),
+    }
 }
 
-/// serde_json appends a place of its own, which is the line's.
+/// The bytes up to the next comma, or bracket, of the array itself.
+fn element<R: Read>(input: &mut Input<R>) -> Result<Piece, CliError> {
+    let mut piece = Piece { place: input.place().clone(), bytes: Vec::new() };
+    let (mut depth, mut within, mut escaped) = (0usize, false, false);
+    loop {
+        let Some(byte) = input.peek_any()? else {
+            return Err(input.place().wrong("the array does not end"));
+        };
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if within => escaped = true,
+            b'"' => within = !within,
+            _ if within => {}
+            b',' | b']' if depth == 0 => return Ok(piece),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        input.advance(byte);
+        piece.bytes.push(byte);
+        check_size(&piece.place, &piece.bytes)?;
+    }
+}
+
+fn wrong(piece: &Piece, error: &serde_json::Error) -> CliError {
+    let lines = piece.bytes.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1);
+    let before = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
+    piece.place.at(&piece.bytes[..before.min(piece.bytes.len())]).wrong(reason(error))
+}
+
+/// serde_json appends a place of its own, which is the piece's.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    match reason {
+        _ if error.is_eof() => "the object does not end in its line (jq -c puts each into one)",
+        "trailing characters" => "a second value follows; one object a line is read",
+        reason => reason,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_s_words_get_the_line_of_the_text() {
+        let place = Place { file: "stdin".into(), line: 7, column: 1 };
+        let (kind, index) = (TextKind::Document, 3);
+        let errors = [
+            Error::Tokenize { kind, index, reason: "why".to_owned() },
+            Error::NotFinite { what: "an embedding", kind, index },
+        ];
+        for error in errors {
+            let code = CliError::from(error.clone()).exit_code();
+            let found = located(error, TextKind::Document, |_| &place);
+            assert!(found.to_string().starts_with("stdin:7: "), "{found}");
+            assert_eq!(found.exit_code(), code);
+        }
+        let query = Error::NotFinite { what: "an embedding", kind: TextKind::Query, index: 0 };
+        let found = located(query, TextKind::Document, |_| &place);
+        assert!(!found.to_string().contains("stdin"), "{found}");
     }
 }

@@ -6,6 +6,8 @@ mod data;
 mod encode;
 mod error;
 mod eval;
+mod fields;
+mod input;
 mod inspect;
 pub mod interrupt;
 mod jsonl;
@@ -73,6 +75,15 @@ pub enum Kind {
 /// Tells the user something that is no data. That nobody listens is no failure.
 pub fn say(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "tabrank: {text}");
+}
+
+/// Tells how many texts were cut, if any.
+fn say_truncated(truncated: usize, texts: usize) {
+    if truncated > 0 {
+        say(format_args!(
+            "warning: {truncated} of {texts} texts are longer than the model takes; their ends are not read"
+        ));
+    }
 }
 
 /// Runs what was asked for.

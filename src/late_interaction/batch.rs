@@ -58,6 +58,11 @@ impl<'a> EncodedBatch<'a> {
         first.map_or(0, |text| text.index)..last.map_or(0, |text| text.index + 1)
     }
 
+    /// How many of the texts had more tokens than the model takes.
+    pub fn truncated(&self) -> usize {
+        self.texts.iter().filter(|text| text.tokens.truncated).count()
+    }
+
     /// Place behind the last text of a kind, if there is one.
     pub(crate) fn end_of(&self, kind: TextKind) -> Option<usize> {
         self.texts.iter().rfind(|text| text.kind == kind).map(|text| text.index + 1)

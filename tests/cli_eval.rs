@@ -1,0 +1,130 @@
+//! Retrieval sets as they are published, read by `tabrank eval`.
+
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::command::{checkpoint, tabrank, text};
+use serde_json::Value;
+
+const CORPUS: &str = "{\"_id\": \"d1\", \"title\": \"Goethe\", \"text\": \"He wrote Faust.\", \"metadata\": {}}\n\
+                      {\"_id\": \"d2\", \"title\": \"\", \"text\": \"Oil and war.\", \"metadata\": {}}\n\
+                      {\"_id\": \"d3\", \"title\": \"Bread\", \"text\": \"It is baked in an oven.\", \"metadata\": {}}\n";
+const QUERIES: &str = "{\"_id\": \"q1\", \"text\": \"who wrote Faust?\"}\n\
+                       {\"_id\": \"q2\", \"text\": \"the price of oil\"}\n\
+                       {\"_id\": \"q3\", \"text\": \"never judged\"}\n";
+const JUDGED: &str = "q1\td1\t2\nq1\td2\t0\nq2\td2\t1\n";
+
+fn set(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+fn eval(folder: &Path, more: &[&str]) -> assert_cmd::assert::Assert {
+    let (model, data) = (checkpoint("pylate"), folder.display().to_string());
+    tabrank(&[&["eval", "--json", "--model", &model, "--data", &data], more].concat()).assert()
+}
+
+fn report(folder: &Path, more: &[&str]) -> (Value, String) {
+    let assert = eval(folder, more).success();
+    let output = assert.get_output();
+    (serde_json::from_slice(&output.stdout).unwrap(), text(&output.stderr))
+}
+
+#[test]
+fn published_forms_of_one_set_give_the_same_figures() {
+    let plain = |text: &str| text.replace("_id", "id");
+    let (corpus, queries) = (plain(CORPUS), plain(QUERIES));
+    let own = set(&[("corpus.jsonl", &corpus), ("queries.jsonl", &queries), ("qrels.tsv", JUDGED)]);
+    let (expected, error) = report(own.path(), &[]);
+    assert_eq!((&expected["queries"], &expected["documents"]), (&2.into(), &3.into()));
+    assert!(error.contains("passed over: 1 queries without a judgement"), "{error}");
+
+    let header = format!("query-id\tcorpus-id\tscore\n{JUDGED}").replace('\n', "\r\n");
+    let trec = "q1 0 d1 2\nq1 0 d2 -1\nq2 Q0 d2 1\n";
+    for (name, judged) in [("qrels/test.tsv", header.as_str()), ("qrels.tsv", trec)] {
+        let set = set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), (name, judged)]);
+        assert_eq!(report(set.path(), &[]).0, expected, "{judged}");
+    }
+    let marked = format!("\u{feff}{JUDGED}");
+    let elsewhere = set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), ("dev", &marked)]);
+    let path = elsewhere.path().join("dev").display().to_string();
+    assert_eq!(report(elsewhere.path(), &["--qrels", &path]).0, expected);
+}
+
+#[test]
+fn what_is_passed_over_is_counted() {
+    let more = "q1\tgone\t1\nq1\tgone too\t1\nunknown\td1\t1\nq2\td2\t1\n";
+    let judged = format!("{JUDGED}{more}");
+    let files = |judged| {
+        set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), ("qrels.tsv", judged)])
+    };
+    let (found, error) = report(files(&judged).path(), &[]);
+    assert_eq!(found, report(files(JUDGED).path(), &[]).0);
+    for expected in [
+        "passed over: 2 judgements of documents that are not in the corpus",
+        "passed over: 1 judgements of queries that are not there",
+        "passed over: 1 judgements that a later one",
+        "passed over: 1 queries without a judgement",
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_title_is_read_only_when_asked_for() {
+    let joined = CORPUS
+        .replace("\"text\": \"He", "\"text\": \"Goethe He")
+        .replace("\"text\": \"It", "\"text\": \"Bread It");
+    let folder = tempfile::tempdir().unwrap();
+    let q4 = folder.path().join("q4").display().to_string();
+    tabrank(&["convert", &checkpoint("pylate"), "--dtype", "q4", "-o", &q4]).assert().success();
+    let figures = |corpus: &str, more: &[&str]| {
+        let set =
+            set(&[("corpus.jsonl", corpus), ("queries.jsonl", QUERIES), ("qrels.tsv", JUDGED)]);
+        // The cosines with another model's tokens change with every text.
+        report(set.path(), &[&["--compare", &q4], more].concat()).0["compared"][0].clone()
+    };
+    let without = CORPUS.replace("\"title\"", "\"other\"");
+    assert_eq!(figures(CORPUS, &[]), figures(&without, &[]));
+    assert_eq!(figures(CORPUS, &["--title"]), figures(&joined, &[]));
+    assert_ne!(figures(CORPUS, &["--title"]), figures(CORPUS, &[]));
+}
+
+#[test]
+fn a_set_in_which_nothing_is_judged_is_refused() {
+    let two =
+        "{\"id\":\"a\",\"text\":\"x\"}\n{\"id\":7,\"text\":\"y\"}\n{\"id\":\"7\",\"text\":\"z\"}\n";
+    let cases = [
+        (CORPUS, QUERIES, "", "qrels.tsv judges no query and document of this folder"),
+        (CORPUS, QUERIES, "q1\tgone\t1\n", "qrels.tsv judges no query and document"),
+        ("", QUERIES, JUDGED, "corpus.jsonl is empty"),
+        (CORPUS, "\n", JUDGED, "queries.jsonl is empty"),
+        (two, QUERIES, JUDGED, "corpus.jsonl:3:1: has the id of line 2"),
+        (CORPUS, QUERIES, "q1\td1\n", "qrels.tsv:1:1: needs query id"),
+        (
+            CORPUS,
+            QUERIES,
+            "q1\td1\t1\nq1\td1\tx\n",
+            "qrels.tsv:2:1: the grade is not a whole number",
+        ),
+        (CORPUS, QUERIES, "q1\td1\t1.5\n", "qrels.tsv:1:1: the grade is not"),
+        ("{\"text\":\"x\"}", QUERIES, JUDGED, "corpus.jsonl:1:1: the object has no \"id\""),
+    ];
+    for (corpus, queries, judged, expected) in cases {
+        let set =
+            set(&[("corpus.jsonl", corpus), ("queries.jsonl", queries), ("qrels.tsv", judged)]);
+        let assert = eval(set.path(), &[]).code(65);
+        let error = text(&assert.get_output().stderr);
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert!(assert.get_output().stdout.is_empty());
+    }
+}
