@@ -204,6 +204,23 @@ describe("with the default model", () => {
     assert.equal(await isCached(minilm.path), true);
   });
 
+  it("a load whose tab is closed goes on with the shards that have come", { timeout: 120_000 }, async () => {
+    for (const place of [1, minilm.shards.length - 1]) {
+      const first = await browser.newPackagePage({ context: tab.context });
+      const isAsked = new Promise((resolve) => void first.page.route(`**/${minilm.path}${minilm.shards[place]}`, resolve));
+      void first.harness("load", "it", first.url(minilm.path), { device: "cpu" }).catch(() => {});
+      await isAsked;
+      await first.close();
+      browser.server.requests.length = 0;
+      assert.equal((await load(minilm.path)).error, undefined);
+      // Two shards are on their way at a time.
+      const mayBeMissing = ["tabrank.json", ...minilm.shards.slice(place - 1)];
+      assert.deepEqual(requested(minilm.path).filter((name) => !mayBeMissing.includes(name)), []);
+      assert.ok(requested(minilm.path).includes(minilm.shards[place]));
+      await tab.harness("static", "clearCached");
+    }
+  });
+
   it("relaxed SIMD, plain SIMD and the command line give the same embeddings, to the last bit", { timeout: 120_000 }, async () => {
     const relaxed = await tab.harness("load", "relaxed", tab.url(minilm.path), { device: "cpu" });
     const plain = await tab.harness("load", "plain", tab.url(minilm.path), { device: "cpu", simd: "simd128" });
