@@ -214,6 +214,13 @@ describe("several tabs", () => {
     assertRanked(await other.harness("rerank", "it", tiny.query, tiny.documents), tiny);
   });
 
+  it("and several loads in one do too: each file is asked for once, and once more at the end", LIMIT, async () => {
+    const loads = ["it", "other", "third"].map((name) => tab.harness("load", name, tab.url(tiny.checkpoint), { device: "cpu" }));
+    for (const { error } of await Promise.all(loads)) assert.equal(error, undefined);
+    assert.equal(requested().length, 2 * new Set(requested()).size);
+    await assertVersion(tiny);
+  });
+
   it("need not wait for one that is closed", LIMIT, async () => {
     const { isAsked, letGo } = await held();
     const other = await browser.newPackagePage({ context: tab.context });

@@ -86,7 +86,7 @@ export class ContentStore<About> {
   }
 
   /** The set that is being filled, or that nobody has finished. */
-  async open(key: string): Promise<StoredSet<About> | undefined> {
+  async unfinished(key: string): Promise<StoredSet<About> | undefined> {
     const [set, current] = await Promise.all([this.#set(address(key, "open")), this.current(key)]);
     return set?.id === current?.id ? undefined : set;
   }
@@ -135,7 +135,7 @@ export class ContentStore<About> {
     return this.hold(() => this.#alone(async () => {
       const current = await this.#currentPlace(set.key);
       if (current?.set.id === set.id) return true;
-      if ((await this.open(set.key))?.id !== set.id || !(await this.isWhole(set))) return false;
+      if ((await this.unfinished(set.key))?.id !== set.id || !(await this.isWhole(set))) return false;
       await this.#write({ ...set, spare: {}, serial: (current?.set.serial ?? 0) + 1 }, current?.slot === "a" ? "b" : "a");
       const replaced = current ? [current.slot, "open" as const] : ["open" as const];
       await Promise.all(replaced.map((slot) => this.cache.delete(address(set.key, slot)).catch(() => false)));

@@ -52,7 +52,7 @@ export class ModelCache {
    * way or this is to be a load's second one.
    */
   async untried(resume: boolean): Promise<KeptVersion | undefined> {
-    const set = await this.store.open(this.key);
+    const set = await this.store.unfinished(this.key);
     if (!set || set.about.trials === 0) return undefined;
     if (set.about.trials >= TRIALS && !resume && !(await this.store.isInTrial(set.id))) return undefined;
     set.about.trials++;
@@ -62,7 +62,7 @@ export class ModelCache {
 
   /** A new version, to be filled. With `reuse` what is there may be taken for it where it is the same. */
   async begin(reuse: boolean): Promise<NewVersion> {
-    const [current, open] = await Promise.all([this.store.current(this.key), this.store.open(this.key)]);
+    const [current, open] = await Promise.all([this.store.current(this.key), this.store.unfinished(this.key)]);
     const spare = reuse && open?.about.trials === 0 ? { ...open.spare, ...open.entries } : {};
     const version = new NewVersion(this.store, newSet(this.key, this.about, spare), this.onFailure, reuse ? { ...current?.entries, ...spare } : undefined);
     await version.begin();

@@ -17,7 +17,7 @@ import { NotStored, StoredFiles } from "./stored-files.js";
 const REFUSALS = ["CHECKPOINT_INVALID", "CHECKPOINT_UNSUPPORTED", "BUNDLE_INVALID", "BUNDLE_VERSION", "INTEGRITY_FAILED"];
 
 /** Failures that come of a device, once the files were taken. */
-const DEVICE_FAILURES = ["DEVICE_REJECTED", "DEVICE_LOST", "WEBGPU_UNAVAILABLE"];
+const DEVICE_FAILURES = ["DEVICE_REJECTED", "DEVICE_LOST", "TIMEOUT", "WEBGPU_UNAVAILABLE"];
 
 const UNREACHABLE = ["NETWORK", "OFFLINE_NOT_CACHED"];
 

@@ -111,7 +111,7 @@ describe("a set", () => {
     await filled(store, "key", { file: "text" });
     vi.setSystemTime(Date.now() + 6 * DAY);
     await store.collect();
-    expect((await store.open("key"))?.entries).toHaveProperty("file");
+    expect((await store.unfinished("key"))?.entries).toHaveProperty("file");
     vi.setSystemTime(Date.now() + 2 * DAY);
     await store.collect();
     expect(cache.entries.size).toBe(0);

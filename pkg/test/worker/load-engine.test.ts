@@ -164,7 +164,7 @@ describe("storage", () => {
     expect(offline.requests).toEqual([]);
   });
 
-  test.each(["DEVICE_REJECTED", "DEVICE_LOST", "WEBGPU_UNAVAILABLE"])("keeps what a device failed with: %s", async (code) => {
+  test.each(["DEVICE_REJECTED", "DEVICE_LOST", "TIMEOUT", "WEBGPU_UNAVAILABLE"])("keeps what a device failed with: %s", async (code) => {
     serve();
     const reject = async () => {
       throw engineError(code, "no good device");
