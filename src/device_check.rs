@@ -7,6 +7,8 @@
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
 //!
+//! What a GPU cannot hold is found out before anything is put on it: see [`largest_buffer`].
+//!
 //! Nor is a GPU that was right once right for ever: what it answered for small batches is kept, and asked for again now and
 //! then while it is in use.
 
@@ -17,6 +19,8 @@ use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, PlacedText};
 use crate::late_interaction::colbert::{ColBert, GPU_BATCH_TOKENS};
 use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::model::config::{ModelConfig, Product};
+use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::ops::{maxsim, scores};
 use crate::text::token_batch::TokenSequence;
@@ -68,6 +72,35 @@ impl CheckReport {
         };
         (gpu_ms > cpu_ms).then(words)
     }
+}
+
+/// The largest buffer that a model whose matrices are stored in `dtype` needs on a GPU, in words, and its bytes: a weight, or what
+/// a product makes of the longest text or the fullest batch.
+pub(crate) fn largest_buffer(config: &ModelConfig, dtype: Dtype, longest: usize) -> (String, u64) {
+    let weight = |rows: usize, columns: usize, dtype: Dtype| {
+        let row = match dtype {
+            Dtype::F32 | Dtype::F16 => 4 * columns,
+            Dtype::Q8 => columns.next_multiple_of(4),
+            Dtype::Q4 => columns.div_ceil(2).next_multiple_of(4),
+        };
+        rows as u64 * row as u64
+    };
+    let products = config.encoder.products();
+    let outputs = |product: &Product| product.rows * product.names.len();
+    let weights = products.iter().map(|product| {
+        let bytes = weight(outputs(product), product.columns, dtype);
+        (format!("the weight of {}", product.names.join(" + ")), bytes)
+    });
+    let wide = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
+    let projections = config.dense().map(|dense| {
+        let name = format!("the weight of {}linear", dense.tensor_path(config.layout));
+        (name, weight(dense.out_features, dense.in_features, wide))
+    });
+    let (tokens, widest) = (GPU_BATCH_TOKENS.max(longest), products.iter().map(outputs).max());
+    let batch = 4 * tokens as u64 * widest.unwrap_or(0) as u64;
+    let batch = std::iter::once((format!("a batch of {tokens} tokens"), batch));
+    let all = weights.chain(projections).chain(batch);
+    all.max_by_key(|(_, bytes)| *bytes).expect("there is a batch")
 }
 
 /// What a GPU answered when it was found right.

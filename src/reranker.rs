@@ -27,6 +27,8 @@ pub struct LoadOptions {
     pub device: DeviceChoice,
     /// Why WebGPU cannot be used, if the caller has found out already.
     pub gpu_unavailable: Option<String>,
+    /// Most bytes of a buffer that WebGPU reads, if the caller knows them.
+    pub gpu_buffer_limit: Option<u64>,
     /// What becomes of special tokens that queries and documents spell out.
     pub spelled_tokens: SpelledTokens,
 }
@@ -240,12 +242,19 @@ impl Reranker {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
+        let longest = config.text.document_length.max(config.text.query_length);
+        let (what, bytes) = device_check::largest_buffer(config, self.info.dtype, longest);
+        if let Some(limit) = options.gpu_buffer_limit.filter(|&limit| bytes > limit) {
+            let reason = format!(
+                "{what} takes {bytes} bytes in one buffer, and the GPU reads {limit} at most"
+            );
+            return Err(Error::WebGpuUnavailable { reason });
+        }
         let device = device::webgpu().await?;
         let model =
             ColBert::load(files, config, tokenizer, &device, Keep::Nothing, observer).await?;
         observer.stage(Stage::Check);
         let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
-        let longest = config.text.document_length.max(config.text.query_length);
         let vocabulary = config.encoder.vocab_size();
         let (report, canary) =
             device_check::check(&model, &self.model, quantized, vocabulary, longest, observer)

@@ -105,7 +105,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "device_check",
-        &["device", "error", "late_interaction", "observer", "ops", "text", "text_kind"],
+        &["device", "error", "late_interaction", "model", "observer", "ops", "text", "text_kind"],
     ),
     (
         "reranker",

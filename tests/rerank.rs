@@ -8,8 +8,8 @@ use common::crafted::{self, Crafted};
 use common::{Fixture, difference};
 use pollster::block_on;
 use tabrank::{
-    DeviceChoice, Dtype, Error, LoadOptions, Observer, Pooling, RerankOptions, RerankOutput,
-    Reranker, SpelledTokens, Stage, TextKind, Unobserved,
+    CheckpointFiles, DeviceChoice, Dtype, Error, LoadOptions, Observer, Pooling, RerankOptions,
+    RerankOutput, Reranker, SpelledTokens, Stage, TextKind, Unobserved,
 };
 
 fn rerank(
@@ -325,6 +325,34 @@ fn what_is_not_finite_is_named() {
         block_on(encoded).unwrap_err().to_string(),
         "an embedding of documents[0] is not finite"
     );
+}
+
+#[test]
+fn what_a_gpu_cannot_hold_is_refused_before_it_is_asked_for() {
+    let files = Fixture::read("plain").files;
+    let load = |dtype, device, limit| {
+        let files = crafted::converted(&files, dtype);
+        let files = CheckpointFiles::from_bundle(&files).unwrap();
+        let gpu_buffer_limit = Some(limit);
+        let options = LoadOptions { device, gpu_buffer_limit, ..LoadOptions::default() };
+        block_on(Reranker::load(files, &options, &mut Unobserved))
+    };
+    // Two layers of 32, 64 wide between them: a batch of 1,024 tokens takes 3 · 32 values each, far more than any weight.
+    let batch = 1_024 * 3 * 32 * 4;
+    for dtype in Dtype::ALL {
+        let error = load(dtype, DeviceChoice::WebGpu, batch - 1).err().unwrap();
+        assert_eq!(error.code(), "WEBGPU_UNAVAILABLE");
+        let figures = format!(
+            "a batch of 1024 tokens takes {batch} bytes in one buffer, and the GPU reads {} at most",
+            batch - 1
+        );
+        assert!(error.to_string().contains(&figures), "{error}");
+        let model = load(dtype, DeviceChoice::Auto, batch - 1).unwrap();
+        assert!(model.warnings().iter().any(|warning| warning.message.contains(&figures)));
+        // With room for it the device is asked for, which this build has not.
+        let error = load(dtype, DeviceChoice::WebGpu, batch).err().unwrap();
+        assert!(error.to_string().contains("this build leaves it out"), "{error}");
+    }
 }
 
 #[test]

@@ -43,6 +43,8 @@ export interface LoadSettings {
   device: "auto" | "cpu" | "webgpu";
   /** Why WebGPU cannot be used, if that is known already. */
   gpuUnavailable?: string;
+  /** Most bytes of a buffer that WebGPU reads. */
+  gpuBufferLimit?: number;
   /** What becomes of special tokens that texts spell out. */
   specialTokens?: "parse" | "text";
 }
@@ -254,6 +256,7 @@ impl Engine {
         struct Settings {
             device: String,
             gpu_unavailable: Option<String>,
+            gpu_buffer_limit: Option<f64>,
             special_tokens: Option<String>,
         }
         let settings: Settings = from_js(options.into())?;
@@ -264,6 +267,7 @@ impl Engine {
                 _ => DeviceChoice::Auto,
             },
             gpu_unavailable: settings.gpu_unavailable,
+            gpu_buffer_limit: settings.gpu_buffer_limit.map(|bytes| bytes as u64),
             spelled_tokens: match settings.special_tokens.as_deref() {
                 Some("text") => SpelledTokens::Text,
                 _ => SpelledTokens::Parse,

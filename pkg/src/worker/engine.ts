@@ -73,5 +73,5 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   Checkpoint: new () => C;
   /** Takes a checkpoint and gives a whole bundle. */
   convert(checkpoint: C, options: ConvertOptions, hooks: Hooks): Promise<C>;
-  Engine: { load(checkpoint: C, options: { device: DeviceChoice; gpuUnavailable?: string; specialTokens?: SpecialTokens }, hooks: Hooks): Promise<Engine> };
+  Engine: { load(checkpoint: C, options: { device: DeviceChoice; gpuUnavailable?: string; gpuBufferLimit?: number; specialTokens?: SpecialTokens }, hooks: Hooks): Promise<Engine> };
 }

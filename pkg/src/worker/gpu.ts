@@ -26,6 +26,8 @@ export interface GpuState {
   unavailable?: string;
   /** What the adapter says of itself. */
   info?: GPUAdapterInfo;
+  /** Most bytes of a buffer that it reads. The engine asks for a device with the adapter's own limits. */
+  bufferLimit?: number;
 }
 
 /** Looks for an adapter. Unless WebGPU was asked for by name, one in software counts as none, and so does one that failed lately. */
@@ -38,7 +40,8 @@ export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
   // CubeCL profiles its queue and panics on a device that cannot.
   if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
   const fault = choice === "auto" ? await findGpuFault(adapter.info) : undefined;
-  return { info: adapter.info, ...(fault !== undefined && { unavailable: fault }) };
+  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  return { info: adapter.info, bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
 }
 
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {

@@ -23,7 +23,7 @@ export async function loadEngine<C extends Checkpoint>(
 ): Promise<Engine> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
-  const [, { unavailable, info }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
+  const [, { unavailable, info, bufferLimit }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
   module.onPanic(onPanic);
   if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
   meter.phase("download");
@@ -31,7 +31,8 @@ export async function loadEngine<C extends Checkpoint>(
   return fromPlace(request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { device, specialTokens } = request;
-    const settings = { device, ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(specialTokens && { specialTokens }) };
+    const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
+    const settings = { device, ...gpu, ...(specialTokens && { specialTokens }) };
     const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
     if (engine.gpuFault !== undefined) await rememberGpuFault(info, engine.gpuFault);
     return engine;

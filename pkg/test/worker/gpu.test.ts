@@ -8,7 +8,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const adapter = (more: object = {}, features = ["timestamp-query"]) => ({ features: new Set(features), info: { isFallbackAdapter: false }, ...more });
+const LIMITS = { maxStorageBufferBindingSize: 128 << 20, maxBufferSize: 256 << 20 };
+const adapter = (more: object = {}, features = ["timestamp-query"]) => ({ features: new Set(features), limits: LIMITS, info: { isFallbackAdapter: false }, ...more });
 const gpu = (found: unknown) => ({ gpu: { requestAdapter: async () => (found instanceof Error ? Promise.reject(found) : found) } });
 
 describe("the reason against WebGPU", () => {
@@ -39,6 +40,13 @@ describe("the reason against WebGPU", () => {
       expect((await findGpu("auto")).unavailable).toBeUndefined();
     }
   });
+});
+
+test("the smaller limit on a buffer counts", async () => {
+  vi.stubGlobal("navigator", gpu(adapter()));
+  expect((await findGpu("auto")).bufferLimit).toBe(128 << 20);
+  vi.stubGlobal("navigator", gpu(adapter({ limits: { ...LIMITS, maxBufferSize: 64 << 20 } })));
+  expect((await findGpu("webgpu")).bufferLimit).toBe(64 << 20);
 });
 
 describe("a fault that was found before", () => {
