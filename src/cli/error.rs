@@ -52,7 +52,7 @@ impl CliError {
             | CliError::Loss { .. }
             | CliError::NotComparable => 65,
             CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
-                "DEVICE_LOST" | "NON_FINITE" | "ABORTED" => 70,
+                "DEVICE_LOST" | "ABORTED" => 70,
                 _ => 65,
             },
             CliError::Read { .. } | CliError::NoFolder { .. } => 66,

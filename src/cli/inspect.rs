@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use tabrank::model::config::Layout;
-use tabrank::{CheckpointFiles, ModelConfig};
+use tabrank::{CheckpointFiles, ModelConfig, Warning};
 
 use super::{CliError, model, readme};
 
 /// Show what a bundle or a checkpoint holds.
 ///
-/// Kind, architecture, widths and lengths, license, files, and every tensor with its type, shape and size.
+/// Kind, architecture, widths and lengths, license, files, and every tensor with its type, shape and size. Of a model that does not
+/// load, what can be told of it, and why; the exit code is then that of the reason.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -34,6 +35,22 @@ struct Report {
     version: Option<String>,
     /// Type of a bundle's matrices, or of a checkpoint's largest tensor.
     dtype: String,
+    #[serde(flatten)]
+    model: Option<Model>,
+    repository: Option<String>,
+    revision: Option<String>,
+    license: Option<String>,
+    weight_bytes: usize,
+    files: Vec<FileRow>,
+    tensors: Vec<TensorRow>,
+    warnings: Vec<String>,
+    /// Why it does not load.
+    error: Option<String>,
+}
+
+/// What the settings say, if they can be read.
+#[derive(Serialize)]
+struct Model {
     architecture: &'static str,
     layout: &'static str,
     layers: usize,
@@ -44,13 +61,6 @@ struct Report {
     document_length: usize,
     /// What `--pooling checkpoint` does.
     pooling: Option<&'static str>,
-    repository: Option<String>,
-    revision: Option<String>,
-    license: Option<String>,
-    weight_bytes: usize,
-    files: Vec<FileRow>,
-    tensors: Vec<TensorRow>,
-    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -70,8 +80,17 @@ struct TensorRow {
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
-    let files = model::read(&args.folder)?;
-    let report = report(args, &files)?;
+    let mut files = CheckpointFiles::new();
+    let read = model::read_into(&mut files, &args.folder);
+    if let Err(error @ CliError::NoFolder { .. }) = read {
+        return Err(error);
+    }
+    let mut report = report(args, &files);
+    let loaded = read.and_then(|()| model::load_files(files));
+    match &loaded {
+        Ok(model) => report.warnings = messages(model.warnings()),
+        Err(error) => report.error = Some(error.to_string()),
+    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = match args.json {
         true => serde_json::to_writer_pretty(&mut out, &report)
@@ -79,39 +98,54 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
             .and_then(|()| out.write_all(b"\n")),
         false => print(&mut out, &report),
     };
-    written.and_then(|()| out.flush()).map_err(CliError::Stdout)
+    written.and_then(|()| out.flush()).map_err(CliError::Stdout)?;
+    loaded.map(drop)
 }
 
-fn report(args: &InspectArgs, files: &CheckpointFiles) -> Result<Report, CliError> {
-    let config = ModelConfig::from_files(files)?;
-    let tensors = tensors(files)?;
+/// What can be told of the files, whether they load or not.
+fn report(args: &InspectArgs, files: &CheckpointFiles) -> Report {
+    let config = ModelConfig::from_files(files).ok();
+    let tensors = tensors(files);
     let manifest = files.manifest();
     let source = manifest.map(|manifest| manifest.source.clone()).unwrap_or_default();
     let largest = tensors.iter().max_by_key(|tensor| tensor.bytes);
-    Ok(Report {
+    Report {
         kind: if manifest.is_some() { "bundle" } else { "checkpoint" },
         version: manifest.map(|manifest| manifest.version.clone()),
         dtype: match manifest {
             Some(manifest) => manifest.dtype.name().to_owned(),
             None => largest.map(|tensor| tensor.dtype.to_lowercase()).unwrap_or_default(),
         },
-        architecture: config.encoder.name(),
-        layout: layout(config.layout),
-        layers: config.encoder.layers(),
-        hidden_size: config.encoder.hidden_size(),
-        dimension: config.dimension,
-        vocabulary_size: config.encoder.vocab_size(),
-        query_length: config.text.query_length,
-        document_length: config.text.document_length,
-        pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
+        model: config.as_ref().map(Model::of),
         repository: source.repository,
         revision: source.revision,
         license: source.license.or_else(|| readme::license(&args.folder)),
         weight_bytes: tensors.iter().map(|tensor| tensor.bytes).sum(),
         files: file_rows(files),
         tensors,
-        warnings: config.warnings.into_iter().map(|warning| warning.message).collect(),
-    })
+        warnings: config.map_or(Vec::new(), |config| messages(&config.warnings)),
+        error: None,
+    }
+}
+
+impl Model {
+    fn of(config: &ModelConfig) -> Self {
+        Self {
+            architecture: config.encoder.name(),
+            layout: layout(config.layout),
+            layers: config.encoder.layers(),
+            hidden_size: config.encoder.hidden_size(),
+            dimension: config.dimension,
+            vocabulary_size: config.encoder.vocab_size(),
+            query_length: config.text.query_length,
+            document_length: config.text.document_length,
+            pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
+        }
+    }
+}
+
+fn messages(warnings: &[Warning]) -> Vec<String> {
+    warnings.iter().map(|warning| warning.message.clone()).collect()
 }
 
 fn layout(layout: Layout) -> &'static str {
@@ -123,14 +157,14 @@ fn layout(layout: Layout) -> &'static str {
     }
 }
 
-fn tensors(files: &CheckpointFiles) -> Result<Vec<TensorRow>, CliError> {
+fn tensors(files: &CheckpointFiles) -> Vec<TensorRow> {
     let row = |t: tabrank::model::checkpoint::TensorInfo| TensorRow {
         name: t.name,
         dtype: t.dtype,
         shape: t.shape,
         bytes: t.bytes,
     };
-    Ok(files.tensors()?.into_iter().map(row).collect())
+    files.tensors().unwrap_or_default().into_iter().map(row).collect()
 }
 
 fn file_rows(files: &CheckpointFiles) -> Vec<FileRow> {
@@ -157,21 +191,12 @@ fn file_rows(files: &CheckpointFiles) -> Vec<FileRow> {
 fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let or_unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
     let version = report.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-    writeln!(
-        out,
-        "{}{version}, {} ({}), {}",
-        report.kind, report.architecture, report.layout, report.dtype
-    )?;
-    writeln!(
-        out,
-        "{} layers, hidden size {}, embeddings of {}, vocabulary of {}",
-        report.layers, report.hidden_size, report.dimension, report.vocabulary_size
-    )?;
-    writeln!(
-        out,
-        "queries up to {} tokens, documents up to {}",
-        report.query_length, report.document_length
-    )?;
+    match &report.model {
+        Some(model) => {
+            print_model(out, &format!("{}{version}", report.kind), &report.dtype, model)?
+        }
+        None => writeln!(out, "{}{version}", report.kind)?,
+    }
     writeln!(
         out,
         "repository {}, revision {}, license {}",
@@ -191,5 +216,22 @@ fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for warning in &report.warnings {
         writeln!(out, "\nwarning: {warning}")?;
     }
-    Ok(())
+    match &report.error {
+        Some(error) => writeln!(out, "\ndoes not load: {error}"),
+        None => Ok(()),
+    }
+}
+
+fn print_model(out: &mut impl Write, kind: &str, dtype: &str, model: &Model) -> io::Result<()> {
+    let Model { architecture, layers, hidden_size, dimension, vocabulary_size, .. } = model;
+    writeln!(out, "{kind}, {architecture} ({}), {dtype}", model.layout)?;
+    writeln!(
+        out,
+        "{layers} layers, hidden size {hidden_size}, embeddings of {dimension}, vocabulary of {vocabulary_size}"
+    )?;
+    writeln!(
+        out,
+        "queries up to {} tokens, documents up to {}",
+        model.query_length, model.document_length
+    )
 }

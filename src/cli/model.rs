@@ -27,14 +27,20 @@ pub fn load_files(files: CheckpointFiles) -> Result<Reranker, CliError> {
 
 /// The files of a bundle or checkpoint.
 pub fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
+    let mut files = CheckpointFiles::new();
+    read_into(&mut files, folder)?;
+    Ok(files)
+}
+
+/// Reads the files of a bundle or checkpoint; those that come before an error stay.
+pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliError> {
     if !folder.is_dir() {
         return Err(CliError::NoFolder { path: folder.to_owned() });
     }
-    let mut files = CheckpointFiles::new();
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
-            return Ok(files);
+            return Ok(());
         }
         for file in wanted {
             let path = folder.join(&file.name);

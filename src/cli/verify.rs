@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{CliError, model};
+use super::{CliError, model, parity};
 
-/// Check a bundle or a checkpoint: every hash, every tensor, and whether it loads.
+/// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes a few built-in sentences.
 ///
 /// Exit code 0 if it is whole; 65 with the culprit on stderr if it is not.
 #[derive(clap::Args)]
@@ -21,7 +21,7 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     let tensors = files.tensors()?;
-    model::load_files(files.clone())?;
+    parity::encode(&model::load_files(files.clone())?)?;
     let hashes = match files.manifest() {
         Some(manifest) => format!("{} files have their hashes", manifest.entries().count()),
         None => "a checkpoint has no hashes".to_owned(),
@@ -30,7 +30,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "{}: whole; {hashes}; {} tensors of {bytes} bytes load",
+        "{}: whole; {hashes}; {} tensors of {bytes} bytes load and encode",
         args.folder.display(),
         tensors.len()
     )
