@@ -274,10 +274,11 @@ const HARMLESS: &[(Class, Change)] = &[
 ];
 
 /// Longest time that a load takes, in a build without optimization on a busy machine.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(2);
 
 #[test]
 fn hostile_tokenizers_are_refused() {
+    let mut longest = Duration::ZERO;
     for (index, (class, change, culprit)) in REFUSED.iter().enumerate() {
         let files = changed(*class, change);
         let start = Instant::now();
@@ -288,7 +289,9 @@ fn hostile_tokenizers_are_refused() {
         assert!(text.contains(culprit), "{index}: {text:.300} does not mention {culprit:?}");
         assert!(text.len() < 1_000, "{index}: {} bytes of message", text.len());
         assert!(took < LONGEST, "{index}: {took:?} for {culprit:?}");
+        longest = longest.max(took);
     }
+    println!("the longest of {} refusals took {longest:?}", REFUSED.len());
 }
 
 #[test]
@@ -313,7 +316,11 @@ fn hostile_files_beside_the_tokenizer_are_refused() {
         (CONFIG, json!({"added_tokens_decoder": {"x": {"content": "[NEW]"}}}), "no id"),
         (CONFIG, json!({"added_tokens_decoder": {"7": "[NEW]"}}), "7"),
         (CONFIG, json!({"added_tokens_decoder": {"7": {}}}), "content"),
-        (CONFIG, json!({"added_tokens_decoder": {"1000000000000": {"content": "[NEW]"}}}), "gap"),
+        (
+            CONFIG,
+            json!({"added_tokens_decoder": {"1000000000000": {"content": "[NEW]"}}}),
+            "tokenizer_config.json: the added token \"[NEW]\" has an id that leaves a gap",
+        ),
         (CONFIG, json!({"added_tokens_decoder": {"592": {"content": "[NEW]"}}}), "592 rows"),
         (
             CONFIG,
@@ -327,6 +334,11 @@ fn hostile_files_beside_the_tokenizer_are_refused() {
         (CONFIG, json!({"extra_special_tokens": [""]}), "content"),
         (CONFIG, json!({"extra_special_tokens": ["[NEW]"]}), "[NEW]"),
         (CONFIG, json!({"mask_token": 7}), "mask_token"),
+        (
+            CONFIG,
+            json!({"mask_token": "[NEW]"}),
+            "tokenizer_config.json: mask_token \"[NEW]\" has id 592",
+        ),
         (CONFIG, json!({"cls_token": null}), "cls_token"),
         (CONFIG, json!({"unk_token": null}), "unk_token"),
         (CONFIG, json!({"tokenizer_class": "GPT2Tokenizer"}), "GPT2Tokenizer"),

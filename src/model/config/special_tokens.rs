@@ -117,9 +117,10 @@ impl SpecialTokens {
         Some(&token.content)
     }
 
-    /// Whether a token has a name.
-    pub fn names(&self, content: &str) -> bool {
-        self.named.iter().any(|(_, token)| token.content == content)
+    /// The name of a token, e.g. `mask_token`; `None` if it has none.
+    pub fn name_of(&self, content: &str) -> Option<&str> {
+        let (name, _) = self.named.iter().find(|(_, token)| token.content == content)?;
+        Some(name)
     }
 
     fn take(&mut self, fields: &Fields<'_>) -> Result<()> {

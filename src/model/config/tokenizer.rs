@@ -86,6 +86,16 @@ impl TokenizerConfig {
         })
     }
 
+    /// The error for one of these files' tokens.
+    pub(crate) fn bad_token(&self, content: &str, reason: &str) -> Error {
+        let name = self.special_tokens.name_of(content).unwrap_or("the added token");
+        Error::InvalidField {
+            file: self.file.clone(),
+            field: name.to_owned(),
+            reason: format!("{content:?} {reason}"),
+        }
+    }
+
     /// The error for a field that something else needs.
     pub(crate) fn missing(&self, field: &str, need: &str) -> Error {
         Error::InvalidField {

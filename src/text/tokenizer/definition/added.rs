@@ -27,19 +27,14 @@ pub(super) fn add(
     let own = own(parts)?;
     check_amount(own.iter().map(|(_, token)| token).chain(config.tokenizer.added.values()))?;
     let numbered = numbered(&own, &config.tokenizer);
-    let ids: HashMap<&str, u64> =
-        numbered.iter().map(|(&id, token)| (token.content.as_str(), id)).collect();
     let mut tokens = ordered(&own, &numbered, &config.tokenizer);
     register_prefixes(tokenizer, &mut tokens, config)?;
     check_amount(tokens.iter())?;
-    check_contents(tokenizer, &tokens)?;
+    let said = Said::new(&own, &numbered, config);
+    said.check_contents(tokenizer, &tokens)?;
     let added = tokenizer.add_tokens(tokens.iter().map(added));
     added.map_err(|error| invalid(format!("added_tokens: {error}")))?;
-    let rows = config.encoder.vocab_size();
-    tokens
-        .iter()
-        .map(|token| token.content.as_str())
-        .try_for_each(|content| check_id(tokenizer, content, ids.get(content).copied(), rows))
+    tokens.iter().try_for_each(|token| said.check_id(tokenizer, &token.content))
 }
 
 fn check_amount<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
@@ -85,7 +80,7 @@ fn ordered(
     let named = config.special_tokens.all().filter(|token| known.insert(token.content.clone()));
     more.extend(named.cloned());
     for token in &mut more {
-        token.special |= config.special_tokens.names(&token.content);
+        token.special |= config.special_tokens.name_of(&token.content).is_some();
     }
     first.iter().chain(&more).map(resolved).collect()
 }
@@ -131,27 +126,6 @@ fn register_prefixes(
     Ok(())
 }
 
-/// What is looked for has a content, no white space at its start that another token may have taken, and one token that it
-/// stands for: of two the library takes any.
-fn check_contents(tokenizer: &Tokenizer, tokens: &[Token]) -> Result<()> {
-    let last: HashMap<&str, &Token> =
-        tokens.iter().map(|token| (token.content.as_str(), token)).collect();
-    let takes_white_space = last.values().any(|token| token.rstrip);
-    let mut all = HashSet::new();
-    for (content, token) in last {
-        let sought = sought(tokenizer, token)?;
-        if sought.is_empty() || takes_white_space && sought.starts_with(char::is_whitespace) {
-            return Err(invalid(format!("the added token {content:?} has no content of its own")));
-        }
-        if !all.insert((token.normalized, sought)) {
-            return Err(invalid(format!(
-                "two added tokens are looked for alike, one is {content:?}"
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// What of a token is looked for.
 fn sought(tokenizer: &Tokenizer, token: &Token) -> Result<String> {
     let mut sought = NormalizedString::from(token.content.as_str());
@@ -161,19 +135,75 @@ fn sought(tokenizer: &Tokenizer, token: &Token) -> Result<String> {
     Ok(sought.get().to_owned())
 }
 
-/// The library numbers tokens that are not in the vocabulary by itself, from the vocabulary's size on.
-fn check_id(tokenizer: &Tokenizer, content: &str, said: Option<u64>, rows: usize) -> Result<()> {
-    let id = tokenizer.token_to_id(content);
-    let id = id.ok_or_else(|| invalid(format!("the added token {content:?} has no id")))?;
-    let other = tokenizer.get_model().id_to_token(id).is_some_and(|token| token != content);
-    if other || said.is_some_and(|said| said != u64::from(id)) {
-        return Err(invalid(format!("the added token {content:?} has an id that leaves a gap")));
+/// What the files say of the tokens, for checks and for whom to blame.
+struct Said<'a> {
+    config: &'a TokenizerConfig,
+    ids: HashMap<&'a str, u64>,
+    /// The tokens of `tokenizer.json`.
+    own: HashSet<&'a str>,
+    rows: usize,
+}
+
+impl<'a> Said<'a> {
+    fn new(
+        own: &'a [(u64, Token)],
+        numbered: &BTreeMap<u64, &'a Token>,
+        config: &'a ModelConfig,
+    ) -> Self {
+        let first = own.iter().filter(|_| config.tokenizer.bert.is_none());
+        let mut ids: HashMap<&str, u64> =
+            first.map(|(id, token)| (token.content.as_str(), *id)).collect();
+        ids.extend(numbered.iter().map(|(&id, token)| (token.content.as_str(), id)));
+        Self {
+            config: &config.tokenizer,
+            ids,
+            own: own.iter().map(|(_, token)| token.content.as_str()).collect(),
+            rows: config.encoder.vocab_size(),
+        }
     }
-    match (id as usize) < rows {
-        true => Ok(()),
-        false => Err(invalid(format!(
-            "token {content:?} has id {id}; the model's vocabulary has {rows} rows"
-        ))),
+
+    fn refuse<T>(&self, content: &str, reason: &str) -> Result<T> {
+        Err(match self.own.contains(content) {
+            true => invalid(format!("the added token {content:?} {reason}")),
+            false => self.config.bad_token(content, reason),
+        })
+    }
+
+    /// What is looked for has a content, no white space at its start that another token may have taken, and one token that it
+    /// stands for: of two the library takes any.
+    fn check_contents(&self, tokenizer: &Tokenizer, tokens: &[Token]) -> Result<()> {
+        let last: HashMap<&str, &Token> =
+            tokens.iter().map(|token| (token.content.as_str(), token)).collect();
+        let takes_white_space = last.values().any(|token| token.rstrip);
+        let mut all = HashSet::new();
+        for (content, token) in last {
+            let sought = sought(tokenizer, token)?;
+            if sought.is_empty() || takes_white_space && sought.starts_with(char::is_whitespace) {
+                return self.refuse(content, "has no content of its own");
+            }
+            if !all.insert((token.normalized, sought)) {
+                return self.refuse(content, "and another one are looked for alike");
+            }
+        }
+        Ok(())
+    }
+
+    /// The library numbers tokens that are not in the vocabulary by itself, from the vocabulary's size on.
+    fn check_id(&self, tokenizer: &Tokenizer, content: &str) -> Result<()> {
+        let Some(id) = tokenizer.token_to_id(content) else {
+            return self.refuse(content, "has no id");
+        };
+        let said = self.ids.get(content).is_none_or(|&said| said == u64::from(id));
+        let other = tokenizer.get_model().id_to_token(id).is_some_and(|token| token != content);
+        if other || !said {
+            return self.refuse(content, "has an id that leaves a gap");
+        }
+        let rows = self.rows;
+        match (id as usize) < rows {
+            true => Ok(()),
+            false => self
+                .refuse(content, &format!("has id {id}; the model's vocabulary has {rows} rows")),
+        }
     }
 }
 
