@@ -25,9 +25,9 @@ pub enum Error {
     /// A name that cannot belong to a checkpoint folder.
     #[error("{name:?} is not the name of a file below the checkpoint folder")]
     FileName { name: String },
-    /// A file is larger than any checkpoint that runs here.
+    /// A file is larger than a file of its kind may be.
     #[error("{file} has {bytes} bytes; at most {limit} are taken")]
-    FileTooLarge { file: String, bytes: usize, limit: usize },
+    FileTooLarge { file: String, bytes: u64, limit: u64 },
     /// A file that should be JSON is not.
     #[error("{file} is not valid JSON: {reason}")]
     InvalidJson { file: String, reason: String },
@@ -40,6 +40,9 @@ pub enum Error {
     /// A value beyond what this version computes or holds.
     #[error("{file}: {field} is {value}; at most {limit} is supported")]
     Limit { file: String, field: String, value: String, limit: usize },
+    /// Another kind of file stands under the name.
+    #[error("{file} is {found}")]
+    OtherFile { file: String, found: &'static str },
     /// A weight file is not a valid safetensors file.
     #[error("{file} is not a valid safetensors file: {reason}")]
     InvalidSafetensors { file: String, reason: String },
@@ -124,6 +127,7 @@ impl Error {
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::InvalidJson { .. }
+            | Error::OtherFile { .. }
             | Error::InvalidField { .. }
             | Error::InvalidSafetensors { .. }
             | Error::MissingTensor { .. }

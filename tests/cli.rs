@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::command::{checkpoint, names, tabrank, text};
 use common::{Fixture, fixtures, minilm};
@@ -260,4 +260,61 @@ fn convert_takes_the_license_of_the_model_card() {
     let manifest = std::fs::read(bundle.join("tabrank.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["source"]["license"], "cc-by-4.0");
+}
+
+/// What lies in place of the weights, and what it says of them.
+#[test]
+fn a_folder_with_weights_of_another_form_is_told_what_it_has() {
+    let others = [
+        ("pytorch_model.bin", "pickled"),
+        ("onnx/model.onnx", "ONNX"),
+        ("adapter_config.json", "merge_and_unload"),
+        ("tf_model.h5", "TensorFlow"),
+    ];
+    for (name, word) in others {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(Path::new(&checkpoint("plain")), folder.path());
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let other = folder.path().join(name);
+        std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+        std::fs::write(&other, "{}").unwrap();
+        let output = tabrank(&["inspect", &folder.path().display().to_string()]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(said.contains("model.safetensors") && said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn an_adapter_beside_the_weights_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(Path::new(&checkpoint("plain")), folder.path());
+    std::fs::write(folder.path().join("adapter_config.json"), "{}").unwrap();
+    let output = tabrank(&["inspect", &folder.path().display().to_string()]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("adapter_config.json"), "{said}");
+}
+
+/// No more is read of a file than is taken, also of what has no end.
+#[test]
+fn what_has_no_end_is_not_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(Path::new(&checkpoint("plain")), folder.path());
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("config.json")).unwrap();
+    let output = tabrank(&["inspect", &folder.path().display().to_string()]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("config.json has 8388609 bytes; at most 8388608"), "{said}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }

@@ -362,12 +362,6 @@ fn weights_are_complete_well_shaped_and_finite() {
     check(&with(bytes[..bytes.len() - 1].to_vec()), "CHECKPOINT_INVALID", "model.safetensors");
     check(&with(Vec::new()), "CHECKPOINT_INVALID", "model.safetensors");
     check(
-        &with(b"<!doctype html><title>404</title>".to_vec()),
-        "CHECKPOINT_INVALID",
-        "model.safetensors",
-    );
-    check(&with(b"\x80\x02}q\x00.".to_vec()), "CHECKPOINT_INVALID", "model.safetensors");
-    check(
         &with([&u64::MAX.to_le_bytes()[..], b"{}"].concat()),
         "CHECKPOINT_INVALID",
         "model.safetensors",
@@ -388,6 +382,91 @@ fn weights_are_complete_well_shaped_and_finite() {
     check(&with(nan), "CHECKPOINT_INVALID", norm);
 }
 
+/// What stands in a file's place is said, whatever the file.
+#[test]
+fn a_file_that_is_something_else_is_named() {
+    let cases: &[(&[u8], &str)] = &[
+        (b"", "empty"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 90868376\n",
+            "git lfs pull",
+        ),
+        (b"<!doctype html><title>404</title>", "web page"),
+        (b"\n <HTML><body>", "web page"),
+        (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "object stores"),
+        (b"PK\x03\x04\x00\x00\x08\x08\x00\x00archive/data.pkl", "ZIP"),
+        (b"\x80\x02}q\x00.", "pickle"),
+        (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}", "pickle"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "gzip"),
+        (b"\x08\x08\x12\x07pytorch\x1a\x052.1.0", "ONNX"),
+        (b"\x82\xa8metadata\x84\xa5float", "Burn record"),
+        (b"NRUB\x01\x00\x00\x00", "Burn record"),
+        (b"GGUF\x03\x00\x00\x00", "GGUF"),
+    ];
+    for (bytes, what) in cases {
+        for file in ["model.safetensors", "config.json", "modules.json", "1_Pooling/config.json"] {
+            let mut files = Fixture::read("plain").files;
+            files.insert(file, bytes.to_vec()).unwrap();
+            check(&files, "CHECKPOINT_INVALID", file);
+            check(&files, "CHECKPOINT_INVALID", what);
+        }
+        let mut bundle = CheckpointFiles::new();
+        let error = bundle.insert("tabrank.json", bytes.to_vec()).unwrap_err();
+        assert_eq!(error.code(), "BUNDLE_INVALID");
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    // Where the header's length is the start of a pickle, the rest tells.
+    let mut header = br#"{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#.to_vec();
+    header.resize(0x280, b' ');
+    let bytes = [&0x280u64.to_le_bytes()[..], &header].concat();
+    let mut files = Fixture::read("plain").files;
+    files.insert("model.safetensors", bytes).unwrap();
+    check(&files, "CHECKPOINT_INVALID", "embeddings.token_type_embeddings.weight is missing");
+}
+
+/// No file is read beyond what one of its kind may have, and no index asks for thousands.
+#[test]
+fn files_have_limits_before_they_are_read() {
+    let limits = [
+        ("config.json", 8 << 20),
+        ("1_Pooling/config.json", 8 << 20),
+        ("model.safetensors.index.json", 8 << 20),
+        ("tokenizer.json", 64 << 20),
+        ("0_Transformer/tokenizer.json", 64 << 20),
+    ];
+    for (name, limit) in limits {
+        let mut files = CheckpointFiles::new();
+        files.insert(name, vec![b' '; limit]).unwrap();
+        let error = files.insert(name, vec![b' '; limit + 1]).unwrap_err();
+        assert_eq!(error.code(), "CHECKPOINT_UNSUPPORTED");
+        assert!(
+            error.to_string().contains(&format!("{} bytes; at most {limit}", limit + 1)),
+            "{error}"
+        );
+    }
+    let wanted = CheckpointFiles::new().wanted().unwrap();
+    assert_eq!((wanted[0].name.as_str(), wanted[0].limit), ("tabrank.json", 1 << 20));
+    let index = |shards: usize| {
+        let shard = |i: usize| (format!("t{i}"), json!(format!("model-{i}.safetensors")));
+        let map: serde_json::Map<String, Value> = (0..shards).map(shard).collect();
+        let mut files = Fixture::read("f16").files;
+        let bytes = json!({"weight_map": map}).to_string().into_bytes();
+        files.insert("model.safetensors.index.json", bytes).unwrap();
+        files
+    };
+    assert_eq!(index(256).wanted().unwrap().len(), 256);
+    check(&index(257), "CHECKPOINT_UNSUPPORTED", "257; at most 256");
+    check(&index(3_000), "CHECKPOINT_UNSUPPORTED", "3000; at most 256");
+}
+
+/// What transformers would add to the weights is not left out in silence.
+#[test]
+fn an_adapter_beside_the_weights_is_refused() {
+    let mut files = Fixture::read("plain").files;
+    files.insert("adapter_config.json", Vec::new()).unwrap();
+    check(&files, "CHECKPOINT_UNSUPPORTED", "adapter_config.json");
+}
+
 #[test]
 fn a_folder_of_pickled_weights_is_refused_with_advice() {
     let mut files = CheckpointFiles::new();
@@ -405,7 +484,9 @@ fn a_folder_of_pickled_weights_is_refused_with_advice() {
             break error;
         }
     };
-    assert!(error.to_string().contains("safetensors"), "{error}");
+    let Error::MissingFile { name, hint } = &error else { panic!("{error}") };
+    assert_eq!(name, "model.safetensors");
+    assert!(hint.contains("pickled"), "{hint}");
     assert_eq!(error.code(), "CHECKPOINT_INVALID");
 }
 

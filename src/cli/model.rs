@@ -1,10 +1,12 @@
 //! Reads a bundle or checkpoint folder: asks the library which file is wanted next until it has them all.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
-use std::{fs, io};
 
 use pollster::block_on;
-use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
+use tabrank::model::checkpoint::ADAPTER;
+use tabrank::{CheckpointFiles, DeviceChoice, Error, LoadOptions, Reranker, Unobserved};
 
 use super::{CliError, say};
 
@@ -40,17 +42,83 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
+            // Nothing asks for it, as nothing should lie there; a folder can be looked into.
+            if folder.join(ADAPTER).exists() && files.manifest().is_none() {
+                files.insert(ADAPTER, Vec::new())?;
+            }
             return Ok(());
         }
         for file in wanted {
             let path = folder.join(&file.name);
-            match fs::read(&path) {
-                Ok(bytes) => files.insert(&file.name, bytes)?,
+            match read_up_to(&path, file.limit) {
+                Ok(Read::All(bytes)) => files.insert(&file.name, bytes)?,
+                Ok(Read::TooLarge(bytes)) => {
+                    let (file, limit) = (file.name, file.limit);
+                    return Err(Error::FileTooLarge { file, bytes, limit }.into());
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    files.insert_missing(&file.name)?
+                    missing(files, folder, &file.name)?
                 }
                 Err(source) => return Err(CliError::Read { path, source }),
             }
         }
     }
 }
+
+enum Read {
+    All(Vec<u8>),
+    /// Bytes that there are, or as many as one knows of.
+    TooLarge(u64),
+}
+
+/// No more is read than is taken, also of what has no end.
+fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > limit {
+        return Ok(Read::TooLarge(size));
+    }
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    Ok(match bytes.len() as u64 {
+        length if length > limit => Read::TooLarge(length),
+        _ => Read::All(bytes),
+    })
+}
+
+/// Notes that a file is absent; where it is needed, says what lies in its place.
+fn missing(files: &mut CheckpointFiles, folder: &Path, name: &str) -> Result<(), Error> {
+    files.insert_missing(name).map_err(|error| match error {
+        Error::MissingFile { name, hint } if name.ends_with(".safetensors") => {
+            let there = OTHER_FORMS.iter().find(|(there, _)| folder.join(there).exists());
+            Error::MissingFile { name, hint: there.map_or(hint, |(_, hint)| hint) }
+        }
+        error => error,
+    })
+}
+
+/// What lies in folders without safetensors, and what to do then.
+const OTHER_FORMS: &[(&str, &str)] = &[
+    (
+        ADAPTER,
+        ": adapter_config.json says that this is an adapter; merge it into its base model (`merge_and_unload` of peft) and save that",
+    ),
+    (
+        "pytorch_model.bin",
+        ": pytorch_model.bin holds pickled weights, which are never read; load the model in Python and save it again with safetensors",
+    ),
+    (
+        "pytorch_model.bin.index.json",
+        ": the weights here are pickled, and never read; load the model in Python and save it again with safetensors",
+    ),
+    ("onnx", ": onnx/ holds ONNX graphs; take the checkpoint that they were exported from"),
+    ("model.onnx", ": model.onnx is an ONNX graph; take the checkpoint that it was exported from"),
+    (
+        "tf_model.h5",
+        ": tf_model.h5 holds TensorFlow weights; save the model again with safetensors",
+    ),
+    (
+        "flax_model.msgpack",
+        ": flax_model.msgpack holds Flax weights; save the model again with safetensors",
+    ),
+];

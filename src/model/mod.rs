@@ -6,4 +6,5 @@
 pub mod bundle;
 pub mod checkpoint;
 pub mod config;
+mod contents;
 pub mod quantize;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{MAX_SHARD, json};
 use crate::error::{Error, Result};
+use crate::model::contents::found_instead;
 use crate::model::quantize::Dtype;
 
 const FORMAT: &str = "tabrank-bundle";
@@ -14,7 +15,7 @@ const VERSION: &str = "1.0";
 /// The major version that is read.
 const MAJOR: &str = "1";
 /// Largest manifest, in bytes.
-const MAX_MANIFEST: usize = 1 << 20;
+pub(crate) const MAX_MANIFEST: usize = 1 << 20;
 
 /// Where a checkpoint came from, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,7 +85,11 @@ impl Manifest {
                 &format!("has {size} bytes; at most {MAX_MANIFEST} are taken"),
             ));
         }
-        let Value::Object(map) = json::parse(bytes).map_err(|reason| invalid("", &reason))? else {
+        let parsed = json::parse(bytes).map_err(|reason| match found_instead(bytes) {
+            Some(found) => invalid("", &format!("is {found}")),
+            None => invalid("", &reason),
+        })?;
+        let Value::Object(map) = parsed else {
             return Err(invalid("", "is not an object"));
         };
         if string(&map, "", "format")? != FORMAT {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, Warning};
+use crate::model::contents::found_instead;
 
 /// A JSON object and the name of the file that holds it.
 pub(crate) struct Fields<'a> {
@@ -178,6 +179,8 @@ impl<'a> Fields<'a> {
 
 /// Parses JSON; nesting is bounded by the parser itself.
 pub(crate) fn parse_json(file: &str, bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Error::InvalidJson { file: file.to_owned(), reason: error.to_string() })
+    serde_json::from_slice(bytes).map_err(|error| match found_instead(bytes) {
+        Some(found) => Error::OtherFile { file: file.to_owned(), found },
+        None => Error::InvalidJson { file: file.to_owned(), reason: error.to_string() },
+    })
 }

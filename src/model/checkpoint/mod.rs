@@ -33,13 +33,16 @@ pub use weights::{TensorInfo, Weights};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, Manifest, TensorSpec,
+    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec,
 };
 
-/// Largest JSON file that is read, in bytes; a tokenizer with 250,000 entries has 17 MB.
-const MAX_JSON: usize = 64 << 20;
-/// Largest weight file that is read, in bytes.
-const MAX_WEIGHTS: usize = if cfg!(target_pointer_width = "32") { 512 << 20 } else { 4 << 30 };
+/// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
+const MAX_TOKENIZER: u64 = 64 << 20;
+/// Largest file of settings, in bytes: they have some kilobytes, lists of tokens or of tensors some hundreds. Parsed it takes up to
+/// 36 times its size.
+const MAX_SETTINGS: u64 = 8 << 20;
+/// Largest weight file, in bytes: on 32 bits no tensor may be longer, and the rest of the memory is for the model.
+const MAX_WEIGHTS: u64 = if cfg!(target_pointer_width = "32") { 512 << 20 } else { 4 << 30 };
 const NO_PICKLES: &str = " (only safetensors weights are read, never pickled ones: save the model again with safetensors)";
 
 /// A file to look for next.
@@ -49,6 +52,8 @@ pub struct WantedFile {
     pub name: String,
     /// Whether the checkpoint is complete without it.
     pub optional: bool,
+    /// Most bytes that are taken, so that a reader can stop there.
+    pub limit: u64,
     /// What it must be, if a bundle's manifest says so.
     pub integrity: Option<Integrity>,
 }
@@ -87,9 +92,10 @@ impl CheckpointFiles {
     /// # Errors
     /// [`Error::FileTooLarge`]; of a bundle also [`Error::Integrity`] and what is wrong with its manifest or tensors.
     pub fn insert(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
-        let limit = if name.ends_with(".safetensors") { MAX_WEIGHTS } else { MAX_JSON };
-        if bytes.len() > limit {
-            return Err(Error::FileTooLarge { file: name.to_owned(), bytes: bytes.len(), limit });
+        let (limit, size) = (limit_of(name), bytes.len() as u64);
+        // A manifest says for itself that it is too large, as a bundle's error.
+        if size > limit && name != MANIFEST {
+            return Err(Error::FileTooLarge { file: name.to_owned(), bytes: size, limit });
         }
         if name == MANIFEST {
             self.bundle = Some(open_bundle(&bytes)?);
@@ -111,13 +117,13 @@ impl CheckpointFiles {
     pub fn insert_missing(&mut self, name: &str) -> Result<()> {
         let required = self.wanted()?.iter().any(|file| file.name == name && !file.optional);
         if required {
-            return Err(Error::MissingFile {
-                name: name.to_owned(),
-                hint: match self.bundle {
-                    None if name.ends_with(".safetensors") || name == WEIGHT_INDEX => NO_PICKLES,
-                    _ => "",
-                },
-            });
+            // The index is only looked for where the whole file is absent, and that is what a user misses.
+            let name = name.replace(WEIGHT_INDEX, "model.safetensors");
+            let hint = match self.bundle {
+                None if name.ends_with(".safetensors") => NO_PICKLES,
+                _ => "",
+            };
+            return Err(Error::MissingFile { name, hint });
         }
         self.files.insert(name.to_owned(), None);
         Ok(())
@@ -136,7 +142,8 @@ impl CheckpointFiles {
             for (name, optional) in round(self)? {
                 check_name(&name)?;
                 if !self.files.contains_key(&name) {
-                    files.push(WantedFile { name, optional, integrity: None });
+                    let limit = limit_of(&name);
+                    files.push(WantedFile { name, optional, limit, integrity: None });
                 }
             }
             if !files.is_empty() {
@@ -155,6 +162,7 @@ impl CheckpointFiles {
             .map(|entry| WantedFile {
                 name: entry.name.clone(),
                 optional: false,
+                limit: limit_of(&entry.name),
                 integrity: Some(entry.integrity.clone()),
             })
             .collect()
@@ -216,8 +224,21 @@ impl CheckpointFiles {
 
 pub(crate) const MODULES: &str = "modules.json";
 pub(crate) const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
+/// By this file the libraries tell an adapter, whose weights change those beside it. A load does not ask for it; who can look into
+/// the folder inserts it, so that it is refused.
+pub const ADAPTER: &str = "adapter_config.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";
+
+/// Most bytes that a file of this name may have.
+fn limit_of(name: &str) -> u64 {
+    match name.rsplit('/').next() {
+        Some(MANIFEST) => MAX_MANIFEST as u64,
+        Some("tokenizer.json") => MAX_TOKENIZER,
+        Some(file) if file.ends_with(".safetensors") => MAX_WEIGHTS,
+        _ => MAX_SETTINGS,
+    }
+}
 
 /// Opens a manifest whose files all lie below the folder and come to no more than a model may have.
 fn open_bundle(bytes: &[u8]) -> Result<Bundle> {
@@ -225,15 +246,15 @@ fn open_bundle(bytes: &[u8]) -> Result<Bundle> {
     for entry in bundle.manifest.entries() {
         check_name(&entry.name)?;
     }
-    check_total("files", &bundle.manifest.files, MAX_JSON)?;
+    check_total("files", &bundle.manifest.files, MAX_TOKENIZER)?;
     check_total("weights", &bundle.manifest.weights, MAX_WEIGHTS)?;
     Ok(bundle)
 }
 
-fn check_total(field: &str, entries: &[FileEntry], limit: usize) -> Result<()> {
+fn check_total(field: &str, entries: &[FileEntry], limit: u64) -> Result<()> {
     let sizes = entries.iter().map(|entry| entry.integrity.bytes);
     let total = sizes.fold(0, u64::saturating_add);
-    match total <= limit as u64 {
+    match total <= limit {
         true => Ok(()),
         false => Err(Error::BundleManifest {
             field: field.to_owned(),

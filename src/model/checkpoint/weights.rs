@@ -9,7 +9,11 @@ use super::CheckpointFiles;
 use super::fields::Fields;
 use crate::error::{Error, Result};
 use crate::model::bundle::{Bundle, Tensor};
+use crate::model::contents::found_instead;
 use crate::model::quantize::Matrix;
+
+/// Most files that an index spreads the tensors over.
+const MAX_SHARDS: usize = 256;
 
 /// The tensors of a model's backbone, or of one of its Dense modules.
 pub struct Weights<'a> {
@@ -217,7 +221,11 @@ fn views<'a>(
         let bytes =
             files.get(name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
         let invalid = |reason: String| Error::InvalidSafetensors { file: name.clone(), reason };
-        let parsed = SafeTensors::deserialize(bytes).map_err(|e| invalid(e.to_string()))?;
+        let parsed =
+            SafeTensors::deserialize(bytes).map_err(|error| match found_instead(bytes) {
+                Some(found) => Error::OtherFile { file: name.clone(), found },
+                None => invalid(error.to_string()),
+            })?;
         for (tensor, view) in parsed.tensors() {
             if tensors.insert(tensor.clone(), view).is_some() {
                 return Err(invalid(format!("tensor {tensor} is in two files")));
@@ -272,6 +280,14 @@ pub(crate) fn shards(index: &str, bytes: &[u8]) -> Result<BTreeSet<String>> {
     for tensor in map.names() {
         let shard = map.required(tensor, map.string(tensor)?)?;
         shards.insert(shard.to_owned());
+    }
+    if shards.len() > MAX_SHARDS {
+        return Err(Error::Limit {
+            file: index.to_owned(),
+            field: "the number of weight files".to_owned(),
+            value: shards.len().to_string(),
+            limit: MAX_SHARDS,
+        });
     }
     Ok(shards)
 }

@@ -17,7 +17,7 @@ mod transformer;
 mod vector;
 
 use crate::error::{Error, Result, Warning};
-use crate::model::checkpoint::CheckpointFiles;
+use crate::model::checkpoint::{ADAPTER, CheckpointFiles};
 
 pub use activation::Activation;
 pub use bert::BertConfig;
@@ -101,6 +101,7 @@ impl ModelConfig {
     /// # Errors
     /// `CHECKPOINT_INVALID` or `CHECKPOINT_UNSUPPORTED`, naming file and field.
     pub fn from_files(files: &CheckpointFiles) -> Result<Self> {
+        refuse_adapter(files)?;
         let root = files.transformer_path()?;
         let mut reading = Reading { files, root, warnings: Vec::new() };
         let encoder = encoder(&mut reading)?;
@@ -119,6 +120,19 @@ impl ModelConfig {
             Self { layout, encoder, tokenizer, text, projection, dimension, vector, warnings };
         files.check_tensors(&model.tensors())?;
         Ok(model)
+    }
+}
+
+/// The libraries would add an adapter's weights to those of the folder.
+fn refuse_adapter(files: &CheckpointFiles) -> Result<()> {
+    match files.get(ADAPTER) {
+        None => Ok(()),
+        Some(_) => Err(Error::Unsupported {
+            file: ADAPTER.to_owned(),
+            field: "an adapter".to_owned(),
+            value: "beside the weights".to_owned(),
+            hint: "merge it into its base model (`merge_and_unload` of peft) and save that",
+        }),
     }
 }
 
