@@ -1,5 +1,7 @@
 //! `config.json` of a BERT backbone.
 
+use serde_json::{Map, Value};
+
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
 use crate::error::{Result, Warning};
 use crate::model::checkpoint::Fields;
@@ -54,9 +56,16 @@ impl BertConfig {
 
 /// Settings under which the same weights compute something else.
 fn refuse_variants(config: &Fields<'_>) -> Result<()> {
-    for field in ["is_decoder", "add_cross_attention"] {
+    for field in ["is_decoder", "add_cross_attention", "is_encoder_decoder"] {
         if config.bool(field)? == Some(true) {
             return Err(config.unsupported(field, "true", "false is"));
+        }
+    }
+    // Heads or weights of another number, layers that differ, weights of another form.
+    for field in ["embedding_size", "per_layer_config", "pruned_heads", "quantization_config"] {
+        let none = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        if config.value(field).is_some_and(|value| !none(value)) {
+            return Err(config.unsupported(field, "a value", "null is"));
         }
     }
     match config.string("position_embedding_type")? {

@@ -48,11 +48,14 @@ pub(super) enum Strategy {
 }
 
 impl TransformerSettings {
-    /// Whether the file says what PyLate leaves to another one.
-    pub(super) fn says_lengths(&self) -> bool {
-        self.query_length.is_some()
-            || self.document_length.is_some()
-            || self.query_expansion.is_some()
+    /// A field of the file that says what PyLate says in another.
+    pub(super) fn length_field(&self) -> Option<&'static str> {
+        let fields = [
+            ("query_length", self.query_length.is_some()),
+            ("document_length", self.document_length.is_some()),
+            ("query_expansion", self.query_expansion.is_some()),
+        ];
+        fields.into_iter().find(|(_, there)| *there).map(|(field, _)| field)
     }
 
     /// Nothing is said where there is no file.

@@ -105,8 +105,13 @@ fn refuse_newer_fields(config: &Fields<'_>, settings: &TransformerSettings) -> R
             return Err(config.unsupported(field, &value.to_string(), "PyLate's own fields are"));
         }
     }
-    match settings.says_lengths() {
-        false => Ok(()),
-        true => Err(config.invalid("query_length", "stands in sentence_bert_config.json too")),
+    match settings.length_field() {
+        None => Ok(()),
+        Some(field) => Err(Error::Unsupported {
+            file: "sentence_bert_config.json".to_owned(),
+            field: field.to_owned(),
+            value: "a value".to_owned(),
+            hint: "beside PyLate's own fields null is",
+        }),
     }
 }

@@ -1,0 +1,579 @@
+//! The table of settings: each field that transformers, sentence-transformers 6, PyLate and Stanford's ColBERT read of a checkpoint's
+//! files is used here, refused, or without effect on numbers. A field that no row names and no file format leaves open is warned of.
+//!
+//! Read in: `BertConfig`, `PreTrainedConfig` and `BertModel` of transformers 5.24; `MultiVectorEncoder`, `SentenceTransformer` and
+//! their modules of sentence-transformers 6.2; `ColBERT` and `Dense` of PyLate 1.6; `colbert/infra/config/settings.py` and
+//! `colbert/modeling/` of stanford-futuredata/ColBERT. The tokenizer's files have a table of their own, `tokenizer_fields.rs`.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use Fate::{NoEffect, Refused, Used};
+use common::Fixture;
+use serde_json::{Value, json};
+use tabrank::{CheckpointFiles, ModelConfig};
+
+/// What becomes of a field with a value other than the fixture's.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    /// The configuration is another one.
+    Used,
+    /// The load fails, naming file and field.
+    Refused,
+    /// The configuration stays, and this is why it may.
+    NoEffect(&'static str),
+}
+
+/// A file of a fixture and what becomes of its fields; a path leads into objects and lists, `modules.json` having a list outermost.
+struct File {
+    case: &'static str,
+    name: &'static str,
+    /// Whether the format is its library's own, so that an unknown field is warned of.
+    closed: bool,
+    fields: Vec<(&'static str, Value, Fate)>,
+}
+
+/// transformers keeps any field of `config.json` as an attribute; these are all that loading and `BertModel` look at, and those that
+/// saved files carry.
+fn config_json() -> File {
+    let other_heads = "is of heads for other tasks, which are not loaded";
+    let training = "is of training";
+    let generation = "is of generation, which an encoder does none of";
+    File {
+        case: "plain",
+        name: "config.json",
+        closed: false,
+        fields: vec![
+            ("model_type", json!("roberta"), Refused),
+            ("vocab_size", json!(600), Used),
+            ("hidden_size", json!(64), Used),
+            ("num_hidden_layers", json!(1), Used),
+            ("num_attention_heads", json!(8), Used),
+            ("intermediate_size", json!(32), Used),
+            ("max_position_embeddings", json!(32), Used),
+            ("type_vocab_size", json!(1), Used),
+            ("layer_norm_eps", json!(1e-5), Used),
+            ("hidden_act", json!("gelu_new"), Used),
+            ("hidden_act", json!("prelu"), Refused),
+            ("is_decoder", json!(true), Refused),
+            ("add_cross_attention", json!(true), Refused),
+            ("is_encoder_decoder", json!(true), Refused),
+            ("position_embedding_type", json!("relative_key"), Refused),
+            ("quantization_config", json!({"quant_method": "gptq"}), Refused),
+            ("pruned_heads", json!({"0": [1]}), Refused),
+            ("per_layer_config", json!({"0": {"hidden_act": "relu"}}), Refused),
+            ("embedding_size", json!(16), Refused),
+            ("hidden_dropout_prob", json!(0.5), NoEffect(training)),
+            ("attention_probs_dropout_prob", json!(0.5), NoEffect(training)),
+            ("classifier_dropout", json!(0.5), NoEffect(other_heads)),
+            ("initializer_range", json!(0.5), NoEffect(training)),
+            ("gradient_checkpointing", json!(true), NoEffect(training)),
+            ("chunk_size_feed_forward", json!(4), NoEffect("cuts the same sums elsewhere")),
+            (
+                "dtype",
+                json!("float16"),
+                NoEffect("stored weights are widened, and computed in f32"),
+            ),
+            ("torch_dtype", json!("float16"), NoEffect("as dtype")),
+            ("attn_implementation", json!("eager"), NoEffect("another order of the same sums")),
+            ("use_cache", json!(false), NoEffect(generation)),
+            (
+                "pad_token_id",
+                json!(3),
+                NoEffect("padding is masked, and its row of the table is stored"),
+            ),
+            ("bos_token_id", json!(3), NoEffect(generation)),
+            ("eos_token_id", json!(3), NoEffect(generation)),
+            ("tie_word_embeddings", json!(false), NoEffect(other_heads)),
+            ("num_labels", json!(3), NoEffect(other_heads)),
+            ("id2label", json!({"0": "a"}), NoEffect(other_heads)),
+            ("label2id", json!({"a": 0}), NoEffect(other_heads)),
+            ("problem_type", json!("regression"), NoEffect(other_heads)),
+            ("output_attentions", json!(true), NoEffect("adds outputs")),
+            ("output_hidden_states", json!(true), NoEffect("adds outputs")),
+            ("return_dict", json!(false), NoEffect("is the form of the outputs")),
+            ("architectures", json!(["BertForMaskedLM"]), NoEffect("the backbone is the same")),
+            (
+                "auto_map",
+                json!({"AutoModel": "own.Model"}),
+                NoEffect("only read where code of the folder is trusted"),
+            ),
+            ("transformers_version", json!("9"), NoEffect("is a note")),
+            ("_name_or_path", json!("x"), NoEffect("is a note")),
+        ],
+    }
+}
+
+/// Folders without a head, as sentence-transformers turns them into multi-vector models and as it runs them itself.
+fn plain() -> Vec<File> {
+    let sentence_transformers = File {
+        case: "bi-encoder",
+        name: "config_sentence_transformers.json",
+        closed: true,
+        fields: vec![
+            ("prompts/query", json!("another: "), Used),
+            ("prompts/document", json!("another: "), Used),
+            (
+                "prompts/passage",
+                json!("x"),
+                NoEffect("a document has a prompt of its own, if only an empty one"),
+            ),
+            (
+                "default_prompt_name",
+                Value::Null,
+                NoEffect("is for calls that name no kind of text"),
+            ),
+            ("default_prompt_name", json!("absent"), Refused),
+            ("similarity_fn_name", json!("dot"), NoEffect("compares the vectors of whole texts")),
+            ("similarity_fn_name", json!("meanmaxsim"), Refused),
+            ("similarity_fn_name", json!("xtr"), Refused),
+            (
+                "model_type",
+                json!("SentenceTransformer"),
+                NoEffect("is what a folder without it is"),
+            ),
+            ("model_type", json!("MultiVectorEncoder"), Refused),
+            ("model_type", json!("SparseEncoder"), Refused),
+            ("model_type", json!("CrossEncoder"), Refused),
+            ("query_expansion", json!({"strategy": "fixed", "length": 8}), Refused),
+            ("attend_to_mask_tokens", json!(true), Refused),
+            ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
+            (
+                "requirements",
+                json!({"sentence-transformers": ">=5"}),
+                NoEffect("is of the library's version"),
+            ),
+        ],
+    };
+    let pooling = File {
+        case: "bi-encoder",
+        name: "1_Pooling/config.json",
+        closed: true,
+        fields: vec![
+            ("pooling_mode_mean_tokens", json!(true), Used),
+            ("pooling_mode_cls_token", json!(false), Used),
+            ("pooling_mode_max_tokens", json!(true), Used),
+            ("pooling_mode_mean_sqrt_len_tokens", json!(true), Used),
+            ("pooling_mode_weightedmean_tokens", json!(true), Used),
+            ("pooling_mode_lasttoken", json!(true), Used),
+            ("pooling_mode", json!("mean"), Used),
+            ("include_prompt", json!(false), Used),
+            ("word_embedding_dimension", json!(31), NoEffect("is told by the hidden states")),
+            ("embedding_dimension", json!(31), NoEffect("is told by the hidden states")),
+        ],
+    };
+    vec![
+        sentence_transformers,
+        pooling,
+        transformer("bi-encoder"),
+        File {
+            case: "plain",
+            name: "sentence_bert_config.json",
+            closed: true,
+            fields: vec![("max_seq_length", json!(20), Used)],
+        },
+        dense("bi-encoder", "2_Dense/config.json", json!("torch.nn.modules.linear.Identity")),
+    ]
+}
+
+/// The arguments of sentence-transformers' `Transformer`, of every layout that has the file.
+fn transformer(case: &'static str) -> File {
+    let calls = "is what the module does";
+    let expansion = json!({"strategy": "fixed", "length": 16});
+    let own = ["sentence-transformers", "bi-encoder"].contains(&case);
+    let length = if own { Used } else { Refused };
+    let mut fields = vec![
+        ("do_lower_case", json!(true), Used),
+        ("document_length", json!(16), length),
+        ("query_expansion", expansion, length),
+        ("transformer_task", json!("feature-extraction"), NoEffect(calls)),
+        ("transformer_task", json!("fill-mask"), Refused),
+        ("module_output_name", json!("token_embeddings"), NoEffect(calls)),
+        ("module_output_name", json!("sentence_embedding"), Refused),
+        (
+            "modality_config/text",
+            json!({"method": "forward", "method_output_name": "last_hidden_state"}),
+            NoEffect(calls),
+        ),
+        (
+            "modality_config/text",
+            json!({"method": "forward", "method_output_name": "pooler_output"}),
+            Refused,
+        ),
+        (
+            "modality_config/message",
+            json!({"method": "forward", "method_output_name": "last_hidden_state"}),
+            Refused,
+        ),
+        ("processing_kwargs/text", json!({"max_length": 8}), Refused),
+        ("unpad_inputs", json!(true), NoEffect("texts are computed without padding anyway")),
+        ("tokenizer_name_or_path", json!("another"), Refused),
+        ("backend", json!("onnx"), NoEffect("the caller's own outranks it")),
+    ];
+    for name in [
+        "model_args",
+        "model_kwargs",
+        "tokenizer_args",
+        "processor_kwargs",
+        "config_args",
+        "config_kwargs",
+    ] {
+        fields.push((name, json!({"torch_dtype": "float16"}), NoEffect("computed in f32")));
+        fields.push((name, json!({"trust_remote_code": true}), NoEffect("the library drops it")));
+        fields.push((name, json!({"model_max_length": 8}), Refused));
+    }
+    File { case, name: "sentence_bert_config.json", closed: true, fields }
+}
+
+/// A Dense module of any layout.
+fn dense(case: &'static str, name: &'static str, activation: Value) -> File {
+    let fields = vec![
+        ("in_features", json!(31), Refused),
+        ("out_features", json!(4), Used),
+        match case {
+            "pylate" => ("bias", json!(true), Used),
+            // The module's file has one then, which nothing calls for.
+            _ => ("bias", json!(false), Refused),
+        },
+        ("activation_function", activation, Used),
+        ("activation_function", json!("torch.nn.modules.activation.ELU"), Refused),
+        ("activation_function", json!("mine.Function"), Refused),
+        ("use_residual", json!(true), Used),
+        ("module_input_name", json!("all_layer_embeddings"), Refused),
+        ("module_output_name", json!("other_embeddings"), Refused),
+    ];
+    File { case, name, closed: true, fields }
+}
+
+fn pylate() -> Vec<File> {
+    let settings = File {
+        case: "pylate",
+        name: "config_sentence_transformers.json",
+        closed: true,
+        fields: vec![
+            ("query_prefix", json!("[unused1]"), Used),
+            ("document_prefix", json!("[unused1]"), Used),
+            ("query_length", json!(16), Used),
+            ("document_length", json!(16), Used),
+            ("do_query_expansion", json!(false), Used),
+            ("attend_to_expansion_tokens", json!(true), Used),
+            ("skiplist_words", json!(["the"]), Used),
+            (
+                "model_type",
+                json!("SentenceTransformer"),
+                NoEffect("PyLate's own fields tell the layout"),
+            ),
+            ("model_type", json!("MultiVectorEncoder"), Refused),
+            ("prompts/query", json!("q: "), Refused),
+            ("prompts/document", json!("d: "), Refused),
+            ("prompts/passage", json!("d: "), NoEffect("no call takes it")),
+            ("default_prompt_name", json!("query"), NoEffect("the prompt is empty")),
+            ("query_expansion", json!({"strategy": "min", "length": 4}), Refused),
+            ("attend_to_mask_tokens", json!(true), Refused),
+            (
+                "similarity_fn_name",
+                json!("cosine"),
+                NoEffect("both libraries take the sum of the largest"),
+            ),
+            ("similarity_fn_name", json!("meanmaxsim"), Refused),
+            ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
+        ],
+    };
+    vec![
+        settings,
+        transformer("pylate"),
+        File {
+            case: "pylate",
+            name: "sentence_bert_config.json",
+            closed: true,
+            fields: vec![(
+                "max_seq_length",
+                json!(20),
+                NoEffect("each kind of text has a length of its own"),
+            )],
+        },
+        dense("pylate", "1_Dense/config.json", json!("torch.nn.modules.activation.Tanh")),
+    ]
+}
+
+fn stanford() -> File {
+    let run = "is of a run, a training or an index";
+    let mut fields = vec![
+        ("query_token_id", json!("[unused2]"), Used),
+        ("doc_token_id", json!("[unused2]"), Used),
+        ("query_maxlen", json!(16), Used),
+        ("doc_maxlen", json!(16), Used),
+        ("attend_to_mask_tokens", json!(true), Used),
+        ("mask_punctuation", json!(false), Used),
+        ("dim", json!(8), Refused),
+        ("similarity", json!("l2"), Refused),
+        ("interaction", json!("flipr"), Refused),
+        ("config", json!({"doc_maxlen": 8}), Refused),
+        ("query_token", json!("[X]"), NoEffect("only shown")),
+        ("doc_token", json!("[X]"), NoEffect("only shown")),
+        ("model_name", json!("bert"), NoEffect("config.json tells the architecture")),
+        ("checkpoint", json!("elsewhere"), NoEffect("this folder is read")),
+    ];
+    for name in [
+        "accumsteps",
+        "amp",
+        "avoid_fork_if_possible",
+        "bsize",
+        "centroid_score_threshold",
+        "clustering_mode",
+        "collection",
+        "distillation_alpha",
+        "experiment",
+        "gpus",
+        "ignore_scores",
+        "index_bsize",
+        "index_name",
+        "index_path",
+        "index_root",
+        "kmeans_niters",
+        "load_index_with_mmap",
+        "lr",
+        "maxsteps",
+        "meta",
+        "name",
+        "nbits",
+        "ncells",
+        "ndocs",
+        "nranks",
+        "nway",
+        "overwrite",
+        "pool_factor",
+        "protected_tokens",
+        "queries",
+        "rank",
+        "relu",
+        "reranker",
+        "resume",
+        "root",
+        "save_every",
+        "triples",
+        "use_ib_negatives",
+        "warmup",
+        "warmup_bert",
+    ] {
+        fields.push((name, json!(7), NoEffect(run)));
+    }
+    File { case: "stanford", name: "artifact.metadata", closed: true, fields }
+}
+
+fn sentence_transformers() -> Vec<File> {
+    let case = "sentence-transformers";
+    let file = |name, fields| File { case, name, closed: true, fields };
+    vec![
+        file(
+            "config_sentence_transformers.json",
+            vec![
+                ("prompts/query", json!("another: "), Used),
+                ("prompts/document", json!("another: "), Used),
+                (
+                    "prompts/passage",
+                    json!("another: "),
+                    NoEffect("a document has a prompt of its own"),
+                ),
+                (
+                    "default_prompt_name",
+                    json!("query"),
+                    NoEffect("is for calls that name no kind of text"),
+                ),
+                ("default_prompt_name", json!("absent"), Refused),
+                ("model_type", json!("SentenceTransformer"), Refused),
+                ("model_type", json!("ColBERT"), Refused),
+                ("similarity_fn_name", json!("maxsim"), NoEffect("is the default")),
+                ("similarity_fn_name", json!("meanmaxsim"), Refused),
+                ("query_prefix", json!("[Q] "), Refused),
+                ("document_prefix", json!("[D] "), Refused),
+                ("query_length", json!(8), Refused),
+                ("document_length", json!(8), Refused),
+                ("do_query_expansion", json!(false), Refused),
+                ("attend_to_expansion_tokens", json!(true), Refused),
+                ("skiplist_words", json!([]), Refused),
+                ("query_expansion", json!({"strategy": "min", "length": 4}), Refused),
+                ("attend_to_mask_tokens", json!(true), Refused),
+                ("requirements", json!({}), NoEffect("is of the library's version")),
+            ],
+        ),
+        transformer(case),
+        File {
+            case: "sentence-transformers-min",
+            name: "sentence_bert_config.json",
+            closed: true,
+            fields: vec![
+                ("query_length", json!(16), Used),
+                ("query_length", json!(7), Refused),
+                (
+                    "max_seq_length",
+                    json!(20),
+                    NoEffect("both kinds of text have a length of their own"),
+                ),
+                ("query_expansion/strategy", json!("fixed"), Used),
+                ("query_expansion/strategy", json!("max"), Refused),
+                ("query_expansion/attend", json!(true), Used),
+                ("query_expansion/token", json!("[MASK]"), Used),
+                ("query_expansion/length", json!(9), Used),
+                ("query_expansion/n_grams", json!(2), Refused),
+            ],
+        },
+        dense(case, "1_Dense/config.json", json!("torch.nn.modules.activation.GELU")),
+        file(
+            "2_MultiVectorMask/config.json",
+            vec![
+                ("skiplist_words", json!(["the"]), Used),
+                ("skiplist_tasks", json!("query"), Used),
+                ("skiplist_tasks", json!(["query", "document"]), Used),
+                ("keep_only_token_ids", json!([7]), Refused),
+            ],
+        ),
+        file(
+            "3_Normalize/config.json",
+            vec![
+                ("module_input_name", json!("all_layer_embeddings"), Refused),
+                ("module_output_name", json!("sentence_embedding"), Refused),
+            ],
+        ),
+    ]
+}
+
+/// Kinds of modules, by what stands in `type` of a list's second entry.
+fn modules() -> File {
+    let module = |name: &str| json!(format!("sentence_transformers.models.{name}"));
+    let mut fields = vec![
+        ("1/idx", json!(7), NoEffect("the list's own order counts")),
+        (
+            "1/kwargs",
+            json!(["task"]),
+            NoEffect("names arguments of calls, which these modules have none of"),
+        ),
+        ("1/path", json!("../1_Dense"), Refused),
+        ("1/name", json!("0"), Refused),
+        (
+            "1/type",
+            json!("sentence_transformers.base.modules.dense.Dense"),
+            NoEffect("is the same class"),
+        ),
+        ("1/type", json!("custom_dense.Dense"), Refused),
+        ("1/type", module("Pooling"), Used),
+    ];
+    for name in [
+        "BoW",
+        "CLIPModel",
+        "CNN",
+        "Dropout",
+        "HierarchicalTokenPooling",
+        "LSTM",
+        "LambdaTokenPooling",
+        "LayerNorm",
+        "LogitScore",
+        "Router",
+        "SparseAutoEncoder",
+        "SpladePooling",
+        "StaticEmbedding",
+        "WeightedLayerPooling",
+        "WordEmbeddings",
+        "WordWeights",
+    ] {
+        fields.push(("1/type", module(name), Refused));
+    }
+    File { case: "pylate", name: "modules.json", closed: false, fields }
+}
+
+fn table() -> Vec<File> {
+    let mut files = vec![config_json(), modules(), stanford()];
+    files.extend(plain().into_iter().chain(pylate()).chain(sentence_transformers()));
+    files
+}
+
+#[test]
+fn every_field_is_used_refused_or_without_effect() {
+    for file in table() {
+        let base = read(&Fixture::read(file.case).files).unwrap();
+        for (path, value, fate) in &file.fields {
+            let row = format!("{} {} {path} = {value}", file.case, file.name);
+            let found = read(&changed(&file, path, value));
+            match (fate, found) {
+                (Refused, Err(error)) => names(&row, &error, file.name, path),
+                (Used, Ok(config)) => assert!(config != base, "{row}: used by nothing"),
+                (NoEffect(why), Ok(config)) => assert_eq!(config, base, "{row}: {why}"),
+                // A shape or another setting no longer fits: the value was looked at.
+                (Used, Err(error)) => assert!(error.contains("tensor "), "{row}: {error}"),
+                (fate, Ok(_)) => panic!("{row}: should be {fate:?}, and was taken"),
+                (fate, Err(error)) => panic!("{row}: should be {fate:?}: {error}"),
+            }
+        }
+    }
+}
+
+/// `tests/reference/settings.py` asks the libraries' own classes which fields they take.
+#[test]
+fn the_table_has_every_field_that_the_libraries_take() {
+    let listed = std::fs::read(common::fixtures().join("settings.json")).unwrap();
+    let listed: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
+    assert_eq!(listed.len(), 6);
+    for (name, fields) in listed {
+        for field in fields {
+            let of_file = table().into_iter().filter(|file| file.name == name);
+            let mut rows = of_file.flat_map(|file| file.fields);
+            let has = |path: &str| path.split('/').next() == Some(field.as_str());
+            assert!(rows.any(|(path, ..)| has(path)), "{name}: no row for {field}");
+        }
+    }
+}
+
+/// What a library of tomorrow may write is not left out in silence.
+#[test]
+fn an_unknown_field_is_warned_of_by_name() {
+    for file in table().iter().filter(|file| file.closed) {
+        let files = changed(file, "a_field_of_tomorrow", &json!(1));
+        let warnings = ModelConfig::from_files(&files).unwrap().warnings;
+        let says = |text: &str| text.contains(file.name) && text.contains("a_field_of_tomorrow");
+        let warned = warnings.iter().any(|w| w.code == "SETTING_UNKNOWN" && says(&w.message));
+        assert!(warned, "{} {}: {warnings:?}", file.case, file.name);
+    }
+}
+
+/// The published fixtures themselves say nothing unknown.
+#[test]
+fn what_the_libraries_write_is_known() {
+    for case in common::CASES {
+        let warnings = ModelConfig::from_files(&Fixture::read(case).files).unwrap().warnings;
+        assert!(warnings.iter().all(|w| w.code != "SETTING_UNKNOWN"), "{case}: {warnings:?}");
+    }
+}
+
+/// Everything but the warnings about defaults; with the model read as far as its shapes.
+fn read(files: &CheckpointFiles) -> Result<ModelConfig, String> {
+    files.wanted().map_err(|error| error.to_string())?;
+    let mut config = ModelConfig::from_files(files).map_err(|error| error.to_string())?;
+    assert!(config.warnings.iter().all(|w| w.code != "SETTING_UNKNOWN"), "{:?}", config.warnings);
+    config.warnings.clear();
+    Ok(config)
+}
+
+fn changed(file: &File, path: &str, value: &Value) -> CheckpointFiles {
+    let mut files = Fixture::read(file.case).files;
+    let mut whole: Value = serde_json::from_slice(files.get(file.name).unwrap()).unwrap();
+    let mut place = &mut whole;
+    for part in path.split('/') {
+        place = match part.parse::<usize>() {
+            Ok(index) => &mut place[index],
+            Err(_) => &mut place[part],
+        };
+    }
+    *place = value.clone();
+    files.insert(file.name, whole.to_string().into_bytes()).unwrap();
+    files
+}
+
+/// An error names the file and the field, or what does not fit the field's value.
+fn names(row: &str, error: &str, file: &str, path: &str) {
+    let mut parts = path.split('/').filter(|part| part.parse::<usize>().is_err());
+    let folder = file.split('/').next().unwrap();
+    let unfit = error.contains("tensor ") || error.contains("is not the name of a file");
+    assert!(error.contains(folder) || unfit, "{row}: {error}");
+    assert!(parts.any(|part| error.contains(part)) || unfit, "{row}: {error}");
+}
