@@ -47,6 +47,21 @@ fn rerank_keeps_each_object_and_adds_index_rank_and_score() {
 }
 
 #[test]
+fn special_tokens_of_texts_are_text_if_asked() {
+    let input = "{\"text\": \"water [MASK] [MASK]\"}\n{\"text\": \"water [ MASK ] [ MASK ]\"}\n";
+    let scores = |how: &str| -> Vec<f64> {
+        let ranked = rerank(&["--query", "oil", "--special-tokens", how], input);
+        ranked.iter().map(|object| object["score"].as_f64().unwrap()).collect()
+    };
+    let (parse, text) = (scores("parse"), scores("text"));
+    assert_eq!(text[0], text[1]);
+    assert_ne!(parse[0], parse[1]);
+    let model = checkpoint("pylate");
+    let wrong = ["rerank", "--model", &model, "--query", "oil", "--special-tokens", "escape"];
+    tabrank(&wrong).assert().failure();
+}
+
+#[test]
 fn fields_stay_to_the_letter_and_nothing_is_lost() {
     let model = checkpoint("pylate");
     let input = "{\"n\": 12345678901234567890123.50, \"text\":\"oil\", \"score\": 0.10, \"rank\": \"a\"}\n\n{\"text\":\"war\"}";

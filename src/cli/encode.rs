@@ -11,7 +11,7 @@ use tabrank::{Encoded, Error, Pooling, TextKind};
 use super::jsonl::{self, InputArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{CliError, Kind, ModelArgs, model, say_truncated};
+use super::{CliError, Kind, ModelArgs, say_truncated};
 
 /// Encode texts ahead of time.
 ///
@@ -76,7 +76,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         places.push(record.place);
         Ok(())
     })?;
-    let reranker = model::load(&args.model.model)?;
+    let reranker = args.model.load()?;
     let output = output(args)?;
     let mut embeddings = Embeddings {
         values: output.scratch()?,

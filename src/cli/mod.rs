@@ -25,6 +25,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tabrank::Reranker;
 
 pub use error::CliError;
 
@@ -63,6 +64,24 @@ pub struct ModelArgs {
     /// what its layout adds (PyLate, Stanford, sentence-transformers or plain transformers).
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
+    /// What becomes of special tokens that a text spells out, such as [MASK] or a marker: those tokens, as in the reference
+    /// libraries, or text like any other.
+    #[arg(long, value_enum, default_value_t = SpecialTokens::Parse, value_name = "HOW")]
+    special_tokens: SpecialTokens,
+}
+
+impl ModelArgs {
+    /// The model that these name, on the CPU.
+    fn load(&self) -> Result<Reranker, CliError> {
+        model::load(&self.model, self.special_tokens)
+    }
+}
+
+/// What becomes of special tokens in texts.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpecialTokens {
+    Parse,
+    Text,
 }
 
 /// The kind of text that is encoded.

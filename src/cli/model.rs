@@ -6,13 +6,15 @@ use std::path::Path;
 
 use pollster::block_on;
 use tabrank::model::checkpoint::ADAPTER;
-use tabrank::{CheckpointFiles, DeviceChoice, Error, LoadOptions, Reranker, Unobserved};
+use tabrank::{
+    CheckpointFiles, DeviceChoice, Error, LoadOptions, Reranker, SpelledTokens, Unobserved,
+};
 
-use super::{CliError, say};
+use super::{CliError, SpecialTokens, say};
 
 /// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
-pub fn load(folder: &Path) -> Result<Reranker, CliError> {
-    let reranker = load_files(read(folder)?)?;
+pub fn load(folder: &Path, special_tokens: SpecialTokens) -> Result<Reranker, CliError> {
+    let reranker = load_with(read(folder)?, special_tokens)?;
     let info = reranker.info();
     say(format_args!("{}: {} weights", info.architecture, info.dtype.name()));
     for warning in reranker.warnings() {
@@ -23,7 +25,16 @@ pub fn load(folder: &Path) -> Result<Reranker, CliError> {
 
 /// Loads a model on the CPU.
 pub fn load_files(files: CheckpointFiles) -> Result<Reranker, CliError> {
-    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+    load_with(files, SpecialTokens::Parse)
+}
+
+fn load_with(files: CheckpointFiles, special_tokens: SpecialTokens) -> Result<Reranker, CliError> {
+    let spelled_tokens = match special_tokens {
+        SpecialTokens::Parse => SpelledTokens::Parse,
+        SpecialTokens::Text => SpelledTokens::Text,
+    };
+    let device = DeviceChoice::Cpu;
+    let options = LoadOptions { device, spelled_tokens, ..LoadOptions::default() };
     Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
 }
 

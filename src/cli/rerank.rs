@@ -10,7 +10,7 @@ use tabrank::{RerankOptions, TextKind};
 use super::fields::{self, Fields};
 use super::jsonl::{self, InputArgs, Record};
 use super::progress::Progress;
-use super::{CliError, ModelArgs, model, say, say_truncated};
+use super::{CliError, ModelArgs, say, say_truncated};
 
 /// Rerank candidates against a query.
 ///
@@ -43,7 +43,7 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         records.push(record);
         Ok(())
     })?;
-    let reranker = model::load(&args.model.model)?;
+    let reranker = args.model.load()?;
     let options = RerankOptions { top_k: args.top_k.map(NonZeroUsize::get), explain: false };
     let mut progress = Progress::new("encode", texts.len());
     let output = block_on(reranker.rerank(&args.query, &texts, options, &mut progress));
