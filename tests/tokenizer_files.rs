@@ -131,8 +131,11 @@ fn encode(
     let tokenizer = Tokenizer::load(files, &config, &mut Vec::new())?;
     let ids = texts.iter().map(|text| Ok(tokenizer.tokenize(TextKind::Document, 0, text)?.ids));
     let ids = ids.collect::<Result<Vec<_>, Error>>()?;
-    let mask = config.tokenizer.special_tokens.get("mask_token");
-    Ok((ids, mask.and_then(|mask| tokenizer.id(mask))))
+    let mask = config.tokenizer.special_tokens.get("mask_token").and_then(|mask| {
+        let rows = config.encoder.vocab_size() as u32;
+        (0..rows).find(|&id| tokenizer.token(id) == mask)
+    });
+    Ok((ids, mask))
 }
 
 /// What is wrong with how a variant is read.

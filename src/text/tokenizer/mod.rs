@@ -10,11 +10,13 @@
 //! Of a long text only a start is tokenized: see [`window`].
 
 mod definition;
+mod offsets;
 mod probe;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 
+use offsets::{LowerCased, strip, without_prefix};
 use tokenizers::AddedVocabulary;
 
 use crate::error::{Error, Result, Warning};
@@ -169,11 +171,6 @@ impl Tokenizer {
         token.unwrap_or_default()
     }
 
-    /// The id of a token; `None` if the vocabulary has no such one.
-    pub fn id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
-    }
-
     /// Ids of the special tokens.
     pub(crate) fn special_ids(&self) -> HashSet<u32> {
         let added = self.inner.get_added_tokens_decoder();
@@ -273,44 +270,6 @@ struct Kept {
     /// What was tokenized, where that is not the text itself.
     lower: Option<LowerCased>,
     truncated: bool,
-}
-
-/// Byte range in the text of a range in prefix and text; `None` if it lies in the prefix.
-fn without_prefix((start, end): (usize, usize), prefix: usize) -> Option<(usize, usize)> {
-    (end > prefix).then(|| (start.saturating_sub(prefix), end - prefix))
-}
-
-/// The text without white space at its ends, and how many bytes went at its start. Python's
-/// `str.strip` takes four separators more than Unicode's white space.
-fn strip(text: &str) -> (&str, usize) {
-    let white = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
-    let start = text.trim_start_matches(white);
-    (start.trim_end_matches(white), text.len() - start.len())
-}
-
-/// A lower-cased text, which can be longer or shorter than the text it came from.
-struct LowerCased {
-    text: String,
-    /// For each byte of `text`, and its end, the byte in the original.
-    origins: Vec<usize>,
-}
-
-impl LowerCased {
-    fn new(original: &str) -> Self {
-        let text = original.to_lowercase();
-        let mut origins = Vec::with_capacity(text.len() + 1);
-        for (start, character) in original.char_indices() {
-            // Only a final sigma depends on its neighbours, and it keeps its length.
-            let length: usize = character.to_lowercase().map(char::len_utf8).sum();
-            origins.resize(origins.len() + length, start);
-        }
-        origins.resize(text.len() + 1, original.len());
-        Self { text, origins }
-    }
-
-    fn original(&self, (start, end): (usize, usize)) -> (usize, usize) {
-        (self.origins[start], self.origins[end])
-    }
 }
 
 impl Expansion {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, Tokenizer};
 
-use super::{FILE, invalid, too_large};
+use super::{FILE, invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
 use crate::model::config::{ModelConfig, Token, TokenizerConfig};
@@ -41,11 +41,11 @@ fn check_amount<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<()> {
     let (mut count, mut bytes) = (0, 0);
     tokens.for_each(|token| (count, bytes) = (count + 1, bytes + token.content.len()));
     if count > MOST {
-        return Err(too_large("added_tokens", count.to_string(), "at most 50000 are"));
+        return Err(unsupported("added_tokens", count.to_string(), "at most 50000 are"));
     }
     if bytes > MOST_BYTES {
         let found = format!("{bytes} bytes of tokens");
-        return Err(too_large("added_tokens", found, "at most 1048576 are"));
+        return Err(unsupported("added_tokens", found, "at most 1048576 are"));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::whitespace::{Whitespace, WhitespaceSplit};
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use super::{FILE, too_large};
+use super::{FILE, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
 use crate::model::config::{BertNormalization, LowerCase, ModelConfig};
@@ -86,7 +86,7 @@ fn list<T>(
             rest.extend(fields.required(under, inner)?.iter().rev());
         }
         if list.len() + rest.len() > MOST {
-            return Err(too_large(
+            return Err(unsupported(
                 field,
                 "a longer Sequence".to_owned(),
                 "at most 16 components are",

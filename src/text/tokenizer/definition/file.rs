@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{FILE, invalid};
+use super::{FILE, invalid, unsupported};
 use crate::error::{Error, Result};
 
 /// Most values in all parts together but the vocabulary: as many as [`super::added::MOST`] tokens with their switches have.
@@ -14,7 +14,7 @@ const MOST_VALUES: usize = 1 << 19;
 /// Longest token of a vocabulary, in bytes.
 const LONGEST_TOKEN: usize = 4_096;
 
-/// The parts of the file that say something about ids; `None` for an unknown one.
+/// The parts of the file that say something about ids.
 const PARTS: &[&str] = &[
     "version",
     "truncation",
@@ -72,11 +72,9 @@ impl Reader {
     /// Whether another value may be kept.
     fn keeps(&mut self) -> bool {
         if self.left == 0 {
-            self.refuse(|| Error::Unsupported {
-                file: FILE.to_owned(),
-                field: "values beside the vocabulary".to_owned(),
-                value: format!("more than {MOST_VALUES}"),
-                hint: "no tokenizer has as many",
+            let found = format!("more than {MOST_VALUES}");
+            self.refuse(|| {
+                unsupported("values beside the vocabulary", found, "no tokenizer has as many")
             });
         }
         self.left = self.left.saturating_sub(1);
@@ -87,10 +85,8 @@ impl Reader {
     fn id(&mut self, token: &str, id: &Value) -> Option<u32> {
         let rows = self.taken.len();
         if token.len() > LONGEST_TOKEN {
-            let bytes = token.len();
-            self.refuse(|| {
-                invalid(format!("a token has {bytes} bytes; at most {LONGEST_TOKEN} are taken"))
-            });
+            let found = format!("a token of {} bytes", token.len());
+            self.refuse(|| unsupported("model.vocab", found, "tokens of at most 4096 bytes are"));
         }
         let place = id.as_u64().and_then(|id| usize::try_from(id).ok()).filter(|&id| id < rows);
         let Some(place) = place else {
@@ -135,18 +131,13 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Whole<'_, V> {
                 reader.file.parts.insert(name, value);
             } else {
                 if name != "decoder" {
-                    reader.refuse(|| unknown(name));
+                    reader.refuse(|| unsupported("part", name, "the parts of a tokenizer are"));
                 }
                 map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
     }
-}
-
-fn unknown(name: String) -> Error {
-    let hint = "the parts of a tokenizer are";
-    Error::Unsupported { file: FILE.to_owned(), field: "part".to_owned(), value: name, hint }
 }
 
 /// The object `model`.

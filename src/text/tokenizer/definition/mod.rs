@@ -70,7 +70,7 @@ fn invalid(reason: String) -> Error {
     Error::InvalidTokenizer { reason }
 }
 
-/// A limit of ours that a file goes beyond.
-fn too_large(field: &str, found: String, hint: &'static str) -> Error {
+/// A limit of ours that the file goes beyond, or something of it that is not read.
+fn unsupported(field: &str, found: String, hint: &'static str) -> Error {
     Error::Unsupported { file: FILE.to_owned(), field: field.to_owned(), value: found, hint }
 }

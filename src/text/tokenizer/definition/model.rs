@@ -4,7 +4,7 @@ use tokenizers::Model;
 use tokenizers::models::wordpiece::{WordPiece, WordPieceBuilder};
 
 use super::file::{self, File};
-use super::{invalid, too_large};
+use super::{invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
 use crate::model::config::{ModelConfig, TokenizerConfig};
@@ -77,10 +77,14 @@ fn unknown_of_bert(config: &TokenizerConfig) -> Result<&str> {
 fn check_limits(prefix: &str, longest: usize) -> Result<()> {
     if prefix.len() > LONGEST_PREFIX {
         let found = format!("{} bytes", prefix.len());
-        return Err(too_large("continuing_subword_prefix", found, "at most 64 are"));
+        return Err(unsupported("continuing_subword_prefix", found, "at most 64 are"));
     }
     if longest > LONGEST_WORD {
-        return Err(too_large("max_input_chars_per_word", longest.to_string(), "at most 256 are"));
+        return Err(unsupported(
+            "max_input_chars_per_word",
+            longest.to_string(),
+            "at most 256 are",
+        ));
     }
     Ok(())
 }

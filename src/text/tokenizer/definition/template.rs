@@ -6,7 +6,7 @@ use tokenizers::PostProcessorWrapper;
 use tokenizers::Tokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 
-use super::{invalid, too_large};
+use super::{invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
 use crate::model::config::ModelConfig;
@@ -78,7 +78,7 @@ fn pieces(part: &Fields<'_>, rows: usize) -> Result<Vec<Piece>> {
     let single = part.required("post_processor.single", single)?;
     if single.len() > MOST {
         let found = format!("{} pieces", single.len());
-        return Err(too_large("post_processor.single", found, "at most 16 are"));
+        return Err(unsupported("post_processor.single", found, "at most 16 are"));
     }
     single.iter().map(|value| piece(value, &special, rows)).collect()
 }
