@@ -6,10 +6,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-type Raw = Box<RawValue>;
+/// Name and value.
+pub type Field = (Box<RawValue>, Box<RawValue>);
 
 /// Names and values as they were written.
-pub struct Fields(Vec<(Raw, Raw)>);
+pub struct Fields(Vec<Field>);
 
 impl Fields {
     /// The value of a name; of several the last, as JSON parsers take it.
@@ -18,13 +19,13 @@ impl Fields {
     }
 
     /// The fields of some names, and the rest.
-    pub fn split(&self, names: &[&str]) -> (Vec<&(Raw, Raw)>, Vec<&(Raw, Raw)>) {
+    pub fn split(&self, names: &[&str]) -> (Vec<&Field>, Vec<&Field>) {
         self.0.iter().partition(|(raw, _)| names.iter().any(|name| is(raw, name)))
     }
 }
 
 /// Fields as they stand in an object.
-pub fn join(fields: &[&(Raw, Raw)]) -> String {
+pub fn join(fields: &[&Field]) -> String {
     let fields =
         fields.iter().map(|(name, value)| format!("{}:{}", name.get(), one_line(value.get())));
     fields.collect::<Vec<_>>().join(",")
