@@ -6,7 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::command::{checkpoint, names, tabrank, text};
+use common::command::{checkpoint, names, shell, tabrank, text};
 use common::{Fixture, fixtures, minilm};
 use serde_json::Value;
 
@@ -310,16 +310,22 @@ fn an_adapter_beside_the_weights_is_refused() {
     assert!(said.contains("adapter_config.json"), "{said}");
 }
 
-/// No more is read of a file than is taken, also of what has no end.
+/// No more is read of a file than is taken; what may have no end, or never answer, is not read.
 #[test]
-fn what_has_no_end_is_not_read_to_its_end() {
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(Path::new(&checkpoint("plain")), folder.path());
-    std::fs::remove_file(folder.path().join("config.json")).unwrap();
-    std::os::unix::fs::symlink("/dev/zero", folder.path().join("config.json")).unwrap();
-    let output = tabrank(&["inspect", &folder.path().display().to_string()]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("config.json has 8388609 bytes; at most 8388608"), "{said}");
+#[cfg(unix)]
+fn every_file_has_a_limit_before_it_is_read() {
+    let kinds = ["ln -s /dev/zero", "mkfifo", "mkdir", "truncate -s 5G"];
+    let limits = [("config.json", 8388608u64), ("model.safetensors", 4 << 30)];
+    for (kind, (name, limit)) in kinds.iter().flat_map(|kind| limits.map(|limit| (kind, limit))) {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(Path::new(&checkpoint("plain")), folder.path());
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+        shell(folder.path(), &format!("{kind} {name}")).assert().success();
+        let mut inspect = tabrank(&["inspect", &folder.path().display().to_string()]);
+        let output = inspect.timeout(std::time::Duration::from_secs(20)).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains(name) && said.contains(&limit.to_string()), "{kind}: {said}");
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

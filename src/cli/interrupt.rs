@@ -1,10 +1,11 @@
 //! What does Ctrl-C leave? Nothing: the output that is being made goes, and the exit code is 130.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(unix)]
+use std::{fs, process};
 
+#[cfg(unix)]
 use super::output;
 
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);

@@ -1,6 +1,6 @@
 //! Reads a bundle or checkpoint folder: asks the library which file is wanted next until it has them all.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -82,10 +82,15 @@ enum Read {
     TooLarge(u64),
 }
 
-/// No more is read than is taken, also of what has no end.
+/// No more is read than is taken. A pipe or a device is not opened: it may never answer, and has no size.
 fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        let reason = format!("it is not a regular file; at most {limit} bytes of one are taken");
+        return Err(io::Error::other(reason));
+    }
     let file = File::open(path)?;
-    let size = file.metadata()?.len();
+    let size = metadata.len();
     if size > limit {
         return Ok(Read::TooLarge(size));
     }

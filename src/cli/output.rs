@@ -118,7 +118,10 @@ pub fn make_folder<'a>(
         file.sync_all()?;
     }
     for inner in fs::read_dir(&folder)? {
-        sync_folder(&inner?.path());
+        let inner = inner?.path();
+        if inner.is_dir() {
+            sync_folder(&inner);
+        }
     }
     sync_folder(&folder);
     if let Ok(old) = fs::metadata(path) {
