@@ -4,9 +4,8 @@ import { inMB, MB, openSoak } from "./page.mjs";
 const LIVES = 50;
 /** Lives after which the browser has what it keeps. */
 const SETTLED = 10;
-/** By how much the page may grow, and by what part. */
-const GROWTH = 10 * MB;
-const PART = 0.05;
+/** By how much the page may grow. */
+const GROWTH = MB;
 
 export async function lives() {
   const tab = await openSoak({ webgpu: false });
@@ -19,8 +18,7 @@ export async function lives() {
       rows.push([String(done + SETTLED), String(tab.workers()), inMB(sizes.at(-1))]);
     }
     const growth = sizes.at(-1) - sizes[0];
-    const most = Math.min(GROWTH, Math.max(PART * sizes[0], MB));
-    const wrong = growth > most ? [`${LIVES} lives leave ${inMB(growth)} behind; at most ${inMB(most)}`] : [];
+    const wrong = growth > GROWTH ? [`${LIVES} lives leave ${inMB(growth)} behind; at most ${inMB(GROWTH)}`] : [];
     if (tab.workers() > 0) wrong.push(`${tab.workers()} workers outlive their Reranker`);
     return [{ title: `${LIVES} lives of a Reranker: load, rank, dispose`, rows, wrong }];
   } finally {

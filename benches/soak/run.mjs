@@ -13,8 +13,8 @@ const USAGE = `node run.mjs [options]
 `;
 
 const PARTS = {
-  cpu: ({ calls, seed }) => soak({ device: "cpu", harm: ["die"], calls, seed }),
-  webgpu: ({ calls, seed }) => soak({ device: "webgpu", harm: ["die", "lose"], calls: Math.ceil(calls / 5), seed }),
+  cpu: ({ calls, seed }) => soak({ device: "cpu", harm: ["die"], often: 0.05, calls, seed }),
+  webgpu: ({ calls, seed }) => soak({ device: "webgpu", harm: ["die", "lose"], often: 0.15, calls: Math.ceil(calls / 5), seed }),
   lives: () => lives(),
 };
 

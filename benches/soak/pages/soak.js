@@ -10,9 +10,8 @@ const MOST_WORDS = 60;
 const MOST_DOCUMENTS = 50;
 /** Calls at a time. */
 const MOST_AT_ONCE = 4;
-/** How often a call is aborted, and how often harm is done while a group of calls runs. */
+/** How often a call is aborted. */
 const ABORTED = 0.1;
-const HARMED = 0.05;
 /** Milliseconds within which both happen. */
 const MOMENT = 15;
 /** Milliseconds in which a worker tells that it has heard an order; one that is being replaced never does. */
@@ -74,12 +73,12 @@ class Soak {
     this.#reranker.dispose();
   }
 
-  /** Makes so many calls, and tells how they ended; `wrong` has what should not have been. */
-  async run(count, withHarm) {
+  /** Makes so many calls, with harm done during this part of their groups, and tells how they ended; `wrong` has what should not have been. */
+  async run(count, often) {
     const tally = { calls: 0, right: 0, aborted: 0, harmed: 0, same: [], wrong: [] };
     while (tally.calls < count) {
       const size = Math.min(1 + this.#below(MOST_AT_ONCE), count - tally.calls);
-      const isHarmed = withHarm && this.#random() < HARMED;
+      const isHarmed = this.#random() < often;
       const group = Array.from({ length: size }, () => this.#call(tally));
       if (isHarmed) await this.#doHarm(tally);
       await Promise.all(group);
@@ -206,7 +205,7 @@ let soak;
 globalThis.soak = {
   start: (options) => (soak = new Soak(options)).start(),
   settle: () => soak.settle(),
-  run: (count, withHarm) => soak.run(count, withHarm),
+  run: (count, often) => soak.run(count, often),
   stop: () => soak.stop(),
   lives,
   memory: async () => (await performance.measureUserAgentSpecificMemory()).bytes,
