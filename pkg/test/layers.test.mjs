@@ -14,7 +14,7 @@ const ALLOWED = {
   version: [],
   error: ["types"],
   protocol: ["error", "types"],
-  storage: ["error", "files", "types", "version"],
+  storage: ["error", "files", "patience", "types", "version"],
   page: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
   worker: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
   index: ["error", "page", "types"],

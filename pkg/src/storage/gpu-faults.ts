@@ -3,6 +3,7 @@
  * of browser and package, and is forgotten after a week: drivers are updated too.
  */
 
+import { within } from "../patience.js";
 import { VERSION } from "../version.js";
 
 const CACHE = "tabrank-gpu-v1";
@@ -12,6 +13,9 @@ const ADDRESS = "https://tabrank.invalid/gpu";
 
 const DAY = 24 * 60 * 60 * 1000;
 const DAYS = 7;
+
+/** Milliseconds that storage is waited for: a worker may be about to end. */
+const PATIENCE = 1_000;
 
 interface Fault {
   reason: string;
@@ -36,11 +40,15 @@ export async function findGpuFault(info: GPUAdapterInfo | undefined): Promise<st
 /** Where nothing can be kept the next visit finds out for itself. */
 export async function rememberGpuFault(info: GPUAdapterInfo | undefined, reason: string): Promise<void> {
   try {
-    const cache = await caches.open(CACHE);
-    await cache.put(addressOf(info), Response.json({ reason, at: Date.now() } satisfies Fault));
+    await within(PATIENCE, put(addressOf(info), { reason, at: Date.now() }), () => undefined);
   } catch {
     // As above.
   }
+}
+
+async function put(address: string, fault: Fault): Promise<void> {
+  const cache = await caches.open(CACHE);
+  await cache.put(address, Response.json(fault));
 }
 
 function addressOf({ vendor, architecture, device, description }: Partial<GPUAdapterInfo> = {}): string {

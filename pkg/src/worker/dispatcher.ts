@@ -6,6 +6,7 @@ import type { Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
+import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
@@ -71,7 +72,7 @@ export class Dispatcher<C extends Checkpoint> {
       const answer = await this.#answer(message);
       if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
     } catch (error) {
-      this.#refuse(message.id, error);
+      await this.#refuse(message.id, error);
     }
     clearInterval(heartbeat);
     this.#running = undefined;
@@ -137,9 +138,10 @@ export class Dispatcher<C extends Checkpoint> {
     return turn ? turn.then(() => this.#open.has(id)) : this.#open.has(id);
   }
 
-  #refuse(id: number, error: unknown): void {
+  async #refuse(id: number, error: unknown): Promise<void> {
     const data = errorData(error, this.#panic);
     const gpuFailed = this.#engine?.device === "webgpu" && GPU_FAULTS.has(data.code);
+    if (gpuFailed && data.code === "DEVICE_REJECTED") await noteGpuFault(data.message);
     if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
     else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#engine?.device) });
   }

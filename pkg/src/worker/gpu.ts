@@ -14,18 +14,16 @@ const ASKED = 10_000;
  */
 const WORK = 30_000;
 
-/** The same for an adapter in software, which has to be asked for by name: it may take five seconds for 16 tokens of the default model. */
+/** The same for an adapter in software, which has to be asked for by name: a batch of the default model took nine seconds, and one of a large model takes ten times as long. */
 const WORK_IN_SOFTWARE = 600_000;
 
-/** Milliseconds for a note in this browser's storage. */
-const NOTED = 1_000;
+/** What this worker's GPU says of itself. */
+let info: GPUAdapterInfo | undefined;
 
 /** Where WebGPU stands in this worker. */
 export interface GpuState {
   /** Why it cannot be used; undefined when it can. */
   unavailable?: string;
-  /** What the adapter says of itself. */
-  info?: GPUAdapterInfo;
   /** Most bytes of a buffer that it reads. The engine asks for a device with the adapter's own limits. */
   bufferLimit?: number;
 }
@@ -36,12 +34,18 @@ export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
   if (!gpu) return { unavailable: "this browser has no WebGPU, or the page is not a secure context (HTTPS)" };
   const adapter = await requestAdapter(gpu);
   if (typeof adapter === "string") return { unavailable: adapter };
+  info = adapter.info;
   if (choice === "auto" && isSoftware(adapter)) return { unavailable: "the only WebGPU adapter is a software one" };
   // CubeCL profiles its queue and panics on a device that cannot.
   if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
-  const fault = choice === "auto" ? await findGpuFault(adapter.info) : undefined;
+  const fault = choice === "auto" ? await findGpuFault(info) : undefined;
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  return { info: adapter.info, bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
+  return { bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
+}
+
+/** Lets later visits know what is wrong with this worker's GPU. */
+export function noteGpuFault(reason: string): Promise<void> {
+  return rememberGpuFault(info, reason);
 }
 
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
@@ -108,7 +112,7 @@ class GpuWatch {
     this.#adapter = adapter;
     const device = await within(ASKED, request, () => {
       const message = `the browser gave no WebGPU device within ${ASKED / 1000} seconds`;
-      void rememberGpuFault(adapter.info, message);
+      void noteGpuFault(message);
       request.then((late) => late.destroy()).catch(() => {});
       return timeout(message);
     });
@@ -120,14 +124,14 @@ class GpuWatch {
   #work<T>(where: string, step: Promise<T>): Promise<T> {
     const adapter = this.#adapter;
     const limit = adapter && isSoftware(adapter) ? WORK_IN_SOFTWARE : WORK;
-    const patience = new Patience(limit, () => void this.#silent(`the GPU gave no answer for ${limit / 1000} seconds, ${where}`, adapter?.info));
+    const patience = new Patience(limit, () => void this.#silent(`the GPU gave no answer for ${limit / 1000} seconds, ${where}`));
     const stop = () => patience.stop();
     step.then(stop, stop);
     return step;
   }
 
-  async #silent(message: string, info: GPUAdapterInfo | undefined): Promise<void> {
-    await within(NOTED, rememberGpuFault(info, message), () => undefined).catch(() => {});
+  async #silent(message: string): Promise<void> {
+    await noteGpuFault(message);
     this.#events.silent(message);
   }
 }

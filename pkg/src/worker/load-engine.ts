@@ -2,14 +2,13 @@
 
 import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, LoadRequest } from "../protocol.js";
-import { rememberGpuFault } from "../storage/gpu-faults.js";
 import { ModelCache } from "../storage/model-cache.js";
 import type { ModelPlace } from "../storage/stored-models.js";
 import type { Warning } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { FolderLoad } from "./folder-load.js";
 import { GivenFiles } from "./given-files.js";
-import { findGpu, type GpuState } from "./gpu.js";
+import { findGpu, type GpuState, noteGpuFault } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { EventLoop } from "./task.js";
@@ -23,7 +22,7 @@ export async function loadEngine<C extends Checkpoint>(
 ): Promise<Engine> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
-  const [, { unavailable, info, bufferLimit }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
+  const [, { unavailable, bufferLimit }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
   module.onPanic(onPanic);
   if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
   meter.phase("download");
@@ -34,7 +33,7 @@ export async function loadEngine<C extends Checkpoint>(
     const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
     const settings = { device, ...gpu, ...(specialTokens && { specialTokens }) };
     const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
-    if (engine.gpuFault !== undefined) await rememberGpuFault(info, engine.gpuFault);
+    if (engine.gpuFault !== undefined) await noteGpuFault(engine.gpuFault);
     return engine;
   });
 }

@@ -3,6 +3,7 @@ import type { EncodeAnswer, FromWorker, LoadRequest, RerankAnswer, RerankRequest
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
 import { engineError, FakeEngine, fakeModule } from "../support/engine.js";
+import { stubStorage } from "../support/storage.js";
 
 const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
 const FILES = Object.fromEntries(["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, new Blob(["{}"])]));
@@ -182,6 +183,23 @@ describe("calls", () => {
     session.rerank(1, ["a"]);
     await session.until("failed");
     expect(session.of("failed")).toEqual([{ type: "failed", id: 1, error: { code: "NON_FINITE", message: "score 0 is NaN", hint: expect.stringContaining("damaged") } }]);
+  });
+});
+
+describe("a GPU that is found wrong in a call", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  test("is known for it before the worker ends", async () => {
+    const storage = stubStorage();
+    vi.stubGlobal("navigator", { userAgent: "" });
+    const engine = new FakeEngine("webgpu");
+    engine.beforeText = () => {
+      throw engineError("DEVICE_REJECTED", "its embeddings differ");
+    };
+    const session = new Session(engine);
+    session.rerank(1, ["a"]);
+    await session.until("fatal");
+    expect([...storage.entries.values()].map(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes)).reason)).toEqual(["its embeddings differ"]);
   });
 });
 
