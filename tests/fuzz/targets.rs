@@ -5,6 +5,7 @@
 //! changes of its files, field by field.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use pollster::block_on;
@@ -17,12 +18,14 @@ use tabrank::{
 use crate::common::crafted::{Crafted, MANIFEST, converted};
 use crate::common::{CASES, Fixture};
 
-/// A target's name and what it does with bytes. It panics at a fault.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
-    ("checkpoint", |data| checkpoint(data)),
-    ("bundle", |data| bundle(data)),
-    ("tokenizer", |data| tokenizer(data)),
-    ("conversion", |data| conversion(data)),
+/// What is done with bytes. It panics at a fault.
+pub type Target = fn(&[u8]);
+
+pub const TARGETS: &[(&str, Target)] = &[
+    ("checkpoint", checkpoint),
+    ("bundle", bundle),
+    ("tokenizer", tokenizer),
+    ("conversion", conversion),
 ];
 
 /// Texts that have been trouble somewhere.
@@ -57,7 +60,7 @@ fn bundle(data: &[u8]) {
         let mut u = Unstructured::new(data);
         let dtype = *u.choose(&[Dtype::F32, Dtype::F16, Dtype::Q8, Dtype::Q4])?;
         let case = *u.choose(CASES)?;
-        let mut bundle = Crafted::new(converted(&Fixture::read(case).files, dtype));
+        let mut bundle = Crafted::new(converted_once(case, dtype));
         let names: Vec<_> = bundle.files.keys().filter(|name| *name != MANIFEST).cloned().collect();
         for _ in 0..u.int_in_range(0..=2)? {
             let name = u.choose(&names)?;
@@ -156,8 +159,21 @@ fn text(u: &mut Unstructured<'_>) -> Result<String> {
 }
 
 fn files_of(case: &'static str) -> BTreeMap<String, Vec<u8>> {
-    let files = Fixture::read(case).files;
+    let files = read_once(case);
     files.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
+}
+
+/// Fixtures are the same each time, and reading one takes longer than what is tried with it.
+fn read_once(case: &'static str) -> CheckpointFiles {
+    static READ: Mutex<BTreeMap<&str, CheckpointFiles>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().expect("no input is tried while another one is");
+    read.entry(case).or_insert_with(|| Fixture::read(case).files).clone()
+}
+
+fn converted_once(case: &'static str, dtype: Dtype) -> BundleFiles {
+    static MADE: Mutex<BTreeMap<(&str, &str), BundleFiles>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("no input is tried while another one is");
+    made.entry((case, dtype.name())).or_insert_with(|| converted(&read_once(case), dtype)).clone()
 }
 
 fn changed_checkpoint(u: &mut Unstructured<'_>) -> Result<tabrank::Result<CheckpointFiles>> {

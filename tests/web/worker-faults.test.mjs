@@ -103,7 +103,7 @@ describe("a worker that dies or never lives", () => {
     "is missing": () => tab.url("package/absent.js"),
     "is a web page": () => tab.url("pages/package.html"),
     "imports what is missing": () => tab.url("pages/broken-worker.js"),
-    "is on another origin": () => tab.url("package/worker.js").replace("127.0.0.1", "insecure.example"),
+    "is missing on another origin": () => tab.url("package/absent.js").replace("127.0.0.1", "insecure.example"),
     "is some other script": () => tab.url("pages/patch.js"),
   };
   for (const [what, url] of Object.entries(scripts)) {

@@ -179,7 +179,7 @@ describe("what the engine asks of WebGPU", () => {
     vi.stubGlobal("navigator", { gpu: new GPU(), userAgent: "" });
     const found = findGpu("auto");
     await vi.advanceTimersByTimeAsync(10_000);
-    expect((await found).unavailable).toBe("the browser gave no WebGPU adapter within 10 seconds");
+    expect(await found).toEqual({ unavailable: "the browser gave no WebGPU adapter within 10 seconds" });
   });
 
   test("and is never answered: a device is given up, is known for it, and is destroyed if it comes after all", async () => {
