@@ -8,6 +8,7 @@ import { need, needWasm, ROOT } from "./lib/paths.mjs";
 
 const CASES = [
   "plain",
+  "bi-encoder",
   "pylate",
   "pylate-attended-two-dense",
   "pylate-no-expansion",
