@@ -1,9 +1,9 @@
-//! `tokenizer.json`, read once from end to end: the vocabulary straight into the library's table, of everything else no more
-//! than a tokenizer has. A file of millions of brackets costs a walk over its bytes and no memory.
+//! `tokenizer.json`, read once: the vocabulary straight into the library's table, and of everything else as much as a tokenizer
+//! has. Reading ends at the first thing that is wrong, or too much.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::{FILE, invalid, unsupported};
@@ -47,10 +47,12 @@ pub(super) fn read(
     };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = Whole(&mut reader, vocabulary).deserialize(&mut json).and_then(|()| json.end());
-    read.map_err(|error| Error::InvalidJson { file: FILE.to_owned(), reason: error.to_string() })?;
-    match reader.problem {
-        Some(problem) => Err(problem),
-        None => Ok(reader.file),
+    match (reader.problem, read) {
+        (Some(problem), _) => Err(problem),
+        (None, Ok(())) => Ok(reader.file),
+        (None, Err(error)) => {
+            Err(Error::InvalidJson { file: FILE.to_owned(), reason: error.to_string() })
+        }
     }
 }
 
@@ -60,45 +62,51 @@ struct Reader {
     left: usize,
     /// Which rows have a token.
     taken: Vec<bool>,
-    /// The first thing that is wrong; what follows is passed over.
+    /// What is wrong; nothing behind it is read.
     problem: Option<Error>,
 }
 
 impl Reader {
-    fn refuse(&mut self, problem: impl FnOnce() -> Error) {
-        self.problem.get_or_insert_with(problem);
+    /// Ends the reading.
+    fn refuse<T, E: de::Error>(&mut self, problem: Error) -> Result<T, E> {
+        self.problem = Some(problem);
+        Err(E::custom("refused"))
     }
 
     /// Whether another value may be kept.
-    fn keeps(&mut self) -> bool {
-        if self.left == 0 {
-            let found = format!("more than {MOST_VALUES}");
-            self.refuse(|| {
-                unsupported("values beside the vocabulary", found, "no tokenizer has as many")
-            });
+    fn count<E: de::Error>(&mut self) -> Result<(), E> {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => {
+                let (field, found) =
+                    ("values beside the vocabulary", format!("more than {MOST_VALUES}"));
+                return self.refuse(unsupported(field, found, "no tokenizer has as many"));
+            }
         }
-        self.left = self.left.saturating_sub(1);
-        self.problem.is_none()
+        Ok(())
     }
 
-    /// The id of a token that may be kept.
-    fn id(&mut self, token: &str, id: &Value) -> Option<u32> {
+    /// The id of a token.
+    fn id<E: de::Error>(&mut self, token: &str, id: &Value) -> Result<u32, E> {
         let rows = self.taken.len();
         if token.len() > LONGEST_TOKEN {
             let found = format!("a token of {} bytes", token.len());
-            self.refuse(|| unsupported("model.vocab", found, "tokens of at most 4096 bytes are"));
+            return self.refuse(unsupported(
+                "model.vocab",
+                found,
+                "tokens of at most 4096 bytes are",
+            ));
         }
-        let place = id.as_u64().and_then(|id| usize::try_from(id).ok()).filter(|&id| id < rows);
-        let Some(place) = place else {
-            let reason =
-                format!("token {token:?} has id {id}; the model's vocabulary has {rows} rows");
-            self.refuse(|| invalid(reason));
-            return None;
+        let place = id.as_u64().and_then(|id| u32::try_from(id).ok());
+        let Some(place) = place.filter(|&place| (place as usize) < rows) else {
+            return self.refuse(invalid(format!(
+                "token {token:?} has id {id}; the model's vocabulary has {rows} rows"
+            )));
         };
-        if std::mem::replace(&mut self.taken[place], true) {
-            self.refuse(|| invalid(format!("two tokens have id {place}")));
+        match std::mem::replace(&mut self.taken[place as usize], true) {
+            true => self.refuse(invalid(format!("two tokens have id {place}"))),
+            false => Ok(place),
         }
-        self.problem.is_none().then(|| u32::try_from(place).ok()).flatten()
     }
 }
 
@@ -129,11 +137,10 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Whole<'_, V> {
             } else if PARTS.contains(&name.as_str()) {
                 let value = map.next_value_seed(Kept(reader))?;
                 reader.file.parts.insert(name, value);
-            } else {
-                if name != "decoder" {
-                    reader.refuse(|| unsupported("part", name, "the parts of a tokenizer are"));
-                }
+            } else if name == "decoder" {
                 map.next_value::<IgnoredAny>()?;
+            } else {
+                return reader.refuse(unsupported("part", name, "the parts of a tokenizer are"));
             }
         }
         Ok(())
@@ -199,25 +206,22 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Vocabulary<'_, V> {
             // An id is one value, whatever it is.
             reader.left += 1;
             let id = map.next_value_seed(Kept(reader))?;
-            if let Some(id) = reader.id(&token, &id) {
-                vocabulary.extend(Some((token, id)));
-            }
+            let id = reader.id(&token, &id)?;
+            vocabulary.extend(Some((token, id)));
         }
         Ok(())
     }
 }
 
-/// A value, of which only so much is kept as is left.
+/// A value, if one more may be kept.
 struct Kept<'a>(&'a mut Reader);
 
 impl<'de> DeserializeSeed<'de> for Kept<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
-        match self.0.keeps() {
-            true => json.deserialize_any(self),
-            false => json.deserialize_any(IgnoredAny).map(|IgnoredAny| Value::Null),
-        }
+        self.0.count()?;
+        json.deserialize_any(self)
     }
 }
 
@@ -256,9 +260,7 @@ impl<'de> Visitor<'de> for Kept<'_> {
         let Self(reader) = self;
         let mut list = Vec::new();
         while let Some(value) = seq.next_element_seed(Kept(reader))? {
-            if reader.problem.is_none() {
-                list.push(value);
-            }
+            list.push(value);
         }
         Ok(Value::Array(list))
     }
@@ -268,9 +270,7 @@ impl<'de> Visitor<'de> for Kept<'_> {
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(Kept(reader))?;
-            if reader.problem.is_none() {
-                fields.insert(name, value);
-            }
+            fields.insert(name, value);
         }
         Ok(Value::Object(fields))
     }
