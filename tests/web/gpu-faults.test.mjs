@@ -63,6 +63,20 @@ describe("a GPU that was found bad", () => {
   });
 });
 
+describe("a weight that arrives otherwise than it was sent", () => {
+  const HARMS = { f32: ["zeroed-row-1", "zeroed-row-4", "zeroed-row-8"], q8: ["zeroed-upload-1", "zeroed-upload-4", "zeroed-upload-8"] };
+
+  for (const [dtype, harms] of Object.entries(HARMS)) {
+    for (const harm of harms) {
+      it(`${harm} in ${dtype}: the check finds it`, LIMIT, async () => {
+        const { value } = await load("auto", harm, { dtype });
+        await assertStruck();
+        assertFallback(value.warnings, /embeddings differ from the CPU's .* in run 1/);
+      });
+    }
+  }
+});
+
 describe("a fault in the load", () => {
   for (const [fault, { warning, code }] of Object.entries(FAULTS)) {
     it(`${fault}: auto falls back to the CPU and names the cause`, LIMIT, async () => {

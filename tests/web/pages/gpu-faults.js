@@ -20,6 +20,26 @@ function sleep({ onOrder, struck }) {
   }
 }
 
+/** Bytes of the smallest upload that counts as a weight's: LayerNorms, biases and scales of the tiny checkpoints have fewer. */
+const WEIGHT = 1_024;
+
+/** Of weights that are put on the GPU number `count`, from 1, arrives otherwise: `change` gets a copy of its bytes. */
+function badUpload(count, change) {
+  return ({ struck }) => {
+    let weights = 0;
+    wrap(GPUQueue.prototype, "writeBuffer", (write, buffer, offset, data, start = 0, size = data.length - start) => {
+      if (size < WEIGHT || ++weights !== count) return write(buffer, offset, data, start, size);
+      const bytes = data.slice(start, start + size);
+      change(bytes);
+      struck(`upload ${count}`);
+      return write(buffer, offset, bytes);
+    });
+  };
+}
+
+/** The first, the last, and one between of the weights of a tiny checkpoint's two layers: each has four. */
+const UPLOADS = [1, 4, 8];
+
 /** Right at the load and for a while after it; then the machine sleeps. */
 function wrongAfterSleep(test) {
   sleep(test);
@@ -156,6 +176,9 @@ export const gpuFaults = {
   "wrong-activation": (test) => changeShaders(wrongActivation, test),
   "not-finite": (test) => changeShaders(wrongRoot, test),
   "wrong-after-sleep": wrongAfterSleep,
+  ...Object.fromEntries(UPLOADS.map((count) => [`zeroed-upload-${count}`, badUpload(count, (bytes) => bytes.fill(0))])),
+  // A row of the narrowest.
+  ...Object.fromEntries(UPLOADS.map((count) => [`zeroed-row-${count}`, badUpload(count, (bytes) => bytes.fill(0, 0, 128))])),
   "wrong-later": (test) => changeAfterFirstRun(wrongActivation, test),
   ...Object.fromEntries(WHEN.map((when) => [`destroyed-${when}`, strikeAt(`destroyed ${when}`, when, destroy)])),
   ...Object.fromEntries(WHEN.map((when) => [`lost-${when}`, crashes(strikeAt(`lost ${when}`, when, destroy))])),
