@@ -1,12 +1,14 @@
-//! A document's embeddings are equal, bit for bit, whatever it is encoded beside, in every weight type.
+//! A document's embeddings are equal, bit for bit, whatever it is encoded beside and however often, in every weight type.
 
 mod common;
 
 use common::{Fixture, load};
+use half::f16;
 use pollster::block_on;
+use tabrank::ops::PackedQuery;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Pooling, Reranker, Source, TextKind, Unobserved,
-    convert,
+    CheckpointFiles, ConvertOptions, Dtype, Pooling, RerankOptions, RerankOutput, Reranker, Source,
+    TextKind, Unobserved, convert,
 };
 
 fn bits(reranker: &Reranker, texts: &[&str]) -> Vec<Vec<u32>> {
@@ -36,4 +38,32 @@ fn embeddings_do_not_depend_on_neighbours_or_order() {
             assert!(backwards == together, "{name} {dtype:?}: another order");
         }
     }
+}
+
+#[test]
+fn a_hundred_runs_give_the_same_bits() {
+    let model = Fixture::read("pylate").load();
+    let documents = ["the oil crisis", "war", "", "the price of war and oil"];
+    let run = || {
+        let options = RerankOptions { top_k: None, explain: true };
+        block_on(model.rerank("oil", &documents, options, &mut Unobserved)).unwrap()
+    };
+    let first = run();
+    let bits = |output: &RerankOutput| -> Vec<(usize, u32)> {
+        output.results.iter().map(|result| (result.index, result.score.to_bits())).collect()
+    };
+    for _ in 1..100 {
+        let again = run();
+        assert_eq!(bits(&again), bits(&first));
+        assert_eq!(again, first);
+    }
+}
+
+/// In half precision, whose numbers lie 2⁻¹⁰ apart there, these documents would tie.
+#[test]
+fn similarities_are_added_up_in_single_precision() {
+    let query = PackedQuery::new(&[1.0, 0.0, 0.0, 1.0], 2);
+    let score = |nearly: f32| query.score(&[nearly, 0.0, 0.0, 1.0]);
+    assert_eq!(f16::from_f32(2.0), f16::from_f32(score(1.0 - 1e-5)));
+    assert!(score(1.0) > score(1.0 - 1e-6) && score(1.0 - 1e-6) > score(1.0 - 2e-6));
 }
