@@ -52,8 +52,8 @@ impl Pointwise {
     ];
 }
 
-/// Mean and deviation of [`Pointwise::Laplace`], in the digits that transformers has of them.
-#[allow(clippy::approx_constant)]
+/// Mean and deviation of [`Pointwise::Laplace`].
+#[allow(clippy::approx_constant, reason = "the figures of transformers")]
 pub(crate) const LAPLACE: [f32; 2] = [0.707_107, 0.282_095];
 /// `sqrt(2 / π)` and the weight of the cube in [`Pointwise::GeluTanh`].
 pub(crate) const GELU_TANH: [f32; 2] = [0.797_884_6, 0.044_715];
