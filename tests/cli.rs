@@ -7,7 +7,9 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::command::{checkpoint, names, shell, tabrank, text};
+use common::crafted::{read_tensors, write_tensors};
 use common::{Fixture, fixtures, minilm};
+use half::f16;
 use serde_json::Value;
 
 fn rerank(arguments: &[&str], input: &str) -> Vec<Value> {
@@ -175,6 +177,31 @@ fn small_set(paragraphs: usize) -> tempfile::TempDir {
     std::fs::write(folder.path().join("queries.jsonl"), read("queries.jsonl")).unwrap();
     std::fs::write(folder.path().join("qrels.tsv"), judgements).unwrap();
     folder
+}
+
+#[test]
+fn inspect_names_every_type_of_a_checkpoint() {
+    let dtype = |model: &str| -> Value {
+        let assert = tabrank(&["inspect", "--json", model]).assert().success();
+        let report: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+        report["dtype"].clone()
+    };
+    assert_eq!(dtype(&checkpoint("plain")), "f32");
+    assert_eq!(dtype(&checkpoint("bf16")), "bf16");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("1_Dense")).unwrap();
+    for (name, bytes) in Fixture::read("f16").files.iter() {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let dense = folder.path().join("1_Dense/model.safetensors");
+    let mut tensors = read_tensors(&std::fs::read(&dense).unwrap());
+    for (stored, _, bytes) in tensors.values_mut() {
+        let values = bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32());
+        *bytes = values.flat_map(f32::to_le_bytes).collect();
+        *stored = safetensors::Dtype::F32;
+    }
+    std::fs::write(&dense, write_tensors(&tensors)).unwrap();
+    assert_eq!(dtype(&folder.path().display().to_string()), "f16, f32");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `tabrank inspect`: what is in this folder?
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -33,7 +35,7 @@ struct Report {
     kind: &'static str,
     /// Version of a bundle's format.
     version: Option<String>,
-    /// Type of a bundle's matrices, or of a checkpoint's largest tensor.
+    /// Type of a bundle's matrices, or all types of a checkpoint's numbers, the one with most bytes first.
     dtype: String,
     #[serde(flatten)]
     model: Option<Model>,
@@ -102,19 +104,29 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     loaded.map(drop)
 }
 
+/// Types of numbers with a fraction, such as `f16, f32`.
+fn types(tensors: &[TensorRow]) -> String {
+    let mut bytes: BTreeMap<String, usize> = BTreeMap::new();
+    for tensor in tensors.iter().filter(|tensor| tensor.dtype.contains('F')) {
+        *bytes.entry(tensor.dtype.to_lowercase()).or_default() += tensor.bytes;
+    }
+    let mut types: Vec<(String, usize)> = bytes.into_iter().collect();
+    types.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    types.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+}
+
 /// What can be told of the files, whether they load or not.
 fn report(args: &InspectArgs, files: &CheckpointFiles) -> Report {
     let config = ModelConfig::from_files(files).ok();
     let tensors = tensors(files);
     let manifest = files.manifest();
     let source = manifest.map(|manifest| manifest.source.clone()).unwrap_or_default();
-    let largest = tensors.iter().max_by_key(|tensor| tensor.bytes);
     Report {
         kind: if manifest.is_some() { "bundle" } else { "checkpoint" },
         version: manifest.map(|manifest| manifest.version.clone()),
         dtype: match manifest {
             Some(manifest) => manifest.dtype.name().to_owned(),
-            None => largest.map(|tensor| tensor.dtype.to_lowercase()).unwrap_or_default(),
+            None => types(&tensors),
         },
         model: config.as_ref().map(Model::of),
         repository: source.repository,
