@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{Fixture, fixtures};
+use common::{Fixture, fixtures, gather};
 use serde::Deserialize;
 use serde_json::Value;
 use tabrank::text::tokenizer::Tokenizer;
@@ -91,32 +91,16 @@ fn merge(value: &mut Value, patch: &Value) {
 
 /// The plain checkpoint's files with a variant's changes, asked for as a folder's are.
 fn checkpoint(variant: &Variant, plain: &CheckpointFiles) -> Result<CheckpointFiles, Error> {
-    let mut files = CheckpointFiles::new();
-    loop {
-        let wanted = files.wanted()?;
-        if wanted.is_empty() {
-            return Ok(files);
+    gather(|name| match (variant.files.get(name), plain.get(name)) {
+        (Some(Value::Null), _) => None,
+        (Some(change), Some(own)) if ["tokenizer.json", "config.json"].contains(&name) => {
+            let mut value: Value = serde_json::from_slice(own).unwrap();
+            merge(&mut value, change);
+            Some(value.to_string().into_bytes())
         }
-        for file in wanted {
-            let own = plain.get(&file.name);
-            let bytes = match (variant.files.get(&file.name), own) {
-                (Some(Value::Null), _) => None,
-                (Some(change), Some(own))
-                    if ["tokenizer.json", "config.json"].contains(&file.name.as_str()) =>
-                {
-                    let mut value: Value = serde_json::from_slice(own).unwrap();
-                    merge(&mut value, change);
-                    Some(value.to_string().into_bytes())
-                }
-                (Some(change), _) => Some(change.to_string().into_bytes()),
-                (None, own) => own.map(<[u8]>::to_vec),
-            };
-            match bytes {
-                Some(bytes) => files.insert(&file.name, bytes)?,
-                None => files.insert_missing(&file.name)?,
-            }
-        }
-    }
+        (Some(change), _) => Some(change.to_string().into_bytes()),
+        (None, own) => own.map(<[u8]>::to_vec),
+    })
 }
 
 /// Ids of the texts and of the mask token.

@@ -12,6 +12,8 @@ use tabrank::{
     BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Result, Source, Unobserved, convert,
 };
 
+use super::gather;
+
 pub const MANIFEST: &str = "tabrank.json";
 pub const SHARD: &str = "weights-00001-of-00001.safetensors";
 
@@ -82,21 +84,8 @@ impl Crafted {
         })
     }
 
-    /// Hands over what is wanted, as every surface does.
     pub fn open(&self) -> Result<CheckpointFiles> {
-        let mut files = CheckpointFiles::new();
-        loop {
-            let wanted = files.wanted()?;
-            if wanted.is_empty() {
-                return Ok(files);
-            }
-            for file in wanted {
-                match self.files.get(&file.name) {
-                    Some(bytes) => files.insert(&file.name, bytes.clone())?,
-                    None => files.insert_missing(&file.name)?,
-                }
-            }
-        }
+        gather(|name| self.files.get(name).cloned())
     }
 }
 

@@ -106,18 +106,23 @@ fn root() -> &'static Path {
     folders.find(|folder| folder.join("tests/fixtures").is_dir()).expect("a folder with fixtures")
 }
 
-/// The files of a checkpoint folder, by the library's own loop.
+/// The files of a checkpoint folder.
 pub fn checkpoint(folder: &Path) -> CheckpointFiles {
+    gather(|name| fs::read(folder.join(name)).ok()).unwrap()
+}
+
+/// Hands over what is wanted, as every surface does; `find` gives the bytes of a file, if there is one.
+pub fn gather(mut find: impl FnMut(&str) -> Option<Vec<u8>>) -> tabrank::Result<CheckpointFiles> {
     let mut files = CheckpointFiles::new();
     loop {
-        let wanted = files.wanted().unwrap();
+        let wanted = files.wanted()?;
         if wanted.is_empty() {
-            return files;
+            return Ok(files);
         }
         for file in wanted {
-            match fs::read(folder.join(&file.name)) {
-                Ok(bytes) => files.insert(&file.name, bytes).unwrap(),
-                Err(_) => files.insert_missing(&file.name).unwrap(),
+            match find(&file.name) {
+                Some(bytes) => files.insert(&file.name, bytes)?,
+                None => files.insert_missing(&file.name)?,
             }
         }
     }

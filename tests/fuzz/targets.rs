@@ -16,7 +16,7 @@ use tabrank::{
 };
 
 use crate::common::crafted::{Crafted, MANIFEST, converted};
-use crate::common::{CASES, Fixture};
+use crate::common::{CASES, Fixture, gather};
 
 /// What is done with bytes. It panics at a fault.
 pub type Target = fn(&[u8]);
@@ -72,7 +72,7 @@ fn bundle(data: &[u8]) {
             bundle = bundle.manifest(|manifest| edit.apply(manifest));
         }
         let text = text(&mut u)?;
-        use_files(inserted(&bundle.files), &text);
+        use_files(bundle.open(), &text);
         Ok(())
     })());
 }
@@ -190,21 +190,8 @@ fn changed_checkpoint(u: &mut Unstructured<'_>) -> Result<tabrank::Result<Checkp
     Ok(inserted(&files))
 }
 
-/// Gives the files as a load does, one wanted after the other.
 fn inserted(files: &BTreeMap<String, Vec<u8>>) -> tabrank::Result<CheckpointFiles> {
-    let mut checkpoint = CheckpointFiles::new();
-    loop {
-        let wanted = checkpoint.wanted()?;
-        if wanted.is_empty() {
-            return Ok(checkpoint);
-        }
-        for file in wanted {
-            match files.get(&file.name) {
-                Some(bytes) => checkpoint.insert(&file.name, bytes.clone())?,
-                None => checkpoint.insert_missing(&file.name)?,
-            }
-        }
-    }
+    gather(|name| files.get(name).cloned())
 }
 
 /// JSON gets an edit, as does the header of a safetensors file; or a byte of either changes.
