@@ -193,9 +193,9 @@ pub async fn check_operations(
     #[wasm_bindgen(unchecked_param_type = "\"cpu\" | \"webgpu\"")] device: String,
     seed: u32,
 ) -> Result<Array, JsValue> {
-    let device = match device.as_str() {
-        "webgpu" => crate::device::webgpu().await.map_err(throw)?,
-        _ => crate::device::cpu(),
+    let device = match word("device", &device, &[("cpu", false), ("webgpu", true)])? {
+        true => crate::device::webgpu().await.map_err(throw)?,
+        false => crate::device::cpu(),
     };
     let differences = check(&device, u64::from(seed))
         .await
@@ -260,18 +260,18 @@ impl Engine {
             special_tokens: Option<String>,
         }
         let settings: Settings = from_js(options.into())?;
+        let devices = [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("webgpu", DeviceChoice::WebGpu),
+        ];
+        let ways = [("parse", SpelledTokens::Parse), ("text", SpelledTokens::Text)];
+        let special_tokens = settings.special_tokens.as_deref().unwrap_or("parse");
         let options = LoadOptions {
-            device: match settings.device.as_str() {
-                "cpu" => DeviceChoice::Cpu,
-                "webgpu" => DeviceChoice::WebGpu,
-                _ => DeviceChoice::Auto,
-            },
+            device: word("device", &settings.device, &devices)?,
             gpu_unavailable: settings.gpu_unavailable,
             gpu_buffer_limit: settings.gpu_buffer_limit.map(|bytes| bytes as u64),
-            spelled_tokens: match settings.special_tokens.as_deref() {
-                Some("text") => SpelledTokens::Text,
-                _ => SpelledTokens::Parse,
-            },
+            spelled_tokens: word("specialTokens", special_tokens, &ways)?,
         };
         let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
             .await
@@ -407,7 +407,7 @@ impl Engine {
             truncated.extend(encoded.truncated);
             Ok(())
         };
-        let (kind, texts) = (text_kind(&kind), JsTexts::new(texts));
+        let (kind, texts) = (text_kind(&kind)?, JsTexts::new(texts));
         let mut observer = JsObserver::new(hooks);
         self.reranker
             .encode_each(kind, &texts, pooling, &mut observer, take)
@@ -442,7 +442,7 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "\"query\" | \"document\"")] kind: String,
         text: &str,
     ) -> Result<JsInspection, JsValue> {
-        let inspection = self.reranker.inspect(text_kind(&kind), text).await.map_err(throw)?;
+        let inspection = self.reranker.inspect(text_kind(&kind)?, text).await.map_err(throw)?;
         let tokens = &inspection.tokens;
         let offsets = Utf16Offsets::new(text);
         let ends = |end: bool| -> Vec<u32> {
@@ -475,11 +475,17 @@ fn now_ms() -> f64 {
     worker.performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
-fn text_kind(kind: &str) -> TextKind {
-    match kind {
-        "query" => TextKind::Query,
-        _ => TextKind::Document,
-    }
+fn text_kind(kind: &str) -> Result<TextKind, JsValue> {
+    word("kind", kind, &[("query", TextKind::Query), ("document", TextKind::Document)])
+}
+
+/// What a word of those that an argument takes stands for.
+fn word<T: Copy>(name: &str, given: &str, words: &[(&str, T)]) -> Result<T, JsValue> {
+    let found = words.iter().find(|(word, _)| *word == given);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        invalid_input(&format!("{name} {given:?} is none of {}", words.join(", ")))
+    })
 }
 
 fn explanation_to_js(explanation: &Explanation, query: &str, document: &str) -> JsValue {
