@@ -12,8 +12,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The query holds nothing but white space.
-    #[error("the query is empty")]
+    /// The query holds no token: nothing, white space, or what the tokenizer drops.
+    #[error("the query is empty: it holds nothing that the model reads")]
     EmptyQuery,
     /// The tokenizer refused a text.
     #[error("{} could not be tokenized: {reason}", kind.place(*index))]

@@ -135,7 +135,7 @@ fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
 #[test]
 fn empty_queries_are_refused_and_long_texts_cut() {
     let model = Fixture::read("plain").load();
-    for query in ["", "  \n\t"] {
+    for query in ["", "  \n\t", "\u{200b}", "\u{1}\u{200d} \u{301}"] {
         let error =
             block_on(model.rerank(query, &["a"], RerankOptions::default(), &mut Unobserved));
         assert_eq!(error.unwrap_err(), Error::EmptyQuery);

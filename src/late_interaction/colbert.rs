@@ -124,10 +124,11 @@ impl ColBert {
         index: usize,
         text: &str,
     ) -> Result<TokenSequence> {
-        if kind == TextKind::Query && text.trim().is_empty() {
-            return Err(Error::EmptyQuery);
+        let tokens = self.tokenizer.tokenize(kind, index, text)?;
+        match kind == TextKind::Query && tokens.says_nothing() {
+            true => Err(Error::EmptyQuery),
+            false => Ok(tokens),
         }
-        self.tokenizer.tokenize(kind, index, text)
     }
 
     /// Last hidden states of texts that lie under each other, `[tokens, hidden]`.

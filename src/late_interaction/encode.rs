@@ -35,10 +35,11 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     observer: &mut impl Observer,
     each: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
-    // Queries are few; a document may be empty.
-    if kind == TextKind::Query && (0..texts.len()).any(|index| texts.text(index).trim().is_empty())
-    {
-        return Err(Error::EmptyQuery);
+    // Queries are few, so those that are empty are found before any is encoded; a document may be empty.
+    if kind == TextKind::Query {
+        for index in 0..texts.len() {
+            model.tokenize(kind, index, &texts.text(index))?;
+        }
     }
     // A pooling that cannot be had is refused before texts are encoded for it.
     pooling.config(model)?;

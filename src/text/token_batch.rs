@@ -25,6 +25,11 @@ impl TokenSequence {
         self.ids.is_empty()
     }
 
+    /// Whether none of the tokens stands for a part of the text: it has none that the tokenizer keeps.
+    pub fn says_nothing(&self) -> bool {
+        !self.truncated && self.offsets.iter().all(Option::is_none)
+    }
+
     /// Positions that yield an embedding, in order.
     pub fn embedded(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter(|&position| self.embedding_mask[position])
