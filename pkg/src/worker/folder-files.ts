@@ -30,10 +30,13 @@ export class FolderFiles implements FileSource {
   readonly #found = new Map<string, Found>();
   /** Files that nothing but the server vouches for. */
   readonly #unlisted = new Set<string>();
+  /** At which request, counted from 0, each file was asked for last. */
+  readonly #turns = new Map<string, number>();
   readonly #refusals: Refusals;
   #folder: string;
   #commit: string | undefined;
   #openResponses = 0;
+  #requests = 0;
 
   /** Without `version` nothing is kept. `httpCache` says what the browser's own cache is good for. */
   constructor(
@@ -87,8 +90,18 @@ export class FolderFiles implements FileSource {
     // An extension's own files change with the extension alone.
     const isServer = this.location.url.startsWith("http");
     if (!isServer || this.#commit !== undefined || this.#found.size < 2) return false;
-    const unlisted = [...this.#unlisted].filter((name) => this.#found.has(name));
-    return (await Promise.all(unlisted.map((name) => withRetries(() => this.#hasChanged(name))))).includes(true);
+    const left = new Set([...this.#unlisted].filter((name) => this.#found.has(name)));
+    for (let [name] = left; name !== undefined; [name] = left) {
+      // Two servers may answer in turn, as while a new version is rolled out: each file is asked for at the other one's turn, so one after the other.
+      const due = [...left].find((waiting) => this.#isOtherTurn(waiting));
+      left.delete(due ?? name);
+      for (const asked of due === undefined ? [name, name] : [due]) if (await withRetries(() => this.#hasChanged(asked))) return true;
+    }
+    return false;
+  }
+
+  #isOtherTurn(name: string): boolean {
+    return (this.#requests - (this.#turns.get(name) ?? 0)) % 2 === 1;
   }
 
   async #hasChanged(name: string): Promise<boolean> {
@@ -130,10 +143,15 @@ export class FolderFiles implements FileSource {
   }
 
   #remote({ name }: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Remote {
-    return { name, request: () => this.#request(name, httpCache), onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
+    const request = () => {
+      this.#turns.set(name, this.#requests);
+      return this.#request(name, httpCache);
+    };
+    return { name, request, onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
   }
 
   async #request(name: string, httpCache: RequestCache): Promise<Download | Refusal> {
+    this.#requests++;
     const answer = await ask(name, fileUrl(this.#folder, name), { headers: this.location.headers, cache: httpCache });
     if (name === MANIFEST) this.#pin(answer.commit);
     return answer;

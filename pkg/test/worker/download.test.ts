@@ -19,8 +19,8 @@ describe("two failures, then the file", () => {
       const faults = [FAULTS[run % FAULTS.length]!, FAULTS[(run * 3 + (run >> 3)) % FAULTS.length]!];
       const { checkpoint, server } = await load({ "model.safetensors": [...faults, ok(WEIGHTS)] });
       expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
-      // The last one asks whether the file is still the same.
-      expect(server.requests.filter((name) => name === "model.safetensors")).toHaveLength(4);
+      // The last ones, of which there may be two, ask whether the file is still the same.
+      expect([4, 5]).toContain(server.requests.filter((name) => name === "model.safetensors").length);
     }
   });
 

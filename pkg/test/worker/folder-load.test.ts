@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Bytes } from "../../src/files.js";
 import { listStored } from "../../src/storage/stored-models.js";
 import type { WantedFile } from "../../src/worker/engine.js";
-import { bundleOf, engineError, FakeCheckpoint, FakeEngine } from "../support/engine.js";
+import { bundleOf, engineError, FakeCheckpoint, FakeEngine, ROUNDS } from "../support/engine.js";
 import { load, type LoadSetup } from "../support/load.js";
 import { type Answer, FakeServer, hurry, networkError, ok, safetensors, status } from "../support/server.js";
 import { Origin, Tab } from "../support/tabs.js";
@@ -135,6 +135,28 @@ describe.each(Object.entries(KINDS))("a %s on a server that moves on", (_, versi
     expect(await versionIn(versions, { cache: "reload" })).toBe("two");
     expect(await versionIn(versions)).toBe("two");
     await expectClean(versions, "two");
+  });
+});
+
+describe("two servers that answer in turn, each with a version of its own", () => {
+  /** A checkpoint that asks for so many files more. */
+  const wanting = (more: number): LoadSetup => ({
+    module: { Checkpoint: class extends FakeCheckpoint {
+      constructor() {
+        const absent = Array.from({ length: more }, (_, place) => ({ name: `absent-${place}.json`, optional: true }));
+        super([ROUNDS[0]!, [...absent, ...ROUNDS[1]!]]);
+      }
+    } },
+  });
+
+  test.each([0, 1, 2, 3])("are never mixed: with %i files more", async (more) => {
+    for (const [even, odd] of [["one", "two"], ["two", "one"], ["one", "three"], ["three", "one"], ["two", "three"]] as const) {
+      origin.entries.clear();
+      serve(CHECKPOINTS);
+      served = Array.from({ length: 200 }, (_, request) => [request, CHECKPOINTS[request % 2 === 0 ? even : odd]!]);
+      expect([even, odd, "INTEGRITY_FAILED"]).toContain(await outcomeOf(versionIn(CHECKPOINTS, wanting(more))));
+      expect(origin.entries.size).toBe(0);
+    }
   });
 });
 
