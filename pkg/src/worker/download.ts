@@ -25,6 +25,11 @@ export async function withRetries<T>(task: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Credentials that the caller gave are the only ones: with its own the browser would ask the visitor for others where these are refused, and wait. */
+function credentialsFor(headers: HeadersInit | undefined): RequestCredentials {
+  return new Headers(headers).has("authorization") ? "omit" : MANNERS.credentials;
+}
+
 /** A response whose body is read on demand. */
 export class Download {
   readonly url: string;
@@ -54,7 +59,7 @@ export class Download {
   /** Asks for a file; resolves for every status that a retry would not change. */
   static async start(url: string, init: RequestInit): Promise<Download> {
     const stall = new StallTimer(url);
-    const response = await stall.guard(fetchFile(url, { ...MANNERS, ...init, signal: stall.signal }));
+    const response = await stall.guard(fetchFile(url, { ...MANNERS, ...init, credentials: credentialsFor(init.headers), signal: stall.signal }));
     const error = statusError(url, response.status);
     if (!error.retryable) return new Download(response, url, stall);
     stall.abort();
@@ -213,7 +218,7 @@ class StallTimer {
   async guard<T>(step: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stall = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(this.#error("NETWORK", "sent no byte for 30 seconds")), STALL);
+      timer = setTimeout(() => reject(this.#error("NETWORK", "sent no byte for 30 seconds", undefined, stallHint(this.#url))), STALL);
     });
     try {
       return await Promise.race([step, stall]);
@@ -232,12 +237,19 @@ class StallTimer {
     return this.#error("NETWORK", "could not be fetched", cause);
   }
 
-  #error(code: ErrorCode, what: string, cause?: unknown): RerankerError {
-    return addressError(code, this.#url, what, { cause, hint: isMixedContent(this.#url) ? MIXED_HINT : undefined });
+  #error(code: ErrorCode, what: string, cause?: unknown, hint?: string): RerankerError {
+    return addressError(code, this.#url, what, { cause, hint: isMixedContent(this.#url) ? MIXED_HINT : hint });
   }
 }
 
 const MIXED_HINT = "A page on https may fetch from https alone: serve the files so.";
+
+const LOGIN_HINT = "Check the connection. If the server asks for a name and a password, the browser may be waiting for the visitor: pass credentials as `headers`.";
+
+/** Of its own origin a page may see a browser's login dialog. */
+function stallHint(url: string): string | undefined {
+  return new URL(url).origin === globalThis.origin ? LOGIN_HINT : undefined;
+}
 
 function isMixedContent(url: string): boolean {
   const { protocol, hostname } = new URL(url);

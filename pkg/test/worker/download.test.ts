@@ -76,6 +76,19 @@ describe("a listed file", () => {
   });
 });
 
+describe("a server that gives no answer for thirty seconds", () => {
+  test.each([
+    ["of the page's own origin", "https://host", expect.stringContaining("asks for a name and a password")],
+    ["of another", "https://page.example", undefined],
+  ])("%s: the hint says whether the browser may be waiting for a login", async (_, origin, hint) => {
+    const never: Answer = () => {
+      vi.stubGlobal("origin", origin);
+      return new Promise(() => {});
+    };
+    await expect(load({ "config.json": never })).rejects.toMatchObject({ code: "NETWORK", message: expect.stringContaining("sent no byte for 30 seconds"), hint });
+  });
+});
+
 describe("an address that a page on https may not fetch", () => {
   test.each([
     ["http://models.example/", true],

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { FolderLocation } from "../../src/protocol.js";
 import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
 import { FakeServer, html, networkError, ok, pieces, status } from "../support/server.js";
 
@@ -16,11 +17,13 @@ describe("a whole checkpoint", () => {
     expect(server.taken).toEqual(["config.json", "tokenizer.json", "model.safetensors"]);
   });
 
-  test("is asked for without foreign cookies or a referrer, with the caller's headers", async () => {
-    const { server } = await load({}, { headers: { authorization: "Bearer x" } });
-    for (const init of server.inits) {
-      expect(init).toMatchObject({ credentials: "same-origin", referrerPolicy: "no-referrer", headers: { authorization: "Bearer x" } });
-    }
+  test.each([
+    ["no foreign cookies", { "x-tenant": "a" }, "same-origin"],
+    ["no cookies at all, and no name and password of the browser's, beside the caller's", { authorization: "Bearer x" }, "omit"],
+  ])("is asked for with %s, without a referrer, with the caller's headers", async (_, headers, credentials) => {
+    const { server } = await load({}, { headers } as Partial<FolderLocation>);
+    expect(server.inits.length).toBeGreaterThan(6);
+    for (const init of server.inits) expect(init).toMatchObject({ credentials, referrerPolicy: "no-referrer", headers });
   });
 
   test("arrives from an extension's own folder, which fails where it has no such file", async () => {
