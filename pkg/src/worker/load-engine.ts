@@ -13,6 +13,7 @@ import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
+import { misfit } from "./wasm-proof.js";
 
 export async function loadEngine<C extends Checkpoint>(
   module: EngineModule<C>,
@@ -39,9 +40,15 @@ export async function loadEngine<C extends Checkpoint>(
 }
 
 async function start(module: EngineModule, wasm: string | WebAssembly.Module, post: (message: FromWorker) => void): Promise<void> {
-  const compiled = typeof wasm === "string" ? await compileModule(wasm) : wasm;
-  if (typeof wasm === "string") post({ type: "compiled", module: compiled });
-  await module.init({ module_or_path: compiled });
+  // An earlier worker's module has shown that it fits.
+  if (typeof wasm !== "string") return void (await module.init({ module_or_path: wasm }));
+  const compiled = await compileModule(wasm);
+  post({ type: "compiled", module: compiled });
+  try {
+    await module.init({ module_or_path: compiled });
+  } catch (error) {
+    throw misfit(wasm, error);
+  }
 }
 
 /** An aborted load ends with its worker, so no hook stops one: the event loop only gets its turns, for what the GPU has to tell. */

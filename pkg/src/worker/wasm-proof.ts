@@ -1,12 +1,13 @@
-/** Is the engine that another origin sends the one that this script was built with? Of the page's own origin it may be a build of the page's own. */
+/** Is the engine the one that this script was built with? Another origin's is held against its hash; the page's own may be a build of the page's own that fits. */
 
 import { RerankerError } from "../error.js";
 import { sha256 } from "../storage/hash.js";
+import { addressError } from "./download.js";
 
 /** SHA-256 of the modules that were built with this script; the build writes it in. */
 declare const WASM_SHA256: readonly string[];
 
-const HINT = "Serve tabrank.wasm and worker.js of one version of this package, or the module from the page's own origin.";
+const ONE_VERSION = "Serve tabrank.wasm and worker.js of one version of this package";
 
 /** Insecure contexts cannot hash, and have nothing that is worth proving. */
 export function needsProof(url: string): boolean {
@@ -19,5 +20,11 @@ export async function proven(url: string, response: Response): Promise<ArrayBuff
   const found = await sha256(new Uint8Array(bytes));
   if (WASM_SHA256.includes(found)) return bytes;
   const message = `${url} holds another module than this version's: its SHA-256 is ${found}`;
-  throw new RerankerError({ code: "INTEGRITY_FAILED", message, hint: HINT, details: { url } });
+  throw new RerankerError({ code: "INTEGRITY_FAILED", message, hint: `${ONE_VERSION}, or the module from the page's own origin.`, details: { url } });
+}
+
+/** A module that lacks what the glue calls is a TypeError, one that wants what the glue does not have is either. */
+export function misfit(url: string, cause: unknown): unknown {
+  if (!(cause instanceof TypeError) && !(cause instanceof WebAssembly.LinkError)) return cause;
+  return addressError("INTEGRITY_FAILED", url, `holds another module than this version's (${cause.message})`, { hint: `${ONE_VERSION}.`, cause });
 }

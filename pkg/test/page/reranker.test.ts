@@ -45,6 +45,23 @@ describe("load", () => {
     expect(workers.urls).toEqual([new URL("../../src/page/worker.js", import.meta.url).href]);
   });
 
+  /** A module that wants one function, `m.f`. */
+  const DEMANDING = [0x02, 0x07, 0x01, 0x01, 0x6d, 0x01, 0x66, 0x00, 0x00];
+
+  test.each([
+    ["lacks what is called of it", []],
+    ["wants what is not there", [0x01, 0x04, 0x01, 0x60, 0x00, 0x00, ...DEMANDING]],
+  ])("refuses a module of another version, which %s", async (_, more) => {
+    const init = async ({ module_or_path }: { module_or_path: WebAssembly.Module }) => {
+      const { exports } = await WebAssembly.instantiate(module_or_path, { m: {} });
+      (exports as unknown as { __wbindgen_start(): void }).__wbindgen_start();
+    };
+    stubWorkers({ ...fakeModule(), init });
+    new FakeServer({ ...FILES, "tabrank.wasm": ok(Uint8Array.of(...WASM, ...more), { "content-type": "application/wasm" }) });
+    const message = expect.stringContaining("https://host/model/tabrank.wasm holds another module than this version's");
+    await expect(load()).rejects.toMatchObject({ code: "INTEGRITY_FAILED", message, hint: expect.stringContaining("of one version") });
+  });
+
   test("takes the files themselves", async () => {
     const bytes = new Uint8Array(safetensors(50));
     const reranker = await Reranker.load({ "config.json": new Blob(["{}"]), "tokenizer.json": new TextEncoder().encode("[]"), "model.safetensors": bytes.buffer }, { wasmUrl: "/model/tabrank.wasm" });
