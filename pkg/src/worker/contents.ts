@@ -14,7 +14,7 @@ export interface Found {
 }
 
 const NOTHING: Found = { what: "no bytes", hint: "Upload the file again.", kind: "notice" };
-export const PAGE: Found = { what: "a web page (HTML)", hint: "The server answered with a web page, perhaps its index.html: check the address of the checkpoint's folder.", kind: "page" };
+export const PAGE: Found = { what: "a web page (HTML)", hint: "The server answered with a web page, perhaps its index.html: check the address of the checkpoint's folder. For a model's id on a hub, owner/name, pass `hub` too.", kind: "page" };
 const XML: Found = { what: "an XML document", hint: "Object stores answer so where they refuse a file: check the address and the permissions.", kind: "notice" };
 const POINTER: Found = { what: "a Git LFS pointer", hint: "Fetch the file itself with `git lfs pull`." };
 const ERROR_BODY: Found = { what: "an error message in JSON", hint: "Servers answer so where they refuse a file: check the address and the permissions.", kind: "notice" };

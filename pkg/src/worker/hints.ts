@@ -14,7 +14,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   TIMEOUT: 'Call again, or load with device "auto" or "cpu".',
   NON_FINITE: 'Load with device "cpu"; if that fails too, the checkpoint is damaged.',
   NETWORK: "Check the connection, that the server allows this origin (CORS), and that connect-src in the Content-Security-Policy allows the server.",
-  HTTP_STATUS: "Check the address of the checkpoint's folder.",
+  HTTP_STATUS: "Check the address of the checkpoint's folder. For a model's id on a hub, owner/name, pass `hub` too.",
   INTEGRITY_FAILED: "Check that the address serves the file itself.",
   OFFLINE_NOT_CACHED: "Load the model once while online.",
   CACHE_CORRUPT_OFFLINE: "Load the model once more while online.",

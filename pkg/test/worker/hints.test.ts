@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import { type ErrorCode, RerankerError } from "../../src/error.js";
+import { PAGE } from "../../src/worker/contents.js";
 import { withHint } from "../../src/worker/hints.js";
+
+test("a model's id that was taken for an address: the hint names `hub`", () => {
+  expect(withHint({ code: "HTTP_STATUS", message: "" }, undefined).hint).toContain("`hub`");
+  expect(PAGE.hint).toContain("`hub`");
+});
 
 /** Whether people are told what to do, or the message itself says all there is to say. */
 const CODES: Record<ErrorCode, boolean> = {
