@@ -9,6 +9,8 @@ const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text 
 
 export function checkLimits(limits: Partial<Limits> = {}): Limits {
   const merged = { ...DEFAULT_LIMITS };
+  const unknown = namesIn(limits).find((name) => !Object.hasOwn(merged, name));
+  if (unknown !== undefined) throw invalid(`limits.${unknown} is no limit; there are ${Object.keys(merged).join(", ")}`);
   for (const name of Object.keys(merged) as (keyof Limits)[]) {
     const place = `limits.${name}`;
     const value = read(limits, name, place);
@@ -58,6 +60,15 @@ export function read<O extends object, K extends keyof O>(object: O, key: K, pla
     return object[key];
   } catch (error) {
     throw invalid(`${place}: reading it threw an error`, undefined, error);
+  }
+}
+
+/** What a proxy hides is not there. */
+function namesIn(object: object): string[] {
+  try {
+    return Object.keys(object);
+  } catch {
+    return [];
   }
 }
 

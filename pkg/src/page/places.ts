@@ -11,6 +11,8 @@ export const FILE_HINT = "Open the page through a web server.";
 /** A segment of an address that leads elsewhere, or half a surrogate pair, which has no place in one. */
 const NO_REVISION = /^\.\.?$|[\ud800-\udfff]/u;
 
+const FILE = /\.(json|safetensors)$/;
+
 const SCHEME = /^(https?|[a-z-]+-extension):$/;
 
 /** A model's owner and name. A relative address may look the same, so it is taken for one only where a hub is named. */
@@ -39,6 +41,7 @@ function withoutSecrets(address: string | URL): string {
 /** The folder's address, ending in a slash. */
 function folderOf(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): URL {
   const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
+  if (FILE.test(url.pathname)) throw invalid("source is the address of a file; expected that of the folder it is in");
   if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`, url.protocol === "file:" ? FILE_HINT : undefined);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
@@ -92,7 +95,8 @@ export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string 
 }
 
 export function absolute(address: unknown, name: string): URL {
-  if (!isAddress(address)) throw invalidKind(address, name, "an address");
+  // An empty one would be the page's own.
+  if (!isAddress(address) || address === "") throw invalidKind(address, name, "an address");
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   try {
     return new URL(address, base);
@@ -101,10 +105,14 @@ export function absolute(address: unknown, name: string): URL {
   }
 }
 
-/** The platform's own errors about a header may quote its value, which may be a secret. */
-function asHeaders(headers: HeadersInit | undefined): Record<string, string> {
+/**
+ * Of a record those that are there, as of options: to the platform undefined is a word like any other. Its own errors about a header may quote its value, which
+ * may be a secret.
+ */
+function asHeaders(headers: HeadersInit = {}): Record<string, string> {
   try {
-    return Object.fromEntries(new Headers(headers));
+    const given = Symbol.iterator in headers ? headers : Object.entries(headers).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(new Headers(given));
   } catch {
     throw invalid("headers are no valid HTTP headers");
   }

@@ -58,6 +58,8 @@ export class Reranker {
   private constructor(client: WorkerClient, limits: Limits, { model, simd }: LoadAnswer) {
     const own = { client, limits, model, latest: new Latest() };
     this.own = () => own;
+    // So that they work when they are taken out of it: const { rerank } = reranker.
+    for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.model = model;
     this.simd = simd;
   }
@@ -240,6 +242,8 @@ async function rank<T>({ client, limits, model }: Own, query: string, documents:
   if (queryTruncated) warnings.push(queryWasCut(model));
   return { results: resultsOf(answer, kept, model), timings, warnings, device: client.device, queryTruncated };
 }
+
+const CALLS = ["rerank", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
 
 const NO_TIME = { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0 };
 

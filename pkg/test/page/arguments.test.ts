@@ -176,6 +176,9 @@ describe("arguments at the edge of their type", () => {
     ["a limit that is no number", { limits: { textLength: Number.NaN } }, "limits.textLength is NaN; expected a positive integer"],
     ["a limit that no integer is", { limits: { totalLength: 2 ** 53 } }, "limits.totalLength is 9007199254740992; expected a positive integer"],
     ["a limit that is null", { limits: { queue: null } }, "limits.queue is null; expected a positive integer"],
+    ["a limit that there is not", { limits: { docs: 1 } }, "limits.docs is no limit; there are documents, textLength, totalLength, queue, silence"],
+    ["a hub without an address", { hub: "" }, "hub is an empty string; expected an address"],
+    ["a worker without an address", { workerUrl: "" }, "workerUrl is an empty string; expected an address"],
     ["a header's name", { headers: { "a b": "c" } }, "headers are no valid HTTP headers"],
     ["a header's value", { headers: { authorization: "Bearer a\nb" } }, "headers are no valid HTTP headers"],
     ["a header that is no text", { headers: { a: Symbol("b") } }, "headers are no valid HTTP headers"],
@@ -189,10 +192,36 @@ describe("arguments at the edge of their type", () => {
     expect(workers.urls).toEqual([]);
   });
 
-  test("of load: headers of the platform's own kind", async () => {
-    await load({ headers: new Headers({ authorization: "Bearer t" }) });
+  test.each<[string, HeadersInit]>([
+    ["of the platform's own kind", new Headers({ authorization: "Bearer t" })],
+    ["in pairs", [["authorization", "Bearer t"]]],
+    ["in a record, of which some are not there", { authorization: "Bearer t", "x-tenant": undefined } as unknown as Record<string, string>],
+  ])("of load: headers %s", async (_, headers) => {
+    await load({ headers });
     const [[message]] = sent.mock.calls as [[{ request: { checkpoint: { headers: unknown } } }]];
     expect(message.request.checkpoint.headers).toEqual({ authorization: "Bearer t" });
+  });
+
+  test.each([
+    ["", "source is an empty string; expected an address"],
+    ["/model/config.json", "source is the address of a file; expected that of the folder it is in"],
+    ["https://host/model/tabrank.json?v=1", "source is the address of a file; expected that of the folder it is in"],
+    ["model/model.safetensors", "source is the address of a file; expected that of the folder it is in"],
+  ])("of load, isCached and deleteCached: the source %j", async (source, message) => {
+    await expect(Reranker.load(source)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    await expect(Reranker.isCached(source)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    await expect(Reranker.deleteCached(source)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    expect(workers.urls).toEqual([]);
+  });
+
+  test("calls may be taken out of the reranker", async () => {
+    const { rerank, encodeQuery, encodeDocuments, explain, dispose } = await load();
+    expect((await rerank("q", ["a", "bb"])).results).toHaveLength(2);
+    expect((await encodeQuery("q")).lengths).toHaveLength(1);
+    expect((await encodeDocuments(["a"])).lengths).toHaveLength(1);
+    expect((await explain("q", "a")).matches).toEqual([]);
+    dispose();
+    await expect(rerank("q", ["a"])).rejects.toMatchObject({ code: "DISPOSED" });
   });
 
   test("the largest limits work", async () => {
