@@ -256,6 +256,7 @@ function newest<Place extends { set: { serial: number } }>(places: Place[]): Pla
   return places.reduce<Place | undefined>((best, place) => (best && best.set.serial > place.set.serial ? best : place), undefined);
 }
 
-function blobsOf({ entries, spare }: StoredSet<unknown>): string[] {
+/** The addresses of all that it holds. */
+export function blobsOf({ entries, spare }: StoredSet<unknown>): string[] {
   return [...Object.values(entries), ...Object.values(spare)].flatMap((entry) => (entry ? [`${ROOT}blobs/${entry.sha256}`] : []));
 }

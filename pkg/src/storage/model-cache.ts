@@ -8,7 +8,7 @@
 
 import type { Bytes } from "../files.js";
 import type { Warning } from "../types.js";
-import { type Entry, newSet, type StoredSet } from "./content-store.js";
+import { blobsOf, type Entry, newSet, type StoredSet } from "./content-store.js";
 import { type About, identify, type ModelPlace, type ModelStore, openStore } from "./stored-models.js";
 
 /** Versions of one model that stay. */
@@ -174,6 +174,11 @@ export class NewVersion extends KeptVersion {
     this.set.about = { ...this.set.about, ...(commit !== undefined && { commit }), ...(warnings.length > 0 && { warnings }), trials: 1 };
     this.set.spare = {};
     await this.#write(() => this.store.update(this.set));
+  }
+
+  /** It will not be finished now: it stays for a later load to go on with, if anything has come. */
+  async leave(): Promise<void> {
+    if (blobsOf(this.set).length === 0) await this.discard().catch(() => false);
   }
 
   override async accept(): Promise<void> {

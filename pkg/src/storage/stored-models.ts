@@ -7,7 +7,7 @@
 
 import type { Bytes } from "../files.js";
 import type { Dtype, StoredModel, Warning } from "../types.js";
-import { ContentStore, type ListedSet, type StoredSet } from "./content-store.js";
+import { blobsOf, ContentStore, type ListedSet, type StoredSet } from "./content-store.js";
 import { sha256 } from "./hash.js";
 
 /** Names the format too: a later one has another name. */
@@ -73,16 +73,16 @@ export function clearStored(from?: Pick<ModelPlace, "source" | "hub">): Promise<
   return drop(({ about }) => !from || (about.source === from.source && about.hub === from.hub));
 }
 
-/** All that is kept, and what has not come whole; first what was used last. */
+/** All that is kept, and what has not come whole, but nothing of which nothing has come; first what was used last. */
 export async function listStored(): Promise<StoredModel[]> {
   const store = await openStore();
-  const models = (await store.list()).map(async (listed) => ({ ...described(listed), complete: listed.isCurrent && (await store.isWhole(listed.set)) }));
+  const models = (await store.list()).filter(({ set }) => blobsOf(set).length > 0).map(async (listed) => ({ ...described(listed), complete: listed.isCurrent && (await store.isWhole(listed.set)) }));
   return (await Promise.all(models)).sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
 }
 
-function described({ set: { about, entries, written }, used }: ListedSet<About>): Omit<StoredModel, "complete"> {
+function described({ set: { about, entries, spare, written }, used }: ListedSet<About>): Omit<StoredModel, "complete"> {
   const { family: _family, trials: _trials, ...named } = about;
-  const sizes = new Map(Object.values(entries).flatMap((entry) => (entry ? [[entry.sha256, entry.bytes]] : [])));
+  const sizes = new Map([...Object.values(entries), ...Object.values(spare)].flatMap((entry) => (entry ? [[entry.sha256, entry.bytes]] : [])));
   const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   return { ...named, bytes, storedAt: new Date(written), usedAt: new Date(Math.max(used, written)) };
 }

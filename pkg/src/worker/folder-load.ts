@@ -115,7 +115,7 @@ export class FolderLoad<C extends Checkpoint> {
     } catch (error) {
       const mayBeMixed = isRefusal(error) || codeOf(error) === "HTTP_STATUS";
       if (!isLast && mayBeMixed && (await files.hasMoved().catch(() => false))) return this.#fetchedOnce(cache, "no-cache", true);
-      if (isRefusal(error)) await this.#refused(version);
+      await (isRefusal(error) ? this.#refused(version) : version?.leave());
       throw error;
     }
   }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { LoadOptions } from "../../src/index.js";
 import { Reranker } from "../../src/page/reranker.js";
 import { fakeModule } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
+import { type Answer, FakeServer, networkError, ok, safetensors, status } from "../support/server.js";
 import { type FakeCache, stubLocks, stubStorage } from "../support/storage.js";
 import { stubWorkers } from "../support/workers.js";
 
@@ -43,6 +43,42 @@ describe("what is kept", () => {
     const asked = FakeServer.last!.requests.length;
     for (const { source, ...options } of await Reranker.cached()) expect(await Reranker.isCached(source, options)).toBe(true);
     expect(FakeServer.last!.requests).toHaveLength(asked);
+  });
+
+  /** Files in place of those that are there for every test. */
+  const serve = (files: Record<string, Answer>) => new FakeServer({ "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }), ...files });
+
+  test.each<[string, LoadOptions, Record<string, Answer>, string]>([
+    ["that there is not", {}, {}, "HTTP_STATUS"],
+    ["that there is not, to be converted", { dtype: "q8" }, {}, "HTTP_STATUS"],
+    ["that cannot be converted, since it is not all there to be fetched", { dtype: "q8" }, { ...FILES, "model.safetensors": status(401) }, "HTTP_STATUS"],
+    ["that cannot be reached", {}, { "tabrank.json": networkError }, "OFFLINE_NOT_CACHED"],
+  ])("is nothing of a model %s", async (_, options, files, code) => {
+    serve(files);
+    vi.stubGlobal("navigator", { onLine: code !== "OFFLINE_NOT_CACHED" });
+    await expect(load("/model/", options)).rejects.toMatchObject({ code });
+    expect(await Reranker.cached()).toEqual([]);
+    expect(storage.entries.size).toBe(0);
+  });
+
+  test("is what a load that broke off has fetched, also after another of which nothing came", async () => {
+    for (const files of [{ ...FILES, "tokenizer.json": status(401) }, {}]) {
+      serve(files);
+      await expect(load("/model/")).rejects.toMatchObject({ code: "HTTP_STATUS" });
+      expect(storage.blobs).toHaveLength(1);
+      expect(await Reranker.cached()).toMatchObject([{ bytes: 2, complete: false }]);
+    }
+  });
+
+  test("is the version that works alone, where a new one began and the storage took and gave up nothing more", async () => {
+    await load("/model/");
+    let writes = 0;
+    storage.refuse = () => writes++ > 0;
+    storage.beforeStep = (step) => {
+      if (step === "delete") throw new DOMException("no room", "QuotaExceededError");
+    };
+    await load("/model/", { cache: "reload" });
+    expect(await Reranker.cached()).toMatchObject([{ complete: true }]);
   });
 
   test("is incomplete where a file of it is gone", async () => {
