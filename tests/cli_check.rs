@@ -97,3 +97,42 @@ fn verify_computes() {
     let (error, _) = failure(&["verify"], folder.path());
     assert!(error.contains("is not finite"), "{error}");
 }
+
+/// Caches of a hub and git-annex keep a folder of links; what one leads to may be gone.
+#[test]
+#[cfg(unix)]
+fn a_link_to_what_is_not_there_is_no_absent_file() {
+    let (folder, files) = (tempfile::tempdir().unwrap(), Fixture::read("pylate").files);
+    let (blobs, snapshot) = (folder.path().join("blobs"), folder.path().join("snapshot"));
+    fs::create_dir_all(snapshot.join("1_Dense")).unwrap();
+    fs::create_dir_all(blobs.join("1_Dense")).unwrap();
+    for (name, bytes) in files.iter() {
+        fs::write(blobs.join(name), bytes).unwrap();
+        std::os::unix::fs::symlink(blobs.join(name), snapshot.join(name)).unwrap();
+    }
+    let model = snapshot.display().to_string();
+    tabrank(&["verify", &model]).assert().success();
+    let refused = |link: &Path| {
+        let expected = format!(
+            "tabrank: cannot read {}: it is a link to a file that is not there\n",
+            link.display()
+        );
+        for arguments in [
+            &["verify", &model][..],
+            &["inspect", &model],
+            &["rerank", "--query", "oil", "--model", &model],
+        ] {
+            let assert = tabrank(arguments).write_stdin("{\"text\":\"oil\"}").assert().code(66);
+            assert_eq!(text(&assert.get_output().stderr), expected);
+        }
+    };
+    for (name, bytes) in files.iter() {
+        fs::remove_file(blobs.join(name)).unwrap();
+        refused(&snapshot.join(name));
+        fs::write(blobs.join(name), bytes).unwrap();
+    }
+    // A folder within is a link.
+    fs::remove_dir_all(snapshot.join("1_Dense")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("gone"), snapshot.join("1_Dense")).unwrap();
+    refused(&snapshot.join("1_Dense"));
+}

@@ -128,3 +128,20 @@ fn a_set_in_which_nothing_is_judged_is_refused() {
         assert!(assert.get_output().stdout.is_empty());
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_to_what_is_not_there_is_named() {
+    let names = ["corpus.jsonl", "queries.jsonl", "qrels.tsv", "qrels/test.tsv"];
+    let whole = [CORPUS, QUERIES, JUDGED, JUDGED];
+    for (gone, beside) in [(0, 2), (1, 2), (2, 3), (3, 3)] {
+        let files = [0, 1, beside].map(|file| (names[file], whole[file]));
+        let set = set(&files);
+        let link = set.path().join(names[gone]);
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink("gone", &link).unwrap();
+        let error = text(&eval(set.path(), &[]).code(66).get_output().stderr);
+        let expected = format!("{}: it is a link to a file that is not there", link.display());
+        assert!(error.contains(&expected), "{error}");
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::error::is_taken;
 use super::input::{Input, Piece, Place};
 use super::jsonl::{self, OnError, Record};
 use super::metrics::Judgements;
@@ -73,7 +74,7 @@ impl DataArgs {
         let split = self.data.join("qrels/test.tsv");
         match &self.qrels {
             Some(path) => path.clone(),
-            None if !plain.exists() && split.exists() => split,
+            None if !is_taken(&plain) && is_taken(&split) => split,
             None => plain,
         }
     }
@@ -208,7 +209,7 @@ fn grade(text: &str) -> Option<u32> {
 }
 
 fn open(path: &Path) -> Result<File, CliError> {
-    File::open(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
+    File::open(path).map_err(|source| CliError::read(path, source))
 }
 
 fn nothing(path: &Path, reason: &'static str) -> CliError {

@@ -39,6 +39,18 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// A file or folder that could not be read; of a link that leads nowhere, the link.
+    pub fn read(path: &Path, source: io::Error) -> Self {
+        match dangling_link(path) {
+            Some(link) if source.kind() == io::ErrorKind::NotFound => {
+                let source =
+                    io::Error::new(source.kind(), "it is a link to a file that is not there");
+                CliError::Read { path: link.to_owned(), source }
+            }
+            _ => CliError::Read { path: path.to_owned(), source },
+        }
+    }
+
     /// A file or folder that could not be written.
     pub fn write(path: &Path, source: io::Error) -> Self {
         CliError::Write { path: path.to_owned(), source: without_temporary(source) }
@@ -64,6 +76,16 @@ impl CliError {
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, CliError::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// The path, or a folder that it leads through, if that is a link to what is not there.
+fn dangling_link(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|part| part.is_symlink() && !part.exists())
+}
+
+/// Whether a name is taken, by whatever: also by a link to what is not there, or through one.
+pub fn is_taken(path: &Path) -> bool {
+    path.exists() || dangling_link(path).is_some()
 }
 
 /// The system's own words: `tempfile` adds the name of a temporary, which is not what the user asked for.

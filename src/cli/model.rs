@@ -10,6 +10,7 @@ use tabrank::{
     CheckpointFiles, DeviceChoice, Error, LoadOptions, Reranker, SpelledTokens, Unobserved,
 };
 
+use super::error::is_taken;
 use super::{CliError, SpecialTokens, say};
 
 /// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
@@ -54,7 +55,7 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
         let wanted = files.wanted()?;
         if wanted.is_empty() {
             // Nothing asks for it, as nothing should lie there; a folder can be looked into.
-            if folder.join(ADAPTER).exists() && files.manifest().is_none() {
+            if is_taken(&folder.join(ADAPTER)) && files.manifest().is_none() {
                 files.insert(ADAPTER, Vec::new())?;
             }
             return Ok(());
@@ -67,10 +68,10 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
                     let (file, limit) = (file.name, file.limit);
                     return Err(Error::FileTooLarge { file, bytes, limit }.into());
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !is_taken(&path) => {
                     missing(files, folder, &file.name)?
                 }
-                Err(source) => return Err(CliError::Read { path, source }),
+                Err(source) => return Err(CliError::read(&path, source)),
             }
         }
     }
@@ -106,7 +107,7 @@ fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
 fn missing(files: &mut CheckpointFiles, folder: &Path, name: &str) -> Result<(), Error> {
     files.insert_missing(name).map_err(|error| match error {
         Error::MissingFile { name, hint } if name.ends_with(".safetensors") => {
-            let there = OTHER_FORMS.iter().find(|(there, _)| folder.join(there).exists());
+            let there = OTHER_FORMS.iter().find(|(there, _)| is_taken(&folder.join(there)));
             Error::MissingFile { name, hint: there.map_or(hint, |(_, hint)| hint) }
         }
         error => error,
