@@ -136,3 +136,26 @@ fn a_link_to_what_is_not_there_is_no_absent_file() {
     std::os::unix::fs::symlink(folder.path().join("gone"), snapshot.join("1_Dense")).unwrap();
     refused(&snapshot.join("1_Dense"));
 }
+
+#[test]
+fn a_name_that_is_no_folder_says_what_a_model_is() {
+    let said = |name: &str| {
+        let assert = tabrank(&["verify", name]).assert().code(66);
+        text(&assert.get_output().stderr)
+    };
+    for name in ["sentence-transformers/all-MiniLM-L6-v2", "bert-base", "https://hub.example/a/b"] {
+        let error = said(name);
+        assert!(error.starts_with(&format!("tabrank: {name} is not a folder: ")), "{error}");
+        assert!(error.contains("clone its repository (with Git LFS)"), "{error}");
+    }
+    for name in ["/no/such/folder", "./a/b", "../a", "Cargo.toml"] {
+        assert_eq!(said(name), format!("tabrank: {name} is not a folder\n"));
+    }
+    #[cfg(unix)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("gone", &link).unwrap();
+        assert!(said(&link.display().to_string()).contains("a link to what is not there"));
+    }
+}

@@ -10,8 +10,8 @@ pub enum CliError {
     Library(#[from] tabrank::Error),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} is not a folder", path.display())]
-    NoFolder { path: PathBuf },
+    #[error("{} is not a folder{hint}", path.display())]
+    NoFolder { path: PathBuf, hint: &'static str },
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write stdout: {0}")]

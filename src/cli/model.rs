@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use pollster::block_on;
 use tabrank::model::checkpoint::ADAPTER;
@@ -49,7 +49,7 @@ pub fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
 /// Reads the files of a bundle or checkpoint; those that come before an error stay.
 pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliError> {
     if !folder.is_dir() {
-        return Err(CliError::NoFolder { path: folder.to_owned() });
+        return Err(CliError::NoFolder { path: folder.to_owned(), hint: no_folder(folder) });
     }
     loop {
         let wanted = files.wanted()?;
@@ -74,6 +74,19 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
                 Err(source) => return Err(CliError::read(&path, source)),
             }
         }
+    }
+}
+
+/// What a name that is no folder may have been meant for.
+fn no_folder(name: &Path) -> &'static str {
+    match name.components().next() {
+        _ if name.exists() => "",
+        _ if is_taken(name) => ": it is, or leads through, a link to what is not there",
+        // An id of a hub, or an address.
+        Some(Component::Normal(_)) => {
+            ": a model is read from this machine, not from a hub; clone its repository (with Git LFS), or download a snapshot of it, and name that folder"
+        }
+        _ => "",
     }
 }
 
