@@ -62,7 +62,7 @@ fn forms_that_other_programs_write_are_read() {
 fn what_is_no_jsonl_is_said() {
     let [a, b] = TWO;
     let utf16 = |line: &str| line.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let cases: [(Vec<u8>, &str); 17] = [
+    let cases: [(Vec<u8>, &str); 23] = [
         (utf16(&format!("\u{feff}{a}\n")), "stdin:1:1: is UTF-16; save it as UTF-8"),
         (utf16(&format!("{a}\n")), "stdin:1:1: holds NUL bytes"),
         (b"\x1f\x8b\x08\x00rest".to_vec(), "stdin:1:1: is compressed (gzip)"),
@@ -70,7 +70,16 @@ fn what_is_no_jsonl_is_said() {
         (b"PK\x03\x04rest".to_vec(), "a workbook"),
         (format!("{a}{b}").into(), "stdin:1:26: a second value follows"),
         (format!("{a}\n{{\n").into(), "stdin:2:1: the object does not end in its line"),
-        (format!("{a}\n\"text\"").into(), "stdin:2:"),
+        (
+            format!("{a}\n\"oil\"").into(),
+            "stdin:2:1: is a string; an object with a \"text\" is needed\n",
+        ),
+        (r#"["oil"]"#.into(), "stdin:1:2: is a string; an object"),
+        (format!("{a}\n [1]").into(), "stdin:2:1: is an array; "),
+        (format!("{a}\n-1.5").into(), "stdin:2:1: is a number; "),
+        (format!("{a}\n1e999").into(), "stdin:2:5: number out of range"),
+        (format!("{a}\nfalse").into(), "stdin:2:1: is a boolean; "),
+        (format!("{a}\nnull").into(), "stdin:2:1: is null; "),
         ("id,text\n1,oil".into(), "stdin:1:1: "),
         (b"{\"text\":\"a\xff\"}".to_vec(), "stdin:1:11: is not UTF-8"),
         (b"{\"text\":\"a\0\"}".to_vec(), "stdin:1:10: control character"),
@@ -85,6 +94,46 @@ fn what_is_no_jsonl_is_said() {
         let error = error_of(&input, &[]);
         assert!(error.contains(expected), "{error} {}", String::from_utf8_lossy(&input));
     }
+}
+
+/// A value in the place of an object, and others beside it, of any file that is read.
+#[test]
+fn what_is_said_of_an_input_holds_nothing_of_it() {
+    let [object, _] = TWO;
+    let (folder, model) = (tempfile::tempdir().unwrap(), checkpoint("pylate"));
+    let data = folder.path().display().to_string();
+    let eval = ["eval", "--model", &model, "--data", &data];
+    let values = [
+        "\"SECRET\"",
+        "8675309",
+        "[\"SECRET\", 8675309]",
+        "{\"SECRET\":8675309}",
+        "SECRET\t8675309",
+    ];
+    for value in values {
+        for more in [&[][..], &["--on-error", "skip"]] {
+            for input in
+                [format!("{value}\n"), format!("[{value}]"), format!("{object}\n{value}\n")]
+            {
+                let assert = rerank(input.as_bytes(), more);
+                check_secret(&text(&assert.get_output().stderr));
+            }
+        }
+        for name in ["corpus.jsonl", "queries.jsonl", "qrels.tsv"] {
+            for each in ["corpus.jsonl", "queries.jsonl"] {
+                fs::write(folder.path().join(each), object).unwrap();
+            }
+            fs::write(folder.path().join("qrels.tsv"), "1\t1\t1\n").unwrap();
+            fs::write(folder.path().join(name), format!("\n{value}\n")).unwrap();
+            let assert = tabrank(&eval).assert().code(65);
+            check_secret(&text(&assert.get_output().stderr));
+        }
+    }
+}
+
+fn check_secret(said: &str) {
+    assert!(!said.contains("SECRET") && !said.contains("8675309"), "{said}");
+    assert!(!said.contains("panic"), "{said}");
 }
 
 #[test]

@@ -168,9 +168,25 @@ fn element<R: Read>(input: &mut Input<R>) -> Result<Piece, CliError> {
 }
 
 fn wrong(piece: &Piece, error: &serde_json::Error) -> CliError {
+    if error.is_data() {
+        // Their own words hold the value.
+        let found = kind(&piece.bytes);
+        return piece.place.wrong(format!("is {found}; an object with a \"text\" is needed"));
+    }
     let lines = piece.bytes.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1);
     let before = lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1);
     piece.place.at(&piece.bytes[..before.min(piece.bytes.len())]).wrong(reason(error))
+}
+
+/// What a JSON value is that is no object.
+fn kind(value: &[u8]) -> &'static str {
+    match value.trim_ascii_start().first() {
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
 }
 
 /// serde_json appends a place of its own, which is the piece's.
@@ -187,7 +203,61 @@ fn reason(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a message never holds: a user's words, digits or names.
+    const CANARIES: [&str; 2] = ["KANARI", "8675309"];
+
+    /// JSON values with a canary in each of their places.
+    fn values() -> impl Strategy<Value = String> {
+        let leaf = prop::sample::select(
+            &[
+                r#""KANARI""#,
+                r#""KANARI\\ud800""#,
+                "8675309",
+                "-8675309.5e3",
+                "8675309e8675309",
+                "true",
+                "null",
+                "KANARI",
+                "[]",
+            ][..],
+        );
+        leaf.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
+            let name = prop::sample::select(&[r#""text""#, r#""KANARI""#, "8675309", "KANARI"][..]);
+            let field = (name, inner.clone()).prop_map(|(name, value)| format!("{name}:{value}"));
+            prop_oneof![
+                prop::collection::vec(inner, 0..3).prop_map(|all| format!("[{}]", all.join(","))),
+                prop::collection::vec(field, 0..3).prop_map(|all| format!("{{{}}}", all.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whole or damaged, alone or after others, in lines or in an array.
+        #[test]
+        fn no_message_holds_anything_of_the_input(
+            values in prop::collection::vec(values(), 1..4),
+            between in prop::sample::select(&["\n", ",", " "][..]),
+            (place, damage) in (any::<prop::sample::Index>(), prop::sample::select(&["", "\"", "}", "]", "\\", "\u{1}", ":"][..])),
+            array in any::<bool>(),
+        ) {
+            let mut input = values.join(between);
+            input.insert_str(place.index(input.len()), damage);
+            if array {
+                input = format!("[{input}]");
+            }
+            for on_error in [OnError::Fail, OnError::Skip] {
+                let each = |record: Record| record.string("text").map(drop);
+                if let Err(error) = read("stdin", input.as_bytes(), on_error, each) {
+                    let said = error.to_string();
+                    prop_assert!(!CANARIES.iter().any(|canary| said.contains(canary)), "{said}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_engine_s_words_get_the_line_of_the_text() {
