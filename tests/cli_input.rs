@@ -59,6 +59,20 @@ fn forms_that_other_programs_write_are_read() {
 }
 
 #[test]
+fn a_query_may_begin_with_a_hyphen() {
+    let model = checkpoint("pylate");
+    for query in ["-5 degrees", "--help", "-", "--model"] {
+        let ranked = |arguments: &[&str]| {
+            let all = [&["rerank", "--model", &model], arguments, &["--top-k", "1"]].concat();
+            stdout(tabrank(&all).write_stdin(TWO.join("\n")).assert())
+        };
+        let expected = ranked(&[&format!("--query={query}")]);
+        assert_eq!(ranked(&["--query", query]), expected, "{query}");
+        assert_eq!(expected.lines().count(), 1);
+    }
+}
+
+#[test]
 fn what_is_no_jsonl_is_said() {
     let [a, b] = TWO;
     let utf16 = |line: &str| line.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();

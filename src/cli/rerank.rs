@@ -27,7 +27,7 @@ pub struct RerankArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// The query.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     query: String,
     /// How many to keep [default: all].
     #[arg(long, value_name = "K")]
