@@ -43,7 +43,7 @@ describe("a file's name", () => {
       fc.asyncProperty(name, async (name) => {
         for (const taken of await asked(name)) expect(liesBelow(taken)).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
