@@ -23,7 +23,7 @@ export async function proven(url: string, response: Response): Promise<ArrayBuff
   throw new RerankerError({ code: "INTEGRITY_FAILED", message, hint: `${ONE_VERSION}, or the module from the page's own origin.`, details: { url } });
 }
 
-/** A module that lacks what the glue calls is a TypeError, one that wants what the glue does not have is either. */
+/** The error where an instance could not be made: a module that lacks what is called of it gives a TypeError, one that wants what is not there a LinkError or that. */
 export function misfit(url: string, cause: unknown): unknown {
   if (!(cause instanceof TypeError) && !(cause instanceof WebAssembly.LinkError)) return cause;
   return addressError("INTEGRITY_FAILED", url, `holds another module than this version's (${cause.message})`, { hint: `${ONE_VERSION}.`, cause });
