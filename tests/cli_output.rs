@@ -55,11 +55,83 @@ fn a_file_that_is_there_keeps_its_mode_and_its_owner() {
     let new = fs::metadata(&file).unwrap();
     assert_eq!((new.mode(), new.uid(), new.gid()), (old.mode(), old.uid(), old.gid()));
     assert_eq!(fs::read(&file).unwrap(), encoded());
-    fs::create_dir(folder.path().join("bundle")).unwrap();
-    fs::set_permissions(folder.path().join("bundle"), fs::Permissions::from_mode(0o750)).unwrap();
-    let convert = "\"$tabrank\" convert \"$model\" --dtype q8 -o bundle";
-    shell(folder.path(), convert).assert().success();
-    assert_eq!(mode(&folder.path().join("bundle")), 0o750);
+}
+
+/// The very folder: who works in it still does, and it may be a disk of its own.
+#[test]
+fn an_empty_folder_is_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let convert = "\"$tabrank\" convert \"$model\" --dtype q8 -o";
+    let cases = [
+        ("plain", format!("{convert} plain")),
+        ("here", format!("cd here && {convert} . && \"$tabrank\" verify .")),
+        ("linked", format!("ln -s linked link && {convert} link")),
+    ];
+    for (name, line) in cases {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o2750)).unwrap();
+        let _ = std::os::unix::fs::chown(&path, Some(4321), Some(4321));
+        let id = || {
+            let metadata = fs::metadata(&path).unwrap();
+            [
+                metadata.dev(),
+                metadata.ino(),
+                metadata.mode().into(),
+                metadata.uid().into(),
+                metadata.gid().into(),
+            ]
+        };
+        let before = id();
+        shell(folder.path(), &line).assert().success();
+        assert_eq!(id(), before, "{name}");
+        tabrank(&["verify", &path.display().to_string()]).assert().success();
+        assert!(!names(&path).iter().any(|name| name.starts_with('.')), "{name}");
+    }
+}
+
+/// Or so that it is no bundle, where a process is killed.
+#[test]
+fn an_empty_folder_is_left_empty_or_filled() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), checkpoint("pylate"));
+    let bundle = folder.path().join("bundle");
+    fs::create_dir(&bundle).unwrap();
+    fs::write(folder.path().join("texts"), "").unwrap();
+    let convert = ["convert", &model, "--dtype", "f32", "-o", "bundle"];
+    let begin = Instant::now();
+    assert!(start(folder.path(), &convert).wait().unwrap().success());
+    let (whole, expected) = (begin.elapsed(), names(&bundle));
+    for (signal, moment) in
+        ["-INT", "-KILL"].iter().flat_map(|signal| (0..6).map(move |moment| (signal, moment)))
+    {
+        fs::remove_dir_all(&bundle).unwrap();
+        fs::create_dir(&bundle).unwrap();
+        interrupt(start(folder.path(), &convert), signal, whole, 0.2 * f64::from(moment));
+        let left = names(&bundle);
+        let is_none = match *signal {
+            "-INT" => left.is_empty(),
+            _ => !left.contains(&"tabrank.json".to_owned()),
+        };
+        assert!(left == expected || is_none, "{signal}: {left:?}");
+    }
+    // What a killed run has left in it does not count, and goes.
+    fs::remove_dir_all(&bundle).unwrap();
+    fs::create_dir_all(bundle.join(".tabrank-aaaaaa/output")).unwrap();
+    fs::write(bundle.join(".tabrank-aaaaaa/lock"), "").unwrap();
+    assert!(start(folder.path(), &convert).wait().unwrap().success());
+    assert_eq!(names(&bundle), expected);
+}
+
+#[test]
+fn a_bundle_is_never_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let convert = "\"$tabrank\" convert \"$model\" --dtype q8 -o";
+    let assert = shell(folder.path(), &format!("{convert} -")).assert().code(2);
+    let error = text(&assert.get_output().stderr);
+    assert!(error.contains("a bundle is a folder, and - is stdout"), "{error}");
+    assert!(names(folder.path()).is_empty());
+    shell(folder.path(), &format!("{convert} ./-")).assert().success();
+    assert_eq!(names(folder.path()), ["-"]);
 }
 
 #[test]

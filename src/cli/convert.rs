@@ -1,10 +1,10 @@
 //! `tabrank convert`: a checkpoint folder into a bundle.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use pollster::block_on;
 use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Source, convert};
 
@@ -28,8 +28,8 @@ pub struct ConvertArgs {
     /// How matrices are stored: f32 (exact), f16, q8 (a quarter of f32) or q4 (an eighth).
     #[arg(long)]
     dtype: DtypeArg,
-    /// The folder to make.
-    #[arg(short, long, value_name = "OUT")]
+    /// The folder to make, or an empty one to fill.
+    #[arg(short, long, value_name = "OUT", value_parser = PathBufValueParser::new().try_map(folder))]
     output: PathBuf,
     /// Largest loss that is taken: 1 less the mean cosine of an embedding with the checkpoint's
     /// [default: 0.02, for q4 0.1].
@@ -78,9 +78,18 @@ pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let found = parity::encode(&model::load_files(converted)?)?;
     let parity = parity::compare(&reference, &found);
     check_parity(args, &parity)?;
-    let files = bundle.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    // The manifest comes last: without it a folder is no bundle.
+    let files = bundle.files.iter().rev().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     output::make_folder(&output, files).map_err(|source| CliError::write(&args.output, source))?;
     print(&args.output, &bundle, &sizes, &parity).map_err(CliError::Stdout)
+}
+
+/// A bundle has no one stream.
+fn folder(name: PathBuf) -> Result<PathBuf, &'static str> {
+    match name == Path::new("-") {
+        true => Err("a bundle is a folder, and - is stdout; ./- is a folder of that name"),
+        false => Ok(name),
+    }
 }
 
 fn options(args: &ConvertArgs) -> ConvertOptions {
@@ -100,12 +109,11 @@ fn output(args: &ConvertArgs) -> Result<PathBuf, CliError> {
     if args.folder.canonicalize().is_ok_and(|folder| folder == output) {
         return Err(used("is the checkpoint itself"));
     }
-    match fs::read_dir(&output) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(output),
-            Some(_) => Err(used("is not empty")),
-        },
-        Err(_) => Err(used("is not a folder")),
+    match output::is_empty(&output) {
+        Ok(true) => Ok(output),
+        Ok(false) => Err(used("is not empty")),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(used("is not a folder")),
+        Err(source) => Err(CliError::write(&args.output, source)),
     }
 }
 

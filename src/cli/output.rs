@@ -1,8 +1,9 @@
 //! Where does an output go? A file or a folder takes its name when it is whole and on disk; a pipe, a device and `-` are written
 //! into.
 //!
-//! Files and folders are made in a folder beside their place, `.tabrank-XXXXXX`, so that all that is left to do is a rename. Its
-//! `lock` is let go when the process ends: what a killed one has left is removed by the next that writes to the same place.
+//! Files and folders are made in a folder beside their place, `.tabrank-XXXXXX`, so that all that is left to do is a rename; what goes
+//! into a folder that is there is made within it, as it may be a disk of its own, or where somebody works. Its `lock` is let go when
+//! the process ends: what a killed one has left is removed by the next that writes to the same place.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -102,7 +103,8 @@ impl Place {
     }
 }
 
-/// Makes a folder of files, each by its name with `/`, in a place where nothing or an empty folder is.
+/// Makes a folder of files, each by its name with `/`, in a place where nothing or an empty folder is. An empty folder is filled, its
+/// last file last: where a process was killed amid that, this one is not there.
 ///
 /// # Errors
 /// What the disk says. Nothing is left then.
@@ -110,24 +112,20 @@ pub fn make_folder<'a>(
     path: &Path,
     files: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> io::Result<()> {
-    let work = Workshop::beside(path)?;
-    let folder = work.output();
-    for (name, bytes) in files {
-        let mut file = work.create(&folder.join(name))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-    }
-    for inner in fs::read_dir(&folder)? {
-        let inner = inner?.path();
-        if inner.is_dir() {
-            sync_folder(&inner);
+    let is_there = path.is_dir();
+    let work = Workshop::within(if is_there { path } else { folder_of(path) })?;
+    let names = work.create_all(files)?;
+    if is_there { work.fill(path, &names) } else { work.finish(path) }
+}
+
+/// Whether nothing lies in a folder but what a run is making, or has left.
+pub fn is_empty(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if !is_workshop(&entry?.file_name().to_string_lossy()) {
+            return Ok(false);
         }
     }
-    sync_folder(&folder);
-    if let Ok(old) = fs::metadata(path) {
-        fs::set_permissions(&folder, old.permissions())?;
-    }
-    work.finish(path)
+    Ok(true)
 }
 
 /// Where a path leads whose last part may be a link, also to what is not there yet.
@@ -174,7 +172,7 @@ fn is_open_as<T>(_: &T, _: &Path) -> bool {
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let work = Workshop::beside(path)?;
+    let work = Workshop::within(folder_of(path))?;
     let mut file = work.create(&work.output())?;
     if let Ok(old) = fs::metadata(path) {
         take_over(&file, &old)?;
@@ -207,9 +205,8 @@ struct Workshop {
 }
 
 impl Workshop {
-    /// Beside `path`, on the same disk.
-    fn beside(path: &Path) -> io::Result<Self> {
-        let parent = folder_of(path);
+    /// In the folder that the output will lie in, on the same disk.
+    fn within(parent: &Path) -> io::Result<Self> {
         remove_left_over(parent);
         loop {
             let mut unfinished = interrupt::unfinished();
@@ -240,12 +237,52 @@ impl Workshop {
         File::create(path)
     }
 
+    /// Makes a folder of the output; answers the names in it, in their order.
+    fn create_all<'a>(
+        &self,
+        files: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> io::Result<Vec<&'a str>> {
+        let (folder, mut names) = (self.output(), Vec::new());
+        for (path, bytes) in files {
+            let mut file = self.create(&folder.join(path))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            let name = path.split('/').next().unwrap_or(path);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let inner = names.iter().map(|name| folder.join(name)).filter(|path| path.is_dir());
+        inner.for_each(|path| sync_folder(&path));
+        sync_folder(&folder);
+        Ok(names)
+    }
+
     /// Gives the output its name.
     fn finish(self, path: &Path) -> io::Result<()> {
         let unfinished = interrupt::unfinished();
         fs::rename(self.output(), path)?;
         drop(unfinished);
         sync_folder(folder_of(path));
+        Ok(())
+    }
+
+    /// Puts what lies in the output into an empty folder, by name.
+    fn fill(self, path: &Path, names: &[&str]) -> io::Result<()> {
+        let unfinished = interrupt::unfinished();
+        if !is_empty(path)? {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let output = self.output();
+        let put = |name: &&str| fs::rename(output.join(name), path.join(name));
+        if let Err(error) = names.iter().try_for_each(put) {
+            for name in names {
+                let _ = fs::rename(path.join(name), output.join(name));
+            }
+            return Err(error);
+        }
+        drop(unfinished);
+        sync_folder(path);
         Ok(())
     }
 }
