@@ -47,6 +47,7 @@ fn manifests_are_refused_by_field() {
         (|m| m["version"] = json!("1"), "version"),
         (|m| m["version"] = json!("1.x"), "version"),
         (|m| m["dtype"] = json!("q5"), "dtype"),
+        (|m| m["dtype"] = json!("q4"), "dtype is q4, and no matrix"),
         (|m| m["source"] = json!("here"), "source"),
         (|m| m["source"]["license"] = json!(["mit"]), "source.license"),
         (|m| m["files"] = json!({}), "files"),

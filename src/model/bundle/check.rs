@@ -58,11 +58,25 @@ impl Tensors {
             }
         }
         if missing.is_empty() && extra.is_empty() {
-            return Ok(());
+            return self.check_claim(dtype);
         }
         missing.truncate(MAX_NAMES);
         let extra = extra.into_iter().take(MAX_NAMES).map(str::to_owned).collect();
         Err(Error::BundleTensors { missing, extra })
+    }
+}
+
+impl Tensors {
+    /// Of the types only q4 allows another beside it, and then not alone.
+    fn check_claim(&self, dtype: Dtype) -> Result<()> {
+        let is_q4 = |(_, tensor): (&String, &Tensor)| matches!(tensor.data, U8(_));
+        match dtype == Dtype::Q4 && !self.iter().any(is_q4) {
+            true => Err(Error::BundleManifest {
+                field: "dtype".to_owned(),
+                reason: "is q4, and no matrix is stored so".to_owned(),
+            }),
+            false => Ok(()),
+        }
     }
 }
 

@@ -48,7 +48,7 @@
 //! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half; both quotients
 //! are rounded up, and behind a row's last column stands the code zero, which is 8. Codes of q8 lie within ±127 in the table
 //! and within ±63 elsewhere; scales are finite, those of q8 and equalizers positive and not subnormal. The table has no
-//! equalizer. In a q4 bundle projections are q8, and other matrices may be. All other tensors are F32; the position table is
+//! equalizer. In a q4 bundle projections are q8, and other matrices may be, but not all. All other tensors are F32; the position table is
 //! F16 but in a bundle of f32.
 //!
 //! A tensor that does not fit a shard is cut between rows: the part with rows 10 to 19 of `X` is named `X[10:20]`. Parts
