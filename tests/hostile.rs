@@ -71,6 +71,79 @@ fn config_fields_are_used_or_refused() {
     }
 }
 
+/// What is wrong is said of the field that says it, by its whole name.
+#[test]
+fn an_error_names_who_said_it() {
+    let settings = "config_sentence_transformers.json";
+    let cases: &[(&'static str, &str, Change, &str)] = &[
+        (
+            "bi-encoder",
+            settings,
+            |c| c["prompts"]["query"] = json!(1),
+            "config_sentence_transformers.json: prompts.query is not a string",
+        ),
+        (
+            "pylate",
+            settings,
+            |c| c["prompts"] = json!({"document": 1}),
+            "config_sentence_transformers.json: prompts.document is not a string",
+        ),
+        (
+            "plain",
+            "modules.json",
+            |m| *m = json!({}),
+            "modules.json is not valid JSON: the outermost value is not a list",
+        ),
+        (
+            "plain",
+            "modules.json",
+            |m| *m = json!([]),
+            "modules.json: the list needs one Transformer, as the first module",
+        ),
+        (
+            "sentence-transformers",
+            "3_Normalize/config.json",
+            |c| c["module_output_name"] = json!("sentence_embedding"),
+            "3_Normalize/config.json: module_output_name \"sentence_embedding\" is not supported; only what the module reads, its \
+             module_input_name, is",
+        ),
+        (
+            "plain",
+            "sentence_bert_config.json",
+            |c| c["max_seq_length"] = json!(100),
+            "sentence_bert_config.json: max_seq_length is 100, more than max_position_embeddings 64 of config.json",
+        ),
+        (
+            "stanford",
+            "artifact.metadata",
+            |c| c["doc_token_id"] = json!("[absent]"),
+            "artifact.metadata: doc_token_id \"[absent] \" is not in the vocabulary of tokenizer.json",
+        ),
+        (
+            "pylate",
+            settings,
+            |c| c["query_prefix"] = json!("[absent] "),
+            "config_sentence_transformers.json: query_prefix \"[absent] \" is not in the vocabulary of tokenizer.json",
+        ),
+    ];
+    for (case, file, change, said) in cases {
+        assert_eq!(refusal(&changed(case, file, change)).to_string(), *said);
+    }
+}
+
+#[test]
+fn a_model_that_makes_no_vector_says_which_pooling_does() {
+    for case in ["pylate", "stanford", "sentence-transformers"] {
+        let model = Fixture::read(case).load();
+        let mut observer = Unobserved;
+        let encoded =
+            model.encode(TextKind::Document, &["oil"], Pooling::Checkpoint, &mut observer);
+        let error = block_on(encoded).unwrap_err();
+        let said = "makes no single vector of a text; pooling mean and cls do";
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
 /// At a limit a checkpoint is read, beyond it the error says the limit; the numbers are those of the README.
 #[test]
 fn a_limit_of_ours_is_no_fault_of_the_file() {
@@ -161,7 +234,7 @@ fn lengths_and_shapes_fit_each_other() {
         ),
         ("sentence-transformers", sentence, "document_length", json!(65), "document_length 65"),
         ("sentence-transformers-min", sentence, "query_length", json!(7), "query_length is 7"),
-        ("plain", sentence, "max_seq_length", json!(65), "query_length 65"),
+        ("plain", sentence, "max_seq_length", json!(65), "max_seq_length is 65"),
         ("plain", sentence, "max_seq_length", json!(2), "query_length 2"),
         (
             "pylate",
@@ -402,9 +475,19 @@ fn a_file_that_is_something_else_is_named() {
         (b"\x82\xa8metadata\x84\xa5float", "Burn record"),
         (b"NRUB\x01\x00\x00\x00", "Burn record"),
         (b"GGUF\x03\x00\x00\x00", "GGUF"),
+        (b"\xef\xbb\xbf{\"model_type\": \"bert\"}", "byte order mark"),
+        (b"\xef\xbb\xbf<!doctype html>", "web page"),
+        (b"\xff\xfe{\0}\0", "UTF-16"),
     ];
     for (bytes, what) in cases {
-        for file in ["model.safetensors", "config.json", "modules.json", "1_Pooling/config.json"] {
+        for file in [
+            "model.safetensors",
+            "config.json",
+            "modules.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "1_Pooling/config.json",
+        ] {
             let mut files = Fixture::read("plain").files;
             files.insert(file, bytes.to_vec()).unwrap();
             check(&files, "CHECKPOINT_INVALID", file);
@@ -487,6 +570,7 @@ fn a_folder_of_pickled_weights_is_refused_with_advice() {
     let Error::MissingFile { name, hint } = &error else { panic!("{error}") };
     assert_eq!(name, "model.safetensors");
     assert!(hint.contains("pickled"), "{hint}");
+    assert!(hint.contains("tabrank.json"), "{hint}");
     assert_eq!(error.code(), "CHECKPOINT_INVALID");
 }
 

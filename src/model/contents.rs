@@ -14,8 +14,12 @@ const STARTS: &[(&[u8], &str)] = &[
     (b"GGUF", "a GGUF file: take the checkpoint that it was made from"),
     (b"BURN", "a Burn record: convert the checkpoint that it was made from"),
     (b"NRUB", "a Burn record: convert the checkpoint that it was made from"),
+    (b"\xff\xfe", "text in UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16: save it as UTF-8"),
     (b"<?xml", "an XML document, as object stores answer where they refuse a file"),
 ];
+/// What some editors put before a text in UTF-8; JSON has none.
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Pickles of the protocols that there are begin so.
 const PICKLES: [[u8; 2]; 4] = [[0x80, 2], [0x80, 3], [0x80, 4], [0x80, 5]];
 
@@ -32,8 +36,12 @@ pub(crate) fn found_instead(bytes: &[u8]) -> Option<&'static str> {
         return Some("a pickle: save the model again with safetensors");
     }
     let start = &bytes[..bytes.len().min(64)];
-    if is_page(start) {
+    let text = start.strip_prefix(UTF8_MARK).unwrap_or(start);
+    if is_page(text) {
         return Some("a web page (HTML), as servers answer for a file that they do not have");
+    }
+    if text.len() < start.len() {
+        return Some("text behind a byte order mark: save it as UTF-8 without one");
     }
     // MessagePack: a map whose first key is one of a record's.
     if start[0] & 0xf0 == 0x80 && holds(start, b"metadata") {

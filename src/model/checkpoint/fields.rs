@@ -7,16 +7,18 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result, Warning};
 use crate::model::contents::found_instead;
 
-/// A JSON object and the name of the file that holds it.
+/// A JSON object and where it stands.
 pub(crate) struct Fields<'a> {
     file: &'a str,
+    /// The fields that lead to it, each with a closing `.`; empty for the outermost object.
+    path: String,
     map: Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn parse(file: &'a str, bytes: &[u8]) -> Result<Self> {
         match parse_json(file, bytes)? {
-            Value::Object(map) => Ok(Self { file, map }),
+            Value::Object(map) => Ok(Self::of(file, map)),
             _ => Err(Error::InvalidJson {
                 file: file.to_owned(),
                 reason: "the outermost value is not an object".to_owned(),
@@ -26,7 +28,7 @@ impl<'a> Fields<'a> {
 
     /// The fields of an object that was parsed already.
     pub(crate) fn of(file: &'a str, map: Map<String, Value>) -> Self {
-        Self { file, map }
+        Self { file, path: String::new(), map }
     }
 
     /// The file's name.
@@ -38,7 +40,10 @@ impl<'a> Fields<'a> {
     pub(crate) fn object(&self, field: &str) -> Result<Option<Fields<'a>>> {
         match self.value(field) {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Fields { file: self.file, map: map.clone() })),
+            Some(Value::Object(map)) => {
+                let path = format!("{}.", self.full(field));
+                Ok(Some(Fields { file: self.file, path, map: map.clone() }))
+            }
             Some(_) => Err(self.invalid(field, "is not an object")),
         }
     }
@@ -139,8 +144,9 @@ impl<'a> Fields<'a> {
         Warning {
             code: "SETTING_DEFAULTED",
             message: format!(
-                "{} does not say {field}; the reference libraries take {value}, and so does this",
-                self.file
+                "{} does not say {}; the reference libraries take {value}, and so does this",
+                self.file,
+                self.full(field)
             ),
         }
     }
@@ -153,7 +159,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn invalid(&self, field: &str, reason: &str) -> Error {
         Error::InvalidField {
             file: self.file.to_owned(),
-            field: field.to_owned(),
+            field: self.full(field),
             reason: reason.to_owned(),
         }
     }
@@ -161,7 +167,7 @@ impl<'a> Fields<'a> {
     fn limit(&self, field: &str, value: &Value, limit: usize) -> Error {
         Error::Limit {
             file: self.file.to_owned(),
-            field: field.to_owned(),
+            field: self.full(field),
             value: value.to_string(),
             limit,
         }
@@ -170,17 +176,27 @@ impl<'a> Fields<'a> {
     pub(crate) fn unsupported(&self, field: &str, value: &str, hint: &'static str) -> Error {
         Error::Unsupported {
             file: self.file.to_owned(),
-            field: field.to_owned(),
+            field: self.full(field),
             value: value.to_owned(),
             hint,
         }
+    }
+
+    /// A field's name behind those that lead to it.
+    fn full(&self, field: &str) -> String {
+        format!("{}{field}", self.path)
     }
 }
 
 /// Parses JSON; nesting is bounded by the parser itself.
 pub(crate) fn parse_json(file: &str, bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map_err(|error| match found_instead(bytes) {
+    serde_json::from_slice(bytes).map_err(|error| not_json(file, bytes, &error))
+}
+
+/// The error for bytes that a parser refused.
+pub(crate) fn not_json(file: &str, bytes: &[u8], error: &serde_json::Error) -> Error {
+    match found_instead(bytes) {
         Some(found) => Error::OtherFile { file: file.to_owned(), found },
         None => Error::InvalidJson { file: file.to_owned(), reason: error.to_string() },
-    })
+    }
 }

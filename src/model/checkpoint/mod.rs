@@ -26,7 +26,7 @@ mod weights;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;
 pub use weights::{TensorInfo, Weights};
@@ -43,7 +43,7 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 const MAX_SETTINGS: u64 = 8 << 20;
 /// Largest weight file, in bytes: on 32 bits no tensor may be longer, and the rest of the memory is for the model.
 const MAX_WEIGHTS: u64 = if cfg!(target_pointer_width = "32") { 512 << 20 } else { 4 << 30 };
-const NO_PICKLES: &str = " (only safetensors weights are read, never pickled ones: save the model again with safetensors)";
+const NO_PICKLES: &str = " (only safetensors weights are read, never pickled ones: save the model again with safetensors; a bundle's are listed in its tabrank.json, which is not there)";
 
 /// A file to look for next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -73,7 +73,12 @@ impl Module {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Module>> {
     let list = match parse_json(MODULES, bytes)? {
         Value::Array(list) => list,
-        _ => return Err(invalid("", "is not a list of modules")),
+        _ => {
+            return Err(Error::InvalidJson {
+                file: MODULES.to_owned(),
+                reason: "the outermost value is not a list".to_owned(),
+            });
+        }
     };
     if list.len() > MAX_MODULES {
         return Err(Error::Limit {
@@ -92,7 +97,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Module>> {
     let transformers =
         modules.iter().filter(|module| module.kind == ModuleKind::Transformer).count();
     if transformers != 1 || modules[0].kind != ModuleKind::Transformer {
-        return Err(invalid("", "needs one Transformer, as the first module"));
+        return Err(invalid("the list", "needs one Transformer, as the first module"));
     }
     Ok(modules)
 }

@@ -2,7 +2,7 @@
 
 use super::text::PYLATE_FIELDS;
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{CheckpointFiles, Fields, SENTENCE_TRANSFORMERS};
+use crate::model::checkpoint::{ARTIFACT, CheckpointFiles, Fields, SENTENCE_TRANSFORMERS};
 
 /// Which layout the folder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,18 @@ impl Layout {
                     }
                 },
             }),
+        }
+    }
+}
+
+impl Layout {
+    /// The file that names the markers of queries and of documents, and the fields.
+    pub(crate) fn marker_fields(self) -> (&'static str, [&'static str; 2]) {
+        match self {
+            Layout::Stanford => (ARTIFACT, ["query_token_id", "doc_token_id"]),
+            Layout::Plain | Layout::PyLate | Layout::SentenceTransformers => {
+                (SENTENCE_TRANSFORMERS, ["query_prefix", "document_prefix"])
+            }
         }
     }
 }

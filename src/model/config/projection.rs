@@ -119,16 +119,20 @@ pub(super) fn normalized(reading: &mut Reading<'_>, module: &Module) -> Result<&
 fn in_place(config: &Fields<'_>, default: &'static str) -> Result<&'static str> {
     let input = config.string("module_input_name")?.unwrap_or(default);
     let output = config.string("module_output_name")?.unwrap_or(input);
-    for (field, name) in [("module_input_name", input), ("module_output_name", output)] {
-        if ![TOKENS, SENTENCE].contains(&name) || name != input {
-            return Err(config.unsupported(
-                field,
-                name,
-                "token_embeddings and sentence_embedding are, the same for input and output",
-            ));
-        }
+    match input {
+        _ if ![TOKENS, SENTENCE].contains(&input) => Err(config.unsupported(
+            "module_input_name",
+            input,
+            "token_embeddings and sentence_embedding are",
+        )),
+        TOKENS if output == TOKENS => Ok(TOKENS),
+        SENTENCE if output == SENTENCE => Ok(SENTENCE),
+        _ => Err(config.unsupported(
+            "module_output_name",
+            output,
+            "only what the module reads, its module_input_name, is",
+        )),
     }
-    Ok(if input == TOKENS { TOKENS } else { SENTENCE })
 }
 
 fn dense(reading: &mut Reading<'_>, layout: Layout, module: &Module) -> Result<DenseConfig> {

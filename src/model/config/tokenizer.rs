@@ -176,9 +176,7 @@ fn bert_normalization(config: &Fields<'_>) -> Result<BertNormalization> {
 fn decoded(decoder: &Fields<'_>) -> Result<BTreeMap<u64, Token>> {
     let mut added = BTreeMap::new();
     for name in decoder.names() {
-        let id = name
-            .parse()
-            .map_err(|_| decoder.invalid("added_tokens_decoder", "has a name that is no id"))?;
+        let id = name.parse().map_err(|_| decoder.invalid(name, "is no id"))?;
         let token = decoder.required(name, decoder.object(name)?)?;
         added.insert(id, Token::read(&token, false)?);
     }

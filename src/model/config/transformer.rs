@@ -1,9 +1,10 @@
 //! `sentence_bert_config.json`: how the Transformer module of a sentence-transformers or PyLate folder is called.
 
 use super::{MAX_LENGTH, QueryExpansion, Reading};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::checkpoint::Fields;
 
+const FILE: &str = "sentence_bert_config.json";
 /// The fields that the module's constructor takes, under their names of today and of before.
 const FIELDS: &[&str] = &[
     "backend",
@@ -58,9 +59,30 @@ impl TransformerSettings {
         fields.into_iter().find(|(_, there)| *there).map(|(field, _)| field)
     }
 
+    /// Where no other field says a length, `max_seq_length` does, and needs as many positions.
+    pub(super) fn check_max_seq_length(
+        &self,
+        reading: &Reading<'_>,
+        positions: usize,
+    ) -> Result<()> {
+        let length = self.max_seq_length.filter(|&length| length > positions);
+        let fixed = matches!(self.query_expansion, Some((Strategy::Fixed, _)));
+        let query = self.query_length.is_some() || fixed;
+        match length {
+            Some(length) if !query || self.document_length.is_none() => Err(Error::InvalidField {
+                file: format!("{}{FILE}", reading.root),
+                field: "max_seq_length".to_owned(),
+                reason: format!(
+                    "is {length}, more than max_position_embeddings {positions} of config.json"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Nothing is said where there is no file.
     pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self> {
-        let name = format!("{}sentence_bert_config.json", reading.root);
+        let name = format!("{}{FILE}", reading.root);
         let Some(config) = reading.files.fields(&name)? else {
             return Ok(Self::default());
         };
@@ -101,7 +123,7 @@ fn refuse_other_calls(config: &Fields<'_>) -> Result<()> {
         return Ok(());
     };
     let text = modalities.object("text")?;
-    let text = config.required("modality_config.text", text)?;
+    let text = modalities.required("text", text)?;
     let called = [text.string("method")?, text.string("method_output_name")?];
     match (called, modalities.has("message")) {
         ([Some("forward"), Some("last_hidden_state")], false) => Ok(()),

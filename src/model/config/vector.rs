@@ -68,7 +68,12 @@ pub(super) fn read(
     prompts: bool,
 ) -> Result<Result<VectorConfig>> {
     if layout != Layout::Plain {
-        return Ok(Err(none("(none)")));
+        return Ok(Err(Error::Unsupported {
+            file: layout.marker_fields().0.to_owned(),
+            field: "pooling".to_owned(),
+            value: "checkpoint".to_owned(),
+            hint: "a late-interaction checkpoint makes no single vector of a text; pooling mean and cls do",
+        }));
     }
     if reading.files.get(MODULES).is_none() {
         return Ok(Ok(VectorConfig { pooling: PoolingMode::Mean, steps: Vec::new() }));

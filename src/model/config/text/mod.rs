@@ -76,6 +76,7 @@ pub(super) fn read(
         Layout::Stanford => stanford::read(reading)?,
         Layout::Plain | Layout::SentenceTransformers => {
             let own = tokenizer.model_max_length.unwrap_or(positions).min(positions);
+            settings.check_max_seq_length(reading, positions)?;
             sentence_transformers::read(reading, &settings, own)?
         }
     };

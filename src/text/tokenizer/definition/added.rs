@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, Tokenizer};
 
 use super::{FILE, invalid, unsupported};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::checkpoint::Fields;
 use crate::model::config::{ModelConfig, Token, TokenizerConfig};
 
@@ -109,7 +109,9 @@ fn register_prefixes(
     if !config.text.prefixes_are_tokens {
         return Ok(());
     }
-    for prefix in [&config.text.query_prefix, &config.text.document_prefix] {
+    let (file, fields) = config.layout.marker_fields();
+    let prefixes = [&config.text.query_prefix, &config.text.document_prefix];
+    for (prefix, field) in prefixes.into_iter().zip(fields) {
         // PyLate's "[Q] " is one token with its space; Stanford's "[unused0] " is a token and a space.
         let Some(word) = prefix.split_whitespace().next() else {
             continue;
@@ -119,7 +121,11 @@ fn register_prefixes(
             continue;
         }
         if tokenizer.get_model().token_to_id(word).is_none() {
-            return Err(invalid(format!("the marker {prefix:?} is not in the vocabulary")));
+            return Err(Error::InvalidField {
+                file: file.to_owned(),
+                field: field.to_owned(),
+                reason: format!("{prefix:?} is not in the vocabulary of tokenizer.json"),
+            });
         }
         tokens.push(Token { normalized: Some(true), ..Token::plain(word, false) });
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::{FILE, invalid, unsupported};
 use crate::error::{Error, Result};
+use crate::model::checkpoint::not_json;
 
 /// Most values in all parts together but the vocabulary: as many as [`super::added::MOST`] tokens with their switches have.
 const MOST_VALUES: usize = 1 << 19;
@@ -50,9 +51,7 @@ pub(super) fn read(
     match (reader.problem, read) {
         (Some(problem), _) => Err(problem),
         (None, Ok(())) => Ok(reader.file),
-        (None, Err(error)) => {
-            Err(Error::InvalidJson { file: FILE.to_owned(), reason: error.to_string() })
-        }
+        (None, Err(error)) => Err(not_json(FILE, bytes, &error)),
     }
 }
 

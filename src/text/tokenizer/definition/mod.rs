@@ -59,7 +59,7 @@ fn check_sides(parts: &Fields<'_>, config: &ModelConfig) -> Result<()> {
         match part.string("direction")? {
             None | Some("Right") => {}
             Some(other) => {
-                return Err(part.unsupported(&format!("{name}.direction"), other, "Right is"));
+                return Err(part.unsupported("direction", other, "Right is"));
             }
         }
     }

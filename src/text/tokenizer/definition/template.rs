@@ -67,15 +67,15 @@ fn pair(part: &Fields<'_>, field: &str, rows: usize) -> Result<Piece> {
         Some([Value::String(name), id]) => {
             Ok(Piece::Special(name.clone(), vec![id_of(name, id, rows)?]))
         }
-        _ => Err(part.invalid(&format!("post_processor.{field}"), "is not a token and its id")),
+        _ => Err(part.invalid(field, "is not a token and its id")),
     }
 }
 
 fn pieces(part: &Fields<'_>, rows: usize) -> Result<Vec<Piece>> {
     let special = part.object("special_tokens")?;
-    let special = part.required("post_processor.special_tokens", special)?;
+    let special = part.required("special_tokens", special)?;
     let single = part.value("single").and_then(Value::as_array);
-    let single = part.required("post_processor.single", single)?;
+    let single = part.required("single", single)?;
     if single.len() > MOST {
         let found = format!("{} pieces", single.len());
         return Err(unsupported("post_processor.single", found, "at most 16 are"));
