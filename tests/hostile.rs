@@ -5,7 +5,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::Fixture;
+use common::crafted::{Crafted, MANIFEST, Raw, converted, f32_tensor, read_tensors, write_tensors};
+use common::{Fixture, fixtures, gather};
 use pollster::block_on;
 use proptest::prelude::*;
 use safetensors::Dtype;
@@ -13,8 +14,8 @@ use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 use tabrank::model::config::{Activation, BertConfig, EncoderConfig};
 use tabrank::{
-    CheckpointFiles, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind, Unobserved,
-    Warning,
+    CheckpointFiles, Dtype as Stored, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind,
+    Unobserved, Warning,
 };
 
 type Change = fn(&mut Value);
@@ -68,6 +69,157 @@ fn config_fields_are_used_or_refused() {
     for (field, value, code) in cases {
         let files = changed("plain", "config.json", |config| config[*field] = value.clone());
         check(&files, code, field);
+    }
+}
+
+/// A fixture's files, handed over as they are asked for, `missing` not among them.
+fn without(case: &str, missing: &str) -> tabrank::Result<CheckpointFiles> {
+    let folder = fixtures().join(case).join("checkpoint");
+    gather(|name| std::fs::read(folder.join(name)).ok().filter(|_| name != missing))
+}
+
+#[test]
+fn a_head_that_lacks_a_file_is_not_taken_for_another_model() {
+    let settings = "config_sentence_transformers.json";
+    let cases = [
+        ("pylate", "modules.json"),
+        ("pylate", settings),
+        ("pylate-old", settings),
+        ("pylate", "1_Dense/config.json"),
+        ("sentence-transformers", settings),
+        ("sentence-transformers-min", "sentence_bert_config.json"),
+        ("sentence-transformers", "2_MultiVectorMask/config.json"),
+        ("sentence-transformers", "3_Normalize/config.json"),
+        ("stanford", "artifact.metadata"),
+    ];
+    for (case, missing) in cases {
+        let found = without(case, missing);
+        let error = found.map_or_else(|error| error, |files| refusal(&files));
+        assert_eq!(error.code(), "CHECKPOINT_INVALID", "{case}, {missing}: {error}");
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("the checkpoint has no {missing}")), "{said}");
+        if missing != "modules.json" {
+            let bundle = Crafted::new(converted(&Fixture::read(case).files, Stored::F32));
+            let lacking = bundle.manifest(|manifest| {
+                manifest["files"].as_array_mut().unwrap().retain(|file| file["name"] != missing);
+            });
+            check(&lacking.open().unwrap(), "CHECKPOINT_INVALID", missing);
+        }
+    }
+    // As the command line can look for it.
+    for case in ["pylate-old", "sentence-transformers"] {
+        let mut files = without(case, "modules.json").unwrap();
+        let bytes = Fixture::read(case).files.get(settings).unwrap().to_vec();
+        files.insert(settings, bytes).unwrap();
+        check(&files, "CHECKPOINT_INVALID", "the checkpoint has no modules.json, though");
+    }
+    // A folder of which only PyLate's class is left to tell.
+    let files = changed("pylate", settings, |config| *config = json!({}));
+    check(&files, "CHECKPOINT_INVALID", "query_prefix");
+}
+
+/// None of the files of a plain folder without `modules.json` is asked for in vain, but those that tell the layout.
+#[test]
+fn a_plain_folder_is_asked_for_no_settings_of_a_head() {
+    let folder = fixtures().join("plain/checkpoint");
+    let mut absent = Vec::new();
+    let files = gather(|name| {
+        let bytes = std::fs::read(folder.join(name)).ok().filter(|_| name != "modules.json");
+        absent.extend(bytes.is_none().then(|| name.to_owned()));
+        bytes
+    });
+    common::load(&files.unwrap());
+    absent.retain(|name| name != "added_tokens.json");
+    assert_eq!(absent, [MANIFEST, "modules.json"]);
+}
+
+/// The projection among the weights shows whose they are.
+#[test]
+fn a_stanford_checkpoint_is_not_taken_for_a_plain_encoder() {
+    let architectures = [json!(["BertModel"]), json!(["ColBERT"]), json!([]), Value::Null];
+    for value in architectures {
+        let files = changed("stanford", "config.json", |config| config["architectures"] = value);
+        check(&files, "CHECKPOINT_INVALID", "config.json: architectures");
+        check(&files, "CHECKPOINT_INVALID", "linear.weight");
+        check(&files, "CHECKPOINT_INVALID", "artifact.metadata");
+    }
+    let removed = changed("stanford", "config.json", |config| {
+        config.as_object_mut().unwrap().remove("architectures");
+    });
+    check(&removed, "CHECKPOINT_INVALID", "linear.weight");
+    let [own, stray] = ["stanford", "plain"].map(|case| fixtures().join(case).join("checkpoint"));
+    let files = gather(|name| {
+        std::fs::read(own.join(name)).or_else(|_| std::fs::read(stray.join(name))).ok()
+    });
+    check(&files.unwrap(), "CHECKPOINT_INVALID", "modules.json: the list has no module for linear");
+}
+
+/// As the libraries do, which read an absent file as an empty one.
+#[test]
+fn a_file_that_the_libraries_can_do_without_is_said_to_be_absent() {
+    for (case, missing) in [
+        ("bi-encoder", "config_sentence_transformers.json"),
+        ("bi-encoder", "sentence_bert_config.json"),
+        ("plain", "sentence_bert_config.json"),
+        ("pylate", "sentence_bert_config.json"),
+    ] {
+        let mut found = ModelConfig::from_files(&without(case, missing).unwrap()).unwrap();
+        let empty = changed(case, missing, |value| *value = json!({}));
+        let empty = ModelConfig::from_files(&empty).unwrap();
+        let says = |w: &&Warning| w.code == "SETTING_DEFAULTED" && w.message.contains(missing);
+        assert_eq!(found.warnings.iter().filter(says).count(), 1, "{:?}", found.warnings);
+        found.warnings.clone_from(&empty.warnings);
+        assert_eq!(found, empty, "{case} without {missing}");
+    }
+    let files = changed("bi-encoder", "modules.json", |modules| {
+        modules[3]["type"] = json!("sentence_transformers.base.modules.normalize.Normalize");
+    });
+    let warnings = ModelConfig::from_files(&files).unwrap().warnings;
+    let says = |w: &&Warning| w.message.contains("3_Normalize/config.json is absent");
+    assert_eq!(warnings.iter().filter(says).count(), 1, "{warnings:?}");
+}
+
+/// A fixture with one more tensor among its backbone's.
+fn with_tensor(case: &'static str, name: &str, tensor: Raw) -> CheckpointFiles {
+    let mut files = Fixture::read(case).files;
+    let mut weights = read_tensors(files.get("model.safetensors").unwrap());
+    weights.insert(name.to_owned(), tensor);
+    files.insert("model.safetensors", write_tensors(&weights)).unwrap();
+    files
+}
+
+#[test]
+fn weights_of_an_adapter_among_the_model_s_are_refused_by_name() {
+    for name in [
+        "encoder.layer.0.attention.self.query.lora_A.default.weight",
+        "encoder.layer.1.output.dense.lora_B.weight",
+        "embeddings.word_embeddings.lora_embedding_A.default",
+    ] {
+        for case in ["plain", "pylate", "stanford"] {
+            let files = with_tensor(case, name, f32_tensor(vec![1, 32], &[0.5; 32]));
+            check(&files, "CHECKPOINT_UNSUPPORTED", name);
+            check(&files, "CHECKPOINT_UNSUPPORTED", "merge_and_unload");
+        }
+    }
+    // What transformers leaves out, as heads for other tasks.
+    let head = with_tensor("plain", "cls.predictions.bias", f32_tensor(vec![2], &[0.5; 2]));
+    common::load(&head);
+}
+
+/// Behind the Transformer PyLate takes Dense modules, and makes one of random numbers where there is none.
+#[test]
+fn a_pylate_folder_without_its_projection_is_refused() {
+    let without = changed("pylate", "modules.json", |modules| {
+        modules.as_array_mut().unwrap().truncate(1);
+    });
+    check(&without, "CHECKPOINT_INVALID", "modules.json: the list needs a Dense module");
+    for class in ["Pooling", "Normalize"] {
+        let files = changed("pylate", "modules.json", |modules| {
+            let class = format!("sentence_transformers.models.{class}");
+            let module = json!({"name": "2", "path": "2", "type": class});
+            modules.as_array_mut().unwrap().push(module);
+        });
+        check(&files, "CHECKPOINT_UNSUPPORTED", &format!("[2].type {class:?}"));
     }
 }
 

@@ -276,6 +276,11 @@ fn pylate() -> Vec<File> {
                 json!("cosine"),
                 NoEffect("both libraries take the sum of the largest"),
             ),
+            (
+                "similarity_fn_name",
+                json!("dot"),
+                NoEffect("PyLate's own name for its score outranks the file's"),
+            ),
             ("similarity_fn_name", json!("meanmaxsim"), Refused),
             ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
         ],
@@ -457,7 +462,7 @@ fn modules() -> File {
             NoEffect("is the same class"),
         ),
         ("1/type", json!("custom_dense.Dense"), Refused),
-        ("1/type", module("Pooling"), Used),
+        ("1/type", module("Pooling"), Refused),
     ];
     for name in [
         "BoW",

@@ -8,6 +8,9 @@ use super::{
 use crate::error::{Error, Result};
 use crate::model::bundle::MANIFEST;
 
+/// Bytes of `tokenizer.json` in which PyLate's markers are looked for.
+const PYLATE_TOKENS: usize = 256 << 10;
+
 impl CheckpointFiles {
     /// The modules that `modules.json` lists; a lone Transformer where there is no such file.
     pub(crate) fn modules(&self) -> Result<Vec<Module>> {
@@ -40,16 +43,30 @@ impl CheckpointFiles {
             (format!("{root}tokenizer.json"), false),
             (format!("{root}tokenizer_config.json"), true),
         ];
+        let multi_vector = self.is_multi_vector()?;
         if self.get(MODULES).is_some() {
+            let head = multi_vector || self.has_pylate_module()?;
+            files.push((SENTENCE_TRANSFORMERS.to_owned(), !head));
+            files.push((format!("{root}sentence_bert_config.json"), !multi_vector));
+        } else if self.has_pylate_tokens() {
             files.push((SENTENCE_TRANSFORMERS.to_owned(), true));
-            files.push((format!("{root}sentence_bert_config.json"), true));
         }
         for module in self.modules()?.iter().filter(|module| module.has_settings) {
-            // Of the others the libraries have defaults for all they say.
-            let optional = module.kind != ModuleKind::Dense;
+            // Of the others the libraries have defaults for all they say, which are not those of multi-vector models.
+            let optional = !multi_vector && module.kind != ModuleKind::Dense;
             files.push((module.path_of("config.json"), optional));
         }
         Ok(files)
+    }
+
+    /// Whether all settings are there that the folder shows to be its own. A bundle lists its files itself, perhaps those of a
+    /// folder that lacked some.
+    pub(crate) fn check_settings(&self) -> Result<()> {
+        let needed = self.settings()?.into_iter().filter(|(_, optional)| !optional);
+        match needed.map(|(name, _)| name).find(|name| self.get(name).is_none()) {
+            Some(name) => Err(Error::MissingFile { name, hint: "" }),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn weight_files(&self) -> Result<Vec<(String, bool)>> {
@@ -96,6 +113,20 @@ impl CheckpointFiles {
     /// Whether `modules.json` is sentence-transformers 6's for multi-vector models.
     pub(crate) fn is_multi_vector(&self) -> Result<bool> {
         Ok(self.modules()?.iter().any(|module| module.kind == ModuleKind::MultiVectorMask))
+    }
+
+    /// Whether `modules.json` lists a class of PyLate's.
+    pub(crate) fn has_pylate_module(&self) -> Result<bool> {
+        Ok(self.modules()?.iter().any(|module| module.of_pylate))
+    }
+
+    /// Whether PyLate has added its markers to the tokens: a trace that it leaves in a folder without `modules.json`. Added tokens
+    /// stand in front of the vocabulary.
+    fn has_pylate_tokens(&self) -> bool {
+        const MARKERS: [&[u8]; 2] = [b"\"[Q] \"", b"\"[D] \""];
+        let start = self.get("tokenizer.json").unwrap_or_default();
+        let start = &start[..start.len().min(PYLATE_TOKENS)];
+        MARKERS.iter().all(|marker| start.windows(marker.len()).any(|part| part == *marker))
     }
 
     /// The small files that hold tokens of tokenizers saved by transformers before 4.34: later ones say all in

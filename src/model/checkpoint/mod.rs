@@ -223,7 +223,9 @@ impl CheckpointFiles {
 }
 
 pub(crate) const MODULES: &str = "modules.json";
-pub(crate) const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
+/// The settings of all of a model's modules. Beside no `modules.json` the libraries do not read it, and a load does not ask for it
+/// but where it is likely; who can look into the folder inserts it, so that a model whose modules are missing is refused.
+pub const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 /// By this file the libraries tell an adapter, whose weights change those beside it. A load does not ask for it; who can look into
 /// the folder inserts it, so that it is refused.
 pub const ADAPTER: &str = "adapter_config.json";

@@ -52,12 +52,19 @@ pub(crate) struct Module {
     path: String,
     /// Whether its folder has a `config.json`.
     pub(crate) has_settings: bool,
+    /// Whether the class is one of PyLate's, which come with PyLate's settings.
+    pub(super) of_pylate: bool,
 }
 
 impl Module {
     /// The Transformer of a folder without `modules.json`.
     pub(crate) fn transformer() -> Self {
-        Self { kind: ModuleKind::Transformer, path: String::new(), has_settings: false }
+        Self {
+            kind: ModuleKind::Transformer,
+            path: String::new(),
+            has_settings: false,
+            of_pylate: false,
+        }
     }
 
     /// Name of a file in the module's folder.
@@ -121,7 +128,8 @@ fn module(index: usize, entry: &Value, names: &mut HashSet<String>) -> Result<Mo
         hint: "Transformer, Pooling, Dense, MultiVectorMask and Normalize of sentence_transformers are, and Dense of pylate",
     })?;
     let path = text("path")?.trim_end_matches('/').to_owned();
-    Ok(Module { kind, path, has_settings: kind.has_settings(class) })
+    let of_pylate = class.starts_with("pylate.");
+    Ok(Module { kind, path, has_settings: kind.has_settings(class), of_pylate })
 }
 
 fn invalid(field: &str, reason: &str) -> Error {

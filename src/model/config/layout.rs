@@ -2,7 +2,7 @@
 
 use super::text::PYLATE_FIELDS;
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{ARTIFACT, CheckpointFiles, Fields, SENTENCE_TRANSFORMERS};
+use crate::model::checkpoint::{ARTIFACT, CheckpointFiles, Fields, MODULES, SENTENCE_TRANSFORMERS};
 
 /// Which layout the folder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,20 +18,28 @@ pub enum Layout {
 
 impl Layout {
     /// By the architecture, then by the class that `model_type` of `config_sentence_transformers.json` names; where it names
-    /// none, by the fields that only PyLate writes.
+    /// none, by the modules and the fields that only PyLate writes.
     pub(super) fn of(files: &CheckpointFiles) -> Result<Self> {
         if files.is_stanford()? {
             return Ok(Layout::Stanford);
         }
         let config = files.fields(SENTENCE_TRANSFORMERS)?;
         let class = config.as_ref().map_or(Ok(None), |config| config.string("model_type"))?;
+        let pylate_field = config.as_ref().is_some_and(has_pylate_field);
+        let head = pylate_field || matches!(class, Some("ColBERT" | "MultiVectorEncoder"));
+        if head && files.get(MODULES).is_none() {
+            let hint = ", though config_sentence_transformers.json is that of a model with a late-interaction head";
+            return Err(Error::MissingFile { name: MODULES.to_owned(), hint });
+        }
         match (class, files.is_multi_vector()?) {
             (Some("ColBERT"), false) => Ok(Layout::PyLate),
             (Some("MultiVectorEncoder"), true) => Ok(Layout::SentenceTransformers),
-            (Some("SentenceTransformer") | None, false) => Ok(match config {
-                Some(config) if has_pylate_field(&config) => Layout::PyLate,
-                _ => Layout::Plain,
-            }),
+            (Some("SentenceTransformer") | None, false) => {
+                match pylate_field || files.has_pylate_module()? {
+                    true => Ok(Layout::PyLate),
+                    false => Ok(Layout::Plain),
+                }
+            }
             (class, multi_vector) => Err(Error::Unsupported {
                 file: SENTENCE_TRANSFORMERS.to_owned(),
                 field: "model_type".to_owned(),

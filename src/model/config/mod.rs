@@ -8,6 +8,7 @@
 mod activation;
 mod bert;
 mod layout;
+mod left_out;
 mod products;
 mod projection;
 mod special_tokens;
@@ -102,6 +103,7 @@ impl ModelConfig {
     /// `CHECKPOINT_INVALID` or `CHECKPOINT_UNSUPPORTED`, naming file and field.
     pub fn from_files(files: &CheckpointFiles) -> Result<Self> {
         refuse_adapter(files)?;
+        files.check_settings()?;
         let root = files.transformer_path()?;
         let mut reading = Reading { files, root, warnings: Vec::new() };
         let encoder = encoder(&mut reading)?;
@@ -119,6 +121,7 @@ impl ModelConfig {
         let model =
             Self { layout, encoder, tokenizer, text, projection, dimension, vector, warnings };
         files.check_tensors(&model.tensors())?;
+        left_out::refuse(files, layout)?;
         Ok(model)
     }
 }
@@ -142,6 +145,18 @@ struct Reading<'f> {
     /// Folder of the Transformer, with a closing `/` unless it is the root.
     root: String,
     warnings: Vec<Warning>,
+}
+
+impl Reading<'_> {
+    /// That a file is absent which the libraries write, and can do without; said once.
+    fn defaulted_file(&mut self, file: &str, value: &str) {
+        let message = format!(
+            "{file} is absent; the reference libraries then take {value}, and so does this"
+        );
+        if !self.warnings.iter().any(|warning| warning.message == message) {
+            self.warnings.push(Warning { code: "SETTING_DEFAULTED", message });
+        }
+    }
 }
 
 fn no_head() -> Warning {

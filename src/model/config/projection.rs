@@ -2,7 +2,7 @@
 
 use super::{Activation, Layout, MAX_HIDDEN, Reading};
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{ARTIFACT, Fields, Module, ModuleKind, Weights};
+use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, Weights};
 
 /// One step from hidden states to embeddings.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +53,12 @@ pub(super) fn read(
         let dense = stanford_dense(reading, hidden_size)?;
         return Ok(vec![ProjectionStep::Dense(dense), ProjectionStep::Normalize]);
     }
+    let modules = reading.files.modules()?;
+    if layout == Layout::PyLate {
+        check_pylate(&modules)?;
+    }
     let mut steps = Vec::new();
-    for module in reading.files.modules()? {
+    for module in modules {
         match module.kind {
             ModuleKind::Dense => {
                 steps.push(ProjectionStep::Dense(dense(reading, layout, &module)?))
@@ -70,6 +74,25 @@ pub(super) fn read(
         steps.push(ProjectionStep::Normalize);
     }
     Ok(steps)
+}
+
+/// Behind the Transformer PyLate takes Dense modules only; where there is none it puts one with random numbers.
+fn check_pylate(modules: &[Module]) -> Result<()> {
+    let other = modules.iter().enumerate().skip(1).find(|(_, m)| m.kind != ModuleKind::Dense);
+    match (other, modules.len()) {
+        (Some((index, module)), _) => Err(Error::Unsupported {
+            file: MODULES.to_owned(),
+            field: format!("[{index}].type"),
+            value: format!("{:?}", module.kind),
+            hint: "in a folder of PyLate, Dense is",
+        }),
+        (None, 1) => Err(Error::InvalidField {
+            file: MODULES.to_owned(),
+            field: "the list".to_owned(),
+            reason: "needs a Dense module: PyLate would make one of random numbers".to_owned(),
+        }),
+        (None, _) => Ok(()),
+    }
 }
 
 /// PyLate and sentence-transformers go by the weights; Stanford's own code by `dim`, which must say the same.
@@ -109,6 +132,9 @@ fn stanford_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<Dense
 pub(super) fn normalized(reading: &mut Reading<'_>, module: &Module) -> Result<&'static str> {
     let name = module.path_of("config.json");
     let Some(config) = reading.files.fields(&name)? else {
+        if module.has_settings {
+            reading.defaulted_file(&name, SENTENCE);
+        }
         return Ok(SENTENCE);
     };
     config.warn_of_unknown(NORMALIZE_FIELDS, &mut reading.warnings);

@@ -2,7 +2,7 @@
 
 use super::{MAX_LENGTH, QueryExpansion, Reading};
 use crate::error::{Error, Result};
-use crate::model::checkpoint::Fields;
+use crate::model::checkpoint::{Fields, MODULES};
 
 const FILE: &str = "sentence_bert_config.json";
 /// The fields that the module's constructor takes, under their names of today and of before.
@@ -84,6 +84,9 @@ impl TransformerSettings {
     pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self> {
         let name = format!("{}{FILE}", reading.root);
         let Some(config) = reading.files.fields(&name)? else {
+            if reading.files.get(MODULES).is_some() {
+                reading.defaulted_file(&name, "the defaults of all that it says");
+            }
             return Ok(Self::default());
         };
         config.warn_of_unknown(FIELDS, &mut reading.warnings);

@@ -4,7 +4,7 @@ use super::super::Reading;
 use super::super::transformer::{Strategy, TransformerSettings};
 use super::{LowerCase, TextConfig, refuse_other_scores};
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{Fields, Module, ModuleKind, SENTENCE_TRANSFORMERS};
+use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
 /// Fields of `config_sentence_transformers.json`.
 const FIELDS: &[&str] = &[
@@ -47,7 +47,11 @@ pub(super) fn read(
 
 /// What stands before a query and before a document.
 fn prompts(reading: &mut Reading<'_>) -> Result<[String; 2]> {
+    if reading.files.get(MODULES).is_none() {
+        return Ok(Default::default());
+    }
     let Some(config) = reading.files.fields(SENTENCE_TRANSFORMERS)? else {
+        reading.defaulted_file(SENTENCE_TRANSFORMERS, "no prompts");
         return Ok(Default::default());
     };
     config.warn_of_unknown(FIELDS, &mut reading.warnings);
@@ -89,7 +93,7 @@ fn with_mask(reading: &mut Reading<'_>, mut text: TextConfig) -> Result<TextConf
         return match masks.is_empty() {
             true => Ok(text),
             false => Err(Error::Unsupported {
-                file: "modules.json".to_owned(),
+                file: MODULES.to_owned(),
                 field: "type".to_owned(),
                 value: "MultiVectorMask".to_owned(),
                 hint: "one such module is",

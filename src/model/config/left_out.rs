@@ -1,0 +1,49 @@
+//! Which tensors show that a checkpoint is not what it is taken for? Of others that nothing reads, such as heads for other tasks,
+//! transformers says nothing either.
+
+use super::{Layout, STANFORD_PROJECTION};
+use crate::error::{Error, Result};
+use crate::model::checkpoint::{CheckpointFiles, MODULES, Weights};
+
+/// A bundle has no tensors but its model's.
+pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
+    if files.manifest().is_some() {
+        return Ok(());
+    }
+    let names = files.backbone_files()?;
+    for tensor in Weights::open(files, &names)?.tensors() {
+        if of_adapter(&tensor.name) {
+            return Err(Error::Unsupported {
+                file: names[0].clone(),
+                field: "the tensor".to_owned(),
+                value: tensor.name,
+                hint: "merge the adapter into its base model (`merge_and_unload` of peft) and save that",
+            });
+        }
+        if layout == Layout::Plain && tensor.name == STANFORD_PROJECTION {
+            return Err(not_plain(files));
+        }
+    }
+    Ok(())
+}
+
+/// By the names that peft gives.
+fn of_adapter(name: &str) -> bool {
+    name.split('.').any(|part| part.starts_with("lora_"))
+}
+
+/// The projection of Stanford's ColBERT in a folder that does not say that it is one.
+fn not_plain(files: &CheckpointFiles) -> Error {
+    let (file, field, says) = match files.get(MODULES) {
+        Some(_) => (MODULES, "the list", "has no module for"),
+        None => ("config.json", "architectures", "is not [\"HF_ColBERT\"], in spite of"),
+    };
+    Error::InvalidField {
+        file: file.to_owned(),
+        field: field.to_owned(),
+        reason: format!(
+            "{says} {STANFORD_PROJECTION} among the weights; that is the projection of Stanford's ColBERT, whose folder has \
+             architectures [\"HF_ColBERT\"], artifact.metadata and no modules.json"
+        ),
+    }
+}
