@@ -6,11 +6,17 @@ use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, MODULES, Weights};
 
 /// A bundle has no tensors but its model's.
+///
+/// # Errors
+/// [`Error::Unsupported`], [`Error::InvalidField`], and those of [`Weights::open`].
 pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
     if files.manifest().is_some() {
         return Ok(());
     }
-    let names = files.backbone_files()?;
+    // Weights that are not there are missed where they are read: settings can be looked at without.
+    let Ok(names) = files.backbone_files() else {
+        return Ok(());
+    };
     for tensor in Weights::open(files, &names)?.tensors() {
         if of_adapter(&tensor.name) {
             return Err(Error::Unsupported {
