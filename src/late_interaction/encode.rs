@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::device::read;
 use crate::encoder::Watch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::late_interaction::batch::{EncodedBatch, PlacedText, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
