@@ -83,10 +83,15 @@ describe("a file that may be there or not counts as absent, with a warning, wher
   });
 
   it("403 for `modules.json` alone: the model is not what it should be, and the warning says so", LIMIT, async () => {
-    const { value, error } = await load("modules-refused", { path: "pylate/checkpoint/" });
+    const { value, error } = await load("modules-refused", { path: "bi-encoder/checkpoint/" });
     assert.equal(error, undefined);
-    assert.equal(value.model.lateInteraction, false);
     assert.match(refused(value.warnings)[0], /modules\.json counts as absent: .* status 403.*scores are not what they should be/);
+  });
+
+  it("403 for `modules.json` of a late-interaction model: it is refused, by that file's name", LIMIT, async () => {
+    const { error } = await load("modules-refused", { path: "pylate/checkpoint/" });
+    assert.equal(error.code, "CHECKPOINT_INVALID");
+    assert.match(error.message, /no modules\.json, though/);
   });
 });
 

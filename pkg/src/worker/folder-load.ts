@@ -68,10 +68,10 @@ export class FolderLoad<C extends Checkpoint> {
     if (current) return current;
     return cache.oneAtATime(() =>
       cache.hold(async () => {
-        // What another tab has accepted or fetched meanwhile, or an earlier worker of this load.
-        const renewed = useStored ? await this.#renewed(cache) : undefined;
-        const untried = renewed || !(useStored || resume) ? undefined : await this.#read(await cache.untried(resume));
-        return renewed ?? untried ?? this.#fetched(cache);
+        // What another tab has fetched or accepted meanwhile, or an earlier worker of this load. In this order: what is accepted leaves the one for the other.
+        const untried = useStored || resume ? await this.#read(await cache.untried(resume)) : undefined;
+        const renewed = untried || !useStored ? undefined : await this.#renewed(cache);
+        return untried ?? renewed ?? this.#fetched(cache);
       }),
     );
   }
