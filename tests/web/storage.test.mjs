@@ -190,12 +190,16 @@ describe("several tabs", () => {
     let letGo;
     const isLetGo = new Promise((resolve) => (letGo = resolve));
     const isAsked = new Promise((resolve) => {
+      let isFirst = true;
       const answer = async (route) => {
+        const wait = isFirst && isLetGo;
+        isFirst = false;
         resolve();
-        await isLetGo;
+        await wait;
         await route.continue().catch(() => {});
       };
-      void tab.context.route(version(tiny.checkpoint, "model.safetensors"), answer, { times: 1 });
+      // Not for one request alone: a request that is under way while a route ends may never be answered.
+      void tab.context.route(version(tiny.checkpoint, "model.safetensors"), answer);
     });
     return { isAsked, letGo };
   }
@@ -215,7 +219,7 @@ describe("several tabs", () => {
   });
 
   it("and several loads in one do too: each file is asked for once, and once more at the end", LIMIT, async () => {
-    const loads = ["it", "other", "third"].map((name) => tab.harness("load", name, tab.url(tiny.checkpoint), { device: "cpu" }));
+    const loads = ["it", "other"].map((name) => tab.harness("load", name, tab.url(tiny.checkpoint), { device: "cpu" }));
     for (const { error } of await Promise.all(loads)) assert.equal(error, undefined);
     assert.equal(requested().length, 2 * new Set(requested()).size);
     await assertVersion(tiny);
