@@ -2,7 +2,9 @@
 
 use super::super::transformer::TransformerSettings;
 use super::super::{MAX_LENGTH, Reading};
-use super::{LowerCase, QueryExpansion, TextConfig, punctuation, refuse_other_scores};
+use super::{
+    LowerCase, QueryExpansion, TextConfig, punctuation, refuse_other_scores, sentence_transformers,
+};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, SENTENCE_TRANSFORMERS};
 
@@ -16,15 +18,6 @@ pub(in super::super) const PYLATE_FIELDS: &[&str] = &[
     "attend_to_expansion_tokens",
     "skiplist_words",
 ];
-/// Fields that sentence-transformers shares.
-const SHARED_FIELDS: &[&str] = &[
-    "__version__",
-    "default_prompt_name",
-    "model_type",
-    "prompts",
-    "requirements",
-    "similarity_fn_name",
-];
 
 pub(super) fn read(
     reading: &mut Reading<'_>,
@@ -34,7 +27,10 @@ pub(super) fn read(
         .files
         .fields(SENTENCE_TRANSFORMERS)?
         .ok_or_else(|| Error::MissingFile { name: SENTENCE_TRANSFORMERS.to_owned(), hint: "" })?;
-    config.warn_of_unknown(&[PYLATE_FIELDS, SHARED_FIELDS].concat(), &mut reading.warnings);
+    config.warn_of_unknown(
+        &[PYLATE_FIELDS, sentence_transformers::FIELDS].concat(),
+        &mut reading.warnings,
+    );
     refuse_other_scores(&config)?;
     refuse_prompts(&config)?;
     refuse_newer_fields(&config, settings)?;

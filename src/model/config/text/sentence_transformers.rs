@@ -6,8 +6,8 @@ use super::{LowerCase, TextConfig, refuse_other_scores};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
-/// Fields of `config_sentence_transformers.json`.
-const FIELDS: &[&str] = &[
+/// Fields of `config_sentence_transformers.json`; PyLate writes them too.
+pub(super) const FIELDS: &[&str] = &[
     "__version__",
     "default_prompt_name",
     "model_type",
