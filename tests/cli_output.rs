@@ -107,11 +107,15 @@ fn an_empty_folder_is_left_empty_or_filled() {
         fs::remove_dir_all(&bundle).unwrap();
         fs::create_dir(&bundle).unwrap();
         interrupt(start(folder.path(), &convert), signal, whole, 0.2 * f64::from(moment));
-        let left = names(&bundle);
+        let mut left = names(&bundle);
         let is_none = match *signal {
             "-INT" => left.is_empty(),
             _ => !left.contains(&"tabrank.json".to_owned()),
         };
+        // A killed run has not taken away what it worked in, also when all of its files are in their places.
+        if *signal == "-KILL" {
+            left.retain(|name| !name.starts_with(".tabrank-"));
+        }
         assert!(left == expected || is_none, "{signal}: {left:?}");
     }
     // What a killed run has left in it does not count, and goes.
