@@ -57,6 +57,7 @@ fn config_json() -> File {
             ("hidden_act", json!("gelu_new"), Used),
             ("hidden_act", json!("prelu"), Refused),
             ("is_decoder", json!(true), Refused),
+            ("is_causal", json!(true), Refused),
             ("add_cross_attention", json!(true), Refused),
             ("is_encoder_decoder", json!(true), Refused),
             ("position_embedding_type", json!("relative_key"), Refused),

@@ -6,6 +6,7 @@
 //! Hugging Face and PyLate.
 
 mod activation;
+mod backbone;
 mod bert;
 mod layout;
 mod left_out;
