@@ -30,7 +30,7 @@ def differences(subject: Subject, capture: Capture, kind: str, entry: dict, expe
 def compare(name: str) -> None:
     folder = FIXTURES / name
     subject = Subject(folder / "checkpoint")
-    capture = Capture(subject.bert)
+    capture = Capture(subject.body)
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     tensors = load_file(folder / "expected.safetensors")
     settings = {key: (value, subject.settings().get(key)) for key, value in expected["settings"].items()}

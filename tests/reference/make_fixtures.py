@@ -19,7 +19,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 
 import record
-from texts import HIDDEN
+from texts import FEW, FEW_HIDDEN, HIDDEN, TEXTS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def compact_json(folder: Path) -> None:
     path.write_text(record.compact(json.loads(path.read_text("utf-8"))), "utf-8")
 
 
-def make(name: str, build, subject, reference: dict) -> None:
+def make(name: str, build, subject, reference: dict, texts: list[str], hidden: list[int]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / name
         checkpoint = folder / "checkpoint"
@@ -52,7 +52,7 @@ def make(name: str, build, subject, reference: dict) -> None:
         build(checkpoint)
         compact_json(checkpoint)
         model = subject(checkpoint)
-        expected, tensors = record.record(model, record.all_texts(model), HIDDEN)
+        expected, tensors = record.record(model, record.all_texts(model, texts), hidden)
         record.write(folder, {"reference": reference} | expected, tensors)
         shutil.rmtree(FIXTURES / name, ignore_errors=True)
         shutil.copytree(folder, FIXTURES / name)
@@ -64,16 +64,19 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     if library() == "pylate":
+        from pylate_bodies import CASES as BODIES
         from pylate_cases import CASES
 
         reference = pinned_versions("requirements-pylate.txt")
     else:
+        from sentence_transformers_bodies import CASES as BODIES
         from sentence_transformers_cases import CASES
 
         reference = pinned_versions("requirements.txt")
-    for name in sys.argv[1:] or CASES:
-        build, subject = CASES[name]
-        make(name, build, subject, reference)
+    # The forms of a checkpoint's files are BERT's part; another body needs fewer texts.
+    for name in sys.argv[1:] or [*CASES, *BODIES]:
+        texts, hidden = (TEXTS, HIDDEN) if name in CASES else (FEW, FEW_HIDDEN)
+        make(name, *(CASES | BODIES)[name], reference, texts, hidden)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from transformers import BertModel
 from transformers.utils import logging
 
 import tiny
+from bodies import edit
 from record import float32
 
 logging.disable_progress_bar()
@@ -24,7 +26,7 @@ class Subject:
         self.model = models.ColBERT(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
         assert all(parameter.dtype == torch.float32 for parameter in self.model.parameters())
         self.tokenizer = self.model.tokenizer
-        self.bert = self.model[0].auto_model
+        self.body = self.model[0].auto_model
         self.dimension = self.model[-1].out_features
 
     def settings(self) -> dict:
@@ -70,26 +72,27 @@ class Subject:
         return float32(colbert_scores(query[None], document[None])[0, 0])
 
 
-def build(folder: Path, seed: int, dense: list[models.Dense], vocab=None, cased=False, half=False, **options) -> None:
-    """A checkpoint saved by PyLate itself, with all its weights seeded after the markers are in the vocabulary."""
+def bert(folder: Path, vocab=None, cased=False) -> None:
     vocab = vocab or tiny.vocabulary()
+    tiny.save_tokenizer(folder, vocab, 48, cased)
+    tiny.bert(vocab).save_pretrained(folder)
+
+
+def build(folder: Path, seed: int, dense: list[models.Dense], body=None, scale=tiny.scale, half=False, **options) -> None:
+    """A checkpoint saved by PyLate itself, with all its weights seeded after the markers are in the vocabulary.
+
+    `body` writes the transformers folder that it starts from.
+    """
     with tempfile.TemporaryDirectory() as base:
-        tiny.save_tokenizer(Path(base), vocab, 48, cased)
-        tiny.bert(vocab).save_pretrained(base)
+        (body or bert)(Path(base))
         backbone = Transformer(base)
     model = models.ColBERT(modules=[backbone, *dense], device="cpu", **options)
-    tiny.seed_weights(model, seed)
+    tiny.seed_weights(model, seed, scale)
     # A saved max_seq_length is whatever the last call left behind; it must not limit documents.
     model.tokenize(["water"], is_query=True)
     if half:
         model.half()
     model.save(str(folder), create_model_card=False)
-
-
-def edit(path: Path, change) -> None:
-    value = json.loads(path.read_text("utf-8"))
-    change(value)
-    path.write_text(json.dumps(value, indent=2), "utf-8")
 
 
 def pylate(folder: Path) -> None:
@@ -114,7 +117,7 @@ def pylate_no_expansion(folder: Path) -> None:
     """A cased tokenizer whose checkpoint asks for lower case."""
     dense = models.Dense(32, 8, bias=True, activation_function=nn.ReLU())
     build(
-        folder, 4, [dense], cased=True, query_prefix="[QueryMarker]", document_prefix="[DocumentMarker]",
+        folder, 4, [dense], body=partial(bert, cased=True), query_prefix="[QueryMarker]", document_prefix="[DocumentMarker]",
         query_length=14, document_length=18, do_query_expansion=False, skiplist_words=[],
     )  # fmt: skip
     edit(folder / "sentence_bert_config.json", lambda config: config.update(do_lower_case=True))
@@ -123,7 +126,8 @@ def pylate_no_expansion(folder: Path) -> None:
 def pylate_old(folder: Path) -> None:
     """A file from before several settings were saved; without markers."""
     dense = models.Dense(32, 8, bias=False)
-    build(folder, 5, [dense], vocab=tiny.vocabulary(True), query_prefix="", document_prefix="", document_length=18)
+    reordered = partial(bert, vocab=tiny.vocabulary(True))
+    build(folder, 5, [dense], body=reordered, query_prefix="", document_prefix="", document_length=18)
 
     def age(config: dict) -> None:
         for key in ("do_query_expansion", "skiplist_words", "attend_to_expansion_tokens", "query_length", "model_type"):

@@ -1,6 +1,6 @@
 """Runs a model on the texts and writes what it computed, stage by stage.
 
-A subject adapts one library: `tokenizer`, `bert` (the transformers module), `dimension`, `settings()`, `inserted_marker(kind)`,
+A subject adapts one library: `tokenizer`, `body` (the transformers module), `dimension`, `settings()`, `inserted_marker(kind)`,
 `tokenizer_input(kind, text)`, `encode(kind, text)` and `score(query, document)`; of a bi-encoder also `vector(kind, text)`.
 """
 
@@ -17,21 +17,30 @@ from texts import with_limits
 KINDS = {"query": "queries", "document": "documents"}
 
 
-class Capture:
-    """What really enters the BERT module, and what each of its layers gives."""
+def stages(body: torch.nn.Module) -> list[torch.nn.Module]:
+    """The modules whose outputs are the hidden states: the embeddings, then each layer; a norm at the end is part of the last one."""
+    owner = getattr(body, "encoder", None) or getattr(body, "transformer", body)
+    layers = list(owner.layer if hasattr(owner, "layer") else owner.layers)
+    if hasattr(body, "final_norm"):
+        layers[-1] = body.final_norm
+    return [body.embeddings, *layers]
 
-    def __init__(self, bert: torch.nn.Module) -> None:
+
+class Capture:
+    """What really enters the body, and what each of its layers gives."""
+
+    def __init__(self, body: torch.nn.Module) -> None:
         # Not a hook: sentence-transformers 6 calls forward itself, which passes the module's own hooks by.
-        self.forward = bert.forward
-        bert.forward = self.start
-        bert.embeddings.register_forward_hook(self.layer)
-        for layer in bert.encoder.layer:
-            layer.register_forward_hook(self.layer)
+        self.forward = body.forward
+        body.forward = self.start
+        for stage in stages(body):
+            stage.register_forward_hook(self.layer)
 
     def start(self, **inputs):
         self.ids = inputs["input_ids"][0].tolist()
         self.attention_mask = inputs["attention_mask"][0].long().tolist()
-        assert not inputs["token_type_ids"].any(), "token types other than 0"
+        types = inputs.get("token_type_ids")
+        assert types is None or not types.any(), "token types other than 0"
         self.hidden = []
         return self.forward(**inputs)
 
@@ -100,8 +109,8 @@ def fitting(subject, kind: str) -> int:
     return limit - (len(subject.tokenizer(string)["input_ids"]) - 1)
 
 
-def all_texts(subject) -> dict[str, list[str]]:
-    return {kind: with_limits(fitting(subject, kind)) for kind in KINDS}
+def all_texts(subject, texts: list[str]) -> dict[str, list[str]]:
+    return {kind: with_limits(texts, fitting(subject, kind)) for kind in KINDS}
 
 
 def score_matrix(subject, queries: list, documents: list) -> list:
@@ -114,7 +123,7 @@ def is_kept(name: str, layers: list[int] | None) -> bool:
 
 def record(subject, texts: dict[str, list[str]], hidden: list[int], layers: list[int] | None = None) -> tuple[dict, dict]:
     """`hidden`: the texts whose hidden states are kept, of all layers or of `layers` alone."""
-    capture = Capture(subject.bert)
+    capture = Capture(subject.body)
     expected = {"settings": subject.settings(), "hidden": hidden}
     tensors, embeddings = {}, {}
     for kind, plural in KINDS.items():

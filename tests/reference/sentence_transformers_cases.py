@@ -27,7 +27,7 @@ class Subject:
         assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
         self.model, self.transformer = model, model[0]
         self.tokenizer = model.tokenizer
-        self.bert = model[0].model
+        self.body = model[0].model
         self.dimension = model.get_embedding_dimension()
         self.mask = next(module for module in model if isinstance(module, MultiVectorMask))
 

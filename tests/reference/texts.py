@@ -58,7 +58,11 @@ TEXTS = [
 # Texts whose hidden states are kept; all others keep embeddings only, for size.
 HIDDEN = [0, 2, 3, 5, 11, 14]
 
+# What a body can get wrong: nothing to encode, few tokens, more than fit, other scripts, special tokens and markers in the text.
+FEW = [TEXTS[i] for i in (0, 2, 3, 4, 5, 6, 9, 11, 14, 19, 20, 23)]
+FEW_HIDDEN = [2, 4]
 
-def with_limits(fitting: int) -> list[str]:
-    """All texts, and three of single-token words: one token short of `fitting`, exact, one over."""
-    return TEXTS + [" ".join(LETTERS[:count]) for count in (fitting - 1, fitting, fitting + 1)]
+
+def with_limits(texts: list[str], fitting: int) -> list[str]:
+    """The texts, and three of single-token words: one token short of `fitting`, exact, one over."""
+    return texts + [" ".join(LETTERS[:count]) for count in (fitting - 1, fitting, fitting + 1)]

@@ -34,19 +34,19 @@ def common_words(count: int) -> list[str]:
     return sorted(words, key=lambda word: (-words[word], word))[:count]
 
 
-def vocabulary(reordered: bool = False) -> list[str]:
+def vocabulary(reordered: bool = False, words: int = WORDS) -> list[str]:
     """BERT's usual order puts the special tokens first; `reordered` moves each of them elsewhere."""
     pieces = [*ascii_lowercase, *ascii_uppercase, *digits, *punctuation, *CHARACTERS]
     continuations = [*ascii_lowercase, *digits, *"éüßαδογςσоиة👧", *SUFFIXES]
-    rest = pieces + ["##" + piece for piece in continuations] + common_words(WORDS) + ["crisis", "embargo", "hello"]
+    rest = pieces + ["##" + piece for piece in continuations] + common_words(words) + ["crisis", "embargo", "hello"]
     rest = list(dict.fromkeys(rest))
     if not reordered:
         return [SPECIAL[0], *UNUSED, *SPECIAL[1:], *rest]
     return [*rest[:40], "[MASK]", *rest[40:300], *UNUSED[::-1], "[SEP]", *rest[300:], "[CLS]", "[UNK]", "[PAD]"]
 
 
-def save_tokenizer(folder: Path, vocab: list[str], model_max_length: int, cased: bool = False) -> None:
-    """Writes tokenizer.json and tokenizer_config.json as BERT checkpoints have them."""
+def save_tokenizer(folder: Path, vocab: list[str], model_max_length: int, cased: bool = False, **settings) -> None:
+    """Writes tokenizer.json and tokenizer_config.json as BERT checkpoints have them, but for `settings` of the latter."""
     folder.mkdir(parents=True, exist_ok=True)
     ids = {token: index for index, token in enumerate(vocab)}
     tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]"))
@@ -68,6 +68,7 @@ def save_tokenizer(folder: Path, vocab: list[str], model_max_length: int, cased:
         "strip_accents": None,
         "tokenizer_class": "BertTokenizer",
         "model_max_length": model_max_length,
+        **settings,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
 
@@ -103,9 +104,9 @@ def scale(name: str) -> float:
     return next((value for part, value in scales.items() if part in name), 0.15)
 
 
-def seed_weights(module: torch.nn.Module, seed: int) -> None:
+def seed_weights(module: torch.nn.Module, seed: int, scale=scale) -> None:
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(module.named_parameters()):
         noise = torch.randn(parameter.shape, generator=generator)
-        centre = 1 if name.endswith("LayerNorm.weight") else 0
+        centre = 1 if re.search(r"norm\d?\.weight$", name, re.IGNORECASE) else 0
         parameter.data.copy_(centre + scale(name) * noise)
