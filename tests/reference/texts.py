@@ -59,8 +59,8 @@ TEXTS = [
 HIDDEN = [0, 2, 3, 5, 11, 14]
 
 # What a body can get wrong: nothing to encode, few tokens, more than fit, other scripts, special tokens and markers in the text.
-FEW = [TEXTS[i] for i in (0, 2, 3, 4, 5, 6, 9, 11, 14, 19, 20, 23)]
-FEW_HIDDEN = [2, 4]
+FEW = [TEXTS[i] for i in (0, 2, 3, 4, 5, 6, 9, 11, 14, 19, 20, 23)] + ["the <s> oil <pad> of <mask> the </s> war <unk>"]
+FEW_HIDDEN = [4]
 
 
 def with_limits(texts: list[str], fitting: int) -> list[str]:
