@@ -12,7 +12,7 @@ use crate::model::checkpoint::Weights;
 use crate::model::config::BertConfig;
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Bounds, Linear, Pointwise, attention, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, Pointwise, attention, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -158,7 +158,8 @@ impl BertLayer {
             }
         };
         input("attention.self.query", &x);
-        let context = attention(self.qkv.forward(x.clone()), bounds, heads);
+        let how = Attention { heads, rope: None, window: None };
+        let context = attention(self.qkv.forward(x.clone()), bounds, how);
         input("attention.output.dense", &context);
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;

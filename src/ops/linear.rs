@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{Around, Codes, EncoderOps as _, Pointwise, cpu, integers, is_cpu, tensor};
+use super::{Around, Codes, EncoderOps as _, Gate, cpu, integers, is_cpu, tensor};
 use crate::model::quantize::{BLOCK, Matrix, Values};
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
@@ -45,12 +45,12 @@ impl Linear {
 
     /// `[tokens, in]` → `[tokens, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.forward_then(x, Pointwise::Identity)
+        self.forward_then(x, Gate::NONE)
     }
 
-    /// As [`Linear::forward`], and `function` of it.
-    pub fn forward_then(&self, x: Tensor<2>, function: Pointwise) -> Tensor<2> {
-        self.run(x, Around { before: Pointwise::Identity, after: function })
+    /// As [`Linear::forward`], and the function or the gate of it, which leaves half as many values.
+    pub fn forward_then(&self, x: Tensor<2>, then: impl Into<Gate>) -> Tensor<2> {
+        self.run(x, Around { before: Gate::NONE, after: then.into() })
     }
 
     fn run(&self, x: Tensor<2>, around: Around) -> Tensor<2> {
@@ -72,12 +72,18 @@ impl Linear {
     }
 }
 
-/// `down(function(up(x)))`: the function is computed where it costs least, with the quantization that follows it on the CPU, in
+/// `down(between(up(x)))`: the function is computed where it costs least, with the quantization that follows it on the CPU, in
 /// the first product on WebGPU.
-pub fn feed_forward(x: Tensor<2>, up: &Linear, function: Pointwise, down: &Linear) -> Tensor<2> {
+pub fn feed_forward(
+    x: Tensor<2>,
+    up: &Linear,
+    between: impl Into<Gate>,
+    down: &Linear,
+) -> Tensor<2> {
+    let between = between.into();
     match up.on_cpu {
-        true => down.run(up.forward(x), Around { before: function, after: Pointwise::Identity }),
-        false => down.forward(up.forward_then(x, function)),
+        true => down.run(up.forward(x), Around { before: between, after: Gate::NONE }),
+        false => down.forward(up.forward_then(x, between)),
     }
 }
 

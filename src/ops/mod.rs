@@ -3,14 +3,15 @@
 //! | operation | on the CPU | on WebGPU |
 //! | --- | --- | --- |
 //! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product |
-//! | [`attention`] | a tile of queries against all keys | online softmax |
-//! | [`add_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
+//! | [`attention`] | a tile of queries against the keys that one of them sees | online softmax |
+//! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
 //! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
 //! fast versions against them.
 
+mod attention;
 pub mod check;
 mod cpu;
 #[cfg(feature = "gpu")]
@@ -27,17 +28,19 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use attention::Rotation;
+pub use attention::{Attention, Bounds, Rope, attention};
 pub use cpu::PackedQuery;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
-pub use pointwise::Pointwise;
 pub(crate) use pointwise::{GELU_TANH, LAPLACE};
+pub use pointwise::{Gate, Pointwise};
 
 /// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Around {
-    before: Pointwise,
-    after: Pointwise,
+    before: Gate,
+    after: Gate,
 }
 
 /// How a quantized weight's codes are stored.
@@ -73,7 +76,9 @@ pub(crate) trait EncoderOps: Backend {
         qkv: FloatTensor<Self>,
         starts: IntTensor<Self>,
         masked: IntTensor<Self>,
+        #[extension_type] rotation: Rotation<Self>,
         heads: usize,
+        window: Option<usize>,
     ) -> FloatTensor<Self>;
 
     fn add_layer_norm(
@@ -83,6 +88,14 @@ pub(crate) trait EncoderOps: Backend {
         beta: FloatTensor<Self>,
         epsilon: f32,
     ) -> FloatTensor<Self>;
+
+    fn sum_layer_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     fn layer_norm(
         x: FloatTensor<Self>,
@@ -103,47 +116,6 @@ pub(crate) trait EncoderOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Where each text of a ragged batch begins, and which tokens are not attended to.
-#[derive(Debug, Clone)]
-pub struct Bounds {
-    starts: Tensor<1, Int>,
-    masked: Tensor<1, Int>,
-}
-
-impl Bounds {
-    /// `lengths` of the texts, and for each token of all of them whether it may be attended to.
-    pub fn new(lengths: &[usize], attended: &[bool], device: &Device) -> Self {
-        let (starts, masked) = ragged(lengths, attended, device);
-        Self { starts, masked }
-    }
-}
-
-/// Where texts of these `lengths` begin, with the end of the last, and 1 for each token that is not `wanted`.
-fn ragged(lengths: &[usize], wanted: &[bool], device: &Device) -> (Tensor<1, Int>, Tensor<1, Int>) {
-    let mut starts = vec![0i32];
-    for &length in lengths {
-        starts.push(starts[starts.len() - 1] + length as i32);
-    }
-    let unwanted = wanted.iter().map(|&wanted| i32::from(!wanted)).collect();
-    let vector = |values: Vec<i32>| {
-        let length = values.len();
-        integers(values, [length], device)
-    };
-    (vector(starts), vector(unwanted))
-}
-
-/// `softmax(Q·Kᵀ / √d) · V` in `heads` heads, within each text. `qkv` `[tokens, 3 · hidden]` holds query, key and value
-/// side by side; answers `[tokens, hidden]`. A query that may attend to nothing gets zeros.
-pub fn attention(qkv: Tensor<2>, bounds: &Bounds, heads: usize) -> Tensor<2> {
-    let (starts, masked) = (bounds.starts.clone(), bounds.masked.clone());
-    Tensor::from_dispatch(Dispatch::attention(
-        qkv.into_dispatch(),
-        starts.into_dispatch(),
-        masked.into_dispatch(),
-        heads,
-    ))
-}
-
 /// `(s - mean) / sqrt(var + epsilon) · γ + β` of `s = x + residual` over each row, with the biased variance. Shapes
 /// `[tokens, width]` and `[width]`.
 pub fn add_layer_norm(
@@ -162,6 +134,24 @@ pub fn add_layer_norm(
     ))
 }
 
+/// `x + residual`, and [`layer_norm`] of it.
+pub fn sum_layer_norm(
+    x: Tensor<2>,
+    residual: Tensor<2>,
+    gamma: &Tensor<1>,
+    beta: &Tensor<1>,
+    epsilon: f32,
+) -> (Tensor<2>, Tensor<2>) {
+    let (sum, norm) = Dispatch::sum_layer_norm(
+        x.into_dispatch(),
+        residual.into_dispatch(),
+        gamma.clone().into_dispatch(),
+        beta.clone().into_dispatch(),
+        epsilon,
+    );
+    (Tensor::from_dispatch(sum), Tensor::from_dispatch(norm))
+}
+
 /// As [`add_layer_norm`] without a residual.
 pub fn layer_norm(x: Tensor<2>, gamma: &Tensor<1>, beta: &Tensor<1>, epsilon: f32) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::layer_norm(
@@ -175,6 +165,20 @@ pub fn layer_norm(x: Tensor<2>, gamma: &Tensor<1>, beta: &Tensor<1>, epsilon: f3
 /// `x / max(‖x‖₂, 1e-12)` a row, as `torch.nn.functional.normalize`.
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::normalize(x.into_dispatch()))
+}
+
+/// Where texts of these `lengths` begin, with the end of the last, and 1 for each token that is not `wanted`.
+fn ragged(lengths: &[usize], wanted: &[bool], device: &Device) -> (Tensor<1, Int>, Tensor<1, Int>) {
+    let mut starts = vec![0i32];
+    for &length in lengths {
+        starts.push(starts[starts.len() - 1] + length as i32);
+    }
+    let unwanted = wanted.iter().map(|&wanted| i32::from(!wanted)).collect();
+    let vector = |values: Vec<i32>| {
+        let length = values.len();
+        integers(values, [length], device)
+    };
+    (vector(starts), vector(unwanted))
 }
 
 /// A tensor from row-major values.

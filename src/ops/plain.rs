@@ -4,25 +4,35 @@
 //! for f32: see [`within_f32`].
 
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
-use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
+use crate::ops::{GELU_TANH, Gate, LAPLACE, Pointwise};
 
 /// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
 /// summation, so that devices would not agree on it.
 pub const LIMIT: f32 = 1e30;
 
-/// `y = function(x)·Wᵀ + bias`, `x` `[rows, columns of W]`.
-pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], function: Pointwise) -> Vec<f64> {
+/// `y = gate(x)·Wᵀ + bias`, of which `gate(x)` is `[rows, columns of W]`.
+pub fn linear(x: &[f32], weight: &Matrix, bias: &[f32], gate: Gate) -> Vec<f64> {
     let values = weight.to_f32();
     let (inputs, outputs) = (weight.columns, weight.rows);
     let mut out = Vec::with_capacity(x.len() / inputs * outputs);
-    for row in x.chunks_exact(inputs) {
-        let row: Vec<f64> = row.iter().map(|&x| pointwise(function, f64::from(x))).collect();
+    for row in x.chunks_exact(inputs * gate.halves()) {
+        let row = gated(gate, row);
         for (weights, bias) in values.chunks_exact(inputs).zip(bias) {
             let sum: f64 = row.iter().zip(weights).map(|(x, w)| x * f64::from(*w)).sum();
             out.push(within_f32(sum + f64::from(*bias)));
         }
     }
     out
+}
+
+/// What a gate makes of a row.
+pub fn gated(gate: Gate, row: &[f32]) -> Vec<f64> {
+    let (first, second) = row.split_at(row.len() / gate.halves());
+    let values = first.iter().map(|&x| pointwise(gate.function, f64::from(x)));
+    match gate.gated {
+        true => values.zip(second).map(|(y, &factor)| within_f32(y * f64::from(factor))).collect(),
+        false => values.collect(),
+    }
 }
 
 /// The value, or NaN where f32 has none for it.
@@ -80,18 +90,27 @@ fn erf(x: f64) -> f64 {
     sum * std::f64::consts::FRAC_2_SQRT_PI
 }
 
+/// How heads attend: their number, the base of [`crate::ops::Rope`] or none, and the farthest key that a query sees or none.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads {
+    pub count: usize,
+    pub base: Option<f64>,
+    pub window: Option<usize>,
+}
+
 /// `softmax(Q·Kᵀ / √d)·V` a text and head; `qkv` `[rows, 3 · hidden]`.
-pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> Vec<f64> {
+pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: Heads) -> Vec<f64> {
     let hidden = qkv.len() / masked.len() / 3;
-    let width = hidden / heads;
-    let at =
-        |row: usize, part: usize, column: usize| f64::from(qkv[(3 * row + part) * hidden + column]);
+    let width = hidden / heads.count;
+    let values = turned(qkv, starts, width, hidden, heads.base);
+    let at = |row: usize, part: usize, column: usize| values[(3 * row + part) * hidden + column];
     let mut out = vec![0.0; masked.len() * hidden];
     for range in starts.windows(2) {
-        let keys: Vec<usize> =
-            (range[0] as usize..range[1] as usize).filter(|&row| masked[row] == 0).collect();
-        for row in range[0] as usize..range[1] as usize {
-            for head in 0..heads {
+        let text = range[0] as usize..range[1] as usize;
+        for row in text.clone() {
+            let seen = |key: &usize| heads.window.is_none_or(|most| key.abs_diff(row) <= most);
+            let keys: Vec<usize> = text.clone().filter(|&k| masked[k] == 0).filter(seen).collect();
+            for head in 0..heads.count {
                 let columns = head * width..(head + 1) * width;
                 let score = |&key: &usize| {
                     let dot: f64 = columns.clone().map(|c| at(row, 0, c) * at(key, 1, c)).sum();
@@ -109,6 +128,28 @@ pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: usize) -> V
         }
     }
     out
+}
+
+/// `qkv` with its queries and keys turned by their places, where there is a base: see [`crate::ops::Rope`].
+fn turned(qkv: &[f32], starts: &[i32], width: usize, hidden: usize, base: Option<f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = qkv.iter().map(|&x| f64::from(x)).collect();
+    let Some(base) = base else {
+        return values;
+    };
+    for range in starts.windows(2) {
+        let text = &mut values[range[0] as usize * 3 * hidden..range[1] as usize * 3 * hidden];
+        for (place, row) in text.chunks_exact_mut(3 * hidden).enumerate() {
+            for head in row[..2 * hidden].chunks_exact_mut(width) {
+                let (x, y) = head.split_at_mut(width / 2);
+                for (i, (x, y)) in x.iter_mut().zip(y).enumerate() {
+                    let angle = place as f64 * base.powf(-2.0 * i as f64 / width as f64);
+                    let (sine, cosine) = angle.sin_cos();
+                    (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
+                }
+            }
+        }
+    }
+    values
 }
 
 /// `Σᵢ maxⱼ qᵢ · dⱼ` over the query's and the document's rows of `dimension` values; a document without rows counts as -1 for

@@ -57,3 +57,26 @@ impl Pointwise {
 pub(crate) const LAPLACE: [f32; 2] = [0.707_107, 0.282_095];
 /// `sqrt(2 / π)` and the weight of the cube in [`Pointwise::GeluTanh`].
 pub(crate) const GELU_TANH: [f32; 2] = [0.797_884_6, 0.044_715];
+
+/// What stands between two products: a function, or [GLU](https://arxiv.org/abs/2002.05202) with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Gate {
+    pub function: Pointwise,
+    /// Whether a row is `function(first half) · second half` of what it was.
+    pub gated: bool,
+}
+
+impl Gate {
+    pub(crate) const NONE: Self = Self { function: Pointwise::Identity, gated: false };
+
+    /// Values that each value is computed of.
+    pub(crate) fn halves(self) -> usize {
+        if self.gated { 2 } else { 1 }
+    }
+}
+
+impl From<Pointwise> for Gate {
+    fn from(function: Pointwise) -> Self {
+        Self { function, gated: false }
+    }
+}

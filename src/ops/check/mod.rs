@@ -5,7 +5,10 @@ mod not_finite;
 use burn::tensor::{Device, Tensor};
 use half::f16;
 
-use super::{BatchEmbeddings, Bounds, Linear, Pointwise, feed_forward, is_cpu, plain, tensor};
+use super::{
+    Attention, BatchEmbeddings, Bounds, Gate, Linear, Pointwise, Rope, feed_forward, is_cpu, plain,
+    tensor,
+};
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
 use crate::random::SplitMix64;
 
@@ -39,6 +42,9 @@ const SHAPES: [[usize; 3]; 8] = [
     [97, 128, 24],
     [13, 384, 384],
 ];
+/// Heads and their widths.
+const HEADS: [(usize, usize); 8] =
+    [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7), (5, 48), (2, 64)];
 /// Widths of embeddings.
 const WIDTHS: [usize; 6] = [1, 7, 48, 96, 128, 384];
 /// What f32 may lose over some thousand terms.
@@ -63,10 +69,20 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         found.push(check_norms(device, shape, &mut random).await?);
     }
     for (function, shape) in Pointwise::ALL.into_iter().zip(SHAPES.into_iter().cycle()) {
-        found.push(check_function(device, shape, function, &mut random).await?);
+        for gated in [false, true] {
+            let gate = Gate { function, gated };
+            found.push(check_feed_forward(device, shape, gate, &mut random).await?);
+        }
     }
-    for (heads, width) in [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7)] {
-        found.push(check_attention(device, heads, width, &mut random).await?);
+    for (index, (count, width)) in HEADS.into_iter().enumerate() {
+        let base = [10_000.0, 160_000.0][index % 2];
+        let window = 3 * index;
+        for base in [None, width.is_multiple_of(2).then_some(base)] {
+            for window in [None, Some(window)] {
+                let heads = plain::Heads { count, base, window };
+                found.push(check_attention(device, heads, width, &mut random).await?);
+            }
+        }
     }
     for width in WIDTHS {
         let mut documents = Texts::documents(width, &mut random);
@@ -112,7 +128,7 @@ async fn check_linear_of(
     let exact = quantized && is_cpu(device);
     let expected: Vec<f64> = match exact {
         true => plain::quantized_linear(&x, matrix, &bias).into_iter().map(f64::from).collect(),
-        false => plain::linear(&x, matrix, &bias, Pointwise::Identity),
+        false => plain::linear(&x, matrix, &bias, Gate::NONE),
     };
     Ok(Difference {
         operation: match matrix.values {
@@ -127,26 +143,29 @@ async fn check_linear_of(
     })
 }
 
-/// Two products with a function between them.
-async fn check_function(
+/// Two products with a function or a gate between them.
+async fn check_feed_forward(
     device: &Device,
     [rows, inputs, outputs]: [usize; 3],
-    function: Pointwise,
+    gate: Gate,
     random: &mut Random,
 ) -> Result<Difference, String> {
     let x = random.values(rows * inputs);
-    let up = Matrix::f32(outputs, inputs, random.values(outputs * inputs));
+    let wide = outputs * gate.halves();
+    let up = Matrix::f32(wide, inputs, random.values(wide * inputs));
     let down = Matrix::f32(3, outputs, random.values(3 * outputs));
-    let bias = random.values(outputs);
-    let wide = plain::linear(&x, &up, &bias, Pointwise::Identity);
-    let wide: Vec<f32> = wide.into_iter().map(|value| value as f32).collect();
-    let expected = plain::linear(&wide, &down, &[0.0; 3], function);
+    let bias = random.values(wide);
+    let between = plain::linear(&x, &up, &bias, Gate::NONE);
+    let between: Vec<f32> = between.into_iter().map(|value| value as f32).collect();
+    let expected = plain::linear(&between, &down, &[0.0; 3], gate);
     let (up, down) = (Linear::new(up, Some(bias), device), Linear::new(down, None, device));
-    let output = feed_forward(tensor(x, [rows, inputs], device), &up, function, &down);
+    let place = || tensor(x.clone(), [rows, inputs], device);
+    let output = read(feed_forward(place(), &up, gate, &down)).await?;
+    let apart = read(down.forward(up.forward_then(place(), gate))).await?;
     Ok(Difference {
         operation: "feed forward",
-        shape: format!("{rows} x {inputs} x {outputs}, {function:?}"),
-        relative: relative(&read(output).await?, &expected),
+        shape: format!("{rows} x {inputs} x {outputs}, {gate:?}"),
+        relative: relative(&output, &expected).max(relative(&apart, &expected)),
         allowed: ROUNDING,
     })
 }
@@ -160,15 +179,20 @@ async fn check_norms(
     let (gamma, beta) = (random.values(width), random.values(width));
     let sum: Vec<f32> = x.iter().zip(&residual).map(|(a, b)| a + b).collect();
     let expected = plain::layer_norm(&sum, &gamma, &beta, 1e-12);
+    let exact: Vec<f64> = sum.iter().map(|&value| f64::from(value)).collect();
     let g: Tensor<1> = tensor(gamma, [width], device);
     let b: Tensor<1> = tensor(beta, [width], device);
     let place = |values: Vec<f32>| tensor(values, [rows, width], device);
+    let (both, norm) =
+        super::sum_layer_norm(place(x.clone()), place(residual.clone()), &g, &b, 1e-12);
     let added = super::add_layer_norm(place(x), place(residual), &g, &b, 1e-12);
     let whole = super::layer_norm(place(sum), &g, &b, 1e-12);
     let unit = read(super::normalize(whole.clone())).await?;
     let norms = unit.chunks_exact(width).map(|row| row.iter().map(|v| v * v).sum::<f32>().sqrt());
     let off_one = norms.map(|norm| f64::from((norm - 1.0).abs())).fold(0.0, f64::max);
     let relative = [
+        relative(&read(both).await?, &exact),
+        relative(&read(norm).await?, &expected),
         relative(&read(added).await?, &expected),
         relative(&read(whole).await?, &expected),
         off_one,
@@ -183,13 +207,13 @@ async fn check_norms(
 
 async fn check_attention(
     device: &Device,
-    heads: usize,
+    heads: plain::Heads,
     width: usize,
     random: &mut Random,
 ) -> Result<Difference, String> {
     let lengths: Vec<usize> = (0..5).map(|_| 1 + random.below(70)).collect();
     let rows: usize = lengths.iter().sum();
-    let hidden = heads * width;
+    let hidden = heads.count * width;
     let qkv = random.values(rows * 3 * hidden);
     let attended: Vec<bool> = (0..rows).map(|row| row < 1 || random.below(5) > 0).collect();
     let masked: Vec<i32> = attended.iter().map(|&a| i32::from(!a)).collect();
@@ -197,10 +221,13 @@ async fn check_attention(
     lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
     let expected = plain::attention(&qkv, &starts, &masked, heads);
     let bounds = Bounds::new(&lengths, &attended, device);
-    let output = super::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, heads);
+    let longest = lengths.iter().copied().fold(0, usize::max);
+    let rope = heads.base.map(|base| Rope::new(base, width, longest, device));
+    let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
+    let output = super::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, how);
     Ok(Difference {
         operation: "attention",
-        shape: format!("{lengths:?}, {heads} heads of {width}"),
+        shape: format!("{lengths:?}, {heads:?} of {width}"),
         relative: relative(&read(output).await?, &expected),
         allowed: ROUNDING,
     })

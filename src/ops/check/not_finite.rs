@@ -5,7 +5,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Difference, ROUNDING, Random, check_linear_of, matrices, q4, q8, read, relative};
 use crate::model::quantize::Matrix;
-use crate::ops::{self, Bounds, Linear, Pointwise, feed_forward, plain, tensor};
+use crate::ops::{
+    self, Attention, Bounds, Gate, Linear, Pointwise, Rope, feed_forward, plain, tensor,
+};
 
 const VALUES: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 /// Its square is infinite, the value itself and its sums are not.
@@ -25,15 +27,21 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
             found.push(check_linear_of(device, x, &matrix, random, &case).await?);
         }
         for function in Pointwise::ALL {
-            found.push(check_function(device, function, value, random).await?);
+            for gated in [false, true] {
+                let gate = Gate { function, gated };
+                found.push(check_gate(device, gate, value, random).await?);
+            }
         }
     }
-    for value in VALUES {
-        for parts in [&[0][..], &[1], &[2]] {
-            found.push(check_attention(device, parts, value, random).await?);
+    for (base, window) in [(None, None), (Some(1e4), None), (Some(1e4), Some(5))] {
+        let heads = plain::Heads { count: 2, base, window };
+        for value in VALUES {
+            for parts in [&[0][..], &[1], &[2]] {
+                found.push(check_attention(device, parts, value, heads, random).await?);
+            }
         }
+        found.push(check_attention(device, &[0, 1], TOO_LARGE, heads, random).await?);
     }
-    found.push(check_attention(device, &[0, 1], TOO_LARGE, random).await?);
     for value in VALUES.into_iter().chain([TOO_LARGE, 3e38]) {
         found.extend(check_norms(device, value, random).await?);
     }
@@ -47,50 +55,65 @@ fn spoilt(mut values: Vec<f32>, value: f32, random: &mut Random) -> Vec<f32> {
     values
 }
 
-/// A function between two products whose first hands its input on; the second has a weight of zero in no place.
-async fn check_function(
+/// A gate between two products whose first hands its input on; the second has a weight of zero in no place.
+async fn check_gate(
     device: &Device,
-    function: Pointwise,
+    gate: Gate,
     value: f32,
     random: &mut Random,
 ) -> Result<Difference, String> {
     let [rows, width, _] = SHAPE;
-    let x = spoilt(random.values(rows * width), value, random);
-    let up = Matrix::f32(width, width, random.positive(width * width));
-    let wide = plain::linear(&x, &up, &vec![0.0; width], Pointwise::Identity);
-    let wide: Vec<f32> = wide.into_iter().map(|value| value as f32).collect();
+    let (wide, x) = (width * gate.halves(), spoilt(random.values(rows * width), value, random));
+    let up = Matrix::f32(wide, width, random.positive(wide * width));
+    let between = plain::linear(&x, &up, &vec![0.0; wide], Gate::NONE);
+    let between: Vec<f32> = between.into_iter().map(|value| value as f32).collect();
     let down = Matrix::f32(1, width, random.positive(width));
-    let expected = plain::linear(&wide, &down, &[0.0], function);
+    let expected = plain::linear(&between, &down, &[0.0], gate);
     let (up, down) = (Linear::new(up, None, device), Linear::new(down, None, device));
-    let output = feed_forward(tensor(x, [rows, width], device), &up, function, &down);
-    difference("feed forward", format!("{function:?} of {value}"), output, &expected).await
+    let output = feed_forward(tensor(x, [rows, width], device), &up, gate, &down);
+    difference("feed forward", format!("{gate:?} of {value}"), output, &expected).await
 }
 
 /// Two texts, of which the first has the value in one row, which is attended to: in its query, key or value, or in some of them.
+/// Queries that do not see the row may or may not show it.
 async fn check_attention(
     device: &Device,
     parts: &[usize],
     value: f32,
+    heads: plain::Heads,
     random: &mut Random,
 ) -> Result<Difference, String> {
-    let (lengths, heads, hidden) = ([37, 9], 2, 64);
+    let (lengths, hidden) = ([37, 9], 64);
     let rows: usize = lengths.iter().sum();
     let mut qkv = random.values(rows * 3 * hidden);
     let (row, column) = (random.below(lengths[0]), random.below(hidden));
     parts.iter().for_each(|part| qkv[(row * 3 + part) * hidden + column] = value);
     let attended: Vec<bool> = (0..rows).map(|place| place == row || place % 5 > 0).collect();
     let masked: Vec<i32> = attended.iter().map(|&attended| i32::from(!attended)).collect();
-    let expected = plain::attention(&qkv, &[0, 37, 46], &masked, heads);
+    let mut expected = plain::attention(&qkv, &[0, 37, 46], &masked, heads);
     let bounds = Bounds::new(&lengths, &attended, device);
-    let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, heads);
-    difference("attention", format!("{value} in parts {parts:?}"), output, &expected).await
+    let rope = heads.base.map(|base| Rope::new(base, hidden / heads.count, 37, device));
+    let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
+    let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, how);
+    let mut found = read(output).await?;
+    let sees = |place: usize| heads.window.is_none_or(|most| place.abs_diff(row) <= most);
+    for blind in (0..lengths[0]).filter(|&place| !sees(place)) {
+        found[blind * hidden..(blind + 1) * hidden].fill(0.0);
+        expected[blind * hidden..(blind + 1) * hidden].fill(0.0);
+    }
+    Ok(Difference {
+        operation: "attention",
+        shape: format!("{value} in parts {parts:?}, {heads:?}"),
+        relative: relative(&found, &expected),
+        allowed: ROUNDING,
+    })
 }
 
 async fn check_norms(
     device: &Device,
     value: f32,
     random: &mut Random,
-) -> Result<[Difference; 3], String> {
+) -> Result<[Difference; 4], String> {
     let [rows, width, _] = SHAPE;
     let x = spoilt(random.values(rows * width), value, random);
     let (gamma, beta) = (random.positive(width), random.values(width));
@@ -100,10 +123,12 @@ async fn check_norms(
     let place = |values: Vec<f32>| -> Tensor<2> { tensor(values, [rows, width], device) };
     let (g, b) = (tensor(gamma, [width], device), tensor(beta, [width], device));
     let case = format!("{value} in a row");
-    let added = ops::add_layer_norm(place(zeros), place(x.clone()), &g, &b, 1e-12);
+    let added = ops::add_layer_norm(place(zeros.clone()), place(x.clone()), &g, &b, 1e-12);
+    let (_, beside) = ops::sum_layer_norm(place(zeros), place(x.clone()), &g, &b, 1e-12);
     let whole = ops::layer_norm(place(x.clone()), &g, &b, 1e-12);
     Ok([
         difference("layer norm of a sum", case.clone(), added, &normal).await?,
+        difference("layer norm beside a sum", case.clone(), beside, &normal).await?,
         difference("layer norm", case.clone(), whole, &normal).await?,
         difference("normalize", case, ops::normalize(place(x)), &unit).await?,
     ])

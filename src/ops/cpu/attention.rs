@@ -1,7 +1,12 @@
 //! Attention over ragged texts: `softmax(Q·Kᵀ / √d) · V` a head and text.
 //!
+//! A piece of a text at a time, whose keys are packed once, and of it a tile of queries: what is held grows with the keys that
+//! they see, never with a text's square.
+//!
 //! A score that is infinite or no number would vanish in the maximum, and its weight be as good as any: each is
 //! multiplied by zero and added up, which makes the sum of weights NaN, and the query's row with it.
+
+use std::ops::Range;
 
 use super::PANEL;
 use super::f32::{multiply, multiply_into};
@@ -10,6 +15,8 @@ use super::rows::for_blocks;
 
 /// Queries whose scores are held at once.
 const QUERIES: usize = 32;
+/// Queries whose keys are packed once: few enough that one text keeps all threads busy.
+const PIECE: usize = 512;
 
 /// Texts under each other in one batch.
 #[derive(Clone, Copy)]
@@ -20,39 +27,79 @@ pub(crate) struct Ragged<'a> {
     pub(crate) masked: &'a [i32],
 }
 
-/// `qkv` `[rows, 3 · hidden]` → `[rows, hidden]`, in `heads` heads. A text of which every row is masked
-/// gives zeros.
-pub(crate) fn attention(qkv: &[f32], texts: Ragged<'_>, heads: usize) -> Vec<f32> {
+/// How heads attend.
+#[derive(Clone, Copy)]
+pub(crate) struct Heads<'a> {
+    pub(crate) count: usize,
+    /// `[positions, width]`, see [`crate::ops::Rope`].
+    pub(crate) rotation: Option<&'a [f32]>,
+    /// Farthest key that a query sees.
+    pub(crate) window: Option<usize>,
+}
+
+impl Heads<'_> {
+    /// Keys of a text of `length` that one of its `queries` sees.
+    fn seen(&self, queries: Range<usize>, length: usize) -> Range<usize> {
+        match self.window {
+            None => 0..length,
+            Some(window) => {
+                queries.start.saturating_sub(window)..queries.end.saturating_add(window).min(length)
+            }
+        }
+    }
+}
+
+/// `qkv` `[rows, 3 · hidden]` → `[rows, hidden]`. A query of which every key is masked gets zeros.
+pub(crate) fn attention(qkv: &[f32], texts: Ragged<'_>, heads: Heads<'_>) -> Vec<f32> {
     let rows = texts.masked.len();
     let hidden = qkv.len() / rows.max(1) / 3;
     let mut out = vec![0.0; rows * hidden];
-    let mut rest = out.as_mut_slice();
-    let mut parts = Vec::new();
-    for range in texts.starts.windows(2) {
-        let (start, end) = (range[0] as usize, range[1] as usize);
-        let (own, tail) = rest.split_at_mut((end - start) * hidden);
-        rest = tail;
-        parts.push((start, own));
-    }
-    for_blocks(&mut parts, 1, 1, |_, parts| {
-        for (start, out) in parts {
-            let length = out.len() / hidden;
-            let own = &qkv[*start * 3 * hidden..(*start + length) * 3 * hidden];
-            let masked = &texts.masked[*start..*start + length];
-            for head in 0..heads {
-                Head::new(own, masked, hidden, head, hidden / heads).attend(out);
+    let mut pieces = pieces(&mut out, texts.starts, hidden);
+    for_blocks(&mut pieces, 1, 1, |_, pieces| {
+        for piece in pieces {
+            let own = &qkv[piece.text.start * 3 * hidden..piece.text.end * 3 * hidden];
+            let masked = &texts.masked[piece.text.clone()];
+            for head in 0..heads.count {
+                Head::new(own, masked, piece.queries.clone(), heads, head).attend(piece.out);
             }
         }
     });
     out
 }
 
-/// One head of one text.
+/// Queries of one text that are computed together.
+struct Piece<'a> {
+    /// Rows of the whole text.
+    text: Range<usize>,
+    /// Places in the text.
+    queries: Range<usize>,
+    out: &'a mut [f32],
+}
+
+fn pieces<'a>(out: &'a mut [f32], starts: &[i32], hidden: usize) -> Vec<Piece<'a>> {
+    let mut rest = out;
+    let mut pieces = Vec::new();
+    for range in starts.windows(2) {
+        let text = range[0] as usize..range[1] as usize;
+        for first in (0..text.len()).step_by(PIECE) {
+            let queries = first..text.len().min(first + PIECE);
+            let (out, tail) = rest.split_at_mut(queries.len() * hidden);
+            rest = tail;
+            pieces.push(Piece { text: text.clone(), queries, out });
+        }
+    }
+    pieces
+}
+
+/// One head of one piece.
 struct Head<'a> {
+    /// Of the whole text, as `masked`.
     qkv: &'a [f32],
     masked: &'a [i32],
-    /// Keys that are masked.
-    masks: usize,
+    queries: Range<usize>,
+    /// Keys that one of the queries sees.
+    keys: Range<usize>,
+    heads: Heads<'a>,
     hidden: usize,
     /// First column of the head.
     column: usize,
@@ -60,34 +107,48 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    fn new(qkv: &'a [f32], masked: &'a [i32], hidden: usize, head: usize, width: usize) -> Self {
-        let masks = masked.iter().filter(|&&masked| masked != 0).count();
-        Self { qkv, masked, masks, hidden, column: head * width, width }
+    fn new(
+        qkv: &'a [f32],
+        masked: &'a [i32],
+        queries: Range<usize>,
+        heads: Heads<'a>,
+        head: usize,
+    ) -> Self {
+        let hidden = qkv.len() / masked.len() / 3;
+        let width = hidden / heads.count;
+        let keys = heads.seen(queries.clone(), masked.len());
+        Self { qkv, masked, queries, keys, heads, hidden, column: head * width, width }
     }
 
+    /// `out` `[queries, hidden]`, of which the head's columns are written.
     fn attend(&self, out: &mut [f32]) {
-        let length = self.masked.len();
-        let keys = self.keys();
-        let values = self.values();
-        let padded = length.next_multiple_of(PANEL);
+        let (keys, values) = (self.keys(), self.values());
+        let padded = self.keys.len().next_multiple_of(PANEL);
         // Scores are to base 2, which saves each exponential a multiplication.
         let scale = std::f32::consts::LOG2_E / (self.width as f32).sqrt();
-        let mut scores = vec![0.0; QUERIES.min(length) * padded];
-        for first in (0..length).step_by(QUERIES) {
-            let count = QUERIES.min(length - first);
-            let queries = self.queries(first, count, scale);
-            let scores = &mut scores[..count * padded];
-            for (panel, keys) in keys.chunks_exact(self.width * PANEL).enumerate() {
+        let mut scores = Vec::new();
+        for first in self.queries.clone().step_by(QUERIES) {
+            let rows = first..self.queries.end.min(first + QUERIES);
+            let columns = self.columns(rows.clone());
+            scores.resize(rows.len() * columns.len(), 0.0);
+            let queries = self.queries(rows.clone(), scale);
+            let panels = keys.chunks_exact(self.width * PANEL).skip(columns.start / PANEL);
+            for (panel, keys) in panels.take(columns.len() / PANEL).enumerate() {
                 let out = &mut scores[panel * PANEL..];
-                multiply_into::<false>(&queries, self.width, keys, out, padded);
+                multiply_into::<false>(&queries, self.width, keys, out, columns.len());
             }
-            let totals: Vec<f32> =
-                scores.chunks_exact_mut(padded).map(|row| self.softmax(row)).collect();
+            let totals: Vec<f32> = scores
+                .chunks_exact_mut(columns.len())
+                .zip(rows)
+                .map(|(scores, row)| self.softmax(row, columns.start, scores))
+                .collect();
             for (panel, values) in values.chunks_exact(padded * PANEL).enumerate() {
-                let columns = panel * PANEL..self.width.min((panel + 1) * PANEL);
-                multiply::<false>(scores, padded, values, |row, sums| {
-                    let place = (first + row) * self.hidden + self.column + columns.start;
-                    for (out, sum) in out[place..][..columns.len()].iter_mut().zip(sums) {
+                let values = &values[columns.start * PANEL..columns.end * PANEL];
+                let place = panel * PANEL..self.width.min((panel + 1) * PANEL);
+                multiply::<false>(&scores, columns.len(), values, |row, sums| {
+                    let row_start = (first - self.queries.start + row) * self.hidden;
+                    let out = &mut out[row_start + self.column..][place.clone()];
+                    for (out, sum) in out.iter_mut().zip(sums) {
                         *out = sum * totals[row];
                     }
                 });
@@ -95,54 +156,79 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// The packed keys that one of some queries sees, in whole panels.
+    fn columns(&self, queries: Range<usize>) -> Range<usize> {
+        let seen = self.heads.seen(queries, self.masked.len());
+        let (start, end) = (seen.start - self.keys.start, seen.end - self.keys.start);
+        start / PANEL * PANEL..end.next_multiple_of(PANEL)
+    }
+
     fn row(&self, row: usize, part: usize) -> &[f32] {
         let start = (3 * row + part) * self.hidden + self.column;
         &self.qkv[start..start + self.width]
     }
 
-    fn queries(&self, first: usize, count: usize, scale: f32) -> Vec<f32> {
-        (first..first + count).flat_map(|row| self.row(row, 0)).map(|q| q * scale).collect()
+    /// A query or key, turned by its place.
+    fn turned(&self, row: usize, part: usize, out: &mut [f32]) {
+        out.copy_from_slice(self.row(row, part));
+        if let Some(table) = self.heads.rotation {
+            turn(out, &table[row * self.width..(row + 1) * self.width]);
+        }
     }
 
-    /// `[length / PANEL, width, PANEL]`.
+    fn queries(&self, rows: Range<usize>, scale: f32) -> Vec<f32> {
+        let mut queries = vec![0.0; rows.len() * self.width];
+        for (row, query) in rows.zip(queries.chunks_exact_mut(self.width)) {
+            self.turned(row, 0, query);
+            query.iter_mut().for_each(|value| *value *= scale);
+        }
+        queries
+    }
+
+    /// `[keys / PANEL, width, PANEL]`.
     fn keys(&self) -> Vec<f32> {
-        let length = self.masked.len();
-        let mut packed = vec![0.0; length.next_multiple_of(PANEL) * self.width];
-        for row in 0..length {
-            let panel = &mut packed[row / PANEL * PANEL * self.width..];
-            for (input, key) in self.row(row, 1).iter().enumerate() {
-                panel[input * PANEL + row % PANEL] = *key;
+        let mut packed = vec![0.0; self.keys.len().next_multiple_of(PANEL) * self.width];
+        let mut key = vec![0.0; self.width];
+        for (place, row) in self.keys.clone().enumerate() {
+            self.turned(row, 1, &mut key);
+            let panel = &mut packed[place / PANEL * PANEL * self.width..];
+            for (input, value) in key.iter().enumerate() {
+                panel[input * PANEL + place % PANEL] = *value;
             }
         }
         packed
     }
 
-    /// `[width / PANEL, padded length, PANEL]`.
+    /// `[width / PANEL, padded keys, PANEL]`.
     fn values(&self) -> Vec<f32> {
-        let length = self.masked.len();
-        let padded = length.next_multiple_of(PANEL);
+        let padded = self.keys.len().next_multiple_of(PANEL);
         let mut packed = vec![0.0; padded * self.width.next_multiple_of(PANEL)];
-        for row in 0..length {
+        for (place, row) in self.keys.clone().enumerate() {
             for (panel, values) in self.row(row, 2).chunks(PANEL).enumerate() {
-                let start = (panel * padded + row) * PANEL;
+                let start = (panel * padded + place) * PANEL;
                 packed[start..start + values.len()].copy_from_slice(values);
             }
         }
         packed
     }
 
-    /// Turns scores into weights that still lack the division by their sum, and answers one over it.
-    fn softmax(&self, scores: &mut [f32]) -> f32 {
-        if self.masks == self.masked.len() {
+    /// Turns a query's scores, whose first is that of the packed key `first`, into weights that still lack the division by their
+    /// sum, and answers one over it.
+    fn softmax(&self, query: usize, first: usize, scores: &mut [f32]) -> f32 {
+        let first = self.keys.start + first;
+        let seen = self.heads.seen(query..query + 1, self.masked.len());
+        let masked = &self.masked[seen.clone()];
+        if masked.iter().all(|&masked| masked != 0) {
             scores.fill(0.0);
             return 0.0;
         }
-        if self.masks > 0 {
-            for (score, &masked) in scores.iter_mut().zip(self.masked) {
-                *score = if masked == 0 { *score } else { f32::MIN };
-            }
+        let (before, rest) = scores.split_at_mut(seen.start - first);
+        let (own, behind) = rest.split_at_mut(seen.len());
+        before.fill(f32::MIN);
+        behind.fill(f32::MIN);
+        for (score, &masked) in own.iter_mut().zip(masked) {
+            *score = if masked == 0 { *score } else { f32::MIN };
         }
-        scores[self.masked.len()..].fill(f32::MIN);
         let (chunks, _) = scores.as_chunks_mut::<LANES>();
         // The sums of zeros become the totals.
         let (mut largest, mut totals) = ([f32::MIN; LANES], [0.0; LANES]);
@@ -162,5 +248,14 @@ impl<'a> Head<'a> {
             }
         }
         1.0 / totals.iter().sum::<f32>()
+    }
+}
+
+/// Turns the points of a row by angles of which there are cosines, then sines.
+fn turn(row: &mut [f32], angles: &[f32]) {
+    let (x, y) = row.split_at_mut(angles.len() / 2);
+    let (cosines, sines) = angles.split_at(angles.len() / 2);
+    for ((x, y), (cosine, sine)) in x.iter_mut().zip(y).zip(cosines.iter().zip(sines)) {
+        (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
     }
 }

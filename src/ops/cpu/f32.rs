@@ -3,7 +3,7 @@
 use super::pointwise;
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
-use crate::ops::Pointwise;
+use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
 
 #[cfg(target_arch = "wasm32")]
@@ -26,20 +26,25 @@ pub(crate) fn pack_f32(values: &[f32], inputs: usize) -> Vec<f32> {
     packed
 }
 
-/// `x` `[rows, inputs]` → `[rows, outputs]`: `function(x) · Wᵀ + bias`.
+/// `x` `[rows, inputs]` → `[rows, outputs]`: `gate(x) · Wᵀ + bias`.
 pub(crate) fn linear_f32(
     x: &[f32],
     inputs: usize,
     packed: &[f32],
     bias: &[f32],
-    function: Pointwise,
+    gate: Gate,
 ) -> Vec<f32> {
     let outputs = bias.len();
-    let mut out = vec![0.0; x.len() / inputs * outputs];
+    let width = inputs * gate.halves();
+    let mut out = vec![0.0; x.len() / width * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
-        let mut x = x[first * inputs..(first + rows) * inputs].to_vec();
-        time(Part::Quantize, || pointwise::apply(function, &mut x));
+        let from = x[first * width..(first + rows) * width].chunks_exact(width);
+        let mut x = vec![0.0; rows * inputs];
+        time(Part::Quantize, || {
+            let each = from.zip(x.chunks_exact_mut(inputs));
+            each.for_each(|(from, x)| pointwise::apply(gate, from, x));
+        });
         let panels = packed.chunks_exact(inputs * PANEL).enumerate();
         time(Part::Products, || {
             panels.for_each(|(panel, weights)| {

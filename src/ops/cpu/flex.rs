@@ -4,9 +4,9 @@ use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::TensorData;
 
-use crate::ops::cpu::{self, Ragged, apply};
+use crate::ops::cpu::{self, Heads, Ragged, apply};
 use crate::ops::profile::{self, Part};
-use crate::ops::{Around, Codes, EncoderOps};
+use crate::ops::{Around, Codes, EncoderOps, Rotation};
 
 impl EncoderOps for Flex {
     fn linear_f32(
@@ -15,10 +15,10 @@ impl EncoderOps for Flex {
         bias: FloatTensor<Self>,
         around: Around,
     ) -> FloatTensor<Self> {
-        let inputs = width(&x);
+        let inputs = width(&x) / around.before.halves();
         let out =
             cpu::linear_f32(floats(&x), inputs, floats(&weight), floats(&bias), around.before);
-        rows(apply(around.after, out), floats(&bias).len())
+        after(around, out, floats(&bias).len())
     }
 
     fn linear_quantized(
@@ -36,16 +36,23 @@ impl EncoderOps for Flex {
             Codes::Q4 => cpu::linear_q4,
         };
         let out = product(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
-        rows(apply(around.after, out), parts[2].len())
+        after(around, out, parts[2].len())
     }
 
     fn attention(
         qkv: FloatTensor<Self>,
         starts: IntTensor<Self>,
         masked: IntTensor<Self>,
+        rotation: Rotation<Self>,
         heads: usize,
+        window: Option<usize>,
     ) -> FloatTensor<Self> {
         let texts = Ragged { starts: starts.storage(), masked: masked.storage() };
+        let rotation = match &rotation {
+            Rotation::Absent => None,
+            Rotation::Table(table) => Some(floats(table)),
+        };
+        let heads = Heads { count: heads, rotation, window };
         let out = profile::time(Part::Attention, || cpu::attention(floats(&qkv), texts, heads));
         rows(out, width(&qkv) / 3)
     }
@@ -62,6 +69,20 @@ impl EncoderOps for Flex {
             cpu::add_layer_norm(floats(&x), floats(&residual), gamma, beta, epsilon)
         });
         rows(out, gamma.len())
+    }
+
+    fn sum_layer_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (gamma, beta) = (floats(&gamma), floats(&beta));
+        let [sum, norm] = profile::time(Part::Norms, || {
+            cpu::sum_layer_norm(floats(&x), floats(&residual), gamma, beta, epsilon)
+        });
+        (rows(sum, gamma.len()), rows(norm, gamma.len()))
     }
 
     fn layer_norm(
@@ -111,6 +132,11 @@ fn floats(tensor: &FlexTensor) -> &[f32] {
 fn width(tensor: &FlexTensor) -> usize {
     let shape = tensor.layout().shape();
     shape[shape.num_dims() - 1]
+}
+
+/// What comes after a product of `width` outputs.
+fn after(around: Around, values: Vec<f32>, width: usize) -> FlexTensor {
+    rows(apply(around.after, values, width), width / around.after.halves())
 }
 
 fn rows(values: Vec<f32>, width: usize) -> FlexTensor {

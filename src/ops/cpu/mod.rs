@@ -21,27 +21,36 @@ mod q8;
 mod quantize;
 mod rows;
 
-pub(crate) use attention::{Ragged, attention};
+pub(crate) use attention::{Heads, Ragged, attention};
 pub(crate) use f32::linear_f32;
 pub(super) use f32::pack_f32;
 pub use maxsim::PackedQuery;
 use maxsim::maxsim;
-use norm::{add_layer_norm, layer_norm, normalize};
+use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 
 pub(crate) use q4::linear_q4;
 pub(super) use q4::{pack_q4, pack_scales, row_sums};
 pub(crate) use q8::linear_q8;
 pub(super) use q8::pack_q8;
 
-use crate::ops::Pointwise;
+use crate::ops::Gate;
+use rows::for_blocks;
 
 /// Outputs that are computed side by side.
 pub(crate) const PANEL: usize = 8;
 /// Rows whose products with a panel are computed before the next panel is read.
 const ROWS: usize = 96;
 
-/// Applies `function` to every value.
-fn apply(function: Pointwise, mut values: Vec<f32>) -> Vec<f32> {
-    pointwise::apply(function, &mut values);
-    values
+/// Rows of `width` values after `gate`.
+fn apply(gate: Gate, values: Vec<f32>, width: usize) -> Vec<f32> {
+    if gate == Gate::NONE {
+        return values;
+    }
+    let mut out = vec![0.0; values.len() / gate.halves()];
+    let (inputs, outputs) = (width, width / gate.halves());
+    for_blocks(&mut out, outputs, ROWS, |first, rows| {
+        let values = values[first * inputs..].chunks_exact(inputs);
+        values.zip(rows.chunks_exact_mut(outputs)).for_each(|(x, y)| pointwise::apply(gate, x, y));
+    });
+    out
 }

@@ -29,6 +29,19 @@ pub(crate) fn add_layer_norm(
     out
 }
 
+/// `x + residual`, and [`layer_norm`] of it.
+pub(crate) fn sum_layer_norm(
+    x: &[f32],
+    residual: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    epsilon: f32,
+) -> [Vec<f32>; 2] {
+    let sum: Vec<f32> = x.iter().zip(residual).map(|(a, b)| a + b).collect();
+    let norm = layer_norm(sum.clone(), gamma, beta, epsilon);
+    [sum, norm]
+}
+
 /// As [`add_layer_norm`] without a residual.
 pub(crate) fn layer_norm(mut x: Vec<f32>, gamma: &[f32], beta: &[f32], epsilon: f32) -> Vec<f32> {
     let width = gamma.len();

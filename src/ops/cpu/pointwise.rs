@@ -2,15 +2,24 @@
 //!
 //! None makes a number of what is none: bounded functions add [`nothing`].
 
-use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
+use crate::ops::{GELU_TANH, Gate, LAPLACE, Pointwise};
 
 /// Eight values are computed side by side.
 pub(super) const LANES: usize = 8;
 /// Adding this rounds to the nearest whole number, ties to even, for magnitudes below 2²².
 pub(super) const ROUND: f32 = 12_582_912.0;
 
-/// Applies `function` to every value.
-pub(super) fn apply(function: Pointwise, values: &mut [f32]) {
+/// Writes to `y` what `gate` makes of a row `x`.
+pub(super) fn apply(gate: Gate, x: &[f32], y: &mut [f32]) {
+    let (first, second) = x.split_at(y.len());
+    y.copy_from_slice(first);
+    apply_function(gate.function, y);
+    if gate.gated {
+        y.iter_mut().zip(second).for_each(|(y, factor)| *y *= factor);
+    }
+}
+
+fn apply_function(function: Pointwise, values: &mut [f32]) {
     match function {
         Pointwise::Identity => {}
         Pointwise::Gelu => each(values, gelu),

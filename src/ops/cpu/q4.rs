@@ -5,7 +5,7 @@ use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
 use crate::model::quantize::{NIBBLE_ZERO, nibble};
-use crate::ops::Pointwise;
+use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
 
 /// Bytes that two nibbles are told apart by: byte `i` and byte `i + 16` of a panel share one.
@@ -81,7 +81,7 @@ fn unpack(packed: &[u8], panel: &mut [Code]) {
     }
 }
 
-/// `x` `[rows, inputs]` → `[rows, outputs]`: `d · Σ_b scale_b · Σ a·q + c · Σ scale·q + bias`.
+/// `x` `[rows, inputs]` after `gate` → `[rows, outputs]`: `d · Σ_b scale_b · Σ a·q + c · Σ scale·q + bias`.
 ///
 /// `scales` `[outputs / PANEL, ⌈inputs / 32⌉, PANEL]`; `sums` holds each output's `Σ scale·q`.
 pub(crate) fn linear_q4(
@@ -89,16 +89,17 @@ pub(crate) fn linear_q4(
     equalizer: &[f32],
     packed: &[u8],
     [scales, sums, bias]: [&[f32]; 3],
-    function: Pointwise,
+    gate: Gate,
 ) -> Vec<f32> {
     let (inputs, outputs) = (equalizer.len(), sums.len());
     let padded = inputs.next_multiple_of(BLOCK);
     let tile = block_tiles();
-    let mut out = vec![0.0; x.len() / inputs * outputs];
+    let width = inputs * gate.halves();
+    let mut out = vec![0.0; x.len() / width * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
-        let x = &x[first * inputs..(first + rows) * inputs];
-        let quantized = time(Part::Quantize, || quantize(x, equalizer, function, BLOCK));
+        let x = &x[first * width..(first + rows) * width];
+        let quantized = time(Part::Quantize, || quantize(x, equalizer, gate, BLOCK));
         let mut codes: Vec<Code> = vec![0; padded * PANEL];
         let panels = packed.chunks_exact(padded * PANEL / 2);
         let scales = scales.chunks_exact(padded / BLOCK * PANEL);

@@ -4,7 +4,7 @@ use super::dot::{Code, OFFSET, STEP, TILE_ROWS, Tile, tiles};
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{PANEL, ROWS};
-use crate::ops::Pointwise;
+use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
 
 /// Codes `[outputs, inputs]` in panels: `[outputs / PANEL, inputs / STEP, PANEL, STEP]` of [`Code`], zero
@@ -28,7 +28,7 @@ pub(crate) fn pack_q8(codes: &[i8], inputs: usize) -> Vec<u8> {
     packed
 }
 
-/// `x` `[rows, inputs]` → `[rows, outputs]`: `scale · (d · Σ a·q + c · Σ q) + bias`.
+/// `x` `[rows, inputs]` after `gate` → `[rows, outputs]`: `scale · (d · Σ a·q + c · Σ q) + bias`.
 ///
 /// `sums` holds each output's `Σ q`.
 pub(crate) fn linear_q8(
@@ -36,16 +36,17 @@ pub(crate) fn linear_q8(
     equalizer: &[f32],
     packed: &[u8],
     [scales, sums, bias]: [&[f32]; 3],
-    function: Pointwise,
+    gate: Gate,
 ) -> Vec<f32> {
     let (inputs, outputs) = (equalizer.len(), scales.len());
     let (tiles, packed) = (tiles(), bytemuck::cast_slice::<u8, Code>(packed));
-    let mut out = vec![0.0; x.len() / inputs * outputs];
+    let width = inputs * gate.halves();
+    let mut out = vec![0.0; x.len() / width * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
-        let x = &x[first * inputs..(first + rows) * inputs];
+        let x = &x[first * width..(first + rows) * width];
         let block = inputs.next_multiple_of(STEP);
-        let quantized = time(Part::Quantize, || quantize(x, equalizer, function, block));
+        let quantized = time(Part::Quantize, || quantize(x, equalizer, gate, block));
         let panel_size = quantized.stride * PANEL;
         let panels = packed.chunks_exact(panel_size).enumerate();
         time(Part::Products, || {

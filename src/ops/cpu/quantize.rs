@@ -9,7 +9,7 @@
 
 use super::dot::Activation;
 use super::pointwise::{self, LANES, ROUND};
-use crate::ops::Pointwise;
+use crate::ops::Gate;
 
 /// Quantized rows.
 pub(super) struct Quantized {
@@ -25,15 +25,12 @@ pub(super) struct Quantized {
     pub(super) blocks: usize,
 }
 
-/// Quantizes `x` `[rows, equalizer.len()]` after `function`, in whole blocks of `block` codes, with a sum over each.
-pub(super) fn quantize(
-    x: &[f32],
-    equalizer: &[f32],
-    function: Pointwise,
-    block: usize,
-) -> Quantized {
+/// Quantizes what `gate` makes of the rows of `x`, `equalizer.len()` values each, in whole blocks of `block` codes, with a sum
+/// over each.
+pub(super) fn quantize(x: &[f32], equalizer: &[f32], gate: Gate, block: usize) -> Quantized {
     let inputs = equalizer.len();
-    let (rows, stride) = (x.len() / inputs, inputs.next_multiple_of(block));
+    let width = inputs * gate.halves();
+    let (rows, stride) = (x.len() / width, inputs.next_multiple_of(block));
     let blocks = stride / block;
     let mut out = Quantized {
         codes: vec![0; rows * stride],
@@ -44,9 +41,8 @@ pub(super) fn quantize(
         blocks,
     };
     let mut scratch = vec![0.0; inputs];
-    for (row, codes) in x.chunks_exact(inputs).zip(out.codes.chunks_exact_mut(stride)) {
-        scratch.copy_from_slice(row);
-        pointwise::apply(function, &mut scratch);
+    for (row, codes) in x.chunks_exact(width).zip(out.codes.chunks_exact_mut(stride)) {
+        pointwise::apply(gate, row, &mut scratch);
         let [low, high, nothing] = equalize(&mut scratch, equalizer);
         let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5 + nothing);
         encode(&scratch, middle, 1.0 / step, &mut codes[..inputs]);

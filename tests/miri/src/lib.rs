@@ -25,7 +25,7 @@ mod model {
 mod ops {
     pub(crate) use crate::cpu_files as cpu;
     pub(crate) use crate::plain_file as plain;
-    pub(crate) use crate::pointwise_file::{GELU_TANH, LAPLACE, Pointwise};
+    pub(crate) use crate::pointwise_file::{GELU_TANH, Gate, LAPLACE, Pointwise};
     pub(crate) use crate::profile_file as profile;
 }
 
@@ -34,7 +34,7 @@ mod tests {
     use half::f16;
 
     use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
-    use crate::ops::{Pointwise, cpu, plain};
+    use crate::ops::{Gate, Pointwise, cpu, plain};
     use crate::random::SplitMix64;
 
     /// Rows, inputs and outputs.
@@ -72,8 +72,12 @@ mod tests {
             let (x, bias) = (random.values(rows * inputs), random.values(outputs));
             let weights = Matrix::f32(outputs, inputs, random.values(outputs * inputs));
             let packed = cpu::pack_f32(&weights.to_f32(), inputs);
-            let found = cpu::linear_f32(&x, inputs, &packed, &bias, Pointwise::Gelu);
-            close(&found, &plain::linear(&x, &weights, &bias, Pointwise::Gelu));
+            let gate = Gate { function: Pointwise::Gelu, gated: true };
+            let wide = random.values(2 * rows * inputs);
+            for (x, gate) in [(&x, Pointwise::Gelu.into()), (&wide, gate)] {
+                let found = cpu::linear_f32(x, inputs, &packed, &bias, gate);
+                close(&found, &plain::linear(x, &weights, &bias, gate));
+            }
         }
     }
 
@@ -92,7 +96,7 @@ mod tests {
             let packed = cpu::pack_q8(&codes, inputs);
             let parts = [&scales[..], &sums, &bias];
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q8(&x, &equalizer, &packed, parts, Pointwise::Identity);
+            let found = cpu::linear_q8(&x, &equalizer, &packed, parts, Gate::NONE);
             let values = Values::Q8 { codes, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
@@ -119,7 +123,7 @@ mod tests {
                 (cpu::pack_q4(&nibbles, inputs), cpu::pack_scales(&wide, inputs));
             let parts = [&panels[..], &sums, &bias];
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q4(&x, &equalizer, &packed, parts, Pointwise::Identity);
+            let found = cpu::linear_q4(&x, &equalizer, &packed, parts, Gate::NONE);
             let values = Values::Q4 { nibbles, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
@@ -128,14 +132,18 @@ mod tests {
 
     #[test]
     fn attention() {
-        let (lengths, heads, hidden) = ([5usize, 0, 9], 2, 14);
+        let (lengths, hidden) = ([5usize, 0, 9], 14);
         let rows: usize = lengths.iter().sum();
         let qkv = random().values(rows * 3 * hidden);
         let starts = [0, 5, 5, 14];
         let masked: Vec<i32> = (0..rows).map(|row| i32::from(row % 4 == 3)).collect();
         let texts = cpu::Ragged { starts: &starts, masked: &masked };
-        let found = cpu::attention(&qkv, texts, heads);
-        close(&found, &plain::attention(&qkv, &starts, &masked, heads));
+        for window in [None, Some(2)] {
+            let heads = cpu::Heads { count: 2, rotation: None, window };
+            let found = cpu::attention(&qkv, texts, heads);
+            let heads = plain::Heads { count: 2, base: None, window };
+            close(&found, &plain::attention(&qkv, &starts, &masked, heads));
+        }
     }
 
     #[test]
