@@ -46,7 +46,7 @@ fn every_hidden_state_equals_the_reference() {
                 compared += 1;
             }
         });
-        assert!(compared >= 6, "{name}: the fixture holds hidden states of only {compared} layers");
+        assert!(compared >= 4, "{name}: the fixture holds hidden states of only {compared} layers");
     }
 }
 

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from tokenizers import Tokenizer, normalizers
+import torch
+from safetensors.torch import save_file
+from tokenizers import AddedToken, Tokenizer, normalizers
 from transformers import (
     DistilBertConfig, DistilBertModel, ModernBertConfig, ModernBertForMaskedLM, ModernBertModel, RobertaConfig, RobertaModel,
     XLMRobertaConfig, XLMRobertaModel,
@@ -27,6 +29,40 @@ def edit(path: Path, change) -> None:
     path.write_text(json.dumps(value, indent=2), "utf-8")
 
 
+def prefixed(body: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights under the prefix that a model with a head gives its body."""
+    return {f"{body.base_model_prefix}.{name}": value.contiguous() for name, value in body.state_dict().items()}
+
+
+def save_stanford(folder: Path, weights: dict, config: dict, linear: torch.nn.Linear, **metadata) -> None:
+    """The projection at the root of the body's weights, and the settings in a file of their own.
+
+    `metadata`: what differs from the settings of colbertv2.0.
+    """
+    weights = weights | {"linear.weight": linear.weight.data}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = config | {"architectures": ["HF_ColBERT"]}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+    metadata = {
+        "query_token_id": "[unused0]",
+        "doc_token_id": "[unused1]",
+        "query_token": "[Q]",
+        "doc_token": "[D]",
+        "ncells": None,
+        "query_maxlen": 12,
+        "attend_to_mask_tokens": False,
+        "interaction": "colbert",
+        "dim": linear.out_features,
+        "doc_maxlen": 20,
+        "mask_punctuation": True,
+        "similarity": "cosine",
+        "nbits": 2,
+        "nway": 64,
+        **metadata,
+    }
+    (folder / "artifact.metadata").write_text(json.dumps(metadata, indent=4), "utf-8")
+
+
 def save_tokenizer(folder: Path, name: str, **settings) -> dict:
     """One of `fixtures/tokenizers/`; gives the fields of a config that name its tokens.
 
@@ -46,6 +82,13 @@ def save_tokenizer(folder: Path, name: str, **settings) -> dict:
     return {"vocab_size": tokenizer.get_vocab_size()} | ids
 
 
+def add_tokens(folder: Path, tokens: list[str]) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in tokens])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return tokenizer
+
+
 def without_table(folder: Path) -> None:
     """Unicode's own NFKC in the place of the table of a sentencepiece model, which is most of its tokenizer.json."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -53,8 +96,8 @@ def without_table(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def with_baked_settings(folder: Path) -> None:
-    """The truncation and padding that somebody left in tokenizer.json."""
+def bake(folder: Path) -> None:
+    """A truncation and a padding that nobody asked for in tokenizer.json."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(8)
     tokenizer.enable_padding(length=8, pad_id=1)
@@ -74,12 +117,23 @@ def modernbert(folder: Path, tokenizer: str = "modernbert", **overrides) -> None
     ModernBertModel(config).save_pretrained(folder)
 
 
+def wide_modernbert(folder: Path, **overrides) -> None:
+    """A head of 128 in one local layer; no words in a WordPiece that keeps case and accents, or the vocabulary would be most of it."""
+    vocab = tiny.vocabulary(words=0)
+    tiny.save_tokenizer(folder, vocab, LENGTH, cased=True, tokenizer_class="PreTrainedTokenizerFast")
+    tokens = {"vocab_size": len(vocab)}
+    tokens |= {f"{role}_token_id": vocab.index(token) for role, token in (("pad", "[PAD]"), ("bos", "[CLS]"), ("eos", "[SEP]"))}
+    shape = {"hidden_size": 128, "num_attention_heads": 1, "intermediate_size": 21}
+    shape |= {"num_hidden_layers": 1, "layer_types": ["sliding_attention"]}
+    ModernBertModel(modernbert_config(tokens, **shape | overrides)).save_pretrained(folder)
+
+
 def masked_modernbert(folder: Path, seed: int, **overrides) -> None:
     """As published before any training for retrieval: the body's names behind a prefix, beside the head that guesses tokens."""
-    config = modernbert_config(save_tokenizer(folder, "modernbert"), **overrides)
+    config = modernbert_config(save_tokenizer(folder, "modernbert", model_max_length=24), **overrides)
     model = ModernBertForMaskedLM(config)
     tiny.seed_weights(model, seed, scale)
-    model.save_pretrained(folder)
+    model.half().save_pretrained(folder)
 
 
 def older_modernbert_spelling(config: dict, every: int = 3) -> None:
@@ -92,22 +146,24 @@ def older_modernbert_spelling(config: dict, every: int = 3) -> None:
     config |= {"layer_norm_eps": 1e-1, "position_embedding_type": "absolute", "reference_compile": True}
 
 
-def roberta(folder: Path, kind: str = "roberta", table: bool = False, baked: bool = False, **overrides) -> None:
+def roberta(folder: Path, hidden_size: int, intermediate_size: int = 23, heads: int = 2, layers: int = 2, kind: str = "roberta") -> None:
     """RoBERTa, or with `kind` XLM-RoBERTa; positions begin after that of the padding, so the table has two rows more than a text."""
     tokens = save_tokenizer(folder, kind)
-    if kind == "xlm-roberta" and not table:
+    if kind == "xlm-roberta":
         without_table(folder)
-    if baked:
-        with_baked_settings(folder)
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
     classes = {"roberta": (RobertaConfig, RobertaModel), "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel)}
     config, model = classes[kind]
-    config = config(**tokens, **shape | {"max_position_embeddings": LENGTH + 2} | overrides)
+    config = config(
+        hidden_size=hidden_size, intermediate_size=intermediate_size, num_attention_heads=heads, num_hidden_layers=layers,
+        type_vocab_size=1, layer_norm_eps=1e-5, max_position_embeddings=LENGTH + 2, **tokens,
+    )  # fmt: skip
     model(config).save_pretrained(folder)
 
 
-def distilbert(folder: Path, **overrides) -> None:
+def distilbert(folder: Path, hidden_size: int, intermediate_size: int = 23, heads: int = 2) -> None:
     tokens = save_tokenizer(folder, "distilbert-cased")
-    shape = {"n_layers": 2, "n_heads": 2, "max_position_embeddings": LENGTH}
-    config = DistilBertConfig(vocab_size=tokens["vocab_size"], pad_token_id=tokens["pad_token_id"], **shape | overrides)
+    config = DistilBertConfig(
+        dim=hidden_size, hidden_dim=intermediate_size, n_heads=heads, n_layers=2, max_position_embeddings=LENGTH,
+        vocab_size=tokens["vocab_size"], pad_token_id=tokens["pad_token_id"],
+    )  # fmt: skip
     DistilBertModel(config).save_pretrained(folder)

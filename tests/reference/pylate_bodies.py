@@ -1,5 +1,6 @@
 """The cases of the architectures after BERT whose reference is PyLate: its own layout and Stanford's."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from transformers import AutoModel
 
 import bodies
 import tiny
-from pylate_cases import Subject, build, save_stanford
+from pylate_cases import Subject, build
 
 MARKERS = {"query_prefix": "[Q] ", "document_prefix": "[D] "}
 
@@ -24,7 +25,7 @@ def stanford(folder: Path, seed: int, body, dimension: int, **metadata) -> None:
     tiny.seed_weights(model, seed, bodies.scale)
     linear = nn.Linear(model.config.hidden_size, dimension, bias=False)
     tiny.seed_weights(linear, seed + 1, bodies.scale)
-    save_stanford(folder, model.half(), linear.half(), **metadata)
+    bodies.save_stanford(folder, bodies.prefixed(model.half()), json.loads(model.config.to_json_string()), linear.half(), **metadata)
 
 
 def modernbert_pylate(folder: Path) -> None:
@@ -57,7 +58,7 @@ def xlm_roberta_stanford(folder: Path) -> None:
 
 def roberta_pylate(folder: Path) -> None:
     """Two Dense modules with a bias, an activation and a residual each."""
-    body = partial(bodies.roberta, hidden_size=36, num_attention_heads=3, intermediate_size=29)
+    body = partial(bodies.roberta, hidden_size=36, heads=3, intermediate_size=29)
     dense = [
         models.Dense(36, 20, bias=True, activation_function=nn.GELU(), use_residual=True),
         models.Dense(20, 20, bias=False, activation_function=nn.Tanh(), use_residual=True),
@@ -66,18 +67,18 @@ def roberta_pylate(folder: Path) -> None:
 
 
 def roberta_stanford(folder: Path) -> None:
-    body = partial(bodies.roberta, hidden_size=20, intermediate_size=21, num_hidden_layers=3)
+    body = partial(bodies.roberta, hidden_size=20, intermediate_size=21, layers=3)
     stanford(folder, 28, body, 8, query_token_id="Q", doc_token_id="D", attend_to_mask_tokens=True)
 
 
 def distilbert_pylate(folder: Path) -> None:
-    body = partial(bodies.distilbert, dim=24, hidden_dim=35)
+    body = partial(bodies.distilbert, hidden_size=24, intermediate_size=35)
     save(folder, 30, [models.Dense(24, 8, bias=True)], body, query_length=12, document_length=20, **MARKERS)
 
 
 def distilbert_stanford(folder: Path) -> None:
     """Markers in the vocabulary, as colbertv2.0 has them."""
-    stanford(folder, 31, partial(bodies.distilbert, dim=20, hidden_dim=27), 8)
+    stanford(folder, 31, partial(bodies.distilbert, hidden_size=20, intermediate_size=27), 8)
 
 
 CASES = {

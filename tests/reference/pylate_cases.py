@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from pylate import models
 from pylate.scores import colbert_scores
-from safetensors.torch import save_file
 from sentence_transformers.models import Transformer
 from torch import nn
 from transformers import BertModel
 from transformers.utils import logging
 
 import tiny
-from bodies import edit
+from bodies import edit, prefixed, save_stanford
 from record import float32
 
 logging.disable_progress_bar()
@@ -145,37 +144,6 @@ def f16(folder: Path) -> None:
     backbone.save_pretrained(folder, max_shard_size="60KB")
 
 
-def save_stanford(folder: Path, body: torch.nn.Module, linear: nn.Linear, others: dict = {}, **metadata) -> None:
-    """The body under the prefix of its family, the projection at the root, and the settings in a file of their own.
-
-    `others`: further tensors of the file; `metadata`: what differs from the settings of colbertv2.0.
-    """
-    prefix = body.base_model_prefix
-    weights = {f"{prefix}.{name}": value.contiguous() for name, value in body.state_dict().items()}
-    weights |= others | {"linear.weight": linear.weight.data}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    body.config.architectures = ["HF_ColBERT"]
-    body.config.save_pretrained(folder)
-    metadata = {
-        "query_token_id": "[unused0]",
-        "doc_token_id": "[unused1]",
-        "query_token": "[Q]",
-        "doc_token": "[D]",
-        "ncells": None,
-        "query_maxlen": 12,
-        "attend_to_mask_tokens": False,
-        "interaction": "colbert",
-        "dim": linear.out_features,
-        "doc_maxlen": 20,
-        "mask_punctuation": True,
-        "similarity": "cosine",
-        "nbits": 2,
-        "nway": 64,
-        **metadata,
-    }
-    (folder / "artifact.metadata").write_text(json.dumps(metadata, indent=4), "utf-8")
-
-
 def stanford(folder: Path) -> None:
     vocab = tiny.vocabulary(True)
     tiny.save_tokenizer(folder, vocab, 48)
@@ -184,7 +152,8 @@ def stanford(folder: Path) -> None:
     tiny.seed_weights(body, 6)
     linear = nn.Linear(32, 16, bias=False)
     tiny.seed_weights(linear, 7)
-    save_stanford(folder, body, linear, {"bert.embeddings.position_ids": torch.arange(64)[None]})
+    others = {"bert.embeddings.position_ids": torch.arange(64)[None]}
+    save_stanford(folder, prefixed(body) | others, json.loads(body.config.to_json_string()), linear)
 
 
 CASES = {

@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -116,15 +117,15 @@ def bi_encoder_backbone(folder: Path, seed: int) -> None:
     bert.config.save_pretrained(folder)
 
 
-def bi_encoder_settings(folder: Path, names: list[str], pooling: str, files: dict) -> None:
-    """`names`: the modules after the Transformer."""
+def bi_encoder_settings(folder: Path, names: list[str], pooling: str, files: dict, width: int = 32) -> None:
+    """`names`: the modules after the Transformer; `width`: of the hidden states."""
     paths = {name: f"{i}_{name}" for i, name in enumerate(names, 1)}
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{name}"}
         for i, (name, path) in enumerate(({"Transformer": ""} | paths).items())
     ]
     modes = ["cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens"]
-    flags = {"word_embedding_dimension": 32} | {f"pooling_mode_{mode}": mode == pooling for mode in modes}
+    flags = {"word_embedding_dimension": width} | {f"pooling_mode_{mode}": mode == pooling for mode in modes}
     (folder / paths["Pooling"]).mkdir()
     for name, value in {"modules.json": modules, f"{paths['Pooling']}/config.json": flags, **files}.items():
         (folder / name).write_text(json.dumps(value, indent=2), "utf-8")
@@ -153,19 +154,24 @@ def bi_encoder(folder: Path) -> None:
     })  # fmt: skip
 
 
-def build(folder: Path, seed: int, dense: list[Dense], mask: MultiVectorMask, prompts: dict, reordered=False,
-          dtype=torch.float32, special: list[str] = [], **lengths) -> None:  # fmt: skip
-    """A checkpoint saved by sentence-transformers itself."""
+def bert(folder: Path, reordered=False) -> None:
     vocab = tiny.vocabulary(reordered)
+    tiny.save_tokenizer(folder, vocab, 40)
+    tiny.bert(vocab).save_pretrained(folder)
+
+
+def build(folder: Path, seed: int, dense: list[Dense], mask: MultiVectorMask, prompts: dict, body=bert, scale=tiny.scale,
+          dtype=torch.float32, special: list[str] = [], **lengths) -> None:  # fmt: skip
+    """A checkpoint saved by sentence-transformers itself; `body` writes the transformers folder that it starts from."""
     with tempfile.TemporaryDirectory() as base:
-        tiny.save_tokenizer(Path(base), vocab, 40)
-        tiny.bert(vocab).save_pretrained(base)
+        body(Path(base))
         transformer = Transformer(base, **lengths)
     if special:
         transformer.tokenizer.add_tokens(special, special_tokens=True)
+        transformer.model.resize_token_embeddings(len(transformer.tokenizer))
     normalize = Normalize(module_input_name="token_embeddings")
     model = MultiVectorEncoder(modules=[transformer, *dense, mask, normalize], prompts=prompts, device="cpu")
-    tiny.seed_weights(model, seed)
+    tiny.seed_weights(model, seed, scale)
     model.to(dtype).save_pretrained(str(folder), create_model_card=False)
 
 
@@ -193,8 +199,8 @@ def sentence_transformers_min(folder: Path) -> None:
     mask = MultiVectorMask(skiplist_words=[",", ".", "?", "oil"], skiplist_tasks=["query", "document"])
     expansion = {"strategy": "min", "attend": False, "token": "[unused2]", "length": 8}
     build(
-        folder, 10, dense, mask, {"query": "[unused0] ", "document": "[unused1] "}, reordered=True, query_length=14,
-        document_length=18, query_expansion=expansion, special=["[unused0]", "[unused1]"],
+        folder, 10, dense, mask, {"query": "[unused0] ", "document": "[unused1] "}, body=partial(bert, reordered=True),
+        query_length=14, document_length=18, query_expansion=expansion, special=["[unused0]", "[unused1]"],
     )  # fmt: skip
 
 
