@@ -76,11 +76,12 @@ def locate(subject, kind: str, text: str, capture: Capture) -> tuple[list, bool]
 
 
 def place(span: tuple[int, int], origins: list[int | None]) -> tuple[int, int]:
-    """`origins[i]` is where character i of the tokenized string stands in the text; None if it does not."""
-    start, end = span
-    if start == end or origins[start] is None:
-        return (0, 0)
-    return (origins[start], origins[end - 1] + 1)
+    """`origins[i]` is where character i of the tokenized string stands in the text; None if it does not.
+
+    A token that begins in the prompt has a place where it reaches into the text.
+    """
+    inside = [origin for origin in origins[span[0] : span[1]] if origin is not None]
+    return (inside[0], inside[-1] + 1) if inside else (0, 0)
 
 
 def record_text(subject, capture: Capture, kind: str, text: str) -> tuple[dict, dict]:
