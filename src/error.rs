@@ -19,6 +19,9 @@ pub enum Error {
     #[error("{} could not be tokenized: {reason}", kind.place(*index))]
     Tokenize { kind: TextKind, index: usize, reason: String },
 
+    /// A setting that was given in place of the checkpoint's own does not go with the checkpoint.
+    #[error("{option} {reason}")]
+    Override { option: &'static str, reason: String },
     /// The checkpoint folder lacks a file that its other files call for.
     #[error("the checkpoint has no {name}{hint}")]
     MissingFile { name: String, hint: &'static str },
@@ -63,7 +66,7 @@ pub enum Error {
     BundleManifest { field: String, reason: String },
     /// A bundle is of a format that this version does not read.
     #[error(
-        "tabrank.json: version {found:?} is not supported, 1.x is; convert the checkpoint again with the \
+        "tabrank.json: version {found:?} is not supported, 1.x and 2.x are; convert the checkpoint again with the \
          `tabrank convert` of this version"
     )]
     BundleVersion { found: String },
@@ -123,7 +126,7 @@ impl Error {
     /// The stable name of the cause, for programs. Messages may change; codes do not.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::EmptyQuery | Error::Tokenize { .. } => "INVALID_INPUT",
+            Error::EmptyQuery | Error::Tokenize { .. } | Error::Override { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::InvalidJson { .. }

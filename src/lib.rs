@@ -51,6 +51,7 @@ pub use late_interaction::vectors::Pooling;
 pub use model::bundle::{BundleFiles, Integrity, Source};
 pub use model::checkpoint::{CheckpointFiles, WantedFile};
 pub use model::config::ModelConfig;
+pub use model::overrides::Overrides;
 pub use model::quantize::Dtype;
 pub use observer::{Observer, Stage, Unobserved};
 pub use reranker::{LoadOptions, ModelInfo, Reranker};

@@ -14,6 +14,7 @@ use crate::late_interaction::stream::Batches;
 use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{Layout, ModelConfig, ProjectionStep};
+use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::stages::late::{self, RerankOptions, RerankOutput};
@@ -31,6 +32,8 @@ pub struct LoadOptions {
     pub gpu_buffer_limit: Option<u64>,
     /// What becomes of special tokens that queries and documents spell out.
     pub spelled_tokens: SpelledTokens,
+    /// Settings in place of the checkpoint's own.
+    pub overrides: Overrides,
 }
 
 /// What a loaded model is.
@@ -84,7 +87,7 @@ impl Reranker {
         observer: &mut impl Observer,
     ) -> Result<Self> {
         observer.stage(Stage::Load);
-        let config = ModelConfig::from_files(&files)?;
+        let config = ModelConfig::overridden(&files, &options.overrides)?;
         let mut warnings = config.warnings.clone();
         let tokenizer = Tokenizer::load(&files, &config, &mut warnings)?;
         let tokenizer = Arc::new(tokenizer.with_spelled_tokens(options.spelled_tokens)?);

@@ -137,7 +137,8 @@ fn the_manifest_carries_the_source() {
         revision: None,
         license: Some("apache-2.0".to_owned()),
     };
-    let options = ConvertOptions { dtype: Dtype::Q8, source: source.clone() };
+    let options =
+        ConvertOptions { dtype: Dtype::Q8, source: source.clone(), overrides: Default::default() };
     let files = Fixture::read("plain").files;
     let bundle = block_on(convert(files, &options, &mut Unobserved)).unwrap();
     let opened = CheckpointFiles::from_bundle(&bundle).unwrap();
@@ -232,7 +233,11 @@ fn weights_beyond_half_precision_are_refused_by_name() {
     values[7] = 1e6;
     weights.insert(name.to_owned(), f32_tensor(vec![32, 64], &values));
     files.insert("model.safetensors", write_tensors(&weights)).unwrap();
-    let options = ConvertOptions { dtype: Dtype::F16, source: Source::default() };
+    let options = ConvertOptions {
+        dtype: Dtype::F16,
+        source: Source::default(),
+        overrides: Default::default(),
+    };
     let error = block_on(convert(files, &options, &mut Unobserved)).unwrap_err();
     assert_eq!(error, Error::TensorNotFinite { name: name.to_owned() });
 }
@@ -265,7 +270,11 @@ impl Observer for Watcher {
 #[test]
 fn a_conversion_shows_its_share_and_can_be_stopped() {
     let files = Fixture::read("plain").files;
-    let options = ConvertOptions { dtype: Dtype::Q8, source: Source::default() };
+    let options = ConvertOptions {
+        dtype: Dtype::Q8,
+        source: Source::default(),
+        overrides: Default::default(),
+    };
     for stop_at in [2, 20, usize::MAX] {
         let mut watcher = Watcher { stages: Vec::new(), steps: Vec::new(), stop_at };
         let bundle = block_on(convert(files.clone(), &options, &mut watcher));

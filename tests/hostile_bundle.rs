@@ -70,9 +70,40 @@ fn manifests_are_refused_by_field() {
     for (change, field) in cases {
         check(&bundle(Dtype::Q8).manifest(change), "BUNDLE_INVALID", field);
     }
-    let newer = bundle(Dtype::Q8).manifest(|m| m["version"] = json!("2.0"));
-    check(&newer, "BUNDLE_VERSION", "2.0");
+    let newer = bundle(Dtype::Q8).manifest(|m| m["version"] = json!("3.0"));
+    check(&newer, "BUNDLE_VERSION", "3.0");
     check(&newer, "BUNDLE_VERSION", "tabrank convert");
+}
+
+#[test]
+fn a_bundle_s_own_overrides_are_refused_by_field() {
+    let with = |version: &'static str, overrides: Value| {
+        bundle(Dtype::Q8).manifest(|m| {
+            m["version"] = json!(version);
+            m["overrides"] = overrides;
+        })
+    };
+    // A reader of the first version would pass them over.
+    check(
+        &with("1.0", json!({"query_length": 8})),
+        "BUNDLE_INVALID",
+        "overrides needs version 2.0",
+    );
+    for (overrides, field) in [
+        (json!([]), "overrides is"),
+        (json!({"query_maxlen": 8}), "overrides is"),
+        (json!({"query_length": -1}), "overrides is"),
+        (json!({"query_length": "8"}), "overrides is"),
+        (json!({"skiplist_words": [1]}), "overrides is"),
+        (json!({"query_length": 0}), "overrides.query_length is 0"),
+        (json!({"query_length": 1_000}), "overrides.query_length is 1000"),
+        (json!({"document_length": u64::MAX}), "overrides.document_length"),
+        (json!({"document_length": 2}), "overrides.document_length"),
+        (json!({"query_prefix": "[absent] "}), "overrides.query_prefix"),
+        (json!({"expansion_token": "absent"}), "overrides.expansion_token"),
+    ] {
+        check(&with("2.0", overrides), "BUNDLE_INVALID", field);
+    }
 }
 
 /// Shards of the largest size.

@@ -24,7 +24,8 @@ fn embeddings_do_not_depend_on_neighbours_or_order() {
         let fixture = Fixture::read(name);
         let texts: Vec<&str> = fixture.expected.documents.iter().map(|d| d.text.as_str()).collect();
         for dtype in Dtype::ALL {
-            let options = ConvertOptions { dtype, source: Source::default() };
+            let options =
+                ConvertOptions { dtype, source: Source::default(), overrides: Default::default() };
             let bundle =
                 block_on(convert(fixture.files.clone(), &options, &mut Unobserved)).unwrap();
             let reranker = load(&CheckpointFiles::from_bundle(&bundle).unwrap());

@@ -17,9 +17,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("device", &["error"]),
     ("model::quantize", &[]),
     ("model::contents", &[]),
-    ("model::bundle", &["error", "model::contents", "model::quantize", "observer"]),
+    ("model::overrides", &[]),
+    (
+        "model::bundle",
+        &["error", "model::contents", "model::overrides", "model::quantize", "observer"],
+    ),
     ("model::checkpoint", &["error", "model::bundle", "model::contents", "model::quantize"]),
-    ("model::config", &["error", "model::bundle", "model::checkpoint"]),
+    ("model::config", &["error", "model::bundle", "model::checkpoint", "model::overrides"]),
     ("text::texts", &[]),
     ("text::token_batch", &[]),
     (

@@ -93,7 +93,8 @@ fn a_checkpoint_is_refused_when_it_computes_and_by_every_conversion() {
         files.insert("model.safetensors", write_tensors(&tensors)).unwrap();
         assert_refused(&load(&files), &format!("{parts:?}"));
         for dtype in Dtype::ALL {
-            let options = ConvertOptions { dtype, source: Source::default() };
+            let options =
+                ConvertOptions { dtype, source: Source::default(), overrides: Default::default() };
             let error = block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap_err();
             assert_eq!(error.code(), "NON_FINITE", "{parts:?} to {}: {error}", dtype.name());
         }

@@ -95,7 +95,8 @@ fn folder(name: PathBuf) -> Result<PathBuf, &'static str> {
 fn options(args: &ConvertArgs) -> ConvertOptions {
     let license = args.license.clone().or_else(|| readme::license(&args.folder));
     let (repository, revision) = (args.repository.clone(), args.revision.clone());
-    ConvertOptions { dtype: args.dtype.dtype(), source: Source { repository, revision, license } }
+    let source = Source { repository, revision, license };
+    ConvertOptions { dtype: args.dtype.dtype(), source, overrides: Default::default() }
 }
 
 /// Where the output's name leads. Nothing is ever overwritten.

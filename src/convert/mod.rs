@@ -25,6 +25,7 @@ use crate::model::bundle::{
 };
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
+use crate::model::overrides::Overrides;
 use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use crate::observer::{Observer, Stage, batch_done, pause};
 use channels::Channels;
@@ -39,6 +40,8 @@ pub struct ConvertOptions {
     pub dtype: Dtype,
     /// What the manifest says of the checkpoint's origin.
     pub source: Source,
+    /// Settings in place of the checkpoint's own, for the manifest.
+    pub overrides: Overrides,
 }
 
 /// Makes a bundle of a complete checkpoint. The observer sees the share that is done and can stop it.
@@ -56,7 +59,7 @@ pub async fn convert(
         return Err(Error::AlreadyBundle { dtype: manifest.dtype.name() });
     }
     observer.stage(Stage::Convert);
-    let config = ModelConfig::from_files(&files)?;
+    let config = ModelConfig::overridden(&files, &options.overrides)?;
     let groups = groups(&files, &config, options.dtype)?;
     let tensors: usize = groups.iter().map(|group| group.specs.len()).sum();
     let total = calibrate::SEQUENCES + tensors;
@@ -78,7 +81,8 @@ pub async fn convert(
             batch_done(observer, done, total).await?;
         }
     }
-    writer.finish(options.dtype, options.source.clone(), observer).await
+    let ConvertOptions { dtype, source, overrides } = options.clone();
+    writer.finish(dtype, source, overrides, observer).await
 }
 
 /// Tensors that come out of the same files.

@@ -1,10 +1,12 @@
 //! What is a model made of? Its files, what they say, and how a weight is stored.
 //!
 //! [`checkpoint`] takes a folder's files and hands out tensors, [`config`] reads every field that changes
-//! numbers, [`bundle`] is the folder that a conversion makes, [`quantize`] the stored types of a weight.
+//! numbers, [`overrides`] is what a caller sets in their place, [`bundle`] the folder that a conversion makes, [`quantize`] the
+//! stored types of a weight.
 
 pub mod bundle;
 pub mod checkpoint;
 pub mod config;
 mod contents;
+pub mod overrides;
 pub mod quantize;

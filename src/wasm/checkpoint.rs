@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::{
     JsConvertSettings, JsHooks, JsObserver, JsWantedFiles, from_js, invalid_input, set, throw,
 };
-use crate::{CheckpointFiles, ConvertOptions, Dtype, Error, Source};
+use crate::{CheckpointFiles, ConvertOptions, Dtype, Error, Overrides, Source};
 
 /// The files of one checkpoint folder or bundle, gathered by name.
 #[wasm_bindgen]
@@ -102,7 +102,8 @@ pub async fn convert(
         invalid_input(&format!("dtype {:?} is none of f32, f16, q8 and q4", settings.dtype))
     })?;
     let Settings { repository, revision, license, .. } = settings;
-    let options = ConvertOptions { dtype, source: Source { repository, revision, license } };
+    let source = Source { repository, revision, license };
+    let options = ConvertOptions { dtype, source, overrides: Overrides::default() };
     let bundle = crate::convert::convert(checkpoint.files, &options, &mut JsObserver::new(hooks))
         .await
         .map_err(throw)?;

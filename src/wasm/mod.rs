@@ -23,8 +23,8 @@ use crate::ops::check::{Difference, check};
 use crate::ops::profile;
 use crate::random::SplitMix64;
 use crate::{
-    DeviceChoice, Encoded, Error, LoadOptions, Pooling, RerankOptions, Reranker, SpelledTokens,
-    TextKind, Texts,
+    DeviceChoice, Encoded, Error, LoadOptions, Overrides, Pooling, RerankOptions, Reranker,
+    SpelledTokens, TextKind, Texts,
 };
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -272,6 +272,7 @@ impl Engine {
             gpu_unavailable: settings.gpu_unavailable,
             gpu_buffer_limit: settings.gpu_buffer_limit.map(|bytes| bytes as u64),
             spelled_tokens: word("specialTokens", special_tokens, &ways)?,
+            overrides: Overrides::default(),
         };
         let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
             .await

@@ -21,7 +21,8 @@ pub const SHARD: &str = "weights-00001-of-00001.safetensors";
 pub type Raw = (Stored, Vec<usize>, Vec<u8>);
 
 pub fn converted(files: &CheckpointFiles, dtype: Dtype) -> BundleFiles {
-    let options = ConvertOptions { dtype, source: Source::default() };
+    let options =
+        ConvertOptions { dtype, source: Source::default(), overrides: Default::default() };
     block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap()
 }
 

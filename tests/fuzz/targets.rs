@@ -102,7 +102,8 @@ fn conversion(data: &[u8]) {
         let dtype = *u.choose(&[Dtype::F32, Dtype::F16, Dtype::Q8, Dtype::Q4])?;
         let files = changed_checkpoint(&mut u)?;
         let text = text(&mut u)?;
-        let options = ConvertOptions { dtype, source: Source::default() };
+        let options =
+            ConvertOptions { dtype, source: Source::default(), overrides: Default::default() };
         let Ok(files) = files else { return Ok(()) };
         if let Ok(bundle) = block_on(convert(files, &options, &mut Unobserved)) {
             use_files(from_bundle(&bundle), &text);

@@ -2,18 +2,21 @@
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{MAX_SHARD, json};
 use crate::error::{Error, Result};
 use crate::model::contents::found_instead;
+use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 
 const FORMAT: &str = "tabrank-bundle";
-/// The version that is written.
+/// The version that is written: the first that says all there is to say, so that readers of that version can read it.
 const VERSION: &str = "1.0";
-/// The major version that is read.
-const MAJOR: &str = "1";
+const VERSION_WITH_OVERRIDES: &str = "2.0";
+/// The major versions that are read. Readers of the first would pass overrides over, and compute something else.
+const MAJORS: [&str; 2] = ["1", "2"];
 /// Largest manifest, in bytes.
 pub(crate) const MAX_MANIFEST: usize = 1 << 20;
 
@@ -51,6 +54,8 @@ pub struct Manifest {
     /// The type that the matrices are stored in.
     pub dtype: Dtype,
     pub source: Source,
+    /// Settings in place of those of the checkpoint's files.
+    pub overrides: Overrides,
     /// The checkpoint's own files.
     pub files: Vec<FileEntry>,
     /// The shards.
@@ -62,10 +67,12 @@ impl Manifest {
     pub(super) fn new(
         dtype: Dtype,
         source: Source,
+        overrides: Overrides,
         files: Vec<FileEntry>,
         weights: Vec<FileEntry>,
     ) -> Self {
-        Self { version: VERSION.to_owned(), dtype, source, files, weights }
+        let version = if overrides.is_empty() { VERSION } else { VERSION_WITH_OVERRIDES };
+        Self { version: version.to_owned(), dtype, source, overrides, files, weights }
     }
 
     /// Files and shards.
@@ -102,6 +109,7 @@ impl Manifest {
             version,
             dtype,
             source: source(&map)?,
+            overrides: overrides(&map)?,
             files: entries(&map, "files", u64::MAX)?,
             weights: entries(&map, "weights", MAX_SHARD as u64)?,
         };
@@ -115,7 +123,7 @@ impl Manifest {
             let entry = |e: &FileEntry| json!({"name": e.name, "bytes": e.integrity.bytes, "sha256": e.integrity.sha256});
             entries.iter().map(entry).collect()
         };
-        let manifest = json!({
+        let mut manifest = json!({
             "format": FORMAT,
             "version": self.version,
             "dtype": self.dtype.name(),
@@ -127,6 +135,9 @@ impl Manifest {
             "files": list(&self.files),
             "weights": list(&self.weights),
         });
+        if !self.overrides.is_empty() {
+            manifest["overrides"] = json!(self.overrides);
+        }
         format!("{manifest:#}\n").into_bytes()
     }
 
@@ -147,11 +158,11 @@ impl Manifest {
     }
 }
 
-/// Any minor version of the major one.
+/// Any minor version of the major ones.
 fn version(version: &str) -> Result<String> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match version.split_once('.') {
-        Some((MAJOR, minor)) if digits(minor) => Ok(version.to_owned()),
+        Some((major, minor)) if MAJORS.contains(&major) && digits(minor) => Ok(version.to_owned()),
         Some((major, minor)) if digits(major) && digits(minor) => {
             Err(Error::BundleVersion { found: version.chars().take(20).collect() })
         }
@@ -174,6 +185,18 @@ fn source(map: &Map<String, Value>) -> Result<Source> {
         revision: field("revision")?,
         license: field("license")?,
     })
+}
+
+/// A reader of the first version would not have seen them.
+fn overrides(map: &Map<String, Value>) -> Result<Overrides> {
+    let first = map.get("version").and_then(Value::as_str).is_some_and(|v| v.starts_with("1."));
+    match map.get("overrides") {
+        None | Some(Value::Null) => Ok(Overrides::default()),
+        Some(_) if first => Err(invalid("overrides", "needs version 2.0")),
+        Some(value @ Value::Object(_)) => Overrides::deserialize(value)
+            .map_err(|error| invalid("overrides", &format!("is not as it should be: {error}"))),
+        Some(_) => Err(invalid("overrides", "is not an object")),
+    }
 }
 
 fn entries(map: &Map<String, Value>, field: &str, limit: u64) -> Result<Vec<FileEntry>> {

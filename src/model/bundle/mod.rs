@@ -15,9 +15,12 @@
 //!
 //! ```text
 //! format    "tabrank-bundle"
-//! version   "1.0": major and minor, decimal. A reader refuses another major version and takes any minor one.
+//! version   "1.0", or "2.0" with overrides: major and minor, decimal. A reader refuses another major version and takes any
+//!           minor one.
 //! dtype     "f32", "f16", "q8" or "q4": the type that the matrices are stored in
 //! source    { repository, revision, license }: where the checkpoint came from, each a string or null
+//! overrides { query_length, ... }: settings in place of the files' own, as [`crate::model::overrides`] names them; absent or
+//!           null in version 1
 //! files     [ { name, bytes, sha256 } ]: every file but the manifest and the weights
 //! weights   [ { name, bytes, sha256 } ]: the shards; their order means nothing
 //! ```

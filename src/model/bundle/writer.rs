@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::tensors::{Tensor, part_name};
 use super::{FileEntry, Integrity, MANIFEST, MAX_SHARD, Manifest, Source, hexadecimal, shard};
 use crate::error::Result;
+use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, pause};
 
@@ -66,6 +67,7 @@ impl BundleWriter {
         mut self,
         dtype: Dtype,
         source: Source,
+        overrides: Overrides,
         observer: &mut impl Observer,
     ) -> Result<BundleFiles> {
         self.close_shard();
@@ -76,7 +78,7 @@ impl BundleWriter {
             shards.map(|(index, bytes)| (name(index), bytes)).collect();
         let (settings, shards) =
             (listed(&self.files, observer).await?, listed(&weights, observer).await?);
-        let manifest = Manifest::new(dtype, source, settings, shards).write();
+        let manifest = Manifest::new(dtype, source, overrides, settings, shards).write();
         let mut files = vec![(MANIFEST.to_owned(), manifest)];
         files.extend(self.files);
         files.extend(weights);

@@ -10,6 +10,7 @@ mod backbone;
 mod bert;
 mod layout;
 mod left_out;
+mod overridden;
 mod products;
 mod projection;
 mod special_tokens;
@@ -20,15 +21,17 @@ mod vector;
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ADAPTER, CheckpointFiles};
+use crate::model::overrides::Overrides;
 
 pub use activation::Activation;
 pub use bert::BertConfig;
 pub use layout::Layout;
+pub use overridden::Overridden;
 pub use products::{Product, Role};
 pub(crate) use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
 pub use special_tokens::{SpecialTokens, Token};
-pub use text::{LowerCase, QueryExpansion, TextConfig};
+pub use text::{LowerCase, QueryExpansion, Strategy, TextConfig};
 pub use tokenizer::{BertNormalization, TokenizerConfig};
 pub use vector::{PoolingMode, VectorConfig, VectorStep};
 
@@ -93,6 +96,8 @@ pub struct ModelConfig {
     pub dimension: usize,
     /// How the checkpoint itself makes one vector of a text, or why that is not computed here.
     pub vector: Result<VectorConfig>,
+    /// What stands in place of the files' own settings.
+    pub overridden: Overridden,
     /// What the user should know about this checkpoint.
     pub warnings: Vec<Warning>,
 }
@@ -103,10 +108,19 @@ impl ModelConfig {
     /// # Errors
     /// `CHECKPOINT_INVALID` or `CHECKPOINT_UNSUPPORTED`, naming file and field.
     pub fn from_files(files: &CheckpointFiles) -> Result<Self> {
+        Self::overridden(files, &Overrides::default())
+    }
+
+    /// Reads the configuration of a complete checkpoint, which must be whole by itself, with settings in place of its own.
+    ///
+    /// # Errors
+    /// As [`ModelConfig::from_files`]; [`Error::Override`] for a setting that does not go with the checkpoint.
+    pub fn overridden(files: &CheckpointFiles, overrides: &Overrides) -> Result<Self> {
         refuse_adapter(files)?;
         files.check_settings()?;
         let root = files.transformer_path()?;
-        let mut reading = Reading { files, root, warnings: Vec::new() };
+        let overridden = Overridden::new(files, overrides);
+        let mut reading = Reading { files, root, overridden, warnings: Vec::new() };
         let encoder = encoder(&mut reading)?;
         let layout = Layout::of(files)?;
         let tokenizer = TokenizerConfig::from_files(files, &reading.root)?;
@@ -115,12 +129,21 @@ impl ModelConfig {
         let dimension = projection::dimension(&projection, encoder.hidden_size())?;
         let prompts = text.query_prefix.len() + text.document_prefix.len() > 0;
         let vector = vector::read(&mut reading, layout, prompts)?;
-        let mut warnings = reading.warnings;
+        let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
             warnings.push(no_head());
         }
-        let model =
-            Self { layout, encoder, tokenizer, text, projection, dimension, vector, warnings };
+        let model = Self {
+            layout,
+            encoder,
+            tokenizer,
+            text,
+            projection,
+            dimension,
+            vector,
+            overridden,
+            warnings,
+        };
         files.check_tensors(&model.tensors())?;
         left_out::refuse(files, layout)?;
         Ok(model)
@@ -145,6 +168,7 @@ struct Reading<'f> {
     files: &'f CheckpointFiles,
     /// Folder of the Transformer, with a closing `/` unless it is the root.
     root: String,
+    overridden: Overridden,
     warnings: Vec<Warning>,
 }
 

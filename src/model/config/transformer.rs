@@ -1,6 +1,6 @@
 //! `sentence_bert_config.json`: how the Transformer module of a sentence-transformers or PyLate folder is called.
 
-use super::{MAX_LENGTH, QueryExpansion, Reading};
+use super::{MAX_LENGTH, QueryExpansion, Reading, Strategy};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES};
 
@@ -38,14 +38,7 @@ pub(super) struct TransformerSettings {
     pub(super) do_lower_case: bool,
     pub(super) query_length: Option<usize>,
     pub(super) document_length: Option<usize>,
-    pub(super) query_expansion: Option<(Strategy, QueryExpansion)>,
-}
-
-/// Whether expansion also bounds a query's length.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strategy {
-    Fixed,
-    Min,
+    pub(super) query_expansion: Option<QueryExpansion>,
 }
 
 impl TransformerSettings {
@@ -66,7 +59,8 @@ impl TransformerSettings {
         positions: usize,
     ) -> Result<()> {
         let length = self.max_seq_length.filter(|&length| length > positions);
-        let fixed = matches!(self.query_expansion, Some((Strategy::Fixed, _)));
+        let expansion = self.query_expansion.as_ref();
+        let fixed = expansion.is_some_and(|expansion| expansion.strategy == Strategy::Fixed);
         let query = self.query_length.is_some() || fixed;
         match length {
             Some(length) if !query || self.document_length.is_none() => Err(Error::InvalidField {
@@ -100,7 +94,7 @@ impl TransformerSettings {
             query_expansion: query_expansion(&config)?,
         };
         match (settings.query_length, &settings.query_expansion) {
-            (Some(query), Some((_, expansion))) if query < expansion.length => Err(config.invalid(
+            (Some(query), Some(expansion)) if query < expansion.length => Err(config.invalid(
                 "query_length",
                 &format!("is {query}, less than query_expansion.length {}", expansion.length),
             )),
@@ -159,7 +153,7 @@ fn refuse_arguments(config: &Fields<'_>) -> Result<()> {
     Ok(())
 }
 
-fn query_expansion(config: &Fields<'_>) -> Result<Option<(Strategy, QueryExpansion)>> {
+fn query_expansion(config: &Fields<'_>) -> Result<Option<QueryExpansion>> {
     let Some(expansion) = config.object("query_expansion")? else {
         return Ok(None);
     };
@@ -174,12 +168,10 @@ fn query_expansion(config: &Fields<'_>) -> Result<Option<(Strategy, QueryExpansi
         other => return Err(expansion.unsupported("strategy", other, "fixed and min are")),
     };
     let length = expansion.count("length", MAX_LENGTH)?;
-    Ok(Some((
+    Ok(Some(QueryExpansion {
         strategy,
-        QueryExpansion {
-            length: expansion.required("length", length)?,
-            token: expansion.string("token")?.map(str::to_owned),
-            attend: expansion.bool("attend")?.unwrap_or(false),
-        },
-    )))
+        length: expansion.required("length", length)?,
+        token: expansion.string("token")?.map(str::to_owned),
+        attend: expansion.bool("attend")?.unwrap_or(false),
+    }))
 }

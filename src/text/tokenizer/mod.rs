@@ -83,11 +83,11 @@ impl Tokenizer {
         let text = &config.text;
         let skiplist = skiplist(&inner, &text.skiplist_words, warnings);
         let special = added_tokens(&inner);
-        let side = |prefix: &str, field: &str, length: usize, skips: bool| {
+        let side = |prefix: &str, field: &'static str, length: usize, skips: bool| {
             Ok(Side {
                 head: None,
                 prefix: prefix.to_owned(),
-                content_length: content_length(field, length, special)?,
+                content_length: content_length(config, field, length, special)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
@@ -282,11 +282,23 @@ impl Expansion {
             .token
             .as_deref()
             .or(config.tokenizer.special_tokens.get("mask_token"))
-            .ok_or_else(|| config.tokenizer.missing("mask_token", "query expansion needs it"))?;
+            .ok_or_else(|| Self::without_mask(config))?;
         let id = tokenizer.token_to_id(token).ok_or_else(|| {
-            invalid(format!("the expansion token {token:?} is not in the vocabulary"))
+            let reason = format!("{token:?} is not in the vocabulary");
+            match config.overridden.refuse_if_set("expansion_token", &reason) {
+                Err(error) => error,
+                Ok(()) => invalid(format!("the expansion token {reason}")),
+            }
         })?;
         Ok(Self { length: expansion.length, id, attend: expansion.attend })
+    }
+
+    fn without_mask(config: &ModelConfig) -> Error {
+        let reason = "is true, and this checkpoint names no mask token to fill queries up with; set expansion_token too";
+        match config.overridden.refuse_if_set("do_query_expansion", reason) {
+            Err(error) => error,
+            Ok(()) => config.tokenizer.missing("mask_token", "query expansion needs it"),
+        }
     }
 
     fn fill(&self, sequence: &mut TokenSequence) {
@@ -329,11 +341,19 @@ fn added_tokens(tokenizer: &tokenizers::Tokenizer) -> usize {
     tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false))
 }
 
-fn content_length(field: &str, length: usize, special: usize) -> Result<usize> {
+fn content_length(
+    config: &ModelConfig,
+    field: &'static str,
+    length: usize,
+    special: usize,
+) -> Result<usize> {
     // At least one token of content: none at all would make every text alike.
-    length.checked_sub(special).filter(|&content| content > 0).ok_or_else(|| {
-        invalid(format!("{field} {length} leaves no room beside {special} special tokens"))
-    })
+    if let Some(content) = length.checked_sub(special).filter(|&content| content > 0) {
+        return Ok(content);
+    }
+    let rest = format!("leaves no room beside {special} special tokens");
+    config.overridden.refuse_if_set(field, &format!("is {length}, which {rest}"))?;
+    Err(invalid(format!("{field} {length} {rest}")))
 }
 
 fn invalid(reason: String) -> Error {

@@ -56,11 +56,21 @@ pub struct TextConfig {
 /// Queries shorter than `length` are filled up with a token, whose embeddings are scored like all others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryExpansion {
+    pub strategy: Strategy,
     pub length: usize,
     /// `None`: the tokenizer's mask token.
     pub token: Option<String>,
     /// Whether the encoder attends to the filled-in tokens.
     pub attend: bool,
+}
+
+/// Whether expansion also bounds a query's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// It does: all queries have `length` tokens.
+    Fixed,
+    /// A query may have more.
+    Min,
 }
 
 pub(super) fn read(
@@ -71,7 +81,7 @@ pub(super) fn read(
 ) -> Result<TextConfig> {
     let settings = TransformerSettings::read(reading)?;
     let positions = encoder.max_length();
-    let text = match layout {
+    let mut text = match layout {
         Layout::PyLate => pylate::read(reading, &settings)?,
         Layout::Stanford => stanford::read(reading)?,
         Layout::Plain | Layout::SentenceTransformers => {
@@ -80,6 +90,7 @@ pub(super) fn read(
             sentence_transformers::read(reading, &settings, own)?
         }
     };
+    reading.overridden.apply(layout, &mut text)?;
     check_lengths(reading, &text, positions)?;
     Ok(text)
 }
@@ -87,12 +98,16 @@ pub(super) fn read(
 /// Whatever file a length came from, it is a length of the table of positions.
 fn check_lengths(reading: &Reading<'_>, text: &TextConfig, positions: usize) -> Result<()> {
     let expanded = text.query_expansion.as_ref().map_or(0, |expansion| expansion.length);
-    for (field, length) in [
-        ("query_expansion.length", expanded),
-        ("query_length", text.query_length),
-        ("document_length", text.document_length),
+    // An expansion of the fixed strategy is as long as the query.
+    let set = if expanded == text.query_length { "query_length" } else { "expansion_length" };
+    for (field, option, length) in [
+        ("query_expansion.length", set, expanded),
+        ("query_length", "query_length", text.query_length),
+        ("document_length", "document_length", text.document_length),
     ] {
         if length > positions {
+            let found = format!("is {length}, and the model has positions for {positions} tokens");
+            reading.overridden.refuse_if_set(option, &found)?;
             return Err(Error::InvalidField {
                 file: format!("{}config.json", reading.root),
                 field: "max_position_embeddings".to_owned(),

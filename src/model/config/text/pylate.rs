@@ -3,7 +3,8 @@
 use super::super::transformer::TransformerSettings;
 use super::super::{MAX_LENGTH, Reading};
 use super::{
-    LowerCase, QueryExpansion, TextConfig, punctuation, refuse_other_scores, sentence_transformers,
+    LowerCase, QueryExpansion, Strategy, TextConfig, punctuation, refuse_other_scores,
+    sentence_transformers,
 };
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, SENTENCE_TRANSFORMERS};
@@ -53,8 +54,13 @@ pub(super) fn read(
     if attend.is_none() && expand {
         default("attend_to_expansion_tokens", "false");
     }
-    let expansion =
-        QueryExpansion { length: query_length, token: None, attend: attend.unwrap_or(false) };
+    let expand = reading.overridden.values.do_query_expansion.unwrap_or(expand);
+    let expansion = QueryExpansion {
+        strategy: Strategy::Fixed,
+        length: query_length,
+        token: None,
+        attend: attend.unwrap_or(false),
+    };
     Ok(TextConfig {
         query_prefix: prefix("query_prefix")?,
         document_prefix: prefix("document_prefix")?,

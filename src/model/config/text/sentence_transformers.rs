@@ -1,8 +1,8 @@
 //! What sentence-transformers 6 reads of its own folders, and of bi-encoders that it turns into multi-vector models.
 
 use super::super::Reading;
-use super::super::transformer::{Strategy, TransformerSettings};
-use super::{LowerCase, TextConfig, refuse_other_scores};
+use super::super::transformer::TransformerSettings;
+use super::{LowerCase, Strategy, TextConfig, refuse_other_scores};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
@@ -26,18 +26,20 @@ pub(super) fn read(
 ) -> Result<TextConfig> {
     let own_length = settings.max_seq_length.unwrap_or(tokenizer_length);
     let [query_prefix, document_prefix] = prompts(reading)?;
+    let expands = reading.overridden.values.do_query_expansion != Some(false);
+    let query_expansion = settings.query_expansion.clone().filter(|_| expands);
     let text = TextConfig {
         query_prefix,
         document_prefix,
         prefixes_are_tokens: false,
         strip: false,
         lower_case: if settings.do_lower_case { LowerCase::Normalizer } else { LowerCase::No },
-        query_length: match &settings.query_expansion {
-            Some((Strategy::Fixed, expansion)) => expansion.length,
+        query_length: match &query_expansion {
+            Some(expansion) if expansion.strategy == Strategy::Fixed => expansion.length,
             _ => settings.query_length.unwrap_or(own_length),
         },
         document_length: settings.document_length.unwrap_or(own_length),
-        query_expansion: settings.query_expansion.as_ref().map(|(_, expansion)| expansion.clone()),
+        query_expansion,
         skiplist_words: Vec::new(),
         skiplist_queries: false,
         skiplist_documents: false,

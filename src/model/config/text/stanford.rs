@@ -1,7 +1,7 @@
 //! `artifact.metadata`: the settings of Stanford's ColBERT.
 
 use super::super::{MAX_LENGTH, Reading};
-use super::{LowerCase, QueryExpansion, TextConfig, punctuation};
+use super::{LowerCase, QueryExpansion, Strategy, TextConfig, punctuation};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{ARTIFACT, Fields};
 
@@ -85,6 +85,8 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<TextConfig> {
         |field, default| config.or_default(field, config.bool(field)?, default, warnings);
     let (attend, skip) =
         (switch("attend_to_mask_tokens", false)?, switch("mask_punctuation", true)?);
+    let expansion =
+        QueryExpansion { strategy: Strategy::Fixed, length: query_length, token: None, attend };
     Ok(TextConfig {
         query_prefix,
         document_prefix,
@@ -93,7 +95,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<TextConfig> {
         lower_case: LowerCase::No,
         query_length,
         document_length: config.required("doc_maxlen", length("doc_maxlen")?)?,
-        query_expansion: Some(QueryExpansion { length: query_length, token: None, attend }),
+        query_expansion: Some(expansion),
         skiplist_words: if skip { punctuation() } else { Vec::new() },
         skiplist_queries: false,
         skiplist_documents: true,

@@ -111,16 +111,20 @@ fn register_prefixes(
     }
     let (file, fields) = config.layout.marker_fields();
     let prefixes = [&config.text.query_prefix, &config.text.document_prefix];
-    for (prefix, field) in prefixes.into_iter().zip(fields) {
+    let options = ["query_prefix", "document_prefix"];
+    for ((prefix, field), option) in prefixes.into_iter().zip(fields).zip(options) {
         // PyLate's "[Q] " is one token with its space; Stanford's "[unused0] " is a token and a space.
-        let Some(word) = prefix.split_whitespace().next() else {
+        let word = prefix.trim();
+        if word.is_empty() {
             continue;
-        };
+        }
         let names = [prefix.as_str(), word];
         if tokens.iter().any(|token| names.contains(&token.content.as_str())) {
             continue;
         }
         if tokenizer.get_model().token_to_id(word).is_none() {
+            let reason = format!("{prefix:?} is no token of this checkpoint's vocabulary");
+            config.overridden.refuse_if_set(option, &reason)?;
             return Err(Error::InvalidField {
                 file: file.to_owned(),
                 field: field.to_owned(),
