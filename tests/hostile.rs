@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use tabrank::model::config::{Activation, BertConfig, EncoderConfig};
+use tabrank::model::checkpoint::Architecture;
+use tabrank::model::config::{Activation, BertConfig, EncoderConfig, Naming, Positions};
 use tabrank::{
     CheckpointFiles, Dtype as Stored, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind,
     Unobserved, Warning,
@@ -69,6 +70,34 @@ fn config_fields_are_used_or_refused() {
     for (field, value, code) in cases {
         let files = changed("plain", "config.json", |config| config[*field] = value.clone());
         check(&files, code, field);
+    }
+}
+
+/// Before its weights are asked for, which may have gigabytes.
+#[test]
+fn an_architecture_that_is_not_computed_is_refused_by_name() {
+    for name in ["lfm2", "qwen3", "gpt2"] {
+        let folder = fixtures().join("pylate/checkpoint");
+        let mut asked = Vec::new();
+        let found = gather(|file| {
+            asked.push(file.to_owned());
+            let bytes = std::fs::read(folder.join(file)).ok()?;
+            let mut config: Value = serde_json::from_slice(&bytes).unwrap();
+            if file == "config.json" {
+                config["model_type"] = json!(name);
+            }
+            Some(config.to_string().into_bytes())
+        });
+        let error = found.unwrap_err();
+        assert_eq!(error.code(), "CHECKPOINT_UNSUPPORTED");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "config.json: model_type {name:?} is not supported; bert, camembert, distilbert, jina_embeddings_v3, roberta \
+                 and xlm-roberta are"
+            )
+        );
+        assert!(asked.iter().all(|file| !file.ends_with(".safetensors")), "{asked:?}");
     }
 }
 
@@ -263,7 +292,7 @@ fn an_error_names_who_said_it() {
             "plain",
             "sentence_bert_config.json",
             |c| c["max_seq_length"] = json!(100),
-            "sentence_bert_config.json: max_seq_length is 100, more than max_position_embeddings 64 of config.json",
+            "sentence_bert_config.json: max_seq_length is 100, more than the 64 tokens that max_position_embeddings of config.json leaves",
         ),
         (
             "stanford",
@@ -345,13 +374,15 @@ fn an_old_file_is_read_with_the_defaults_of_its_class() {
     let empty = changed("plain", "config.json", |config| *config = json!({"model_type": "bert"}));
     let EncoderConfig::Bert(bert) = ModelConfig::from_files(&empty).unwrap().encoder;
     let defaults = BertConfig {
+        architecture: Architecture::Bert,
+        naming: Naming::Bert,
         hidden_size: 768,
         num_hidden_layers: 12,
         num_attention_heads: 12,
         intermediate_size: 3_072,
         vocab_size: 30_522,
-        max_position_embeddings: 512,
-        type_vocab_size: 2,
+        positions: Positions::Absolute { rows: 512, padding: None },
+        type_vocab_size: Some(2),
         layer_norm_eps: 1e-12,
         hidden_act: Activation::Gelu,
     };

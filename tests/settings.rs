@@ -1,7 +1,7 @@
 //! The table of settings: each field that transformers, sentence-transformers 6, PyLate and Stanford's ColBERT read of a checkpoint's
 //! files is used here, refused, or without effect on numbers. A field that no row names and no file format leaves open is warned of.
 //!
-//! Read in: `BertConfig`, `PreTrainedConfig` and `BertModel` of transformers 5.24; `MultiVectorEncoder`, `SentenceTransformer` and
+//! Read in: the configuration and the model of each backbone in transformers 5.24, and `PreTrainedConfig`; `MultiVectorEncoder`, `SentenceTransformer` and
 //! their modules of sentence-transformers 6.2; `ColBERT` and `Dense` of PyLate 1.6; `colbert/infra/config/settings.py` and
 //! `colbert/modeling/` of stanford-futuredata/ColBERT. The tokenizer's files have a table of their own, `tokenizer_fields.rs`.
 
@@ -34,76 +34,176 @@ struct File {
     fields: Vec<(&'static str, Value, Fate)>,
 }
 
-/// transformers keeps any field of `config.json` as an attribute; these are all that loading and `BertModel` look at, and those that
+/// transformers keeps any field of `config.json` as an attribute; these are all that loading and the backbones look at, and those that
 /// saved files carry.
-fn config_json() -> File {
-    let other_heads = "is of heads for other tasks, which are not loaded";
-    let training = "is of training";
+fn config_json() -> Vec<File> {
+    let file = |case, fields: Vec<_>| {
+        let fields = fields.into_iter().chain(of_every_backbone()).collect();
+        File { case, name: "config.json", closed: false, fields }
+    };
+    vec![
+        file("plain", bert()),
+        file("roberta-stanford", roberta()),
+        file("xlm-roberta-stanford", roberta()),
+        file("distilbert-stanford", distilbert()),
+        file("jina", jina()),
+    ]
+}
+
+const HEADS: &str = "is of heads for other tasks, which are not loaded";
+const TRAINING: &str = "is of training";
+
+fn of_every_backbone() -> Vec<(&'static str, Value, Fate)> {
     let generation = "is of generation, which an encoder does none of";
-    File {
-        case: "plain",
-        name: "config.json",
-        closed: false,
-        fields: vec![
-            ("model_type", json!("roberta"), Refused),
-            ("vocab_size", json!(600), Used),
-            ("hidden_size", json!(64), Used),
-            ("num_hidden_layers", json!(1), Used),
-            ("num_attention_heads", json!(8), Used),
-            ("intermediate_size", json!(32), Used),
-            ("max_position_embeddings", json!(32), Used),
-            ("type_vocab_size", json!(1), Used),
-            ("layer_norm_eps", json!(1e-5), Used),
-            ("hidden_act", json!("gelu_new"), Used),
-            ("hidden_act", json!("prelu"), Refused),
-            ("is_decoder", json!(true), Refused),
-            ("is_causal", json!(true), Refused),
-            ("add_cross_attention", json!(true), Refused),
-            ("is_encoder_decoder", json!(true), Refused),
-            ("position_embedding_type", json!("relative_key"), Refused),
-            ("quantization_config", json!({"quant_method": "gptq"}), Refused),
-            ("pruned_heads", json!({"0": [1]}), Refused),
-            ("per_layer_config", json!({"0": {"hidden_act": "relu"}}), Refused),
-            ("embedding_size", json!(16), Refused),
-            ("hidden_dropout_prob", json!(0.5), NoEffect(training)),
-            ("attention_probs_dropout_prob", json!(0.5), NoEffect(training)),
-            ("classifier_dropout", json!(0.5), NoEffect(other_heads)),
-            ("initializer_range", json!(0.5), NoEffect(training)),
-            ("gradient_checkpointing", json!(true), NoEffect(training)),
-            ("chunk_size_feed_forward", json!(4), NoEffect("cuts the same sums elsewhere")),
-            (
-                "dtype",
-                json!("float16"),
-                NoEffect("stored weights are widened, and computed in f32"),
-            ),
-            ("torch_dtype", json!("float16"), NoEffect("as dtype")),
-            ("attn_implementation", json!("eager"), NoEffect("another order of the same sums")),
-            ("use_cache", json!(false), NoEffect(generation)),
-            (
-                "pad_token_id",
-                json!(3),
-                NoEffect("padding is masked, and its row of the table is stored"),
-            ),
-            ("bos_token_id", json!(3), NoEffect(generation)),
-            ("eos_token_id", json!(3), NoEffect(generation)),
-            ("tie_word_embeddings", json!(false), NoEffect(other_heads)),
-            ("num_labels", json!(3), NoEffect(other_heads)),
-            ("id2label", json!({"0": "a"}), NoEffect(other_heads)),
-            ("label2id", json!({"a": 0}), NoEffect(other_heads)),
-            ("problem_type", json!("regression"), NoEffect(other_heads)),
-            ("output_attentions", json!(true), NoEffect("adds outputs")),
-            ("output_hidden_states", json!(true), NoEffect("adds outputs")),
-            ("return_dict", json!(false), NoEffect("is the form of the outputs")),
-            ("architectures", json!(["BertForMaskedLM"]), NoEffect("the backbone is the same")),
-            (
-                "auto_map",
-                json!({"AutoModel": "own.Model"}),
-                NoEffect("only read where code of the folder is trusted"),
-            ),
-            ("transformers_version", json!("9"), NoEffect("is a note")),
-            ("_name_or_path", json!("x"), NoEffect("is a note")),
-        ],
-    }
+    vec![
+        ("model_type", json!("lfm2"), Refused),
+        ("vocab_size", json!(1_000), Used),
+        ("max_position_embeddings", json!(32), Used),
+        ("is_decoder", json!(true), Refused),
+        ("is_causal", json!(true), Refused),
+        ("add_cross_attention", json!(true), Refused),
+        ("is_encoder_decoder", json!(true), Refused),
+        ("position_embedding_type", json!("relative_key"), Refused),
+        ("quantization_config", json!({"quant_method": "gptq"}), Refused),
+        ("pruned_heads", json!({"0": [1]}), Refused),
+        ("per_layer_config", json!({"0": {"hidden_act": "relu"}}), Refused),
+        ("embedding_size", json!(16), Refused),
+        ("initializer_range", json!(0.5), NoEffect(TRAINING)),
+        ("gradient_checkpointing", json!(true), NoEffect(TRAINING)),
+        ("chunk_size_feed_forward", json!(4), NoEffect("cuts the same sums elsewhere")),
+        ("dtype", json!("float16"), NoEffect("stored weights are widened, and computed in f32")),
+        ("torch_dtype", json!("float16"), NoEffect("as dtype")),
+        ("attn_implementation", json!("eager"), NoEffect("another order of the same sums")),
+        ("bos_token_id", json!(3), NoEffect(generation)),
+        ("eos_token_id", json!(3), NoEffect(generation)),
+        ("tie_word_embeddings", json!(false), NoEffect(HEADS)),
+        ("num_labels", json!(3), NoEffect(HEADS)),
+        ("id2label", json!({"0": "a"}), NoEffect(HEADS)),
+        ("label2id", json!({"a": 0}), NoEffect(HEADS)),
+        ("problem_type", json!("regression"), NoEffect(HEADS)),
+        ("output_attentions", json!(true), NoEffect("adds outputs")),
+        ("output_hidden_states", json!(true), NoEffect("adds outputs")),
+        ("return_dict", json!(false), NoEffect("is the form of the outputs")),
+        (
+            "auto_map",
+            json!({"AutoModel": "own.Model"}),
+            NoEffect("only read where code of the folder is trusted"),
+        ),
+        ("transformers_version", json!("9"), NoEffect("is a note")),
+        ("_name_or_path", json!("x"), NoEffect("is a note")),
+    ]
+}
+
+/// What BERT and the RoBERTas have in common.
+fn of_berts() -> Vec<(&'static str, Value, Fate)> {
+    vec![
+        ("num_hidden_layers", json!(1), Used),
+        ("intermediate_size", json!(32), Used),
+        ("layer_norm_eps", json!(1e-3), Used),
+        ("hidden_act", json!("gelu_new"), Used),
+        ("hidden_act", json!("prelu"), Refused),
+        ("hidden_dropout_prob", json!(0.5), NoEffect(TRAINING)),
+        ("attention_probs_dropout_prob", json!(0.5), NoEffect(TRAINING)),
+        ("classifier_dropout", json!(0.5), NoEffect(HEADS)),
+        ("use_cache", json!(false), NoEffect("is of generation, which an encoder does none of")),
+    ]
+}
+
+fn bert() -> Vec<(&'static str, Value, Fate)> {
+    let mut fields = of_berts();
+    fields.extend([
+        ("model_type", json!("roberta"), Used),
+        ("hidden_size", json!(64), Used),
+        ("num_attention_heads", json!(8), Used),
+        ("type_vocab_size", json!(1), Used),
+        ("position_embedding_type", json!("rotary"), Refused),
+        (
+            "pad_token_id",
+            json!(3),
+            NoEffect("padding is masked, and its row of the table is stored"),
+        ),
+        ("architectures", json!(["BertForMaskedLM"]), NoEffect("the backbone is the same")),
+    ]);
+    fields
+}
+
+fn roberta() -> Vec<(&'static str, Value, Fate)> {
+    let mut fields = of_berts();
+    fields.extend([
+        ("model_type", json!("camembert"), Used),
+        ("hidden_size", json!(64), Used),
+        ("num_attention_heads", json!(4), Used),
+        ("type_vocab_size", json!(2), Used),
+        ("pad_token_id", json!(3), Used),
+        ("pad_token_id", json!(-1), Refused),
+        ("pad_token_id", json!(100_000), Refused),
+        ("pad_token_id", json!(49), Refused),
+        ("position_embedding_type", json!("alibi"), Refused),
+        ("architectures", json!(["HF_ColBERT", "X"]), NoEffect("the layout is the same")),
+    ]);
+    fields
+}
+
+/// Jina's own class of XLM-RoBERTa; transformers knows the same body by another name.
+fn jina() -> Vec<(&'static str, Value, Fate)> {
+    let single = "is of one vector a text";
+    let mut fields = of_berts();
+    fields.extend([
+        ("model_type", json!("jina_embeddings_v3"), Used),
+        ("hidden_size", json!(80), Used),
+        ("num_attention_heads", json!(4), Used),
+        ("num_attention_heads", json!(8), Refused),
+        ("type_vocab_size", json!(2), Used),
+        ("position_embedding_type", json!("absolute"), Used),
+        ("position_embedding_type", json!("alibi"), Refused),
+        ("position_embedding_type", Value::Null, Refused),
+        ("rotary_emb_base", json!(10_000), Used),
+        ("rotary_emb_base", json!(0), Refused),
+        ("rope_theta", json!(10_000), Used),
+        ("rope_parameters", json!({"rope_type": "default", "rope_theta": 10_000}), Used),
+        ("rope_parameters", json!({"rope_type": "yarn", "rope_theta": 10_000}), Refused),
+        ("rope_scaling", json!({"type": "linear", "factor": 2}), Refused),
+        ("lora_adaptations", json!(["retrieval.query"]), Refused),
+        ("lora_rank", json!(8), NoEffect("there are no adapters")),
+        ("pad_token_id", json!(3), NoEffect("no place is counted from it")),
+        ("emb_pooler", json!("mean"), NoEffect(single)),
+        ("truncate_dim", json!(8), NoEffect(single)),
+        ("matryoshka_dimensions", json!([8, 4]), NoEffect(single)),
+        ("use_flash_attn", json!(false), NoEffect("another order of the same sums")),
+        ("architectures", json!(["HF_ColBERT", "X"]), NoEffect("the layout is the same")),
+    ]);
+    fields
+}
+
+fn distilbert() -> Vec<(&'static str, Value, Fate)> {
+    vec![
+        ("n_layers", json!(1), Used),
+        ("n_heads", json!(4), Used),
+        ("n_heads", json!(3), Refused),
+        ("dim", json!(64), Used),
+        ("hidden_dim", json!(32), Used),
+        ("activation", json!("relu"), Used),
+        ("activation", json!("prelu"), Refused),
+        ("hidden_size", json!(64), Refused),
+        ("num_attention_heads", json!(4), Refused),
+        ("num_hidden_layers", json!(1), Refused),
+        ("position_embedding_type", json!("rotary"), Refused),
+        ("hidden_act", json!("relu"), NoEffect("activation is the class's own name")),
+        ("intermediate_size", json!(32), NoEffect("hidden_dim is the class's own name")),
+        ("layer_norm_eps", json!(1e-3), NoEffect("the class takes 1e-12")),
+        ("type_vocab_size", json!(2), NoEffect("a text's type is not embedded")),
+        ("sinusoidal_pos_embds", json!(true), NoEffect("says how the stored table was made")),
+        (
+            "pad_token_id",
+            json!(3),
+            NoEffect("padding is masked, and its row of the table is stored"),
+        ),
+        ("dropout", json!(0.5), NoEffect(TRAINING)),
+        ("attention_dropout", json!(0.5), NoEffect(TRAINING)),
+        ("qa_dropout", json!(0.5), NoEffect(HEADS)),
+        ("seq_classif_dropout", json!(0.5), NoEffect(HEADS)),
+        ("architectures", json!(["HF_ColBERT", "X"]), NoEffect("the layout is the same")),
+    ]
 }
 
 /// Folders without a head, as sentence-transformers turns them into multi-vector models and as it runs them itself.
@@ -489,7 +589,8 @@ fn modules() -> File {
 }
 
 fn table() -> Vec<File> {
-    let mut files = vec![config_json(), modules(), stanford()];
+    let mut files = vec![modules(), stanford()];
+    files.extend(config_json());
     files.extend(plain().into_iter().chain(pylate()).chain(sentence_transformers()));
     files
 }
@@ -519,15 +620,25 @@ fn every_field_is_used_refused_or_without_effect() {
 fn the_table_has_every_field_that_the_libraries_take() {
     let listed = std::fs::read(common::fixtures().join("settings.json")).unwrap();
     let listed: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
-    assert_eq!(listed.len(), 6);
-    for (name, fields) in listed {
+    assert_eq!(listed.len(), 9);
+    for (key, fields) in listed {
+        // The settings of a backbone stand in one file, whichever it is.
+        let (name, model_type) = key.split_once(": ").unwrap_or((&key, ""));
         for field in fields {
-            let of_file = table().into_iter().filter(|file| file.name == name);
+            let of_file = table().into_iter().filter(|file| {
+                file.name == name && (model_type.is_empty() || model_type_of(file) == model_type)
+            });
             let mut rows = of_file.flat_map(|file| file.fields);
             let has = |path: &str| path.split('/').next() == Some(field.as_str());
-            assert!(rows.any(|(path, ..)| has(path)), "{name}: no row for {field}");
+            assert!(rows.any(|(path, ..)| has(path)), "{key}: no row for {field}");
         }
     }
+}
+
+fn model_type_of(file: &File) -> String {
+    let files = Fixture::read(file.case).files;
+    let config: Value = serde_json::from_slice(files.get(file.name).unwrap()).unwrap();
+    config["model_type"].as_str().unwrap().to_owned()
 }
 
 /// What a library of tomorrow may write is not left out in silence.

@@ -1,4 +1,5 @@
-//! BERT (Devlin et al., 2018): post-norm, absolute positions, biases everywhere.
+//! BERT (Devlin et al., 2018) and what is built like it: post-norm, biases everywhere. The RoBERTas, DistilBERT and Jina's
+//! XLM-RoBERTa differ in how positions count and in the names of their tensors.
 //!
 //! Mirrors `transformers/models/bert/modeling_bert.py`: embeddings, then layers of self-attention and
 //! feed-forward, each with its residual and LayerNorm. The pooler is not read.
@@ -6,37 +7,45 @@
 use burn::tensor::{Device, Tensor};
 
 use super::Watch;
-use super::layers::{LayerNorm, linear, pointwise, stacked};
+use super::layers::{LayerNorm, pointwise, product};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::BertConfig;
+use crate::model::config::{BertConfig, POSITIONS, Positions, TYPES, WORDS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, Pointwise, attention, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, Pointwise, Rope, attention, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
     embeddings: BertEmbeddings,
     layers: Vec<BertLayer>,
     heads: usize,
+    /// Where positions are no rows of a table.
+    rope: Option<Rope>,
 }
 
 impl Bert {
-    /// Names may stand alone or below `bert.`, as in Stanford's checkpoints.
+    /// Names may stand alone or below the backbone's, as in Stanford's checkpoints.
     pub(super) async fn load(
         config: &BertConfig,
         weights: Weights<'_>,
         device: &Device,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let weights = weights.with_prefix("bert.", "embeddings.word_embeddings.weight");
+        let weights = weights.with_prefix(config.prefix(), WORDS);
         let embeddings = BertEmbeddings::load(config, &weights, device)?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for layer in 0..config.num_hidden_layers {
             pause(observer).await?;
             layers.push(BertLayer::load(config, &weights, layer, device)?);
         }
-        Ok(Self { embeddings, layers, heads: config.num_attention_heads })
+        let rope = match config.positions {
+            Positions::Rotary { base, limit } => {
+                Some(Rope::new(base, config.head_width(), limit, device))
+            }
+            Positions::Absolute { .. } => None,
+        };
+        Ok(Self { embeddings, layers, heads: config.num_attention_heads, rope })
     }
 
     /// Hidden states `[tokens, hidden]`.
@@ -48,10 +57,11 @@ impl Bert {
     ) -> Result<Tensor<2>> {
         let device = &self.embeddings.device;
         let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, device);
+        let how = Attention { heads: self.heads, rope: self.rope.as_ref(), window: None };
         let mut hidden = self.embeddings.forward(batch);
         watch.hidden_state(&hidden);
         for layer in &self.layers {
-            hidden = layer.forward(hidden, self.heads, &bounds, watch, observer).await?;
+            hidden = layer.forward(hidden, &bounds, how, watch, observer).await?;
             watch.hidden_state(&hidden);
         }
         Ok(hidden)
@@ -61,9 +71,8 @@ impl Bert {
 struct BertEmbeddings {
     /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
     word: Matrix,
-    /// `[positions, hidden]`.
-    position: Vec<f32>,
-    /// Row 0 of the type table: a text is always of type 0.
+    position: Option<PositionTable>,
+    /// Row 0 of the type table, a text being always of type 0; zeros without one.
     token_type: Vec<f32>,
     norm: LayerNorm,
     device: Device,
@@ -72,15 +81,15 @@ struct BertEmbeddings {
 impl BertEmbeddings {
     fn load(config: &BertConfig, weights: &Weights<'_>, device: &Device) -> Result<Self> {
         let hidden = config.hidden_size;
-        let name = |table: &str| format!("embeddings.{table}_embeddings.weight");
-        let types = [config.type_vocab_size, hidden];
-        let mut token_type = weights.read(&name("token_type"), &types)?;
+        let mut token_type = match config.type_vocab_size {
+            Some(types) => weights.read(TYPES, &[types, hidden])?,
+            None => vec![0.0; hidden],
+        };
         token_type.truncate(hidden);
-        let positions = [config.max_position_embeddings, hidden];
-        let norm = "embeddings.LayerNorm";
+        let norm = config.embeddings_norm();
         Ok(Self {
-            word: weights.matrix(&name("word"), [config.vocab_size, hidden])?,
-            position: weights.read(&name("position"), &positions)?,
+            word: weights.matrix(WORDS, [config.vocab_size, hidden])?,
+            position: PositionTable::load(config, weights)?,
             token_type,
             norm: LayerNorm::load(weights, norm, hidden, config.layer_norm_eps, device)?,
             device: device.clone(),
@@ -89,16 +98,58 @@ impl BertEmbeddings {
 
     fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
         let hidden = self.word.columns;
-        let mut rows = Vec::with_capacity(batch.ids.len() * hidden);
-        for place in batch.lengths.iter().flat_map(|&length| 0..length) {
-            let position = &self.position[place * hidden..(place + 1) * hidden];
-            rows.extend(position.iter().zip(&self.token_type).map(|(a, b)| a + b));
+        let mut rows = self.token_type.repeat(batch.ids.len());
+        if let Some(position) = &self.position {
+            position.add(batch, hidden, &mut rows);
         }
         // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
         for (row, &id) in rows.chunks_exact_mut(hidden).zip(&batch.ids) {
             self.word.add_row(id as usize, row);
         }
         self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
+    }
+}
+
+/// The table of absolute positions.
+struct PositionTable {
+    /// `[rows, hidden]`.
+    rows: Vec<f32>,
+    /// The id that is not counted, and its row; positions begin behind it.
+    padding: Option<usize>,
+}
+
+impl PositionTable {
+    fn load(config: &BertConfig, weights: &Weights<'_>) -> Result<Option<Self>> {
+        let Positions::Absolute { rows, padding } = config.positions else {
+            return Ok(None);
+        };
+        let rows = weights.read(POSITIONS, &[rows, config.hidden_size])?;
+        Ok(Some(Self { rows, padding }))
+    }
+
+    /// Adds each token's row to `sums` `[tokens, hidden]`.
+    fn add(&self, batch: &TokenBatch, hidden: usize, sums: &mut [f32]) {
+        let (mut ids, mut sums) = (batch.ids.as_slice(), sums.chunks_exact_mut(hidden));
+        for &length in &batch.lengths {
+            let (own, rest) = ids.split_at(length);
+            ids = rest;
+            for (place, sum) in self.places(own).zip(&mut sums) {
+                let row = &self.rows[place * hidden..(place + 1) * hidden];
+                sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    }
+
+    /// The row of each of a text's tokens.
+    fn places(&self, ids: &[u32]) -> impl Iterator<Item = usize> {
+        let mut next = self.padding.map_or(0, |row| row + 1);
+        ids.iter().map(move |&id| match self.padding {
+            Some(row) if id as usize == row => row,
+            _ => {
+                next += 1;
+                next - 1
+            }
+        })
     }
 }
 
@@ -111,8 +162,8 @@ struct BertLayer {
     activation: Pointwise,
     output: Linear,
     output_norm: LayerNorm,
-    /// What the layer's tensors are named after.
-    name: String,
+    /// Names of its products, of several with one input the first.
+    names: [String; 4],
 }
 
 impl BertLayer {
@@ -122,23 +173,20 @@ impl BertLayer {
         layer: usize,
         device: &Device,
     ) -> Result<Self> {
-        let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-        let name = format!("encoder.layer.{layer}");
-        let product = |part: &str, shape| linear(weights, &format!("{name}.{part}"), shape, device);
-        let norm = |part: &str| {
-            let name = format!("{name}.{part}.LayerNorm");
-            LayerNorm::load(weights, &name, hidden, config.layer_norm_eps, device)
-        };
-        let qkv = ["query", "key", "value"].map(|part| format!("{name}.attention.self.{part}"));
+        let products = config.layer_products(layer);
+        let [qkv, attention_output, intermediate, output] = &products;
+        let [attention_norm, output_norm] = config.layer_norms(layer);
+        let (hidden, epsilon) = (config.hidden_size, config.layer_norm_eps);
+        let norm = |name: &str| LayerNorm::load(weights, name, hidden, epsilon, device);
         Ok(Self {
-            qkv: stacked(weights, &qkv, [hidden, hidden], device)?,
-            attention_output: product("attention.output.dense", [hidden, hidden])?,
-            attention_norm: norm("attention.output")?,
-            intermediate: product("intermediate.dense", [hidden, wide])?,
+            qkv: product(weights, qkv, device)?,
+            attention_output: product(weights, attention_output, device)?,
+            attention_norm: norm(&attention_norm)?,
+            intermediate: product(weights, intermediate, device)?,
             activation: pointwise(config.hidden_act),
-            output: product("output.dense", [wide, hidden])?,
-            output_norm: norm("output")?,
-            name,
+            output: product(weights, output, device)?,
+            output_norm: norm(&output_norm)?,
+            names: products.map(|product| product.names[0].clone()),
         })
     }
 
@@ -146,27 +194,27 @@ impl BertLayer {
     async fn forward(
         &self,
         x: Tensor<2>,
-        heads: usize,
         bounds: &Bounds,
+        how: Attention<'_>,
         watch: &mut impl Watch,
         observer: &mut impl Observer,
     ) -> Result<Tensor<2>> {
         pause(observer).await?;
+        let [qkv, attention_output, intermediate, output] = &self.names;
         let mut input = |product: &str, x: &Tensor<2>| {
             if watch.wants_inputs() {
-                watch.input(&format!("{}.{product}", self.name), x);
+                watch.input(product, x);
             }
         };
-        input("attention.self.query", &x);
-        let how = Attention { heads, rope: None, window: None };
+        input(qkv, &x);
         let context = attention(self.qkv.forward(x.clone()), bounds, how);
-        input("attention.output.dense", &context);
+        input(attention_output, &context);
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
-        input("intermediate.dense", &x);
+        input(intermediate, &x);
         if watch.wants_inputs() {
             let wide = self.intermediate.forward_then(x.clone(), self.activation);
-            watch.input(&format!("{}.output.dense", self.name), &wide);
+            watch.input(output, &wide);
         }
         let wide = feed_forward(x.clone(), &self.intermediate, self.activation, &self.output);
         Ok(self.output_norm.add_forward(wide, x))

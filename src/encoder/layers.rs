@@ -4,35 +4,22 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::Activation;
+use crate::model::config::{Activation, Product};
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Linear, Pointwise, tensor};
 
-/// From `{name}.weight` `[out, in]` and `{name}.bias` `[out]`.
-pub(crate) fn linear(
-    weights: &Weights<'_>,
-    name: &str,
-    [input, output]: [usize; 2],
-    device: &Device,
-) -> Result<Linear> {
-    let weight = weights.matrix(&format!("{name}.weight"), [output, input])?;
-    let bias = weights.read(&format!("{name}.bias"), &[output])?;
-    Ok(Linear::new(weight, Some(bias), device))
-}
-
-/// Several products of one input as one: `names` under each other.
-pub(crate) fn stacked(
-    weights: &Weights<'_>,
-    names: &[String],
-    [input, output]: [usize; 2],
-    device: &Device,
-) -> Result<Linear> {
+/// A product's weights under each other, from `{name}.weight` `[rows, columns]` and `{name}.bias` `[rows]` of each.
+pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device) -> Result<Linear> {
     let (mut parts, mut bias) = (Vec::new(), Vec::new());
-    for name in names {
-        parts.push(weights.matrix(&format!("{name}.weight"), [output, input])?);
-        bias.extend(weights.read(&format!("{name}.bias"), &[output])?);
+    for name in &product.names {
+        let shape = [product.rows, product.columns];
+        parts.push(weights.matrix(&format!("{name}.weight"), shape)?);
+        bias.extend(weights.read(&format!("{name}.bias"), &[product.rows])?);
     }
-    let weight = Matrix::stack(&parts).ok_or_else(|| weights.not_alike(names))?;
+    let weight = match parts.len() {
+        1 => parts.remove(0),
+        _ => Matrix::stack(&parts).ok_or_else(|| weights.not_alike(&product.names))?,
+    };
     drop(parts);
     Ok(Linear::new(weight, Some(bias), device))
 }

@@ -27,6 +27,10 @@ pub const CASES: &[&str] = &[
     "sentence-transformers-min",
     "f16",
     "bf16",
+    "distilbert-pylate",
+    "distilbert-stanford",
+    "distilbert",
+    "distilbert-plain",
 ];
 
 /// What the reference libraries computed for one text.

@@ -12,8 +12,9 @@ from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import Pooling
 from sentence_transformers.sentence_transformer.modules.pooling import _LEGACY_POOLING_MODE_KWARGS
-from transformers import BertConfig
+from transformers import BertConfig, DistilBertConfig, RobertaConfig, XLMRobertaConfig
 
+BACKBONES = [BertConfig, DistilBertConfig, RobertaConfig, XLMRobertaConfig]
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "settings.json"
 
 
@@ -24,7 +25,7 @@ def parameters(module: type, *but: str) -> list[str]:
 
 def main() -> None:
     fields = {
-        "config.json": sorted(field.name for field in dataclasses.fields(BertConfig)),
+        **{f"config.json: {config.model_type}": sorted(field.name for field in dataclasses.fields(config)) for config in BACKBONES},
         "sentence_bert_config.json": parameters(Transformer, "model_name_or_path"),
         "1_Pooling/config.json": sorted({*Pooling.config_keys, *Pooling.config_key_renames, *_LEGACY_POOLING_MODE_KWARGS}),
         "1_Dense/config.json": parameters(Dense, "init_weight", "init_bias"),

@@ -2,8 +2,8 @@
 
 use super::modules::{self, Module, ModuleKind};
 use super::{
-    ARTIFACT, CheckpointFiles, MODULES, NO_PICKLES, SENTENCE_TRANSFORMERS, WEIGHT_INDEX, token_ids,
-    weights,
+    ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, SENTENCE_TRANSFORMERS,
+    WEIGHT_INDEX, token_ids, weights,
 };
 use crate::error::{Error, Result};
 use crate::model::bundle::MANIFEST;
@@ -71,6 +71,7 @@ impl CheckpointFiles {
 
     pub(super) fn weight_files(&self) -> Result<Vec<(String, bool)>> {
         let root = self.transformer_path()?;
+        self.check_architecture(&root)?;
         let mut files = Vec::new();
         if self.is_stanford()? {
             files.push((ARTIFACT.to_owned(), false));
@@ -95,6 +96,14 @@ impl CheckpointFiles {
             }
         }
         Ok(files)
+    }
+
+    /// What is not computed is refused before its weights are asked for.
+    fn check_architecture(&self, root: &str) -> Result<()> {
+        match self.fields(&format!("{root}config.json"))? {
+            Some(config) => Architecture::of(&config).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Whether this is the layout of Stanford's ColBERT: the projection lies among the backbone's weights.

@@ -16,6 +16,7 @@
 //! Recognised layouts: plain transformers, sentence-transformers (bi-encoder and version 6
 //! multi-vector), PyLate, Stanford ColBERT.
 
+mod architecture;
 mod fields;
 mod layouts;
 mod modules;
@@ -26,6 +27,7 @@ mod weights;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+pub use architecture::Architecture;
 pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;

@@ -23,14 +23,17 @@ pub(super) fn refuse_variants(config: &Fields<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Heads share the hidden states' columns.
-pub(super) fn check_heads(config: &Fields<'_>, hidden: usize, heads: usize) -> Result<()> {
+/// Heads share the hidden states' columns; each of the two with its field's name.
+pub(super) fn check_heads(
+    config: &Fields<'_>,
+    (width, hidden): (&str, usize),
+    (field, heads): (&str, usize),
+) -> Result<()> {
     match hidden.is_multiple_of(heads) {
         true => Ok(()),
-        false => Err(config.invalid(
-            "num_attention_heads",
-            &format!("is {heads}; it must divide hidden_size {hidden}"),
-        )),
+        false => {
+            Err(config.invalid(field, &format!("is {heads}; it must divide {width} {hidden}")))
+        }
     }
 }
 

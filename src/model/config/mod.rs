@@ -20,11 +20,12 @@ mod transformer;
 mod vector;
 
 use crate::error::{Error, Result, Warning};
-use crate::model::checkpoint::{ADAPTER, CheckpointFiles};
+use crate::model::checkpoint::{ADAPTER, Architecture, CheckpointFiles};
 use crate::model::overrides::Overrides;
 
 pub use activation::Activation;
-pub use bert::BertConfig;
+pub use bert::{BertConfig, Naming, Positions};
+pub(crate) use bert::{POSITIONS, TYPES, WORDS};
 pub use layout::Layout;
 pub use overridden::Overridden;
 pub use products::{Product, Role};
@@ -72,14 +73,14 @@ impl EncoderConfig {
     /// Longest sequence that has positions.
     pub fn max_length(&self) -> usize {
         match self {
-            EncoderConfig::Bert(config) => config.max_position_embeddings,
+            EncoderConfig::Bert(config) => config.positions.longest(),
         }
     }
 
     /// `model_type` of `config.json`.
     pub fn name(&self) -> &'static str {
         match self {
-            EncoderConfig::Bert(_) => "bert",
+            EncoderConfig::Bert(config) => config.architecture.name(),
         }
     }
 }
@@ -199,9 +200,7 @@ fn encoder(reading: &mut Reading<'_>) -> Result<EncoderConfig> {
         .files
         .fields(&name)?
         .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-    let model_type = config.string("model_type")?;
-    match config.required("model_type", model_type)? {
-        "bert" => Ok(EncoderConfig::Bert(BertConfig::read(&config, &mut reading.warnings)?)),
-        other => Err(config.unsupported("model_type", other, "bert is")),
-    }
+    let architecture = Architecture::of(&config)?;
+    let bert = BertConfig::read(reading.files, &config, architecture, &mut reading.warnings)?;
+    Ok(EncoderConfig::Bert(bert))
 }

@@ -1,6 +1,6 @@
 //! Which tensors does a model have, and which are multiplied with what?
 
-use super::{BertConfig, DenseConfig, EncoderConfig, Layout, ModelConfig, ProjectionStep};
+use super::{DenseConfig, EncoderConfig, Layout, ModelConfig, ProjectionStep, WORDS};
 use crate::model::bundle::{TensorKind, TensorSpec};
 
 /// What a product does, which decides how it is quantized.
@@ -33,23 +33,23 @@ impl EncoderConfig {
     /// The backbone's products, in the order of computation.
     pub fn products(&self) -> Vec<Product> {
         match self {
-            EncoderConfig::Bert(config) => {
-                (0..config.num_hidden_layers).flat_map(|layer| bert_layer(config, layer)).collect()
-            }
+            EncoderConfig::Bert(config) => (0..config.num_hidden_layers)
+                .flat_map(|layer| config.layer_products(layer))
+                .collect(),
         }
     }
 
     /// What some saves put before the names, and a name by which it is told.
     pub(crate) fn prefix(&self) -> (&'static str, &'static str) {
         match self {
-            EncoderConfig::Bert(_) => ("bert.", "embeddings.word_embeddings.weight"),
+            EncoderConfig::Bert(config) => (config.prefix(), WORDS),
         }
     }
 
     /// The backbone's tensors, those that belong together after each other.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         match self {
-            EncoderConfig::Bert(config) => bert_tensors(config, &self.products()),
+            EncoderConfig::Bert(config) => config.tensors(),
         }
     }
 }
@@ -69,52 +69,6 @@ impl ModelConfig {
             ProjectionStep::Normalize => None,
         })
     }
-}
-
-fn bert_layer(config: &BertConfig, layer: usize) -> [Product; 4] {
-    let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-    let product = |role, names: &[&str], rows, columns| Product {
-        names: names.iter().map(|name| format!("encoder.layer.{layer}.{name}")).collect(),
-        rows,
-        columns,
-        role,
-    };
-    let attention = ["attention.self.query", "attention.self.key", "attention.self.value"];
-    [
-        product(Role::Attention, &attention, hidden, hidden),
-        product(Role::AttentionOutput, &["attention.output.dense"], hidden, hidden),
-        product(Role::Up, &["intermediate.dense"], wide, hidden),
-        product(Role::Down, &["output.dense"], hidden, wide),
-    ]
-}
-
-fn bert_tensors(config: &BertConfig, products: &[Product]) -> Vec<TensorSpec> {
-    let hidden = config.hidden_size;
-    let table = |name: &str, rows, kind| {
-        spec(&format!("embeddings.{name}_embeddings.weight"), &[rows, hidden], kind)
-    };
-    let mut tensors = vec![
-        table("word", config.vocab_size, TensorKind::Table),
-        table("position", config.max_position_embeddings, TensorKind::Half),
-        table("token_type", config.type_vocab_size, TensorKind::Plain),
-    ];
-    let norm = |name: &str| {
-        ["weight", "bias"]
-            .map(|part| spec(&format!("{name}.LayerNorm.{part}"), &[hidden], TensorKind::Plain))
-    };
-    tensors.extend(norm("embeddings"));
-    for product in products {
-        for name in &product.names {
-            let shape = [product.rows, product.columns];
-            tensors.push(spec(&format!("{name}.weight"), &shape, TensorKind::Product));
-            tensors.push(spec(&format!("{name}.bias"), &[product.rows], TensorKind::Plain));
-        }
-        // A LayerNorm follows each sum with a residual.
-        if matches!(product.role, Role::AttentionOutput | Role::Down) {
-            tensors.extend(norm(product.names[0].trim_end_matches(".dense")));
-        }
-    }
-    tensors
 }
 
 impl DenseConfig {
@@ -155,6 +109,6 @@ impl DenseConfig {
     }
 }
 
-fn spec(name: &str, shape: &[usize], kind: TensorKind) -> TensorSpec {
+pub(super) fn spec(name: &str, shape: &[usize], kind: TensorKind) -> TensorSpec {
     TensorSpec { name: name.to_owned(), shape: shape.to_vec(), kind }
 }

@@ -67,7 +67,7 @@ impl TransformerSettings {
                 file: format!("{}{FILE}", reading.root),
                 field: "max_seq_length".to_owned(),
                 reason: format!(
-                    "is {length}, more than max_position_embeddings {positions} of config.json"
+                    "is {length}, more than the {positions} tokens that max_position_embeddings of config.json leaves"
                 ),
             }),
             _ => Ok(()),

@@ -111,7 +111,7 @@ fn check_lengths(reading: &Reading<'_>, text: &TextConfig, positions: usize) -> 
             return Err(Error::InvalidField {
                 file: format!("{}config.json", reading.root),
                 field: "max_position_embeddings".to_owned(),
-                reason: format!("is {positions}, less than {field} {length}"),
+                reason: format!("leaves {positions} tokens, less than {field} {length}"),
             });
         }
     }
