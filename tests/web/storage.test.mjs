@@ -219,7 +219,7 @@ describe("several tabs", () => {
   });
 
   it("and several loads in one do too: each file is asked for once, and once more at the end", LIMIT, async () => {
-    const loads = ["it", "other"].map((name) => tab.harness("load", name, tab.url(tiny.checkpoint), { device: "cpu" }));
+    const loads = ["it", "other", "third"].map((name) => tab.harness("load", name, tab.url(tiny.checkpoint), { device: "cpu" }));
     for (const { error } of await Promise.all(loads)) assert.equal(error, undefined);
     assert.equal(requested().length, 2 * new Set(requested()).size);
     await assertVersion(tiny);

@@ -14,7 +14,7 @@
 
 import type { Bytes } from "../files.js";
 import { sha256 } from "./hash.js";
-import { exclusively, ifNobodyHas, together } from "./locks.js";
+import { exclusively, ifNobodyHas, joined, together } from "./locks.js";
 
 /** No server has this name, and none is asked. */
 const ROOT = "https://storage.invalid/";
@@ -148,12 +148,12 @@ export class ContentStore<About> {
     await this.cache.put(`${ROOT}used/${key}`, Response.json(Date.now())).catch(() => {});
   }
 
-  /** Runs a task that shows what a set is worth. */
-  trial<T>(id: string, task: () => Promise<T>): Promise<T> {
-    return together(`${this.name}:trial:${id}`, task);
+  /** Says that somebody finds out what a set is worth, until the answer is called. */
+  trial(id: string): Promise<() => void> {
+    return joined(`${this.name}:trial:${id}`);
   }
 
-  /** Whether such a task is running, in any tab. */
+  /** Whether somebody does, in any tab. */
   async isInTrial(id: string): Promise<boolean> {
     let isRunning = true;
     await ifNobodyHas(`${this.name}:trial:${id}`, async () => void (isRunning = false));

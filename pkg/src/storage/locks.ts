@@ -12,6 +12,13 @@ export function together<T>(name: string, task: () => Promise<T>): Promise<T> {
   return locks ? locks.request(name, { mode: "shared" }, task) : task();
 }
 
+/** Takes a lock that any number of others may share; the answer lets it go. */
+export function joined(name: string): Promise<() => void> {
+  return new Promise((resolve, reject) => {
+    together(name, () => new Promise<void>((letGo) => resolve(letGo))).catch(reject);
+  });
+}
+
 /** Runs a task if nobody has the lock at the moment, and else does without. */
 export async function ifNobodyHas(name: string, task: () => Promise<void>): Promise<void> {
   const { locks } = navigator;

@@ -102,9 +102,9 @@ export class KeptVersion {
     return this.store.read(entry.sha256);
   }
 
-  /** Runs what shows whether the engine takes it. */
-  trial<T>(task: () => Promise<T>): Promise<T> {
-    return this.store.trial(this.set.id, task);
+  /** Says that the engine is about to show whether it takes it, until the answer is called. */
+  trial(): Promise<() => void> {
+    return this.store.trial(this.set.id);
   }
 
   /** The engine took it: it is the current version from now on, and older ones go. */

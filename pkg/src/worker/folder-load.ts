@@ -26,6 +26,8 @@ interface Loadable<C> {
   checkpoint: C;
   version?: KeptVersion | undefined;
   isStored: boolean;
+  /** Ends the trial of a version that nobody has accepted yet. */
+  endTrial?: (() => void) | undefined;
 }
 
 export class FolderLoad<C extends Checkpoint> {
@@ -62,7 +64,7 @@ export class FolderLoad<C extends Checkpoint> {
     }
   }
 
-  /** The lock is let go when the files are stored: what the engine does with them is no other tab's concern. */
+  /** The lock is let go when the files are stored and on trial: what the engine does with them is no other tab's concern. */
   async #found(cache: ModelCache, useStored: boolean, resume: boolean): Promise<Loadable<C>> {
     const current = useStored ? await cache.hold(async () => this.#read(await cache.current())) : undefined;
     if (current) return current;
@@ -71,7 +73,8 @@ export class FolderLoad<C extends Checkpoint> {
         // What another tab has fetched or accepted meanwhile, or an earlier worker of this load. In this order: what is accepted leaves the one for the other.
         const untried = useStored || resume ? await this.#read(await cache.untried(resume)) : undefined;
         const renewed = untried || !useStored ? undefined : await this.#renewed(cache);
-        return untried ?? renewed ?? this.#fetched(cache);
+        const found = untried ?? renewed ?? (await this.#fetched(cache));
+        return { ...found, endTrial: await found.version?.trial() };
       }),
     );
   }
@@ -132,9 +135,9 @@ export class FolderLoad<C extends Checkpoint> {
     throw last instanceof NotStored ? afterDamage(last, error, last.wasStored ? "CACHE_CORRUPT_OFFLINE" : "OFFLINE_NOT_CACHED") : last;
   }
 
-  async #judged({ checkpoint, version, isStored }: Loadable<C>): Promise<Engine> {
+  async #judged({ checkpoint, version, isStored, endTrial }: Loadable<C>): Promise<Engine> {
     try {
-      const engine = await (version ? version.trial(() => this.load(checkpoint)) : this.load(checkpoint));
+      const engine = await this.load(checkpoint);
       await version?.accept();
       return engine;
     } catch (error) {
@@ -142,6 +145,9 @@ export class FolderLoad<C extends Checkpoint> {
       if (isRefusal(error) && isStored && version) this.#problem = { version, error };
       else if (isRefusal(error)) await this.#refused(version);
       throw error;
+    } finally {
+      // Not before it is accepted: else another load would find it neither on trial nor accepted.
+      endTrial?.();
     }
   }
 

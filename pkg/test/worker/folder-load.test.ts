@@ -63,6 +63,11 @@ const offline = async <T>(task: () => Promise<T>): Promise<T> => {
 /** What the load came to. */
 const outcomeOf = (loading: Promise<string>) => loading.catch((error: { code?: string; message: string }) => error.code ?? error.message);
 
+/** Others go on for a while. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await Promise.resolve();
+}
+
 /** Sets and blobs, once everything is settled: those of one version. */
 async function expectClean(versions: Record<string, Files>, version: string): Promise<void> {
   const tab = new Tab(origin);
@@ -268,6 +273,26 @@ describe("of two tabs", () => {
     const third = versionIn(CHECKPOINTS);
     expect(await Promise.all([second, third])).toEqual(["one", "one"]);
     expect(server.taken).toEqual(["config.json", "tokenizer.json", "model.safetensors"]);
+  });
+
+  test("and more share one download, also before the first has accepted what the engine took", async () => {
+    serve(CHECKPOINTS);
+    served = [[-1, CHECKPOINTS["one"]!]];
+    const waiting: (() => void)[] = [];
+    const slowToAccept = () => {
+      const tab = new Tab(origin);
+      const taken = async () => {
+        await new Promise<void>((resolve) => waiting.push(resolve) === 2 && waiting.forEach((goOn) => goOn()));
+        tab.beforeStep = () => turns(100);
+        return new FakeEngine();
+      };
+      return tab.run(() => load({ load: taken }));
+    };
+    const others = [slowToAccept(), slowToAccept()];
+    expect(await Promise.all([versionIn(CHECKPOINTS), versionIn(CHECKPOINTS)])).toEqual(["one", "one"]);
+    await Promise.all(others);
+    expect(server.taken).toEqual(["config.json", "tokenizer.json", "model.safetensors"]);
+    await expectClean(CHECKPOINTS, "one");
   });
 
   test("one takes over wherever the other is closed", async () => {
