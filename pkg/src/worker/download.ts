@@ -2,6 +2,7 @@
 
 import { type ErrorCode, RerankerError } from "../error.js";
 import type { Bytes } from "../files.js";
+import { within } from "../patience.js";
 import { redacted } from "../redacted.js";
 import { tooLarge } from "./file-limits.js";
 
@@ -216,17 +217,11 @@ class StallTimer {
   }
 
   async guard<T>(step: Promise<T>): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const stall = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(this.#error("NETWORK", "sent no byte for 30 seconds", undefined, stallHint(this.#url))), STALL);
-    });
     try {
-      return await Promise.race([step, stall]);
+      return await within(STALL, step, () => this.#error("NETWORK", "sent no byte for 30 seconds", undefined, stallHint(this.#url)));
     } catch (cause) {
       this.abort();
       throw this.#explain(cause);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
 import { type Answer, FakeServer, networkError, ok, pieces, status } from "../support/server.js";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] }));
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();

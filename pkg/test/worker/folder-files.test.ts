@@ -3,7 +3,7 @@ import type { FolderLocation } from "../../src/protocol.js";
 import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
 import { FakeServer, html, networkError, ok, pieces, status } from "../support/server.js";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }));
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();

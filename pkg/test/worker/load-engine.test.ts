@@ -241,7 +241,7 @@ describe("progress", () => {
   afterEach(() => vi.useRealTimers());
 
   test("keeps its promises however the bytes come, and when a worker has to start over", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] });
     const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(sizes, fault, async (parts, kind) => {

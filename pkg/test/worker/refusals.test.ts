@@ -3,7 +3,7 @@ import { errorData } from "../../src/worker/failure.js";
 import { BASE, gatherFolder as load, warnings } from "../support/folder.js";
 import { type Answer, blocked, FakeServer, html, networkError, ok, passedOn, pieces, status } from "../support/server.js";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }));
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
