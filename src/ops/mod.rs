@@ -22,6 +22,7 @@ mod maxsim;
 pub mod plain;
 mod pointwise;
 pub mod profile;
+mod weight;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -35,6 +36,7 @@ pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
 pub(crate) use pointwise::{GELU_TANH, LAPLACE};
 pub use pointwise::{Gate, Pointwise};
+use weight::{PackedMatrix, PackedWeight};
 
 /// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
 #[derive(Debug, Clone, Copy)]
@@ -43,33 +45,13 @@ pub(crate) struct Around {
     after: Gate,
 }
 
-/// How a quantized weight's codes are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codes {
-    Q8,
-    Q4,
-}
-
 /// The operations by device. Shapes are those of the functions that call them.
-///
-/// Packed weights lie as `Linear` lays them out for the device.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"))]
 pub(crate) trait EncoderOps: Backend {
-    fn linear_f32(
+    fn linear(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        #[extension_type] weight: PackedWeight<Self>,
         around: Around,
-    ) -> FloatTensor<Self>;
-
-    fn linear_quantized(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        how: (Codes, Around),
     ) -> FloatTensor<Self>;
 
     fn attention(

@@ -224,11 +224,14 @@ async fn check_attention(
     let longest = lengths.iter().copied().fold(0, usize::max);
     let rope = heads.base.map(|base| Rope::new(base, width, longest, device));
     let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
-    let output = super::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, how);
+    let qkv = tensor(qkv, [rows, 3 * hidden], device);
+    // An input that is held elsewhere stays as it is.
+    let first = read(super::attention(qkv.clone(), &bounds, how)).await?;
+    let second = read(super::attention(qkv, &bounds, how)).await?;
     Ok(Difference {
         operation: "attention",
         shape: format!("{lengths:?}, {heads:?} of {width}"),
-        relative: relative(&read(output).await?, &expected),
+        relative: relative(&first, &expected).max(relative(&second, &expected)),
         allowed: ROUNDING,
     })
 }

@@ -6,37 +6,33 @@ use burn::tensor::TensorData;
 
 use crate::ops::cpu::{self, Heads, Ragged, apply};
 use crate::ops::profile::{self, Part};
-use crate::ops::{Around, Codes, EncoderOps, Rotation};
+use crate::ops::{Around, EncoderOps, PackedMatrix, PackedWeight, Rotation};
 
 impl EncoderOps for Flex {
-    fn linear_f32(
+    fn linear(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        weight: PackedWeight<Self>,
         around: Around,
     ) -> FloatTensor<Self> {
-        let inputs = width(&x) / around.before.halves();
-        let out =
-            cpu::linear_f32(floats(&x), inputs, floats(&weight), floats(&bias), around.before);
-        after(around, out, floats(&bias).len())
-    }
-
-    fn linear_quantized(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        (stored, around): (Codes, Around),
-    ) -> FloatTensor<Self> {
-        let parts = [floats(&scales), floats(&sums), floats(&bias)];
-        let product = match stored {
-            Codes::Q8 => cpu::linear_q8,
-            Codes::Q4 => cpu::linear_q4,
+        let Around { before, after } = around;
+        let (values, bias) = (floats(&x), floats(&weight.bias));
+        let out = match &weight.matrix {
+            PackedMatrix::F32(matrix) => {
+                let inputs = width(&x) / before.halves();
+                cpu::linear_f32(values, inputs, floats(matrix), bias, before)
+            }
+            PackedMatrix::Q8(parts) => {
+                let factors = [floats(&parts.scales), floats(&parts.sums), bias];
+                let equalizer = floats(&parts.equalizer);
+                cpu::linear_q8(values, equalizer, parts.codes.bytes(), factors, before)
+            }
+            PackedMatrix::Q4(parts) => {
+                let factors = [floats(&parts.scales), floats(&parts.sums), bias];
+                let equalizer = floats(&parts.equalizer);
+                cpu::linear_q4(values, equalizer, parts.codes.bytes(), factors, before)
+            }
         };
-        let out = product(floats(&x), floats(&equalizer), codes.bytes(), parts, around.before);
-        after(around, out, parts[2].len())
+        rows(apply(after, out, bias.len()), bias.len() / after.halves())
     }
 
     fn attention(
@@ -132,11 +128,6 @@ fn floats(tensor: &FlexTensor) -> &[f32] {
 fn width(tensor: &FlexTensor) -> usize {
     let shape = tensor.layout().shape();
     shape[shape.num_dims() - 1]
-}
-
-/// What comes after a product of `width` outputs.
-fn after(around: Around, values: Vec<f32>, width: usize) -> FlexTensor {
-    rows(apply(around.after, values, width), width / around.after.halves())
 }
 
 fn rows(values: Vec<f32>, width: usize) -> FlexTensor {

@@ -19,12 +19,14 @@ const LOWEST: f32 = f32::MIN;
 
 /// `qkv` `[tokens, 3 · hidden]` holds each token's query, key and value side by side; `starts` `[documents + 1]` is where
 /// each document's tokens begin, and their end; `masked` `[tokens]` is 1 where a key may not be attended to.
-/// → `[tokens, hidden]`, zero where a document has no key.
+/// A query passes over the keys of its document that are at most `window` tokens away, or over all.
+/// → `[tokens, hidden]`, zero where a query has no key.
 pub(crate) fn attention(
     qkv: CubeTensor,
     starts: CubeTensor,
     masked: CubeTensor,
     heads: usize,
+    window: Option<usize>,
 ) -> CubeTensor {
     let [tokens, triple] = matrix(&qkv);
     let hidden = triple / 3;
@@ -53,6 +55,7 @@ pub(crate) fn attention(
                 tokens,
                 documents,
                 hidden / width(size),
+                window.map_or(tokens, |window| window.min(tokens)),
                 1.0 / (size as f32).sqrt(),
                 size / width(size),
             );
@@ -71,6 +74,7 @@ fn attention_kernel<N: Size>(
     tokens: usize,
     documents: usize,
     hidden: usize,
+    window: usize,
     scale: f32,
     #[comptime] vectors: usize,
 ) {
@@ -81,19 +85,10 @@ fn attention_kernel<N: Size>(
     let head = CUBE_POS_Y as usize * vectors;
     let stride = hidden * 3;
 
-    // The last document that begins at or before this token.
-    let mut document = 0usize;
-    let mut above = documents;
-    while above - document > 1 {
-        let middle = (document + above) / 2;
-        if starts[middle] as usize <= token {
-            document = middle;
-        } else {
-            above = middle;
-        }
-    }
-    let first = starts[document] as usize;
-    let end = min(starts[document + 1] as usize, tokens);
+    let document = text_of(starts, documents, token);
+    let begin = starts[document] as usize;
+    let first = select(token - begin > window, token - min(window, token), begin);
+    let end = min(min(starts[document + 1] as usize, tokens), token + window + 1);
 
     let mut query = Sequence::<Vector<f32, N>>::new();
     let mut context = Sequence::<RuntimeCell<Vector<f32, N>>>::new();
@@ -164,4 +159,20 @@ fn attention_kernel<N: Size>(
     for i in 0..vectors {
         out[token * hidden + head + i] = context[i].read() * factor;
     }
+}
+
+/// The last text that begins at or before a token.
+#[cube]
+pub(super) fn text_of(starts: &[i32], texts: usize, token: usize) -> usize {
+    let mut text = 0usize;
+    let mut above = texts;
+    while above - text > 1 {
+        let middle = (text + above) / 2;
+        if starts[middle] as usize <= token {
+            text = middle;
+        } else {
+            above = middle;
+        }
+    }
+    text
 }

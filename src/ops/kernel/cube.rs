@@ -1,35 +1,18 @@
 //! The operations on Burn's WebGPU device.
 
-use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::wgpu::CubeBackend;
 
-use crate::ops::{Around, Codes, EncoderOps, Gate, Pointwise, Rotation};
+use crate::ops::{Around, EncoderOps, Gate, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {
-    fn linear_f32(
+    fn linear(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+        weight: PackedWeight<Self>,
         around: Around,
     ) -> FloatTensor<Self> {
-        super::linear_f32(x, weight, bias, function(around))
-    }
-
-    fn linear_quantized(
-        x: FloatTensor<Self>,
-        equalizer: FloatTensor<Self>,
-        codes: IntTensor<Self>,
-        scales: FloatTensor<Self>,
-        _sums: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        (stored, around): (Codes, Around),
-    ) -> FloatTensor<Self> {
-        let product = match stored {
-            Codes::Q8 => super::linear_q8,
-            Codes::Q4 => super::linear_q4,
-        };
-        product(x, equalizer, codes, scales, bias, function(around))
+        assert_eq!(around.before, Gate::NONE, "functions follow products here");
+        super::linear(x, weight, around.after)
     }
 
     fn attention(
@@ -40,8 +23,11 @@ impl EncoderOps for CubeBackend {
         heads: usize,
         window: Option<usize>,
     ) -> FloatTensor<Self> {
-        assert!(matches!(rotation, Rotation::Absent) && window.is_none(), "BERT has neither");
-        super::attention(qkv, starts, masked, heads)
+        let qkv = match rotation {
+            Rotation::Absent => qkv,
+            Rotation::Table(table) => super::rotate(qkv, table, starts.clone()),
+        };
+        super::attention(qkv, starts, masked, heads, window)
     }
 
     fn add_layer_norm(
@@ -61,8 +47,7 @@ impl EncoderOps for CubeBackend {
         beta: FloatTensor<Self>,
         epsilon: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let sum = Self::float_add(x, residual);
-        (sum.clone(), super::layer_norm(sum, gamma, beta, epsilon))
+        super::sum_layer_norm(x, residual, gamma, beta, epsilon)
     }
 
     fn layer_norm(
@@ -88,11 +73,4 @@ impl EncoderOps for CubeBackend {
     ) -> FloatTensor<Self> {
         super::maxsim(query, query_dropped, documents, starts, dropped, query_length)
     }
-}
-
-/// The function that follows a product here.
-fn function(around: Around) -> Pointwise {
-    assert_eq!(around.before, Gate::NONE, "functions follow products here");
-    assert!(!around.after.gated, "BERT has no gate");
-    around.after.function
 }

@@ -14,15 +14,17 @@ mod finite;
 mod linear;
 mod maxsim;
 mod norm;
+mod rope;
 
 use burn::backend::DType;
 use burn::backend::wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 pub(crate) use attention::attention;
-pub(crate) use linear::{linear_f32, linear_q4, linear_q8};
+pub(crate) use linear::linear;
 pub(crate) use maxsim::maxsim;
-pub(crate) use norm::{add_layer_norm, layer_norm, normalize};
+pub(crate) use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
+pub(crate) use rope::rotate;
 
 /// Most workgroups that WebGPU grants in one dimension.
 const MAX_WORKGROUPS: usize = 65_535;
@@ -52,6 +54,13 @@ fn floats(tensor: CubeTensor) -> BufferArg {
 
 fn ints(tensor: CubeTensor) -> BufferArg {
     buffer(tensor, DType::I32)
+}
+
+/// 32-bit words, whatever they mean.
+fn words(tensor: CubeTensor) -> BufferArg {
+    assert_eq!(tensor.dtype.size(), size_of::<u32>(), "words of 32 bits are wanted: {tensor:?}");
+    let dtype = tensor.dtype;
+    buffer(tensor, dtype)
 }
 
 /// Floats, not yet written, beside another tensor.

@@ -26,6 +26,41 @@ pub(crate) fn add_layer_norm(
     launch_layer_norm(x, Some(residual), gamma, beta, epsilon)
 }
 
+/// `x + residual`, and LayerNorm of it.
+pub(crate) fn sum_layer_norm(
+    x: CubeTensor,
+    residual: CubeTensor,
+    gamma: CubeTensor,
+    beta: CubeTensor,
+    epsilon: f32,
+) -> (CubeTensor, CubeTensor) {
+    let [rows, size] = matrix(&x);
+    assert_eq!(matrix(&residual), [rows, size], "a sum is of equal shapes");
+    let (client, out) = (x.client.clone(), output(&x, [rows, size]));
+    let sum = output(&x, [rows, size]);
+    if rows * size > 0 {
+        // SAFETY: as for `layer_norm_kernel`.
+        unsafe {
+            sum_layer_norm_kernel::launch_unchecked(
+                &client,
+                grid(rows.div_ceil(ROWS)),
+                CubeDim::new_2d(LANES as u32, ROWS as u32),
+                width(size),
+                floats(x),
+                floats(residual),
+                floats(gamma),
+                floats(beta),
+                floats(sum.clone()),
+                floats(out.clone()),
+                rows,
+                size / width(size),
+                epsilon,
+            );
+        }
+    }
+    (sum, out)
+}
+
 /// `(x - mean) / sqrt(variance + epsilon) · gamma + beta` for each row of `x` `[rows, size]`, with the biased
 /// variance.
 pub(crate) fn layer_norm(
@@ -111,33 +146,45 @@ fn layer_norm_kernel<N: Size>(
     let row = row();
     // Every invocation must reach the barriers.
     let start = min(row, rows - 1) * vectors;
-    let size = f32::cast_from(vectors * N::value());
-
-    let mut sum = Vector::<f32, N>::new(0.0);
-    let mut i = UNIT_POS_X as usize;
-    while i < vectors {
-        sum += value::<N>(x, residual, start + i, added);
-        i += LANES;
-    }
-    let mean = Vector::<f32, N>::new(row_sum::<N>(sum, &mut shared) / size);
+    let mean = mean::<N>(x, residual, start, vectors, added, &mut shared);
     sync_cube();
-
-    let mut squares = Vector::<f32, N>::new(0.0);
-    let mut i = UNIT_POS_X as usize;
-    while i < vectors {
-        let centred = value::<N>(x, residual, start + i, added) - mean;
-        squares += centred * centred;
-        i += LANES;
-    }
-    let variance = row_sum::<N>(squares, &mut shared) / size;
-    // One over infinity would make a number of any row.
-    let factor = or_nan(1.0 / (variance + epsilon).sqrt(), is_finite(variance));
-    let factor = Vector::<f32, N>::new(factor);
+    let factor = factor::<N>(x, residual, start, vectors, mean, epsilon, added, &mut shared);
     if row < rows {
         let mut i = UNIT_POS_X as usize;
         while i < vectors {
-            let centred = value::<N>(x, residual, start + i, added) - mean;
-            out[start + i] = centred * factor * gamma[i] + beta[i];
+            let value = value::<N>(x, residual, start + i, added);
+            out[start + i] = normal::<N>(value, mean, factor) * gamma[i] + beta[i];
+            i += LANES;
+        }
+    }
+}
+
+/// As [`layer_norm_kernel`], and writes the sum.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
+fn sum_layer_norm_kernel<N: Size>(
+    x: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    gamma: &[Vector<f32, N>],
+    beta: &[Vector<f32, N>],
+    sum: &mut [Vector<f32, N>],
+    out: &mut [Vector<f32, N>],
+    rows: usize,
+    vectors: usize,
+    epsilon: f32,
+) {
+    let mut shared = Shared::<[f32]>::new_slice(LANES * ROWS);
+    let row = row();
+    let start = min(row, rows - 1) * vectors;
+    let mean = mean::<N>(x, residual, start, vectors, true, &mut shared);
+    sync_cube();
+    let factor = factor::<N>(x, residual, start, vectors, mean, epsilon, true, &mut shared);
+    if row < rows {
+        let mut i = UNIT_POS_X as usize;
+        while i < vectors {
+            let value = value::<N>(x, residual, start + i, true);
+            sum[start + i] = value;
+            out[start + i] = normal::<N>(value, mean, factor) * gamma[i] + beta[i];
             i += LANES;
         }
     }
@@ -185,6 +232,55 @@ fn value<N: Size>(
     #[comptime] added: bool,
 ) -> Vector<f32, N> {
     if comptime!(added) { x[position] + residual[position] } else { x[position] }
+}
+
+/// A row's mean. One barrier.
+#[cube]
+fn mean<N: Size>(
+    x: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    start: usize,
+    vectors: usize,
+    #[comptime] added: bool,
+    shared: &mut [f32],
+) -> f32 {
+    let mut sum = Vector::<f32, N>::new(0.0);
+    let mut i = UNIT_POS_X as usize;
+    while i < vectors {
+        sum += value::<N>(x, residual, start + i, added);
+        i += LANES;
+    }
+    row_sum::<N>(sum, shared) / f32::cast_from(vectors * N::value())
+}
+
+/// One over the deviation from a row's mean. One barrier.
+#[cube]
+#[allow(clippy::too_many_arguments)]
+fn factor<N: Size>(
+    x: &[Vector<f32, N>],
+    residual: &[Vector<f32, N>],
+    start: usize,
+    vectors: usize,
+    mean: f32,
+    epsilon: f32,
+    #[comptime] added: bool,
+    shared: &mut [f32],
+) -> f32 {
+    let mut squares = Vector::<f32, N>::new(0.0);
+    let mut i = UNIT_POS_X as usize;
+    while i < vectors {
+        let centred = value::<N>(x, residual, start + i, added) - Vector::<f32, N>::new(mean);
+        squares += centred * centred;
+        i += LANES;
+    }
+    let variance = row_sum::<N>(squares, shared) / f32::cast_from(vectors * N::value());
+    // One over infinity would make a number of any row.
+    or_nan(1.0 / (variance + epsilon).sqrt(), is_finite(variance))
+}
+
+#[cube]
+fn normal<N: Size>(value: Vector<f32, N>, mean: f32, factor: f32) -> Vector<f32, N> {
+    (value - Vector::<f32, N>::new(mean)) * Vector::<f32, N>::new(factor)
 }
 
 /// The sum over a row's invocations, in each of them. One barrier: all read all.
