@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use tabrank::model::checkpoint::Architecture;
+use tabrank::model::checkpoint::BertArchitecture;
 use tabrank::model::config::{Activation, BertConfig, EncoderConfig, Naming, Positions};
 use tabrank::{
     CheckpointFiles, Dtype as Stored, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind,
@@ -93,7 +93,7 @@ fn an_architecture_that_is_not_computed_is_refused_by_name() {
         assert_eq!(
             error.to_string(),
             format!(
-                "config.json: model_type {name:?} is not supported; bert, camembert, distilbert, jina_embeddings_v3, roberta \
+                "config.json: model_type {name:?} is not supported; bert, camembert, distilbert, jina_embeddings_v3, modernbert, roberta \
                  and xlm-roberta are"
             )
         );
@@ -372,9 +372,9 @@ fn an_old_file_is_read_with_the_defaults_of_its_class() {
         assert!(warnings.iter().any(|w| w.code == "SETTING_DEFAULTED" && says(w)), "{warnings:?}");
     }
     let empty = changed("plain", "config.json", |config| *config = json!({"model_type": "bert"}));
-    let EncoderConfig::Bert(bert) = ModelConfig::from_files(&empty).unwrap().encoder;
+    let encoder = ModelConfig::from_files(&empty).unwrap().encoder;
     let defaults = BertConfig {
-        architecture: Architecture::Bert,
+        architecture: BertArchitecture::Bert,
         naming: Naming::Bert,
         hidden_size: 768,
         num_hidden_layers: 12,
@@ -386,7 +386,7 @@ fn an_old_file_is_read_with_the_defaults_of_its_class() {
         layer_norm_eps: 1e-12,
         hidden_act: Activation::Gelu,
     };
-    assert_eq!(bert, defaults);
+    assert_eq!(encoder, EncoderConfig::Bert(defaults));
 }
 
 fn encoded(model: &Reranker) -> Vec<f32> {

@@ -47,6 +47,8 @@ fn config_json() -> Vec<File> {
         file("xlm-roberta-stanford", roberta()),
         file("distilbert-stanford", distilbert()),
         file("jina", jina()),
+        file("modernbert-pylate", modernbert()),
+        newer_modernbert(),
     ]
 }
 
@@ -63,7 +65,6 @@ fn of_every_backbone() -> Vec<(&'static str, Value, Fate)> {
         ("is_causal", json!(true), Refused),
         ("add_cross_attention", json!(true), Refused),
         ("is_encoder_decoder", json!(true), Refused),
-        ("position_embedding_type", json!("relative_key"), Refused),
         ("quantization_config", json!({"quant_method": "gptq"}), Refused),
         ("pruned_heads", json!({"0": [1]}), Refused),
         ("per_layer_config", json!({"0": {"hidden_act": "relu"}}), Refused),
@@ -102,6 +103,7 @@ fn of_berts() -> Vec<(&'static str, Value, Fate)> {
         ("layer_norm_eps", json!(1e-3), Used),
         ("hidden_act", json!("gelu_new"), Used),
         ("hidden_act", json!("prelu"), Refused),
+        ("position_embedding_type", json!("relative_key"), Refused),
         ("hidden_dropout_prob", json!(0.5), NoEffect(TRAINING)),
         ("attention_probs_dropout_prob", json!(0.5), NoEffect(TRAINING)),
         ("classifier_dropout", json!(0.5), NoEffect(HEADS)),
@@ -204,6 +206,92 @@ fn distilbert() -> Vec<(&'static str, Value, Fate)> {
         ("seq_classif_dropout", json!(0.5), NoEffect(HEADS)),
         ("architectures", json!(["HF_ColBERT", "X"]), NoEffect("the layout is the same")),
     ]
+}
+
+/// Spelled as in transformers 4.
+fn modernbert() -> Vec<(&'static str, Value, Fate)> {
+    let kernel = "chooses between kernels of the same sums";
+    let other_field = "this class has a field of another name";
+    vec![
+        ("hidden_size", json!(64), Refused),
+        ("num_hidden_layers", json!(1), Used),
+        ("num_attention_heads", json!(4), Used),
+        ("num_attention_heads", json!(40), Refused),
+        ("head_dim", json!(4), Refused),
+        ("intermediate_size", json!(26), Used),
+        (
+            "pad_token_id",
+            json!(3),
+            NoEffect("padding is masked, and its row of the table is stored"),
+        ),
+        ("classifier_dropout", json!(0.5), NoEffect(HEADS)),
+        ("architectures", json!(["ModernBertForMaskedLM"]), NoEffect("the backbone is the same")),
+        ("norm_eps", json!(1e-6), Used),
+        ("hidden_activation", json!("silu"), Used),
+        ("hidden_activation", json!("prelu"), Refused),
+        ("norm_bias", json!(true), Used),
+        ("attention_bias", json!(true), Used),
+        ("mlp_bias", json!(true), Used),
+        ("local_attention", json!(6), Used),
+        ("sliding_window", json!(3), Refused),
+        ("sliding_window", json!(4), NoEffect("says what local_attention does")),
+        ("global_attn_every_n_layers", json!(2), Used),
+        (
+            "layer_types",
+            json!(["full_attention", "sliding_attention", "sliding_attention", "full_attention"]),
+            NoEffect("says what the interval does"),
+        ),
+        ("layer_types", json!(vec!["full_attention"; 4]), Refused),
+        ("global_rope_theta", json!(5e4), Used),
+        ("local_rope_theta", json!(5e4), Used),
+        ("local_rope_theta", Value::Null, Used),
+        ("rope_parameters", json!({"sliding_attention": {"rope_theta": 5e4}}), Refused),
+        ("rope_parameters", json!({}), NoEffect("says no base")),
+        ("rope_scaling", json!({"type": "yarn", "factor": 2.0}), Refused),
+        ("rope_scaling", json!({"type": "default"}), NoEffect("scales nothing")),
+        ("rope_theta", json!(5e3), NoEffect("each kind of layer has a base of its own")),
+        ("partial_rotary_factor", json!(0.5), NoEffect("all of a head is turned")),
+        ("layer_norm_eps", json!(1e-2), NoEffect(other_field)),
+        ("hidden_act", json!("relu"), NoEffect(other_field)),
+        ("position_embedding_type", json!("sans_pos"), NoEffect("is a note")),
+        ("cls_token_id", json!(3), NoEffect("the tokenizer's files name special tokens")),
+        ("sep_token_id", json!(3), NoEffect("the tokenizer's files name special tokens")),
+        ("attention_dropout", json!(0.5), NoEffect(TRAINING)),
+        ("embedding_dropout", json!(0.5), NoEffect(TRAINING)),
+        ("mlp_dropout", json!(0.5), NoEffect(TRAINING)),
+        ("initializer_cutoff_factor", json!(3.0), NoEffect(TRAINING)),
+        ("decoder_bias", json!(false), NoEffect(HEADS)),
+        ("classifier_pooling", json!("mean"), NoEffect(HEADS)),
+        ("classifier_bias", json!(true), NoEffect(HEADS)),
+        ("classifier_activation", json!("relu"), NoEffect(HEADS)),
+        ("sparse_prediction", json!(true), NoEffect(HEADS)),
+        ("sparse_pred_ignore_index", json!(1), NoEffect(HEADS)),
+        ("deterministic_flash_attn", json!(true), NoEffect(kernel)),
+        ("reference_compile", json!(true), NoEffect(kernel)),
+        ("repad_logits_with_grad", json!(true), NoEffect(HEADS)),
+    ]
+}
+
+/// As transformers 5 spells it.
+fn newer_modernbert() -> File {
+    let theta = |kind: &'static str| match kind {
+        "full" => "rope_parameters/full_attention/rope_theta",
+        _ => "rope_parameters/sliding_attention/rope_theta",
+    };
+    let fields = vec![
+        (theta("full"), json!(5e4), Used),
+        (theta("sliding"), json!(5e4), Used),
+        (theta("sliding"), Value::Null, Refused),
+        ("rope_parameters/full_attention/rope_type", json!("linear"), Refused),
+        ("rope_parameters/full_attention/factor", json!(2.0), Refused),
+        ("rope_parameters/chunked_attention", json!({"rope_theta": 5e4}), Refused),
+        ("layer_types/1", json!("full_attention"), Refused),
+        ("layer_types/1", json!("chunked_attention"), Refused),
+        ("global_attn_every_n_layers", json!(3), Refused),
+        ("global_rope_theta", json!(5e4), Refused),
+        ("local_rope_theta", json!(5e4), Refused),
+    ];
+    File { case: "modernbert-stanford", name: "config.json", closed: false, fields }
 }
 
 /// Folders without a head, as sentence-transformers turns them into multi-vector models and as it runs them itself.
@@ -620,7 +708,7 @@ fn every_field_is_used_refused_or_without_effect() {
 fn the_table_has_every_field_that_the_libraries_take() {
     let listed = std::fs::read(common::fixtures().join("settings.json")).unwrap();
     let listed: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
-    assert_eq!(listed.len(), 9);
+    assert_eq!(listed.len(), 10);
     for (key, fields) in listed {
         // The settings of a backbone stand in one file, whichever it is.
         let (name, model_type) = key.split_once(": ").unwrap_or((&key, ""));

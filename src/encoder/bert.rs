@@ -91,7 +91,7 @@ impl BertEmbeddings {
             word: weights.matrix(WORDS, [config.vocab_size, hidden])?,
             position: PositionTable::load(config, weights)?,
             token_type,
-            norm: LayerNorm::load(weights, norm, hidden, config.layer_norm_eps, device)?,
+            norm: LayerNorm::load(weights, norm, hidden, true, config.layer_norm_eps, device)?,
             device: device.clone(),
         })
     }
@@ -177,7 +177,7 @@ impl BertLayer {
         let [qkv, attention_output, intermediate, output] = &products;
         let [attention_norm, output_norm] = config.layer_norms(layer);
         let (hidden, epsilon) = (config.hidden_size, config.layer_norm_eps);
-        let norm = |name: &str| LayerNorm::load(weights, name, hidden, epsilon, device);
+        let norm = |name: &str| LayerNorm::load(weights, name, hidden, true, epsilon, device);
         Ok(Self {
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,

@@ -8,20 +8,22 @@ use crate::model::config::{Activation, Product};
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Linear, Pointwise, tensor};
 
-/// A product's weights under each other, from `{name}.weight` `[rows, columns]` and `{name}.bias` `[rows]` of each.
+/// A product's weights under each other, from `{name}.weight` `[rows, columns]` and, if they have one, `{name}.bias` `[rows]` of each.
 pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device) -> Result<Linear> {
     let (mut parts, mut bias) = (Vec::new(), Vec::new());
     for name in &product.names {
         let shape = [product.rows, product.columns];
         parts.push(weights.matrix(&format!("{name}.weight"), shape)?);
-        bias.extend(weights.read(&format!("{name}.bias"), &[product.rows])?);
+        if product.bias {
+            bias.extend(weights.read(&format!("{name}.bias"), &[product.rows])?);
+        }
     }
     let weight = match parts.len() {
         1 => parts.remove(0),
         _ => Matrix::stack(&parts).ok_or_else(|| weights.not_alike(&product.names))?,
     };
     drop(parts);
-    Ok(Linear::new(weight, Some(bias), device))
+    Ok(Linear::new(weight, product.bias.then_some(bias), device))
 }
 
 /// LayerNorm over the last axis.
@@ -32,20 +34,22 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// From `{name}.weight` and `{name}.bias`, which old saves call gamma and beta.
+    /// From `{name}.weight` and, if it has one, `{name}.bias`, which old saves call gamma and beta.
     pub(crate) fn load(
         weights: &Weights<'_>,
         name: &str,
         size: usize,
+        bias: bool,
         epsilon: f64,
         device: &Device,
     ) -> Result<Self> {
         let old = weights.contains(&format!("{name}.gamma"));
         let [gamma, beta] = if old { ["gamma", "beta"] } else { ["weight", "bias"] };
         let read = |part| weights.read(&format!("{name}.{part}"), &[size]);
+        let beta = if bias { read(beta)? } else { vec![0.0; size] };
         Ok(Self {
             gamma: tensor(read(gamma)?, [size], device),
-            beta: tensor(read(beta)?, [size], device),
+            beta: tensor(beta, [size], device),
             epsilon: epsilon as f32,
         })
     }
@@ -58,6 +62,11 @@ impl LayerNorm {
     /// Of `x + residual`.
     pub(crate) fn add_forward(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
         ops::add_layer_norm(x, residual, &self.gamma, &self.beta, self.epsilon)
+    }
+
+    /// `x + residual`, and the norm of it.
+    pub(crate) fn sum_forward(&self, x: Tensor<2>, residual: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        ops::sum_layer_norm(x, residual, &self.gamma, &self.beta, self.epsilon)
     }
 }
 

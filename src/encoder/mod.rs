@@ -5,6 +5,7 @@
 
 mod bert;
 mod layers;
+mod modernbert;
 
 use burn::tensor::{Device, Tensor};
 
@@ -19,11 +20,12 @@ use crate::text::token_batch::TokenBatch;
 /// A backbone with its weights on one device.
 pub enum Encoder {
     Bert(bert::Bert),
+    ModernBert(modernbert::ModernBert),
 }
 
 /// What may be seen on the way through an encoder.
 pub trait Watch {
-    /// A hidden state `[tokens, hidden]`: the embeddings' output, then each layer's.
+    /// A hidden state `[tokens, hidden]`: the embeddings' output, then each layer's, the last one as it leaves the encoder.
     fn hidden_state(&mut self, _: &Tensor<2>) {}
 
     /// Whether [`Watch::input`] is to be called: it keeps products from being computed together.
@@ -57,6 +59,10 @@ impl Encoder {
                 let bert = bert::Bert::load(config, weights, device, observer).await?;
                 Ok(Encoder::Bert(bert))
             }
+            EncoderConfig::ModernBert(config) => {
+                let load = modernbert::ModernBert::load(config, weights, device, observer);
+                Ok(Encoder::ModernBert(load.await?))
+            }
         }
     }
 
@@ -73,6 +79,7 @@ impl Encoder {
     ) -> Result<Tensor<2>> {
         match self {
             Encoder::Bert(bert) => bert.forward(batch, watch, observer).await,
+            Encoder::ModernBert(bert) => bert.forward(batch, watch, observer).await,
         }
     }
 

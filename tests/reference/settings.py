@@ -12,9 +12,9 @@ from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import Pooling
 from sentence_transformers.sentence_transformer.modules.pooling import _LEGACY_POOLING_MODE_KWARGS
-from transformers import BertConfig, DistilBertConfig, RobertaConfig, XLMRobertaConfig
+from transformers import BertConfig, DistilBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig
 
-BACKBONES = [BertConfig, DistilBertConfig, RobertaConfig, XLMRobertaConfig]
+BACKBONES = [BertConfig, DistilBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig]
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "settings.json"
 
 

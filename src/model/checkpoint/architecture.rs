@@ -6,6 +6,14 @@ use crate::error::Result;
 /// The architectures that are computed, by their `model_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
+    Bert(BertArchitecture),
+    /// Also Ettin, mmBERT and Granite R2.
+    ModernBert,
+}
+
+/// BERT and what is built like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BertArchitecture {
     Bert,
     Camembert,
     DistilBert,
@@ -21,32 +29,43 @@ impl Architecture {
     /// A `model_type` that is missing or none of these.
     pub(crate) fn of(config: &Fields<'_>) -> Result<Self> {
         let model_type = config.string("model_type")?;
-        Ok(match config.required("model_type", model_type)? {
-            "bert" => Architecture::Bert,
-            "camembert" => Architecture::Camembert,
-            "distilbert" => Architecture::DistilBert,
-            "jina_embeddings_v3" => Architecture::JinaEmbeddingsV3,
-            "roberta" => Architecture::Roberta,
-            "xlm-roberta" => Architecture::XlmRoberta,
+        Ok(Self::Bert(match config.required("model_type", model_type)? {
+            "bert" => BertArchitecture::Bert,
+            "camembert" => BertArchitecture::Camembert,
+            "distilbert" => BertArchitecture::DistilBert,
+            "jina_embeddings_v3" => BertArchitecture::JinaEmbeddingsV3,
+            "modernbert" => return Ok(Self::ModernBert),
+            "roberta" => BertArchitecture::Roberta,
+            "xlm-roberta" => BertArchitecture::XlmRoberta,
             other => {
                 return Err(config.unsupported(
                     "model_type",
                     other,
-                    "bert, camembert, distilbert, jina_embeddings_v3, roberta and xlm-roberta are",
+                    "bert, camembert, distilbert, jina_embeddings_v3, modernbert, roberta and xlm-roberta are",
                 ));
             }
-        })
+        }))
     }
 
     /// Its `model_type`.
     pub fn name(self) -> &'static str {
         match self {
-            Architecture::Bert => "bert",
-            Architecture::Camembert => "camembert",
-            Architecture::DistilBert => "distilbert",
-            Architecture::JinaEmbeddingsV3 => "jina_embeddings_v3",
-            Architecture::Roberta => "roberta",
-            Architecture::XlmRoberta => "xlm-roberta",
+            Architecture::Bert(architecture) => architecture.name(),
+            Architecture::ModernBert => "modernbert",
+        }
+    }
+}
+
+impl BertArchitecture {
+    /// Its `model_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            BertArchitecture::Bert => "bert",
+            BertArchitecture::Camembert => "camembert",
+            BertArchitecture::DistilBert => "distilbert",
+            BertArchitecture::JinaEmbeddingsV3 => "jina_embeddings_v3",
+            BertArchitecture::Roberta => "roberta",
+            BertArchitecture::XlmRoberta => "xlm-roberta",
         }
     }
 }

@@ -27,7 +27,7 @@ mod weights;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, BertArchitecture};
 pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;

@@ -10,6 +10,7 @@ mod backbone;
 mod bert;
 mod layout;
 mod left_out;
+mod modernbert;
 mod overridden;
 mod products;
 mod projection;
@@ -27,6 +28,8 @@ pub use activation::Activation;
 pub use bert::{BertConfig, Naming, Positions};
 pub(crate) use bert::{POSITIONS, TYPES, WORDS};
 pub use layout::Layout;
+pub(crate) use modernbert::TOKENS;
+pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
 pub use products::{Product, Role};
 pub(crate) use projection::STANFORD_PROJECTION;
@@ -46,6 +49,7 @@ pub(crate) const MAX_LENGTH: usize = 8_192;
 #[derive(Debug, Clone, PartialEq)]
 pub enum EncoderConfig {
     Bert(BertConfig),
+    ModernBert(ModernBertConfig),
 }
 
 impl EncoderConfig {
@@ -53,6 +57,7 @@ impl EncoderConfig {
     pub fn hidden_size(&self) -> usize {
         match self {
             EncoderConfig::Bert(config) => config.hidden_size,
+            EncoderConfig::ModernBert(config) => config.hidden_size,
         }
     }
 
@@ -60,6 +65,7 @@ impl EncoderConfig {
     pub fn layers(&self) -> usize {
         match self {
             EncoderConfig::Bert(config) => config.num_hidden_layers,
+            EncoderConfig::ModernBert(config) => config.num_hidden_layers,
         }
     }
 
@@ -67,6 +73,7 @@ impl EncoderConfig {
     pub fn vocab_size(&self) -> usize {
         match self {
             EncoderConfig::Bert(config) => config.vocab_size,
+            EncoderConfig::ModernBert(config) => config.vocab_size,
         }
     }
 
@@ -74,6 +81,7 @@ impl EncoderConfig {
     pub fn max_length(&self) -> usize {
         match self {
             EncoderConfig::Bert(config) => config.positions.longest(),
+            EncoderConfig::ModernBert(config) => config.max_length(),
         }
     }
 
@@ -81,6 +89,7 @@ impl EncoderConfig {
     pub fn name(&self) -> &'static str {
         match self {
             EncoderConfig::Bert(config) => config.architecture.name(),
+            EncoderConfig::ModernBert(_) => Architecture::ModernBert.name(),
         }
     }
 }
@@ -200,7 +209,13 @@ fn encoder(reading: &mut Reading<'_>) -> Result<EncoderConfig> {
         .files
         .fields(&name)?
         .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-    let architecture = Architecture::of(&config)?;
-    let bert = BertConfig::read(reading.files, &config, architecture, &mut reading.warnings)?;
-    Ok(EncoderConfig::Bert(bert))
+    let warnings = &mut reading.warnings;
+    Ok(match Architecture::of(&config)? {
+        Architecture::ModernBert => {
+            EncoderConfig::ModernBert(ModernBertConfig::read(&config, warnings)?)
+        }
+        Architecture::Bert(which) => {
+            EncoderConfig::Bert(BertConfig::read(reading.files, &config, which, warnings)?)
+        }
+    })
 }

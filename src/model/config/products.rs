@@ -1,6 +1,6 @@
 //! Which tensors does a model have, and which are multiplied with what?
 
-use super::{DenseConfig, EncoderConfig, Layout, ModelConfig, ProjectionStep, WORDS};
+use super::{DenseConfig, EncoderConfig, Layout, ModelConfig, ProjectionStep, TOKENS, WORDS};
 use crate::model::bundle::{TensorKind, TensorSpec};
 
 /// What a product does, which decides how it is quantized.
@@ -26,6 +26,8 @@ pub struct Product {
     pub rows: usize,
     /// Inputs.
     pub columns: usize,
+    /// Whether each has a bias.
+    pub bias: bool,
     pub role: Role,
 }
 
@@ -36,6 +38,9 @@ impl EncoderConfig {
             EncoderConfig::Bert(config) => (0..config.num_hidden_layers)
                 .flat_map(|layer| config.layer_products(layer))
                 .collect(),
+            EncoderConfig::ModernBert(config) => (0..config.num_hidden_layers)
+                .flat_map(|layer| config.layer_products(layer))
+                .collect(),
         }
     }
 
@@ -43,6 +48,7 @@ impl EncoderConfig {
     pub(crate) fn prefix(&self) -> (&'static str, &'static str) {
         match self {
             EncoderConfig::Bert(config) => (config.prefix(), WORDS),
+            EncoderConfig::ModernBert(config) => (config.prefix(), TOKENS),
         }
     }
 
@@ -50,7 +56,20 @@ impl EncoderConfig {
     pub fn tensors(&self) -> Vec<TensorSpec> {
         match self {
             EncoderConfig::Bert(config) => config.tensors(),
+            EncoderConfig::ModernBert(config) => config.tensors(),
         }
+    }
+}
+
+impl Product {
+    /// The weights, each with its bias.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+        self.names.iter().flat_map(|name| {
+            let shape = [self.rows, self.columns];
+            let bias = || spec(&format!("{name}.bias"), &[self.rows], TensorKind::Plain);
+            let weight = spec(&format!("{name}.weight"), &shape, TensorKind::Product);
+            [weight].into_iter().chain(self.bias.then(bias))
+        })
     }
 }
 

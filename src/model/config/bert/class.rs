@@ -1,6 +1,6 @@
 //! What do the classes of this family call their fields, and what do they take where a file is silent?
 
-use crate::model::checkpoint::Architecture;
+use crate::model::checkpoint::BertArchitecture;
 
 /// A field's name and its default.
 type Count = (&'static str, usize);
@@ -69,14 +69,14 @@ const JINA: Class = Class {
 
 impl Class {
     /// The class of an architecture; with `rotary` positions Jina's own of XLM-RoBERTa.
-    pub(super) fn of(architecture: Architecture, rotary: bool) -> &'static Self {
+    pub(super) fn of(architecture: BertArchitecture, rotary: bool) -> &'static Self {
         match architecture {
-            Architecture::Bert => &BERT,
-            Architecture::DistilBert => &DISTILBERT,
-            Architecture::Roberta => &ROBERTA,
-            Architecture::JinaEmbeddingsV3 => &JINA,
-            Architecture::XlmRoberta if rotary => &JINA,
-            Architecture::Camembert | Architecture::XlmRoberta => &XLM_ROBERTA,
+            BertArchitecture::Bert => &BERT,
+            BertArchitecture::DistilBert => &DISTILBERT,
+            BertArchitecture::Roberta => &ROBERTA,
+            BertArchitecture::JinaEmbeddingsV3 => &JINA,
+            BertArchitecture::XlmRoberta if rotary => &JINA,
+            BertArchitecture::Camembert | BertArchitecture::XlmRoberta => &XLM_ROBERTA,
         }
     }
 }

@@ -17,7 +17,7 @@ mod tensors;
 use super::backbone::{activation, check_heads, epsilon, refuse_variants};
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
 use crate::error::{Result, Warning};
-use crate::model::checkpoint::{Architecture, CheckpointFiles, Fields};
+use crate::model::checkpoint::{BertArchitecture, CheckpointFiles, Fields};
 use class::Class;
 pub use positions::Positions;
 pub use tensors::Naming;
@@ -29,7 +29,7 @@ const EPSILON: f64 = 1e-12;
 /// What changes the numbers of such a backbone. Names are those of `transformers`' `BertConfig`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BertConfig {
-    pub architecture: Architecture,
+    pub architecture: BertArchitecture,
     /// Whose names the tensors have.
     pub naming: Naming,
     pub hidden_size: usize,
@@ -52,7 +52,7 @@ impl BertConfig {
     pub(crate) fn read(
         files: &CheckpointFiles,
         config: &Fields<'_>,
-        architecture: Architecture,
+        architecture: BertArchitecture,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self> {
         refuse_variants(config)?;

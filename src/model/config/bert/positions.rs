@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::class::Class;
 use super::{MAX_LENGTH, Naming};
 use crate::error::{Result, Warning};
-use crate::model::checkpoint::{Architecture, Fields};
+use crate::model::checkpoint::{Architecture, BertArchitecture, Fields};
 
 /// How the encoder tells a token's place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,23 +62,23 @@ impl Positions {
 /// Whether positions are rotary ones: as `position_embedding_type` says where a class has both.
 pub(super) fn is_rotary(
     config: &Fields<'_>,
-    architecture: Architecture,
+    architecture: BertArchitecture,
     naming: Naming,
 ) -> Result<bool> {
     const FIELD: &str = "position_embedding_type";
     let kind = config.string(FIELD)?;
     match (architecture, kind) {
-        (Architecture::JinaEmbeddingsV3, None | Some("rotary")) => Ok(true),
-        (Architecture::JinaEmbeddingsV3, Some(other)) => {
+        (BertArchitecture::JinaEmbeddingsV3, None | Some("rotary")) => Ok(true),
+        (BertArchitecture::JinaEmbeddingsV3, Some(other)) => {
             Err(config.unsupported(FIELD, other, "rotary is"))
         }
-        (Architecture::XlmRoberta, Some("rotary")) => Ok(true),
+        (BertArchitecture::XlmRoberta, Some("rotary")) => Ok(true),
         // Of Jina's own class there are two versions, with defaults that differ.
-        (Architecture::XlmRoberta, None) if naming == Naming::Jina => {
+        (BertArchitecture::XlmRoberta, None) if naming == Naming::Jina => {
             Err(config.invalid(FIELD, "is missing"))
         }
         (_, None | Some("absolute")) => Ok(false),
-        (Architecture::XlmRoberta, Some(other)) => {
+        (BertArchitecture::XlmRoberta, Some(other)) => {
             Err(config.unsupported(FIELD, other, "absolute and rotary are"))
         }
         (_, Some(other)) => Err(config.unsupported(FIELD, other, "absolute is")),
@@ -112,7 +112,7 @@ fn base(config: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<f64> {
     let parameters = config.object("rope_parameters")?;
     let new = parameters.map_or(Ok(None), |parameters| parameters.float("rope_theta"))?;
     let (named, default) = match Architecture::of(config)? {
-        Architecture::JinaEmbeddingsV3 => ("rope_theta", TRANSFORMERS_BASE),
+        Architecture::Bert(BertArchitecture::JinaEmbeddingsV3) => ("rope_theta", TRANSFORMERS_BASE),
         _ => ("rotary_emb_base", JINA_BASE),
     };
     let base = match (new, config.float("rope_theta")?) {

@@ -3,7 +3,7 @@
 use super::BertConfig;
 use crate::error::Result;
 use crate::model::bundle::{TensorKind, TensorSpec};
-use crate::model::checkpoint::{Architecture, CheckpointFiles, Weights};
+use crate::model::checkpoint::{BertArchitecture, CheckpointFiles, Weights};
 use crate::model::config::products::spec;
 use crate::model::config::{Product, Role};
 
@@ -87,19 +87,19 @@ impl Naming {
     /// By the architecture; where there are two of one, by the tensors. `rotary`: what `config.json` says of positions.
     pub(super) fn of(
         files: &CheckpointFiles,
-        architecture: Architecture,
+        architecture: BertArchitecture,
         rotary: bool,
     ) -> Result<Self> {
         let jina = || has_tensor(files, &format!("{}.weight", JINA.embeddings_norm));
         Ok(match architecture {
-            Architecture::XlmRoberta if rotary || jina()? => Naming::Jina,
-            Architecture::JinaEmbeddingsV3 if jina()? => Naming::Jina,
-            Architecture::JinaEmbeddingsV3 => Naming::JinaEmbeddingsV3,
-            Architecture::DistilBert => Naming::DistilBert,
-            Architecture::Bert
-            | Architecture::Camembert
-            | Architecture::Roberta
-            | Architecture::XlmRoberta => Naming::Bert,
+            BertArchitecture::XlmRoberta if rotary || jina()? => Naming::Jina,
+            BertArchitecture::JinaEmbeddingsV3 if jina()? => Naming::Jina,
+            BertArchitecture::JinaEmbeddingsV3 => Naming::JinaEmbeddingsV3,
+            BertArchitecture::DistilBert => Naming::DistilBert,
+            BertArchitecture::Bert
+            | BertArchitecture::Camembert
+            | BertArchitecture::Roberta
+            | BertArchitecture::XlmRoberta => Naming::Bert,
         })
     }
 
@@ -125,12 +125,12 @@ impl BertConfig {
     /// What saves of models with a head put before the names.
     pub(crate) fn prefix(&self) -> &'static str {
         match self.architecture {
-            Architecture::Bert => "bert.",
-            Architecture::DistilBert => "distilbert.",
-            Architecture::Camembert
-            | Architecture::JinaEmbeddingsV3
-            | Architecture::Roberta
-            | Architecture::XlmRoberta => "roberta.",
+            BertArchitecture::Bert => "bert.",
+            BertArchitecture::DistilBert => "distilbert.",
+            BertArchitecture::Camembert
+            | BertArchitecture::JinaEmbeddingsV3
+            | BertArchitecture::Roberta
+            | BertArchitecture::XlmRoberta => "roberta.",
         }
     }
 
@@ -147,6 +147,7 @@ impl BertConfig {
             names: parts.iter().map(|part| format!("{}.{layer}.{part}", names.layer)).collect(),
             rows,
             columns,
+            bias: true,
             role,
         };
         let rows = 3 * hidden / names.attention.len();
@@ -172,11 +173,11 @@ impl BertConfig {
         for layer in 0..self.num_hidden_layers {
             let [attention_norm, output_norm] = self.layer_norms(layer);
             let [attention, attention_output, up, down] = self.layer_products(layer);
-            tensors.extend(product_tensors(&attention));
-            tensors.extend(product_tensors(&attention_output));
+            tensors.extend(attention.tensors());
+            tensors.extend(attention_output.tensors());
             tensors.extend(self.norm_tensors(&attention_norm));
-            tensors.extend(product_tensors(&up));
-            tensors.extend(product_tensors(&down));
+            tensors.extend(up.tensors());
+            tensors.extend(down.tensors());
             tensors.extend(self.norm_tensors(&output_norm));
         }
         tensors
@@ -198,15 +199,4 @@ impl BertConfig {
         ["weight", "bias"]
             .map(|part| spec(&format!("{name}.{part}"), &[self.hidden_size], TensorKind::Plain))
     }
-}
-
-/// Each weight with its bias.
-fn product_tensors(product: &Product) -> impl Iterator<Item = TensorSpec> {
-    product.names.iter().flat_map(|name| {
-        let weight = [product.rows, product.columns];
-        [
-            spec(&format!("{name}.weight"), &weight, TensorKind::Product),
-            spec(&format!("{name}.bias"), &[product.rows], TensorKind::Plain),
-        ]
-    })
 }

@@ -1,0 +1,187 @@
+//! ModernBERT (Warner et al., 2024): pre-norm, rotary positions, windows, gated feed-forward layers.
+//!
+//! Mirrors `transformers/models/modernbert/modeling_modernbert.py`:
+//!
+//! ```text
+//! x  = norm(table[ids])
+//! x += Wo(attention(Wqkv(attn_norm(x))))          the first layer has no attn_norm
+//! x += Wo(f(a) · b), a and b halves of Wi(mlp_norm(x))
+//! final_norm(x)
+//! ```
+//!
+//! Some layers attend to the whole text, the others to a window; each kind turns queries and keys by angles of its own base.
+//! Heads for other tasks are not read.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+
+use super::Watch;
+use super::layers::{LayerNorm, pointwise, product};
+use crate::error::Result;
+use crate::model::checkpoint::Weights;
+use crate::model::config::{ModernBertConfig, TOKENS};
+use crate::model::quantize::Matrix;
+use crate::observer::{Observer, pause};
+use crate::ops::{Attention, Bounds, Gate, Linear, Rope, attention, feed_forward, tensor};
+use crate::text::token_batch::TokenBatch;
+
+pub struct ModernBert {
+    /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
+    tokens: Matrix,
+    norm: LayerNorm,
+    layers: Vec<ModernBertLayer>,
+    device: Device,
+}
+
+impl ModernBert {
+    /// Names may stand alone or below `model.`, as those of models with a head do.
+    pub(super) async fn load(
+        config: &ModernBertConfig,
+        weights: Weights<'_>,
+        device: &Device,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        let weights = weights.with_prefix(config.prefix(), TOKENS);
+        let loading = Loading { config, weights: &weights, device };
+        let tokens = weights.matrix(TOKENS, [config.vocab_size, config.hidden_size])?;
+        let norm = loading.norm(config.embeddings_norm())?;
+        let mut ropes = Ropes::default();
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for layer in 0..config.num_hidden_layers {
+            pause(observer).await?;
+            let rope = ropes.of(config, layer, device);
+            layers.push(ModernBertLayer::load(&loading, layer, rope)?);
+        }
+        Ok(Self { tokens, norm, layers, device: device.clone() })
+    }
+
+    /// Hidden states `[tokens, hidden]`.
+    pub(super) async fn forward(
+        &self,
+        batch: &TokenBatch,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, &self.device);
+        let x = self.embed(batch);
+        watch.hidden_state(&x);
+        let mut stream = Stream { normed: x.clone(), x };
+        for (layer, following) in self.layers.iter().zip(1..) {
+            stream = layer.forward(stream, &bounds, watch, observer).await?;
+            let last = following == self.layers.len();
+            watch.hidden_state(if last { &stream.normed } else { &stream.x });
+        }
+        Ok(stream.normed)
+    }
+
+    fn embed(&self, batch: &TokenBatch) -> Tensor<2> {
+        let hidden = self.tokens.columns;
+        let mut rows = vec![0.0; batch.ids.len() * hidden];
+        // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
+        for (row, &id) in rows.chunks_exact_mut(hidden).zip(&batch.ids) {
+            self.tokens.add_row(id as usize, row);
+        }
+        self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
+    }
+}
+
+/// What goes from layer to layer: hidden states, and what the next product takes of them.
+struct Stream {
+    x: Tensor<2>,
+    normed: Tensor<2>,
+}
+
+/// Where layers come from and go to.
+struct Loading<'a> {
+    config: &'a ModernBertConfig,
+    weights: &'a Weights<'a>,
+    device: &'a Device,
+}
+
+impl Loading<'_> {
+    fn norm(&self, name: &str) -> Result<LayerNorm> {
+        let ModernBertConfig { hidden_size, norm_bias, norm_eps, .. } = *self.config;
+        LayerNorm::load(self.weights, name, hidden_size, norm_bias, norm_eps, self.device)
+    }
+}
+
+/// One table of angles a base, for all layers that have it.
+#[derive(Default)]
+struct Ropes(Vec<(f64, Arc<Rope>)>);
+
+impl Ropes {
+    fn of(&mut self, config: &ModernBertConfig, layer: usize, device: &Device) -> Arc<Rope> {
+        let base = config.rope_theta(layer);
+        if let Some((_, rope)) = self.0.iter().find(|(other, _)| *other == base) {
+            return rope.clone();
+        }
+        let rope = Rope::new(base, config.head_width(), config.max_length(), device);
+        let rope = Arc::new(rope);
+        self.0.push((base, rope.clone()));
+        rope
+    }
+}
+
+struct ModernBertLayer {
+    heads: usize,
+    rope: Arc<Rope>,
+    window: Option<usize>,
+    qkv: Linear,
+    attention_output: Linear,
+    mlp_norm: LayerNorm,
+    /// The half that goes through the function, then the one that it is multiplied with.
+    up: Linear,
+    gate: Gate,
+    down: Linear,
+    /// The next layer's `attn_norm`; of the last layer, `final_norm`.
+    following_norm: LayerNorm,
+    /// The products' names.
+    names: [String; 4],
+}
+
+impl ModernBertLayer {
+    fn load(loading: &Loading<'_>, layer: usize, rope: Arc<Rope>) -> Result<Self> {
+        let Loading { config, weights, device } = *loading;
+        let products = config.layer_products(layer);
+        let [qkv, attention_output, up, down] = &products;
+        let [mlp_norm, following_norm] = config.layer_norms(layer);
+        Ok(Self {
+            heads: config.num_attention_heads,
+            rope,
+            window: config.window(layer),
+            qkv: product(weights, qkv, device)?,
+            attention_output: product(weights, attention_output, device)?,
+            mlp_norm: loading.norm(&mlp_norm)?,
+            up: product(weights, up, device)?,
+            gate: Gate { function: pointwise(config.hidden_activation), gated: true },
+            down: product(weights, down, device)?,
+            following_norm: loading.norm(&following_norm)?,
+            names: products.map(|product| product.names[0].clone()),
+        })
+    }
+
+    async fn forward(
+        &self,
+        Stream { x, normed }: Stream,
+        bounds: &Bounds,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Stream> {
+        pause(observer).await?;
+        let [qkv, attention_output, up, down] = &self.names;
+        watch.input(qkv, &normed);
+        let how = Attention { heads: self.heads, rope: Some(&self.rope), window: self.window };
+        let context = attention(self.qkv.forward(normed), bounds, how);
+        watch.input(attention_output, &context);
+        let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);
+        pause(observer).await?;
+        watch.input(up, &normed);
+        if watch.wants_inputs() {
+            watch.input(down, &self.up.forward_then(normed.clone(), self.gate));
+        }
+        let wide = feed_forward(normed, &self.up, self.gate, &self.down);
+        let (x, normed) = self.following_norm.sum_forward(wide, x);
+        Ok(Stream { x, normed })
+    }
+}

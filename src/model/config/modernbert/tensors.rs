@@ -1,0 +1,74 @@
+//! The tensors of a ModernBERT, by the names of transformers.
+
+use super::ModernBertConfig;
+use crate::model::bundle::{TensorKind, TensorSpec};
+use crate::model::config::products::spec;
+use crate::model::config::{Product, Role};
+
+/// The vocabulary table.
+pub(crate) const TOKENS: &str = "embeddings.tok_embeddings.weight";
+
+impl ModernBertConfig {
+    /// What saves of models with a head put before the names.
+    pub(crate) fn prefix(&self) -> &'static str {
+        "model."
+    }
+
+    /// The LayerNorm of the embeddings.
+    pub(crate) fn embeddings_norm(&self) -> &'static str {
+        "embeddings.norm"
+    }
+
+    /// The LayerNorms of a layer: in front of the feed-forward layer, and behind it, which is that of the next layer's attention or
+    /// of the encoder's end. Nothing but the embeddings' own stands in front of the first layer's attention.
+    pub(crate) fn layer_norms(&self, layer: usize) -> [String; 2] {
+        let following = match layer + 1 == self.num_hidden_layers {
+            true => "final_norm".to_owned(),
+            false => format!("layers.{}.attn_norm", layer + 1),
+        };
+        [format!("layers.{layer}.mlp_norm"), following]
+    }
+
+    /// The products of a layer in the order of computation: query, key and value, their output, into both halves of the gate, and
+    /// out of the feed-forward layer.
+    pub(crate) fn layer_products(&self, layer: usize) -> [Product; 4] {
+        let (hidden, wide) = (self.hidden_size, self.intermediate_size);
+        let product = |role, name: &str, rows, columns, bias| Product {
+            names: vec![format!("layers.{layer}.{name}")],
+            rows,
+            columns,
+            bias,
+            role,
+        };
+        let (attention, mlp) = (self.attention_bias, self.mlp_bias);
+        [
+            product(Role::Attention, "attn.Wqkv", 3 * hidden, hidden, attention),
+            product(Role::AttentionOutput, "attn.Wo", hidden, hidden, attention),
+            product(Role::Up, "mlp.Wi", 2 * wide, hidden, mlp),
+            product(Role::Down, "mlp.Wo", hidden, wide, mlp),
+        ]
+    }
+
+    /// All tensors, those that belong together after each other.
+    pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let table = [self.vocab_size, self.hidden_size];
+        let mut tensors = vec![spec(TOKENS, &table, TensorKind::Table)];
+        tensors.extend(self.norm_tensors(self.embeddings_norm()));
+        for layer in 0..self.num_hidden_layers {
+            let [mlp_norm, following_norm] = self.layer_norms(layer);
+            let [attention, attention_output, up, down] = self.layer_products(layer);
+            tensors.extend(attention.tensors());
+            tensors.extend(attention_output.tensors());
+            tensors.extend(self.norm_tensors(&mlp_norm));
+            tensors.extend(up.tensors());
+            tensors.extend(down.tensors());
+            tensors.extend(self.norm_tensors(&following_norm));
+        }
+        tensors
+    }
+
+    fn norm_tensors(&self, name: &str) -> impl Iterator<Item = TensorSpec> {
+        let tensor = |part| spec(&format!("{name}.{part}"), &[self.hidden_size], TensorKind::Plain);
+        [tensor("weight")].into_iter().chain(self.norm_bias.then(|| tensor("bias")))
+    }
+}
