@@ -315,6 +315,7 @@ fn plain() -> Vec<File> {
             ),
             ("default_prompt_name", json!("absent"), Refused),
             ("similarity_fn_name", json!("dot"), NoEffect("compares the vectors of whole texts")),
+            ("truncate_dim", json!(7), Used),
             ("similarity_fn_name", json!("meanmaxsim"), Refused),
             ("similarity_fn_name", json!("xtr"), Refused),
             (
@@ -471,6 +472,7 @@ fn pylate() -> Vec<File> {
                 NoEffect("PyLate's own name for its score outranks the file's"),
             ),
             ("similarity_fn_name", json!("meanmaxsim"), Refused),
+            ("truncate_dim", json!(7), NoEffect("cuts one vector a text, in either library")),
             ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
         ],
     };
@@ -590,6 +592,7 @@ fn sentence_transformers() -> Vec<File> {
                 ("query_expansion", json!({"strategy": "min", "length": 4}), Refused),
                 ("attend_to_mask_tokens", json!(true), Refused),
                 ("requirements", json!({}), NoEffect("is of the library's version")),
+                ("truncate_dim", json!(7), NoEffect("cuts one vector a text")),
             ],
         ),
         transformer(case),

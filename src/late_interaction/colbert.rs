@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use crate::encoder::{Encoder, Watch, pointwise};
 use crate::error::{Error, Result};
@@ -167,6 +167,8 @@ impl ColBert {
 /// A step of the projection with its weights.
 pub(crate) enum Projection {
     Dense(Box<Dense>),
+    /// Places of the columns that are kept.
+    Truncate(Tensor<1, Int>),
     Normalize,
 }
 
@@ -191,8 +193,12 @@ impl Projection {
         layout: Layout,
         device: &Device,
     ) -> Result<Self> {
-        let ProjectionStep::Dense(config) = step else {
-            return Ok(Projection::Normalize);
+        let config = match step {
+            ProjectionStep::Dense(config) => config,
+            &ProjectionStep::Truncate(width) => {
+                return Ok(Projection::Truncate(Tensor::arange(0..width as i64, device)));
+            }
+            ProjectionStep::Normalize => return Ok(Projection::Normalize),
         };
         let stanford = layout == Layout::Stanford;
         let names = match stanford {
@@ -218,6 +224,8 @@ impl Projection {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
             Projection::Normalize => normalize(x),
+            // A selection lies in memory of its own, row after row, as the operations want it.
+            Projection::Truncate(columns) => x.select(1, columns.clone()),
             Projection::Dense(dense) => {
                 let y = dense.linear.forward_then(x.clone(), dense.activation);
                 match &dense.residual {

@@ -38,7 +38,10 @@ impl Pooling {
     /// Width of the vectors.
     pub(crate) fn width(self, model: &ColBert) -> usize {
         match self {
-            Pooling::None | Pooling::Checkpoint => model.dimension(),
+            Pooling::None => model.dimension(),
+            Pooling::Checkpoint => {
+                model.vector_config().as_ref().map_or(model.dimension(), |config| config.width)
+            }
             Pooling::Mean | Pooling::Cls => model.hidden_size(),
         }
     }
@@ -50,8 +53,10 @@ impl Pooling {
     pub(crate) fn config(self, model: &ColBert) -> Result<VectorConfig> {
         match self {
             Pooling::Checkpoint => model.vector_config().clone(),
-            Pooling::Cls => Ok(VectorConfig::normalized(PoolingMode::Cls)),
-            Pooling::None | Pooling::Mean => Ok(VectorConfig::normalized(PoolingMode::Mean)),
+            Pooling::Cls => Ok(VectorConfig::normalized(PoolingMode::Cls, model.hidden_size())),
+            Pooling::None | Pooling::Mean => {
+                Ok(VectorConfig::normalized(PoolingMode::Mean, model.hidden_size()))
+            }
         }
     }
 }
@@ -91,7 +96,7 @@ pub(crate) async fn vectors(
             }
         }
     }
-    placed(texts, &values, pooling.width(model))
+    placed(texts, &values, config.width)
 }
 
 fn pooled(texts: &[PlacedText], rows: &[f32], width: usize, mode: PoolingMode) -> Vec<f32> {
@@ -124,11 +129,13 @@ fn normalize(values: &mut [f32], count: usize) {
     }
 }
 
+/// The first `width` values of each text's vector.
 fn placed(texts: &[PlacedText], values: &[f32], width: usize) -> Result<TokenEmbeddings> {
     let mut vectors = TokenEmbeddings::new(width);
-    for (text, vector) in texts.iter().zip(values.chunks_exact(width)) {
+    let whole = (values.len() / texts.len().max(1)).max(width);
+    for (text, vector) in texts.iter().zip(values.chunks_exact(whole)) {
         check_finite(text, vector)?;
-        vectors.push(vector);
+        vectors.push(&vector[..width]);
     }
     Ok(vectors)
 }

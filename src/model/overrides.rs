@@ -37,6 +37,10 @@ pub struct Overrides {
     /// Tokens that yield no embedding, of documents where the checkpoint has no skiplist; empty for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skiplist_words: Option<Vec<String>>,
+    /// Values of an embedding that are kept, the first ones, before embeddings are made unit vectors. What that costs is the
+    /// checkpoint's affair: some are trained for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncate_dim: Option<usize>,
 }
 
 impl Overrides {
@@ -59,6 +63,7 @@ impl Overrides {
                 .attend_to_expansion_tokens
                 .or(others.attend_to_expansion_tokens),
             skiplist_words: self.skiplist_words.or(others.skiplist_words),
+            truncate_dim: self.truncate_dim.or(others.truncate_dim),
         }
     }
 

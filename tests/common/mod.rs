@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Reranker, Unobserved};
+use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Overrides, Reranker, Unobserved};
 
 /// Every case; a missing one fails.
 pub const CASES: &[&str] = &[
@@ -133,8 +133,13 @@ pub fn gather(mut find: impl FnMut(&str) -> Option<Vec<u8>>) -> tabrank::Result<
 }
 
 pub fn load(files: &CheckpointFiles) -> Reranker {
-    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
-    block_on(Reranker::load(files.clone(), &options, &mut Unobserved)).unwrap()
+    load_with(files, Overrides::default()).unwrap()
+}
+
+/// On the CPU, with settings in place of the checkpoint's own.
+pub fn load_with(files: &CheckpointFiles, overrides: Overrides) -> tabrank::Result<Reranker> {
+    let options = LoadOptions { device: DeviceChoice::Cpu, overrides, ..LoadOptions::default() };
+    block_on(Reranker::load(files.clone(), &options, &mut Unobserved))
 }
 
 /// Largest absolute difference.

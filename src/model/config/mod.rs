@@ -135,10 +135,11 @@ impl ModelConfig {
         let layout = Layout::of(files)?;
         let tokenizer = TokenizerConfig::from_files(files, &reading.root)?;
         let text = text::read(&mut reading, layout, &encoder, &tokenizer)?;
-        let projection = projection::read(&mut reading, layout, encoder.hidden_size())?;
-        let dimension = projection::dimension(&projection, encoder.hidden_size())?;
+        let mut projection = projection::read(&mut reading, layout, encoder.hidden_size())?;
+        let full = projection::dimension(&projection, encoder.hidden_size())?;
+        let dimension = projection::truncate(&mut reading, &mut projection, full)?;
         let prompts = text.query_prefix.len() + text.document_prefix.len() > 0;
-        let vector = vector::read(&mut reading, layout, prompts)?;
+        let vector = vector::read(&mut reading, layout, prompts, full)?;
         let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
             warnings.push(no_head());

@@ -85,7 +85,7 @@ impl ModelConfig {
     pub(crate) fn dense(&self) -> impl Iterator<Item = &DenseConfig> {
         self.projection.iter().filter_map(|step| match step {
             ProjectionStep::Dense(dense) => Some(dense),
-            ProjectionStep::Normalize => None,
+            ProjectionStep::Truncate(_) | ProjectionStep::Normalize => None,
         })
     }
 }

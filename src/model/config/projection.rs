@@ -1,7 +1,7 @@
 //! How do hidden states become embeddings? The Dense and Normalize modules, in the order of `modules.json`.
 
 use super::{Activation, Layout, MAX_HIDDEN, Reading};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, Weights};
 
 /// One step from hidden states to embeddings.
@@ -9,6 +9,8 @@ use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, We
 pub enum ProjectionStep {
     /// `activation(x·Wᵀ + b)`, plus `x` or `x·Rᵀ` with `residual`.
     Dense(DenseConfig),
+    /// The first values of each row.
+    Truncate(usize),
     /// `x / max(‖x‖₂, 1e-12)` a row.
     Normalize,
 }
@@ -238,4 +240,38 @@ pub(super) fn dimension(steps: &[ProjectionStep], hidden_size: usize) -> Result<
         }
     }
     Ok(width)
+}
+
+/// Keeps the first values of an embedding, if the caller wants no more: in front of the normalisation, as what comes of it is to be
+/// a unit vector. Gives the width that is left.
+pub(super) fn truncate(
+    reading: &mut Reading<'_>,
+    steps: &mut Vec<ProjectionStep>,
+    dimension: usize,
+) -> Result<usize> {
+    let Some(width) = reading.overridden.values.truncate_dim else {
+        return Ok(dimension);
+    };
+    if !(1..=dimension).contains(&width) {
+        let reason = format!(
+            "is {width}; embeddings have {dimension} values, and 1 to all of them can be kept"
+        );
+        return Err(reading.overridden.refused("truncate_dim", &reason));
+    }
+    if width < dimension {
+        let at = steps.iter().rposition(|step| *step != ProjectionStep::Normalize);
+        steps.insert(at.map_or(0, |last| last + 1), ProjectionStep::Truncate(width));
+        reading.warnings.push(truncated(width, dimension));
+    }
+    Ok(width)
+}
+
+fn truncated(width: usize, dimension: usize) -> Warning {
+    Warning {
+        code: "EMBEDDINGS_TRUNCATED",
+        message: format!(
+            "the first {width} of an embedding's {dimension} values are kept; how well they rank is up to the checkpoint: those that \
+             are trained for it (Matryoshka) name their widths"
+        ),
+    }
 }

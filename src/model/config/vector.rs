@@ -3,19 +3,21 @@
 use super::projection::SENTENCE;
 use super::{Layout, Reading, projection};
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind};
+use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
 /// From last hidden states to one vector a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VectorConfig {
     pub pooling: PoolingMode,
     pub steps: Vec<VectorStep>,
+    /// Values of the outcome that are kept, the first ones.
+    pub width: usize,
 }
 
 impl VectorConfig {
-    /// A vector of length 1.
-    pub(crate) fn normalized(pooling: PoolingMode) -> Self {
-        Self { pooling, steps: vec![VectorStep::Normalize] }
+    /// A vector of length 1, as wide as the hidden states.
+    pub(crate) fn normalized(pooling: PoolingMode, width: usize) -> Self {
+        Self { pooling, steps: vec![VectorStep::Normalize], width }
     }
 }
 
@@ -61,11 +63,13 @@ const FIELDS: &[&str] = &[
     "pooling_mode_lasttoken",
 ];
 
-/// The outer error is of a damaged file, the inner one of a checkpoint that makes no such vector here.
+/// The outer error is of a damaged file, the inner one of a checkpoint that makes no such vector here. `dimension`: width of what its
+/// modules give.
 pub(super) fn read(
     reading: &mut Reading<'_>,
     layout: Layout,
     prompts: bool,
+    dimension: usize,
 ) -> Result<Result<VectorConfig>> {
     if layout != Layout::Plain {
         return Ok(Err(Error::Unsupported {
@@ -76,7 +80,8 @@ pub(super) fn read(
         }));
     }
     if reading.files.get(MODULES).is_none() {
-        return Ok(Ok(VectorConfig { pooling: PoolingMode::Mean, steps: Vec::new() }));
+        let width = width(reading, dimension)?;
+        return Ok(Ok(VectorConfig { pooling: PoolingMode::Mean, steps: Vec::new(), width }));
     }
     let modules = reading.files.modules()?;
     let [_, pooling, rest @ ..] = modules.as_slice() else {
@@ -96,7 +101,18 @@ pub(super) fn read(
             None => return Ok(Err(none("in front of a module of tokens"))),
         }
     }
-    Ok(Ok(VectorConfig { pooling, steps }))
+    Ok(Ok(VectorConfig { pooling, steps, width: width(reading, dimension)? }))
+}
+
+/// As `SentenceTransformer` is told, else as the folder says. It makes nothing of a number beyond the vector's width.
+fn width(reading: &Reading<'_>, dimension: usize) -> Result<usize> {
+    let config = match reading.files.get(MODULES) {
+        Some(_) => reading.files.fields(SENTENCE_TRANSFORMERS)?,
+        None => None,
+    };
+    let own = config.map_or(Ok(None), |config| config.count("truncate_dim", usize::MAX))?;
+    let kept = reading.overridden.values.truncate_dim.or(own);
+    Ok(kept.map_or(dimension, |kept| kept.min(dimension)))
 }
 
 fn none(value: &str) -> Error {

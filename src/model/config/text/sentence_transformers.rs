@@ -14,6 +14,8 @@ pub(super) const FIELDS: &[&str] = &[
     "prompts",
     "requirements",
     "similarity_fn_name",
+    // Of one vector a text.
+    "truncate_dim",
 ];
 /// Fields of a MultiVectorMask module's `config.json`.
 const MASK_FIELDS: &[&str] = &["keep_only_token_ids", "skiplist_tasks", "skiplist_words"];
