@@ -44,10 +44,7 @@ fn of_finite<N: Size>(x: Vector<f32, N>, #[comptime] function: Pointwise) -> Vec
             let (mean, deviation) = comptime![(LAPLACE[0], LAPLACE[1])];
             normal::<N>((x - Vector::<f32, N>::new(mean)) / Vector::<f32, N>::new(deviation))
         }
-        Pointwise::SqrtSoftplus => {
-            let one = Vector::<f32, N>::new(1.0);
-            (relu::<N>(x) + (one + (-x.abs()).exp()).ln()).sqrt()
-        }
+        Pointwise::SqrtSoftplus => (relu::<N>(x) + ln_1p::<N>((-x.abs()).exp())).sqrt(),
     }
 }
 
@@ -103,6 +100,18 @@ fn mish<N: Size>(x: Vector<f32, N>) -> Vector<f32, N> {
     let above = select_many(x.less_than(&zero), e * (e + two), one + two * e);
     let rest = select_many(x.less_than(&zero), two, two * e * e);
     x * above / (above + rest)
+}
+
+/// `ln(1 + e)` of `0 ≤ e ≤ 1`: a sum would lose the digits of a small `e`, whose series is used instead.
+#[cube]
+fn ln_1p<N: Size>(e: Vector<f32, N>) -> Vector<f32, N> {
+    let mut series = Vector::<f32, N>::new(0.2) - e * Vector::<f32, N>::new(1.0 / 6.0);
+    series = Vector::<f32, N>::new(0.25) - e * series;
+    series = Vector::<f32, N>::new(1.0 / 3.0) - e * series;
+    series = Vector::<f32, N>::new(0.5) - e * series;
+    let one = Vector::<f32, N>::new(1.0);
+    let small = e.less_than(&Vector::<f32, N>::new(0.0625));
+    select_many(small, e * (one - e * series), (one + e).ln())
 }
 
 /// e^-|x| cannot overflow.
