@@ -153,6 +153,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),
     ("wasm_bindgen", &["wasm", "lib"]),
     ("js_sys", &["wasm"]),
+    ("tsify::", &["wasm"]),
     ("std::fs", &["cli"]),
     ("std::io", &["cli"]),
     ("std::time", &["cli"]),

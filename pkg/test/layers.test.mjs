@@ -20,8 +20,9 @@ const ALLOWED = {
   index: ["error", "page", "types"],
 };
 
-/** The only file that may import the wasm glue. */
+/** The only file that may import the wasm glue, and the only one that may import its types. */
 const GLUE_OWNER = "worker/worker.ts";
+const GLUE_TYPES = "worker/engine.ts";
 
 const imports = sources().flatMap(importsOf);
 
@@ -32,7 +33,9 @@ describe("the package's parts", () => {
   });
 
   test("reach the wasm glue through one file", () => {
-    expect(imports.filter(({ to }) => to === "wasm").map(({ file }) => file)).toEqual([GLUE_OWNER]);
+    const glue = imports.filter(({ to }) => to === "wasm");
+    expect(glue.filter(({ typeOnly }) => !typeOnly).map(({ file }) => file)).toEqual([GLUE_OWNER]);
+    expect(new Set(glue.filter(({ typeOnly }) => typeOnly).map(({ file }) => file))).toEqual(new Set([GLUE_TYPES]));
   });
 
   test("all have a row, and every row has its part", () => {
@@ -48,8 +51,13 @@ function sources() {
 
 function importsOf(file) {
   const text = readFileSync(join(SRC, file), "utf8");
-  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map(([, specifier]) => specifier);
-  return specifiers.map((specifier) => ({ file, from: partOf(file), to: partOf(relative(SRC, join(SRC, dirname(file), specifier))) }));
+  const specifiers = [...text.matchAll(/(^(?:import|export) type [^;"]*)?(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/gm)];
+  return specifiers.map(([, typeOnly, specifier]) => ({
+    file,
+    from: partOf(file),
+    to: partOf(relative(SRC, join(SRC, dirname(file), specifier))),
+    typeOnly: typeOnly !== undefined,
+  }));
 }
 
 /** The first segment of a path below `src/`, without an extension; the glue lies beside `src/`. */

@@ -1,7 +1,9 @@
 /** What the compiler must say of the public API: `npm run typecheck` is the test. */
 
 import { expectTypeOf, test } from "vitest";
-import { type ErrorCode, type Explanation, type ModelInfo, type RerankOutput, Reranker, RerankerError, type TokenEmbeddings } from "../src/index.js";
+import type * as tabrank from "../src/index.js";
+import { type ErrorCode, type RerankOutput, Reranker, RerankerError, type TokenEmbeddings } from "../src/index.js";
+import type * as protocol from "../src/protocol.js";
 import type * as glue from "../wasm/tabrank.js";
 
 test("documents keep their type", () => {
@@ -33,7 +35,23 @@ test("errors have closed codes", () => {
   expectTypeOf<TokenEmbeddings["values"]>().toExtend<Float32Array>();
 });
 
-test("the engine's model information and explanations are the public ones", () => {
-  expectTypeOf<glue.Explanation>().toEqualTypeOf<Explanation>();
-  expectTypeOf<glue.ModelInfo>().toEqualTypeOf<ModelInfo>();
+test("the public types of what crosses are those that the engine's structs make", () => {
+  expectTypeOf<tabrank.Explanation>().toEqualTypeOf<glue.Explanation>();
+  expectTypeOf<tabrank.TokenMatch>().toEqualTypeOf<glue.TokenMatch>();
+  expectTypeOf<tabrank.TokenSpan>().toEqualTypeOf<glue.TokenSpan>();
+  expectTypeOf<tabrank.ModelInfo>().toEqualTypeOf<glue.ModelInfo>();
+  expectTypeOf<tabrank.Warning>().toEqualTypeOf<glue.EngineWarning>();
+  expectTypeOf<tabrank.EncoderTimings>().toEqualTypeOf<glue.EncoderParts>();
+  expectTypeOf<tabrank.DeviceChoice>().toEqualTypeOf<glue.DeviceChoice>();
+  expectTypeOf<tabrank.Device>().toEqualTypeOf<glue.Device>();
+  expectTypeOf<tabrank.Dtype>().toEqualTypeOf<glue.Dtype>();
+  expectTypeOf<tabrank.Pooling>().toEqualTypeOf<glue.Pooling>();
+  expectTypeOf<tabrank.Simd>().toEqualTypeOf<glue.Simd>();
+  expectTypeOf<tabrank.SpecialTokens>().toEqualTypeOf<glue.SpecialTokens>();
+});
+
+test("what the page sends on is what the engine takes", () => {
+  expectTypeOf<protocol.ConvertOptions>().toExtend<glue.ConvertSettings>();
+  expectTypeOf<protocol.EncodeRequest["kind"]>().toEqualTypeOf<glue.Kind>();
+  expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<glue.RerankSettings>>();
 });

@@ -1,13 +1,14 @@
 //! A checkpoint's or a bundle's files, and conversion of the one into the other.
 
-use js_sys::{Array, Uint8Array};
-use serde::Deserialize;
+use js_sys::Uint8Array;
+use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
-use super::{
-    JsConvertSettings, JsHooks, JsObserver, JsWantedFiles, from_js, invalid_input, set, throw,
-};
-use crate::{CheckpointFiles, ConvertOptions, Dtype, Error, Overrides, Source};
+use super::answers::WantedFile;
+use super::observer::{JsHooks, JsObserver};
+use super::options::{ConvertSettings, Dtype};
+use super::{from_js, throw, to_js};
+use crate::{CheckpointFiles, Error};
 
 /// The files of one checkpoint folder or bundle, gathered by name.
 #[wasm_bindgen]
@@ -26,24 +27,9 @@ impl Checkpoint {
     }
 
     /// Files to fetch next; empty when the checkpoint is complete.
-    pub fn wanted(&self) -> Result<JsWantedFiles, JsValue> {
-        let wanted: Array = self
-            .files
-            .wanted()
-            .map_err(throw)?
-            .into_iter()
-            .map(|file| {
-                let object = js_sys::Object::new();
-                set(&object, "name", file.name);
-                set(&object, "optional", file.optional);
-                if let Some(integrity) = file.integrity {
-                    set(&object, "bytes", integrity.bytes as f64);
-                    set(&object, "sha256", integrity.sha256);
-                }
-                JsValue::from(object)
-            })
-            .collect();
-        Ok(wanted.unchecked_into())
+    pub fn wanted(&self) -> Result<Vec<Ts<WantedFile>>, JsValue> {
+        let wanted = self.files.wanted().map_err(throw)?;
+        Ok(wanted.into_iter().map(|file| to_js(&file.into())).collect())
     }
 
     /// Takes the bytes of a file. A bundle's are held against its manifest first.
@@ -65,8 +51,8 @@ impl Checkpoint {
 
     /// The type of a bundle's matrices.
     #[wasm_bindgen(getter)]
-    pub fn dtype(&self) -> Option<String> {
-        self.files.manifest().map(|manifest| manifest.dtype.name().to_owned())
+    pub fn dtype(&self) -> Option<Ts<Dtype>> {
+        self.files.manifest().map(|manifest| to_js(&manifest.dtype.into()))
     }
 
     /// Names of the files of a bundle that `convert` made, the manifest first; empty for others.
@@ -87,23 +73,10 @@ impl Checkpoint {
 #[wasm_bindgen]
 pub async fn convert(
     checkpoint: Checkpoint,
-    options: JsConvertSettings,
+    options: Ts<ConvertSettings>,
     hooks: JsHooks,
 ) -> Result<Checkpoint, JsValue> {
-    #[derive(Deserialize)]
-    struct Settings {
-        dtype: String,
-        repository: Option<String>,
-        revision: Option<String>,
-        license: Option<String>,
-    }
-    let settings: Settings = from_js(options.into())?;
-    let dtype = Dtype::from_name(&settings.dtype).ok_or_else(|| {
-        invalid_input(&format!("dtype {:?} is none of f32, f16, q8 and q4", settings.dtype))
-    })?;
-    let Settings { repository, revision, license, .. } = settings;
-    let source = Source { repository, revision, license };
-    let options = ConvertOptions { dtype, source, overrides: Overrides::default() };
+    let options = from_js(options)?.into();
     let bundle = crate::convert::convert(checkpoint.files, &options, &mut JsObserver::new(hooks))
         .await
         .map_err(throw)?;

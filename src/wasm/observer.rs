@@ -6,8 +6,27 @@ use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::JsHooks;
 use crate::{Observer, Stage};
+
+/// Functions have no Rust struct that their types could be made of.
+#[wasm_bindgen(typescript_custom_section)]
+const HOOKS: &str = r#"
+/** What a caller may watch, and stop, while a call runs. */
+export interface Hooks {
+  /** A stage begins; batch after batch passes through them, so that each comes again. */
+  stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
+  /** `done` of `total` texts are ranked or encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
+  batch?(done: number, total: number): boolean | Promise<boolean>;
+  /** Asked between layers, texts and blocks of a conversion: `false` stops the call. A promise is waited for, a boolean costs nothing. */
+  pause?(): boolean | Promise<boolean>;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "Hooks")]
+    pub type JsHooks;
+}
 
 /// Passes stages, batches and pauses to the caller's hooks, where it has any.
 pub(super) struct JsObserver {

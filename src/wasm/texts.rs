@@ -5,15 +5,21 @@ use std::borrow::Cow;
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use super::JsTextList;
+use super::invalid_input;
 use crate::Texts;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(typescript_type = "string[]")]
+    pub type JsTextList;
+}
 
 /// An array of strings.
 pub(super) struct JsTexts(Array);
 
 impl JsTexts {
-    pub(super) fn new(list: JsTextList) -> Self {
-        Self(list.unchecked_into())
+    pub(super) fn new(list: JsTextList) -> Result<Self, JsValue> {
+        list.dyn_into().map(Self).map_err(|_| invalid_input("the texts are no array"))
     }
 }
 

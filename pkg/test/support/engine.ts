@@ -2,7 +2,7 @@
 
 import { MANIFEST } from "../../src/files.js";
 import type { ConvertOptions } from "../../src/protocol.js";
-import type { Device, DeviceChoice, Explanation, ModelInfo, Pooling } from "../../src/types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } from "../../src/types.js";
 import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
@@ -51,7 +51,7 @@ export class FakeCheckpoint implements Checkpoint {
     return this.#manifest !== undefined;
   }
 
-  get dtype(): string | undefined {
+  get dtype(): Dtype | undefined {
     return this.#manifest?.dtype;
   }
 
@@ -97,7 +97,7 @@ const VERSION = 1;
 
 interface Manifest {
   version: number;
-  dtype: string;
+  dtype: Dtype;
   files: { name: string; bytes: number; sha256: string }[];
 }
 
@@ -132,6 +132,7 @@ export function engineError(code: string, message: string): Error {
 export class FakeEngine implements Engine {
   warnings = [{ code: "NO_LATE_INTERACTION_HEAD", message: "plain encoder" }];
   info = INFO;
+  readonly gpuFault: string | undefined = undefined;
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   readonly started: string[] = [];

@@ -1,0 +1,286 @@
+//! What a call gives back: TypeScript's types of answers, made of these.
+//!
+//! Typed arrays cross as they are. Offsets count UTF-16 units of a text.
+
+use js_sys::{Array, Float32Array, Uint8Array, Uint32Array};
+use serde::Serialize;
+use serde_wasm_bindgen::preserve;
+use tsify::Tsify;
+use wasm_bindgen::prelude::*;
+
+use super::options::Dtype;
+use crate::ops::profile::Times;
+use crate::{Integrity, TokenSequence, Utf16Offsets};
+
+/// A file to fetch next, relative to the folder; of a bundle with its size and lower-case hexadecimal hash.
+#[derive(Tsify, Serialize)]
+pub struct WantedFile {
+    name: String,
+    optional: bool,
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<f64>,
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl From<crate::WantedFile> for WantedFile {
+    fn from(file: crate::WantedFile) -> Self {
+        let crate::WantedFile { name, optional, limit: _, integrity } = file;
+        let integrity = integrity.map(|Integrity { bytes, sha256 }| (bytes as f64, sha256));
+        let (bytes, sha256) = integrity.unzip();
+        Self { name, optional, bytes, sha256 }
+    }
+}
+
+#[derive(Tsify, Serialize)]
+pub struct EngineWarning {
+    code: &'static str,
+    message: String,
+}
+
+impl From<&crate::Warning> for EngineWarning {
+    fn from(warning: &crate::Warning) -> Self {
+        let crate::Warning { code, message } = warning;
+        Self { code, message: message.clone() }
+    }
+}
+
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct ModelInfo {
+    architecture: &'static str,
+    late_interaction: bool,
+    dimension: usize,
+    normalized: bool,
+    layers: usize,
+    hidden_size: usize,
+    vocabulary_size: usize,
+    query_length: usize,
+    document_length: usize,
+    query_expansion: bool,
+    #[tsify(type = "\"mean\" | \"cls\" | null")]
+    pooling: Option<&'static str>,
+    weight_bytes: usize,
+    /// The type of the weights that are multiplied.
+    dtype: Dtype,
+}
+
+impl From<&crate::ModelInfo> for ModelInfo {
+    fn from(info: &crate::ModelInfo) -> Self {
+        let &crate::ModelInfo {
+            architecture,
+            late_interaction,
+            dimension,
+            normalized,
+            layers,
+            hidden_size,
+            vocabulary_size,
+            query_length,
+            document_length,
+            query_expansion,
+            pooling,
+            weight_bytes,
+            dtype,
+        } = info;
+        Self {
+            architecture,
+            late_interaction,
+            dimension,
+            normalized,
+            layers,
+            hidden_size,
+            vocabulary_size,
+            query_length,
+            document_length,
+            query_expansion,
+            pooling,
+            weight_bytes,
+            dtype: dtype.into(),
+        }
+    }
+}
+
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ranked {
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    pub(super) indices: Uint32Array,
+    #[tsify(type = "Float32Array")]
+    #[serde(with = "preserve")]
+    pub(super) scores: Float32Array,
+    /// Number of the query's embeddings.
+    pub(super) query_length: usize,
+    pub(super) query_truncated: bool,
+    /// For each result 1 if its text was cut.
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    pub(super) truncated: Uint8Array,
+    /// If they were asked for; `undefined` else.
+    #[tsify(optional, type = "Explanation[]")]
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    pub(super) explanations: JsValue,
+    /// If they were asked for.
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<EncoderParts>,
+}
+
+/// Where the encoder's time went on the CPU, in milliseconds; zeros on WebGPU.
+#[derive(Tsify, Serialize)]
+pub struct EncoderParts {
+    products: f64,
+    attention: f64,
+    norms: f64,
+    quantize: f64,
+}
+
+impl From<Times> for EncoderParts {
+    fn from([products, attention, norms, quantize]: Times) -> Self {
+        Self { products, attention, norms, quantize }
+    }
+}
+
+#[derive(Tsify, Serialize)]
+pub struct Encoded {
+    /// Row-major, text after text, cut where batches end.
+    #[tsify(type = "Float32Array[]")]
+    #[serde(with = "preserve")]
+    pub(super) parts: Array,
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    pub(super) lengths: Uint32Array,
+    pub(super) dimension: usize,
+    /// For each text 1 if it was cut.
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    pub(super) truncated: Uint8Array,
+}
+
+/// Null for a token that the text does not hold.
+#[derive(Tsify, Serialize)]
+#[tsify(missing_as_null)]
+pub struct TokenSpan {
+    id: u32,
+    token: String,
+    start: Option<u32>,
+    end: Option<u32>,
+}
+
+impl TokenSpan {
+    fn new(span: &crate::TokenSpan, offsets: &Utf16Offsets) -> Self {
+        let crate::TokenSpan { id, token, range } = span;
+        let (start, end) = range.map(|(start, end)| (offsets.at(start), offsets.at(end))).unzip();
+        Self { id: *id, token: token.clone(), start, end }
+    }
+}
+
+#[derive(Tsify, Serialize)]
+pub struct TokenMatch {
+    query: TokenSpan,
+    document: TokenSpan,
+    similarity: f32,
+    share: f32,
+}
+
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct Explanation {
+    score: f32,
+    query_truncated: bool,
+    truncated: bool,
+    matches: Vec<TokenMatch>,
+}
+
+impl Explanation {
+    pub(super) fn new(explanation: &crate::Explanation, query: &str, document: &str) -> Self {
+        let crate::Explanation { score, query_truncated, truncated, matches } = explanation;
+        // A text can be far longer than what is kept of it.
+        let offsets = |text: &str, span: fn(&crate::TokenMatch) -> &crate::TokenSpan| {
+            let ends = matches.iter().filter_map(|found| Some(span(found).range?.1));
+            Utf16Offsets::new(&text[..text.ceil_char_boundary(ends.max().unwrap_or(0))])
+        };
+        let in_query = offsets(query, |found| &found.query);
+        let in_document = offsets(document, |found| &found.document);
+        let to_match = |found: &crate::TokenMatch| {
+            let crate::TokenMatch { query, document, similarity, share } = found;
+            TokenMatch {
+                query: TokenSpan::new(query, &in_query),
+                document: TokenSpan::new(document, &in_document),
+                similarity: *similarity,
+                share: *share,
+            }
+        };
+        Self {
+            score: *score,
+            query_truncated: *query_truncated,
+            truncated: *truncated,
+            matches: matches.iter().map(to_match).collect(),
+        }
+    }
+}
+
+/// Every stage of one text.
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspection {
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    ids: Uint32Array,
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    attention_mask: Uint8Array,
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    embedding_mask: Uint8Array,
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    starts: Uint32Array,
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    ends: Uint32Array,
+    truncated: bool,
+    /// Of each layer.
+    #[tsify(type = "Float32Array[]")]
+    #[serde(with = "preserve")]
+    hidden_states: Array,
+    #[tsify(type = "Float32Array")]
+    #[serde(with = "preserve")]
+    embeddings: Float32Array,
+    dimension: usize,
+}
+
+impl Inspection {
+    pub(super) fn new(inspection: &crate::Inspection, text: &str) -> Self {
+        let crate::Inspection { tokens, hidden_states, embeddings } = inspection;
+        let TokenSequence { ids, attention_mask, embedding_mask, offsets, truncated } = tokens;
+        let utf16 = Utf16Offsets::new(text);
+        let places = |end: bool| -> Vec<u32> {
+            let place = |range: &Option<(usize, usize)>| {
+                range.map_or(0, |(from, to)| utf16.at(if end { to } else { from }))
+            };
+            offsets.iter().map(place).collect()
+        };
+        Self {
+            ids: Uint32Array::from(ids.as_slice()),
+            attention_mask: bytes(attention_mask),
+            embedding_mask: bytes(embedding_mask),
+            starts: Uint32Array::from(places(false).as_slice()),
+            ends: Uint32Array::from(places(true).as_slice()),
+            truncated: *truncated,
+            hidden_states: hidden_states.iter().map(|s| Float32Array::from(s.as_slice())).collect(),
+            embeddings: Float32Array::from(embeddings.values()),
+            dimension: embeddings.dimension(),
+        }
+    }
+}
+
+/// 1 for true.
+pub(super) fn bytes(flags: &[bool]) -> Uint8Array {
+    let flags: Vec<u8> = flags.iter().map(|&flag| u8::from(flag)).collect();
+    Uint8Array::from(flags.as_slice())
+}

@@ -1,0 +1,169 @@
+//! What does a loaded model do?
+
+use js_sys::{Array, Float32Array, Uint32Array};
+use tsify::Ts;
+use wasm_bindgen::prelude::*;
+
+use super::answers::{
+    EncoderParts, EngineWarning, Explanation, Inspection, ModelInfo, Ranked, bytes,
+};
+use super::checkpoint::Checkpoint;
+use super::observer::{JsHooks, JsObserver};
+use super::options::{Device, EncodeSettings, Kind, LoadSettings, RerankSettings};
+use super::texts::{JsTextList, JsTexts};
+use super::{answers, from_js, now_ms, throw, to_js};
+use crate::observer::{Observer, Stage, pause};
+use crate::ops::profile;
+use crate::{Encoded, Pooling, RerankOptions, RerankOutput, Reranker, Texts};
+
+/// A loaded model on one device.
+#[wasm_bindgen]
+pub struct Engine {
+    reranker: Reranker,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Loads a complete checkpoint, and takes it.
+    pub async fn load(
+        checkpoint: Checkpoint,
+        options: Ts<LoadSettings>,
+        hooks: JsHooks,
+    ) -> Result<Engine, JsValue> {
+        let options = from_js(options)?.into();
+        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
+            .await
+            .map_err(throw)?;
+        Ok(Engine { reranker })
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn device(&self) -> Ts<Device> {
+        to_js(&self.reranker.device().into())
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn warnings(&self) -> Vec<Ts<EngineWarning>> {
+        self.reranker.warnings().iter().map(|warning| to_js(&warning.into())).collect()
+    }
+
+    /// What the check at load found wrong with the GPU that `auto` gave up; nothing if it was only slow.
+    #[wasm_bindgen(getter, js_name = gpuFault)]
+    pub fn gpu_fault(&self) -> Option<String> {
+        self.reranker.gpu_fault().map(str::to_owned)
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn info(&self) -> Ts<ModelInfo> {
+        to_js(&self.reranker.info().into())
+    }
+
+    /// Ranks `documents` against `query`.
+    pub async fn rerank(
+        &self,
+        query: &str,
+        documents: JsTextList,
+        options: Ts<RerankSettings>,
+        hooks: JsHooks,
+    ) -> Result<Ts<Ranked>, JsValue> {
+        let RerankSettings { top_k, explain, profile } = from_js(options)?;
+        let texts = JsTexts::new(documents)?;
+        let mut observer = JsObserver::new(hooks);
+        if profile {
+            profile::start(now_ms);
+        }
+        let options = RerankOptions { top_k, explain };
+        let output = self.reranker.rerank(query, &texts, options, &mut observer).await;
+        let times = profile::stop();
+        let output = output.map_err(throw)?;
+        let explanations = match explain {
+            true => explanations(&output, query, &texts, &mut observer).await?.into(),
+            false => JsValue::UNDEFINED,
+        };
+        let parts = profile.then(|| EncoderParts::from(times));
+        Ok(to_js(&ranked(&output, explanations, parts)))
+    }
+
+    /// Embeddings of texts of one kind.
+    pub async fn encode(
+        &self,
+        kind: Ts<Kind>,
+        texts: JsTextList,
+        options: Ts<EncodeSettings>,
+        hooks: JsHooks,
+    ) -> Result<Ts<answers::Encoded>, JsValue> {
+        let pooling = Pooling::from(from_js(options)?.pooling);
+        let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
+        let take = |encoded: Encoded| {
+            parts.push(&Float32Array::from(encoded.embeddings.values()));
+            lengths.extend(encoded.embeddings.lengths().iter().map(|&length| length as u32));
+            truncated.extend(encoded.truncated);
+            Ok(())
+        };
+        let (kind, texts) = (from_js(kind)?.into(), JsTexts::new(texts)?);
+        let mut observer = JsObserver::new(hooks);
+        self.reranker
+            .encode_each(kind, &texts, pooling, &mut observer, take)
+            .await
+            .map_err(throw)?;
+        Ok(to_js(&answers::Encoded {
+            parts,
+            lengths: Uint32Array::from(lengths.as_slice()),
+            dimension: self.reranker.width(pooling),
+            truncated: bytes(&truncated),
+        }))
+    }
+
+    /// Token matches of one document.
+    pub async fn explain(
+        &self,
+        query: &str,
+        document: &str,
+        hooks: JsHooks,
+    ) -> Result<Ts<Explanation>, JsValue> {
+        let explanation = self
+            .reranker
+            .explain(query, document, &mut JsObserver::new(hooks))
+            .await
+            .map_err(throw)?;
+        Ok(to_js(&Explanation::new(&explanation, query, document)))
+    }
+
+    /// Every stage of one text, for tests and bug reports.
+    pub async fn inspect(&self, kind: Ts<Kind>, text: &str) -> Result<Ts<Inspection>, JsValue> {
+        let inspection = self.reranker.inspect(from_js(kind)?.into(), text).await.map_err(throw)?;
+        Ok(to_js(&Inspection::new(&inspection, text)))
+    }
+}
+
+/// An explanation for each result; there may be a million matches.
+async fn explanations(
+    output: &RerankOutput,
+    query: &str,
+    texts: &JsTexts,
+    observer: &mut JsObserver,
+) -> Result<Array, JsValue> {
+    observer.stage(Stage::Explain);
+    let explanations = Array::new();
+    for (explanation, result) in output.explanations.iter().zip(&output.results) {
+        pause(observer).await.map_err(throw)?;
+        let document = texts.text(result.index);
+        let explanation = Explanation::new(explanation, query, &document);
+        explanations.push(&to_js(&explanation).into());
+    }
+    Ok(explanations)
+}
+
+fn ranked(output: &RerankOutput, explanations: JsValue, parts: Option<EncoderParts>) -> Ranked {
+    let indices: Vec<u32> = output.results.iter().map(|result| result.index as u32).collect();
+    let scores: Vec<f32> = output.results.iter().map(|result| result.score).collect();
+    Ranked {
+        indices: Uint32Array::from(indices.as_slice()),
+        scores: Float32Array::from(scores.as_slice()),
+        query_length: output.query_length,
+        query_truncated: output.query_truncated,
+        truncated: bytes(&output.truncated),
+        explanations,
+        parts,
+    }
+}

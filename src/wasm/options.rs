@@ -1,0 +1,200 @@
+//! What a caller says: TypeScript's types of options, made of these.
+
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+
+use crate::{ConvertOptions, DeviceKind, LoadOptions, Source, SpelledTokens, TextKind};
+
+/// Where a model is to run.
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    Auto,
+    Cpu,
+    WebGpu,
+}
+
+/// Where a model runs.
+#[derive(Tsify, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    Cpu,
+    WebGpu,
+}
+
+impl From<Device> for DeviceKind {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cpu => DeviceKind::Cpu,
+            Device::WebGpu => DeviceKind::WebGpu,
+        }
+    }
+}
+
+impl From<DeviceKind> for Device {
+    fn from(kind: DeviceKind) -> Self {
+        match kind {
+            DeviceKind::Cpu => Device::Cpu,
+            DeviceKind::WebGpu => Device::WebGpu,
+        }
+    }
+}
+
+/// How weights are stored.
+#[derive(Tsify, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    F32,
+    F16,
+    Q8,
+    Q4,
+}
+
+impl From<crate::Dtype> for Dtype {
+    fn from(dtype: crate::Dtype) -> Self {
+        match dtype {
+            crate::Dtype::F32 => Dtype::F32,
+            crate::Dtype::F16 => Dtype::F16,
+            crate::Dtype::Q8 => Dtype::Q8,
+            crate::Dtype::Q4 => Dtype::Q4,
+        }
+    }
+}
+
+impl From<Dtype> for crate::Dtype {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => crate::Dtype::F32,
+            Dtype::F16 => crate::Dtype::F16,
+            Dtype::Q8 => crate::Dtype::Q8,
+            Dtype::Q4 => crate::Dtype::Q4,
+        }
+    }
+}
+
+/// Instructions of the CPU's kernels.
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Simd {
+    Simd128,
+    Relaxed,
+}
+
+/// What becomes of special tokens that texts spell out.
+#[derive(Tsify, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum SpecialTokens {
+    #[default]
+    Parse,
+    Text,
+}
+
+/// A kind of text.
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Query,
+    Document,
+}
+
+impl From<Kind> for TextKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Query => TextKind::Query,
+            Kind::Document => TextKind::Document,
+        }
+    }
+}
+
+/// What becomes of a text's token vectors.
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    None,
+    Mean,
+    Cls,
+    Checkpoint,
+}
+
+impl From<Pooling> for crate::Pooling {
+    fn from(pooling: Pooling) -> Self {
+        match pooling {
+            Pooling::None => crate::Pooling::None,
+            Pooling::Mean => crate::Pooling::Mean,
+            Pooling::Cls => crate::Pooling::Cls,
+            Pooling::Checkpoint => crate::Pooling::Checkpoint,
+        }
+    }
+}
+
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadSettings {
+    device: DeviceChoice,
+    /// Why WebGPU cannot be used, if that is known already.
+    #[tsify(optional)]
+    gpu_unavailable: Option<String>,
+    /// Most bytes of a buffer that WebGPU reads.
+    #[tsify(optional)]
+    gpu_buffer_limit: Option<f64>,
+    #[tsify(optional)]
+    special_tokens: Option<SpecialTokens>,
+}
+
+impl From<LoadSettings> for LoadOptions {
+    fn from(settings: LoadSettings) -> Self {
+        let LoadSettings { device, gpu_unavailable, gpu_buffer_limit, special_tokens } = settings;
+        LoadOptions {
+            device: match device {
+                DeviceChoice::Auto => crate::DeviceChoice::Auto,
+                DeviceChoice::Cpu => crate::DeviceChoice::Cpu,
+                DeviceChoice::WebGpu => crate::DeviceChoice::WebGpu,
+            },
+            gpu_unavailable,
+            gpu_buffer_limit: gpu_buffer_limit.map(|bytes| bytes as u64),
+            spelled_tokens: match special_tokens.unwrap_or_default() {
+                SpecialTokens::Parse => SpelledTokens::Parse,
+                SpecialTokens::Text => SpelledTokens::Text,
+            },
+            overrides: crate::Overrides::default(),
+        }
+    }
+}
+
+#[derive(Tsify, Deserialize)]
+pub struct ConvertSettings {
+    dtype: Dtype,
+    /// Where the checkpoint came from.
+    #[tsify(optional)]
+    repository: Option<String>,
+    #[tsify(optional)]
+    revision: Option<String>,
+    #[tsify(optional)]
+    license: Option<String>,
+}
+
+impl From<ConvertSettings> for ConvertOptions {
+    fn from(settings: ConvertSettings) -> Self {
+        let ConvertSettings { dtype, repository, revision, license } = settings;
+        let source = Source { repository, revision, license };
+        ConvertOptions { dtype: dtype.into(), source, overrides: crate::Overrides::default() }
+    }
+}
+
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RerankSettings {
+    #[tsify(optional)]
+    pub(super) top_k: Option<usize>,
+    /// Adds an explanation to each result.
+    #[serde(default)]
+    pub(super) explain: bool,
+    /// Adds the times of the encoder's parts.
+    #[serde(default)]
+    pub(super) profile: bool,
+}
+
+#[derive(Tsify, Deserialize)]
+pub struct EncodeSettings {
+    pub(super) pooling: Pooling,
+}
