@@ -1,6 +1,7 @@
 # make demo   the demo page, built and served
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
+# make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
@@ -29,12 +30,14 @@ CLI := target/release/tabrank
 # The last of the files that scripts/build-wasm.sh makes.
 WASM := pkg/wasm/tabrank_relaxed_bg.wasm
 TARBALL := pkg/tabrank-0.1.0.tgz
-MODEL := models/all-MiniLM-L6-v2/model.safetensors
+MINILM := models/all-MiniLM-L6-v2/model.safetensors
+# Of make parity.
+MODEL := $(dir $(MINILM))
 CORPUS := tests/data/squad-dev-a
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench parity eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -47,17 +50,23 @@ cli: $(CLI)
 
 test: lint test-rust test-pkg test-www test-web
 
-bench: $(TARBALL) $(MODEL) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/bundle-q4
+bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/bundle-q4
 	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
 
-eval: $(CLI) $(MODEL) | $(STAMPS)/node
-	node scripts/quality.mjs $(CLI) $(dir $(MODEL)) $(CORPUS) target/quality
+# Made anew each time: another folder has the same target.
+parity: $(STAMPS)/reference $(MINILM) | $(STAMPS)/rust
+	target/reference/st/bin/python tests/reference/parity.py $(MODEL) target/parity
+	PARITY_CHECKPOINT=$(abspath $(MODEL)) PARITY_EXPECTED=$(abspath target/parity) cargo test --release --locked --features cli --test checkpoint \
+	  the_folder_equals_sentence_transformers -- --ignored --nocapture
+
+eval: $(CLI) $(MINILM) | $(STAMPS)/node
+	node scripts/quality.mjs $(CLI) $(dir $(MINILM)) $(CORPUS) target/quality
 	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
 
 soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/soak/run.mjs $(SOAK)
 
-memory: $(TARBALL) $(CLI) $(MODEL) $(STAMPS)/npm-web $(STAMPS)/chromium
+memory: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/memory/run.mjs $(MEMORY)
 
 fuzz: $(STAMPS)/cargo-fuzz $(WASM)
@@ -128,7 +137,7 @@ $(STAMPS)/npm-bench: benches/browser/package-lock.json
 
 # --- what is built ---
 
-$(MODEL): scripts/fetch-model.sh
+$(MINILM): scripts/fetch-model.sh
 	@scripts/require.sh python
 	scripts/fetch-model.sh
 	@touch $@
@@ -149,25 +158,31 @@ $(STAMPS)/www-package: $(TARBALL) $(STAMPS)/npm-www
 	cd www && npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error ../$(TARBALL)
 	@touch $@
 
-$(STAMPS)/www-data: $(CLI) $(MODEL) www/scripts/prepare-data.mjs $(wildcard $(CORPUS)/*) $(STAMPS)/npm-www
-	cd www && node scripts/prepare-data.mjs --tabrank ../$(CLI) --model ../$(dir $(MODEL)) --corpus ../$(CORPUS) --out public/data
+$(STAMPS)/www-data: $(CLI) $(MINILM) www/scripts/prepare-data.mjs $(wildcard $(CORPUS)/*) $(STAMPS)/npm-www
+	cd www && node scripts/prepare-data.mjs --tabrank ../$(CLI) --model ../$(dir $(MINILM)) --corpus ../$(CORPUS) --out public/data
 	@touch $@
 
 $(STAMPS)/site: $(STAMPS)/www-package $(STAMPS)/www-data $(WWW)
 	cd www && npm run --silent build
 	@touch $@
 
-$(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt benches/browser/export_onnx.py $(MODEL)
+$(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt benches/browser/export_onnx.py $(MINILM)
 	@scripts/require.sh python
 	python3 -m venv target/bench/python
 	target/bench/python/bin/pip install --quiet --requirement benches/browser/requirements.txt
-	target/bench/python/bin/python benches/browser/export_onnx.py --model $(dir $(MODEL)) --out target/bench/onnx
+	target/bench/python/bin/python benches/browser/export_onnx.py --model $(dir $(MINILM)) --out target/bench/onnx
 	@touch $@
 
-$(STAMPS)/bundle-%: $(CLI) $(MODEL)
+$(STAMPS)/reference: tests/reference/requirements.txt | $(STAMPS)
+	@scripts/require.sh python
+	python3 -m venv target/reference/st
+	target/reference/st/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(STAMPS)/bundle-%: $(CLI) $(MINILM)
 	rm -rf target/bench/bundles/$*
 	@mkdir -p target/bench/bundles
-	$(CLI) convert $(dir $(MODEL)) --dtype $* -o target/bench/bundles/$*
+	$(CLI) convert $(dir $(MINILM)) --dtype $* -o target/bench/bundles/$*
 	@touch $@
 
 # --- checks, cheapest first ---
@@ -186,7 +201,7 @@ lint: | $(STAMPS)/rust
 	cargo clippy --release --locked --lib -- -D warnings
 	cargo clippy --release --locked --lib --target wasm32-unknown-unknown -- -D warnings
 
-test-rust: $(MODEL) | $(STAMPS)/rust
+test-rust: $(MINILM) | $(STAMPS)/rust
 	cargo test --release --locked --features cli
 
 test-pkg: $(TARBALL)

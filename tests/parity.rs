@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{CASES, ExpectedText, Fixture, difference};
+use common::stages::code_points;
+use common::{CASES, Fixture, difference};
 use pollster::block_on;
 use tabrank::{Inspection, Pooling, RerankOptions, Reranker, TextKind, Unobserved};
 
@@ -14,7 +15,7 @@ fn tokens_equal_the_reference() {
     for name in CASES {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
-        each_text(&fixture, |kind, index, expected| {
+        for (kind, index, expected) in fixture.expected.texts() {
             let tokens = inspect(&reranker, kind, &expected.text).tokens;
             let at = format!("{name} {kind} {index} {:?}", expected.text);
             assert_eq!(tokens.ids, expected.ids, "ids of {at}");
@@ -24,7 +25,7 @@ fn tokens_equal_the_reference() {
             let offsets: Vec<(usize, usize)> =
                 tokens.offsets.iter().map(|range| code_points(&expected.text, *range)).collect();
             assert_eq!(offsets, expected.offsets, "offsets of {at}");
-        });
+        }
     }
 }
 
@@ -34,7 +35,7 @@ fn every_hidden_state_equals_the_reference() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         let mut compared = 0;
-        each_text(&fixture, |kind, index, expected| {
+        for (kind, index, expected) in fixture.expected.texts() {
             let inspection = inspect(&reranker, kind, &expected.text);
             for (layer, state) in inspection.hidden_states.iter().enumerate() {
                 let Some(reference) = fixture.tensor(&format!("{kind}.{index}.hidden.{layer}"))
@@ -45,7 +46,7 @@ fn every_hidden_state_equals_the_reference() {
                 assert!(worst < TOLERANCE, "{name} {kind} {index} layer {layer}: {worst}");
                 compared += 1;
             }
-        });
+        }
         assert!(compared >= 4, "{name}: the fixture holds hidden states of only {compared} layers");
     }
 }
@@ -55,9 +56,9 @@ fn embeddings_and_pooled_vectors_equal_the_reference() {
     for name in CASES {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
-        each_text(&fixture, |kind, index, expected| {
+        for (kind, index, expected) in fixture.expected.texts() {
             if kind == TextKind::Query && expected.text.trim().is_empty() {
-                return;
+                continue;
             }
             for (pooling, tensor) in [(Pooling::None, "embeddings"), (Pooling::Mean, "pooled")] {
                 let encoded = encode(&reranker, kind, &expected.text, pooling);
@@ -67,7 +68,7 @@ fn embeddings_and_pooled_vectors_equal_the_reference() {
                 let worst = difference(&encoded, &reference);
                 assert!(worst < TOLERANCE, "{name} {tensor}: {worst}");
             }
-        });
+        }
     }
 }
 
@@ -79,15 +80,15 @@ fn the_checkpoint_s_own_vector_equals_the_reference() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         assert_eq!(reranker.info().pooling, Some(pooling));
-        each_text(&fixture, |kind, index, expected| {
+        for (kind, index, expected) in fixture.expected.texts() {
             if kind == TextKind::Query && expected.text.trim().is_empty() {
-                return;
+                continue;
             }
             let vector = encode(&reranker, kind, &expected.text, Pooling::Checkpoint);
             let reference = fixture.tensor(&format!("{kind}.{index}.{tensor}")).unwrap();
             let worst = difference(&vector, &reference);
             assert!(worst < TOLERANCE, "{name} {kind} {index}: {worst}");
-        });
+        }
     }
 }
 
@@ -128,18 +129,6 @@ fn scores_equal_the_reference() {
     }
 }
 
-fn each_text(fixture: &Fixture, mut check: impl FnMut(TextKind, usize, &ExpectedText)) {
-    let sides = [
-        (TextKind::Query, &fixture.expected.queries),
-        (TextKind::Document, &fixture.expected.documents),
-    ];
-    for (kind, texts) in sides {
-        for (index, expected) in texts.iter().enumerate() {
-            check(kind, index, expected);
-        }
-    }
-}
-
 fn encode(reranker: &Reranker, kind: TextKind, text: &str, pooling: Pooling) -> Vec<f32> {
     let mut observer = Unobserved;
     let texts = [text];
@@ -153,10 +142,4 @@ fn inspect(reranker: &Reranker, kind: TextKind, text: &str) -> Inspection {
 
 fn bits(mask: &[bool]) -> Vec<u8> {
     mask.iter().map(|&set| u8::from(set)).collect()
-}
-
-/// The reference counts code points, and writes (0, 0) where a token is not in the text.
-fn code_points(text: &str, range: Option<(usize, usize)>) -> (usize, usize) {
-    let count = |byte: usize| text[..byte].chars().count();
-    range.map_or((0, 0), |(start, end)| (count(start), count(end)))
 }

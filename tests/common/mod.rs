@@ -5,6 +5,7 @@
 #[cfg(feature = "cli")]
 pub mod command;
 pub mod crafted;
+pub mod stages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ pub struct Expected {
     pub documents: Vec<ExpectedText>,
     /// Every query with every document; `None` for a document without embeddings.
     pub scores: Vec<Vec<Option<f32>>>,
+    /// Scores that somebody else published: the first query with the first documents.
+    #[serde(default)]
+    pub published: Option<Vec<f32>>,
 }
 
 /// One case: the checkpoint's files and what is expected of it.
@@ -72,11 +76,16 @@ pub struct Fixture {
 impl Fixture {
     pub fn read(name: &'static str) -> Self {
         let folder = fixtures().join(name);
+        Self::of(name, &folder, &folder.join("checkpoint"))
+    }
+
+    /// A checkpoint, and the folder with what is expected of it.
+    pub fn of(name: &'static str, folder: &Path, checkpoint: &Path) -> Self {
         let json = fs::read(folder.join("expected.json"))
             .unwrap_or_else(|error| panic!("fixture {name}: {error}"));
         Self {
             name,
-            files: checkpoint(&folder.join("checkpoint")),
+            files: self::checkpoint(checkpoint),
             expected: serde_json::from_slice(&json).unwrap(),
             tensors: fs::read(folder.join("expected.safetensors")).unwrap(),
         }

@@ -15,7 +15,10 @@ from record import KINDS, Capture
 from sentence_transformers_cases import Subject
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-CASES = ["pylate", "pylate-attended-two-dense", "pylate-no-expansion", "pylate-old", "stanford", "f16"]
+CASES = [
+    "pylate", "pylate-attended-two-dense", "pylate-no-expansion", "pylate-old", "stanford", "f16", "modernbert-pylate", "modernbert-stanford",
+    "xlm-roberta-pylate", "xlm-roberta-stanford", "roberta-pylate", "roberta-stanford", "distilbert-pylate", "distilbert-stanford",
+]  # fmt: skip
 
 
 def differences(subject: Subject, capture: Capture, kind: str, entry: dict, expected: np.ndarray) -> list[str]:
