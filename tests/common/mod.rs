@@ -32,6 +32,7 @@ pub const CASES: &[&str] = &[
     "distilbert-stanford",
     "distilbert",
     "distilbert-plain",
+    "modernbert-wide",
 ];
 
 /// What the reference libraries computed for one text.
