@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Its test draws lengths.
     ("batching", &["random"]),
     ("device", &["error"]),
+    ("model::activation", &[]),
     ("model::quantize", &[]),
     ("model::contents", &[]),
     ("model::overrides", &[]),
@@ -23,14 +24,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["error", "model::contents", "model::overrides", "model::quantize", "observer"],
     ),
     ("model::checkpoint", &["error", "model::bundle", "model::contents", "model::quantize"]),
-    ("model::config", &["error", "model::bundle", "model::checkpoint", "model::overrides"]),
+    (
+        "model::config",
+        &["error", "model::activation", "model::bundle", "model::checkpoint", "model::overrides"],
+    ),
     ("text::texts", &[]),
     ("text::token_batch", &[]),
     (
         "text::tokenizer",
         &["error", "model::checkpoint", "model::config", "text_kind", "text::token_batch"],
     ),
-    ("ops", &["model::quantize", "random"]),
+    ("ops", &["model::activation", "model::quantize", "random"]),
     ("encoder", &["error", "model", "observer", "ops", "text::token_batch"]),
     ("late_interaction::embeddings", &[]),
     (
@@ -148,6 +152,8 @@ const RESERVED: &[(&str, &[&str])] = &[
             "stages::late",
         ],
     ),
+    ("burn_wgpu::", &["ops"]),
+    ("cubecl::", &["ops"]),
     ("unsafe ", &["ops", "wasm"]),
     ("tokenizers::", &["text::tokenizer"]),
     ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),

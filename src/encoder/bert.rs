@@ -7,13 +7,13 @@
 use burn::tensor::{Device, Tensor};
 
 use super::Watch;
-use super::layers::{LayerNorm, pointwise, product};
+use super::layers::{LayerNorm, product};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{BertConfig, POSITIONS, Positions, TYPES, WORDS};
+use crate::model::config::{Activation, BertConfig, POSITIONS, Positions, TYPES, WORDS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, Pointwise, Rope, attention, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, Rope, attention, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -159,7 +159,7 @@ struct BertLayer {
     attention_output: Linear,
     attention_norm: LayerNorm,
     intermediate: Linear,
-    activation: Pointwise,
+    activation: Activation,
     output: Linear,
     output_norm: LayerNorm,
     /// Names of its products, of several with one input the first.
@@ -183,7 +183,7 @@ impl BertLayer {
             attention_output: product(weights, attention_output, device)?,
             attention_norm: norm(&attention_norm)?,
             intermediate: product(weights, intermediate, device)?,
-            activation: pointwise(config.hidden_act),
+            activation: config.hidden_act,
             output: product(weights, output, device)?,
             output_norm: norm(&output_norm)?,
             names: products.map(|product| product.names[0].clone()),

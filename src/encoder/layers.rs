@@ -4,9 +4,9 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{Activation, Product};
+use crate::model::config::Product;
 use crate::model::quantize::Matrix;
-use crate::ops::{self, Linear, Pointwise, tensor};
+use crate::ops::{self, Linear, tensor};
 
 /// A product's weights under each other, from `{name}.weight` `[rows, columns]` and, if they have one, `{name}.bias` `[rows]` of each.
 pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device) -> Result<Linear> {
@@ -70,33 +70,12 @@ impl LayerNorm {
     }
 }
 
-/// The operation that computes a configured function.
-pub(crate) fn pointwise(function: Activation) -> Pointwise {
-    match function {
-        Activation::Identity => Pointwise::Identity,
-        Activation::Gelu => Pointwise::Gelu,
-        Activation::GeluTanh => Pointwise::GeluTanh,
-        Activation::GeluQuick => Pointwise::GeluQuick,
-        Activation::GeluClipped => Pointwise::GeluClipped,
-        Activation::Relu => Pointwise::Relu,
-        Activation::Relu6 => Pointwise::Relu6,
-        Activation::ReluSquared => Pointwise::ReluSquared,
-        Activation::LeakyRelu => Pointwise::LeakyRelu,
-        Activation::Silu => Pointwise::Silu,
-        Activation::HardSwish => Pointwise::HardSwish,
-        Activation::Mish => Pointwise::Mish,
-        Activation::Tanh => Pointwise::Tanh,
-        Activation::Sigmoid => Pointwise::Sigmoid,
-        Activation::Laplace => Pointwise::Laplace,
-        Activation::SqrtSoftplus => Pointwise::SqrtSoftplus,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use crate::model::activation::Activation;
+    use crate::ops::plain::pointwise;
 
     /// Values by `tests/reference/activations.py`. Its list is all that transformers has, so a function that a new version
     /// brings fails here.
@@ -108,9 +87,9 @@ mod tests {
         assert_eq!(expected.len(), 32);
         for (name, values) in expected {
             let function = Activation::of_class(&name).or(Activation::named(&name));
-            let function = pointwise(function.unwrap_or_else(|| panic!("{name} is not known")));
+            let function = function.unwrap_or_else(|| panic!("{name} is not known"));
             for (&x, y) in arguments.iter().zip(values) {
-                let found = ops::plain::pointwise(function, x);
+                let found = pointwise(function, x);
                 assert!(
                     (found - y).abs() < 2e-6 * y.abs().max(1.0),
                     "{name}({x}): {found}, not {y}"

@@ -9,8 +9,6 @@ mod modernbert;
 
 use burn::tensor::{Device, Tensor};
 
-pub(crate) use layers::pointwise;
-
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::EncoderConfig;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use super::Watch;
-use super::layers::{LayerNorm, pointwise, product};
+use super::layers::{LayerNorm, product};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{ModernBertConfig, TOKENS};
@@ -154,7 +154,7 @@ impl ModernBertLayer {
             attention_output: product(weights, attention_output, device)?,
             mlp_norm: loading.norm(&mlp_norm)?,
             up: product(weights, up, device)?,
-            gate: Gate { function: pointwise(config.hidden_activation), gated: true },
+            gate: Gate { function: config.hidden_activation, gated: true },
             down: product(weights, down, device)?,
             following_norm: loading.norm(&following_norm)?,
             names: products.map(|product| product.names[0].clone()),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::encoder::{Encoder, Watch, pointwise};
+use crate::encoder::{Encoder, Watch};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{
-    DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION, VectorConfig,
+    Activation, DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION, VectorConfig,
 };
 use crate::observer::Observer;
-use crate::ops::{Linear, Pointwise, normalize};
+use crate::ops::{Linear, normalize};
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
@@ -174,7 +174,7 @@ pub(crate) enum Projection {
 
 pub(crate) struct Dense {
     linear: Linear,
-    activation: Pointwise,
+    activation: Activation,
     residual: Residual,
 }
 
@@ -215,7 +215,7 @@ impl Projection {
         };
         Ok(Projection::Dense(Box::new(Dense {
             linear: Linear::new(weight, bias, device),
-            activation: pointwise(config.activation),
+            activation: config.activation,
             residual: Residual::load(config, &weights, device)?,
         })))
     }

@@ -4,6 +4,7 @@
 //! numbers, [`overrides`] is what a caller sets in their place, [`bundle`] the folder that a conversion makes, [`quantize`] the
 //! stored types of a weight.
 
+pub(crate) mod activation;
 pub mod bundle;
 pub mod checkpoint;
 pub mod config;

@@ -14,13 +14,13 @@
 mod attention;
 pub mod check;
 mod cpu;
+mod gate;
 #[cfg(feature = "gpu")]
 #[allow(unsafe_code)]
 mod kernel;
 mod linear;
 mod maxsim;
 pub mod plain;
-mod pointwise;
 pub mod profile;
 mod weight;
 
@@ -32,10 +32,9 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use attention::Rotation;
 pub use attention::{Attention, Bounds, Rope, attention};
 pub use cpu::PackedQuery;
+pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
-pub(crate) use pointwise::{GELU_TANH, LAPLACE};
-pub use pointwise::{Gate, Pointwise};
 use weight::{PackedMatrix, PackedWeight};
 
 /// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.

@@ -3,8 +3,9 @@
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
 //! for f32: see [`within_f32`].
 
+use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
-use crate::ops::{GELU_TANH, Gate, LAPLACE, Pointwise};
+use crate::ops::Gate;
 
 /// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
 /// summation, so that devices would not agree on it.
@@ -41,34 +42,34 @@ fn within_f32(value: f64) -> f64 {
 }
 
 /// The function itself; NaN beyond f32, where functions have limits.
-pub fn pointwise(function: Pointwise, x: f64) -> f64 {
+pub fn pointwise(function: Activation, x: f64) -> f64 {
     let x = within_f32(x);
     if x.is_nan() {
         return x;
     }
     match function {
-        Pointwise::Identity => x,
-        Pointwise::Gelu => x * normal(x),
-        Pointwise::GeluTanh => {
+        Activation::Identity => x,
+        Activation::Gelu => x * normal(x),
+        Activation::GeluTanh => {
             let [scale, cube] = GELU_TANH.map(f64::from);
             0.5 * x * (1.0 + (scale * (x + cube * x * x * x)).tanh())
         }
-        Pointwise::GeluQuick => x / (1.0 + (-1.702 * x).exp()),
-        Pointwise::GeluClipped => (x * normal(x)).min(10.0),
-        Pointwise::Relu => x.max(0.0),
-        Pointwise::Relu6 => x.clamp(0.0, 6.0),
-        Pointwise::ReluSquared => x.max(0.0).powi(2),
-        Pointwise::LeakyRelu => x.max(0.01 * x),
-        Pointwise::Silu => x / (1.0 + (-x).exp()),
-        Pointwise::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
-        Pointwise::Mish => x * x.exp().ln_1p().tanh(),
-        Pointwise::Tanh => x.tanh(),
-        Pointwise::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        Pointwise::Laplace => {
+        Activation::GeluQuick => x / (1.0 + (-1.702 * x).exp()),
+        Activation::GeluClipped => (x * normal(x)).min(10.0),
+        Activation::Relu => x.max(0.0),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::ReluSquared => x.max(0.0).powi(2),
+        Activation::LeakyRelu => x.max(0.01 * x),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+        Activation::Mish => x * x.exp().ln_1p().tanh(),
+        Activation::Tanh => x.tanh(),
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Activation::Laplace => {
             let [mean, deviation] = LAPLACE.map(f64::from);
             normal((x - mean) / deviation)
         }
-        Pointwise::SqrtSoftplus => x.exp().ln_1p().sqrt(),
+        Activation::SqrtSoftplus => x.exp().ln_1p().sqrt(),
     }
 }
 

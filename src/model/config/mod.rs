@@ -5,7 +5,6 @@
 //! taken with a warning, and where they disagree the field is required. Field names are those of
 //! Hugging Face and PyLate.
 
-mod activation;
 mod backbone;
 mod bert;
 mod layout;
@@ -24,7 +23,7 @@ use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ADAPTER, Architecture, CheckpointFiles};
 use crate::model::overrides::Overrides;
 
-pub use activation::Activation;
+pub use crate::model::activation::Activation;
 pub use bert::{BertConfig, Naming, Positions};
 pub(crate) use bert::{POSITIONS, TYPES, WORDS};
 pub use layout::Layout;

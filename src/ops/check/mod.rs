@@ -6,9 +6,9 @@ use burn::tensor::{Device, Tensor};
 use half::f16;
 
 use super::{
-    Attention, BatchEmbeddings, Bounds, Gate, Linear, Pointwise, Rope, feed_forward, is_cpu, plain,
-    tensor,
+    Attention, BatchEmbeddings, Bounds, Gate, Linear, Rope, feed_forward, is_cpu, plain, tensor,
 };
+use crate::model::activation::Activation;
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
 use crate::random::SplitMix64;
 
@@ -68,7 +68,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         }
         found.push(check_norms(device, shape, &mut random).await?);
     }
-    for (function, shape) in Pointwise::ALL.into_iter().zip(SHAPES.into_iter().cycle()) {
+    for (function, shape) in Activation::ALL.into_iter().zip(SHAPES.into_iter().cycle()) {
         for gated in [false, true] {
             let gate = Gate { function, gated };
             found.push(check_feed_forward(device, shape, gate, &mut random).await?);

@@ -4,10 +4,9 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{Difference, ROUNDING, Random, check_linear_of, matrices, q4, q8, read, relative};
+use crate::model::activation::Activation;
 use crate::model::quantize::Matrix;
-use crate::ops::{
-    self, Attention, Bounds, Gate, Linear, Pointwise, Rope, feed_forward, plain, tensor,
-};
+use crate::ops::{self, Attention, Bounds, Gate, Linear, Rope, feed_forward, plain, tensor};
 
 const VALUES: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 /// Its square is infinite, the value itself and its sums are not.
@@ -26,7 +25,7 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
             let case = format!(", {value} in the input");
             found.push(check_linear_of(device, x, &matrix, random, &case).await?);
         }
-        for function in Pointwise::ALL {
+        for function in Activation::ALL {
             for gated in [false, true] {
                 let gate = Gate { function, gated };
                 found.push(check_gate(device, gate, value, random).await?);

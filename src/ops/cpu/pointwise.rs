@@ -2,7 +2,8 @@
 //!
 //! None makes a number of what is none: bounded functions add [`nothing`].
 
-use crate::ops::{GELU_TANH, Gate, LAPLACE, Pointwise};
+use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
+use crate::ops::Gate;
 
 /// Eight values are computed side by side.
 pub(super) const LANES: usize = 8;
@@ -19,24 +20,24 @@ pub(super) fn apply(gate: Gate, x: &[f32], y: &mut [f32]) {
     }
 }
 
-fn apply_function(function: Pointwise, values: &mut [f32]) {
+fn apply_function(function: Activation, values: &mut [f32]) {
     match function {
-        Pointwise::Identity => {}
-        Pointwise::Gelu => each(values, gelu),
-        Pointwise::GeluTanh => each(values, gelu_tanh),
-        Pointwise::GeluQuick => each(values, |x| x * sigmoid(1.702 * x)),
-        Pointwise::GeluClipped => each(values, |x| at_most(gelu(x), 10.0)),
-        Pointwise::Relu => each(values, relu),
-        Pointwise::Relu6 => each(values, |x| at_most(relu(x), 6.0)),
-        Pointwise::ReluSquared => each(values, |x| relu(x) * relu(x)),
-        Pointwise::LeakyRelu => each(values, |x| if x < 0.0 { 0.01 * x } else { x }),
-        Pointwise::Silu => each(values, |x| x * sigmoid(x)),
-        Pointwise::HardSwish => each(values, |x| x * at_most(relu(x + 3.0), 6.0) * (1.0 / 6.0)),
-        Pointwise::Mish => each(values, mish),
-        Pointwise::Tanh => each(values, |x| tanh(x) + nothing(x)),
-        Pointwise::Sigmoid => each(values, |x| sigmoid(x) + nothing(x)),
-        Pointwise::Laplace => each(values, |x| normal((x - LAPLACE[0]) / LAPLACE[1]) + nothing(x)),
-        Pointwise::SqrtSoftplus => each(values, |x| (relu(x) + exp(-x.abs()).ln_1p()).sqrt()),
+        Activation::Identity => {}
+        Activation::Gelu => each(values, gelu),
+        Activation::GeluTanh => each(values, gelu_tanh),
+        Activation::GeluQuick => each(values, |x| x * sigmoid(1.702 * x)),
+        Activation::GeluClipped => each(values, |x| at_most(gelu(x), 10.0)),
+        Activation::Relu => each(values, relu),
+        Activation::Relu6 => each(values, |x| at_most(relu(x), 6.0)),
+        Activation::ReluSquared => each(values, |x| relu(x) * relu(x)),
+        Activation::LeakyRelu => each(values, |x| if x < 0.0 { 0.01 * x } else { x }),
+        Activation::Silu => each(values, |x| x * sigmoid(x)),
+        Activation::HardSwish => each(values, |x| x * at_most(relu(x + 3.0), 6.0) * (1.0 / 6.0)),
+        Activation::Mish => each(values, mish),
+        Activation::Tanh => each(values, |x| tanh(x) + nothing(x)),
+        Activation::Sigmoid => each(values, |x| sigmoid(x) + nothing(x)),
+        Activation::Laplace => each(values, |x| normal((x - LAPLACE[0]) / LAPLACE[1]) + nothing(x)),
+        Activation::SqrtSoftplus => each(values, |x| (relu(x) + exp(-x.abs()).ln_1p()).sqrt()),
     }
 }
 

@@ -3,48 +3,48 @@
 use cubecl::prelude::*;
 
 use super::finite::carry;
-use crate::ops::{GELU_TANH, LAPLACE, Pointwise};
+use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 
 /// A function of every element. No argument overflows, and what is infinite or NaN stays so.
 #[cube]
 pub(super) fn activate<N: Size>(
     x: Vector<f32, N>,
-    #[comptime] function: Pointwise,
+    #[comptime] function: Activation,
 ) -> Vector<f32, N> {
     match function {
-        Pointwise::Identity => x,
+        Activation::Identity => x,
         _ => carry::<N>(x, of_finite::<N>(x, function)),
     }
 }
 
 #[cube]
-fn of_finite<N: Size>(x: Vector<f32, N>, #[comptime] function: Pointwise) -> Vector<f32, N> {
+fn of_finite<N: Size>(x: Vector<f32, N>, #[comptime] function: Activation) -> Vector<f32, N> {
     match function {
-        Pointwise::Identity => x,
-        Pointwise::Gelu => gelu::<N>(x),
-        Pointwise::GeluTanh => gelu_tanh::<N>(x),
-        Pointwise::GeluQuick => x * sigmoid::<N>(Vector::<f32, N>::new(1.702) * x),
-        Pointwise::GeluClipped => at_most::<N>(gelu::<N>(x), 10.0),
-        Pointwise::Relu => relu::<N>(x),
-        Pointwise::Relu6 => at_most::<N>(relu::<N>(x), 6.0),
-        Pointwise::ReluSquared => relu::<N>(x) * relu::<N>(x),
-        Pointwise::LeakyRelu => {
+        Activation::Identity => x,
+        Activation::Gelu => gelu::<N>(x),
+        Activation::GeluTanh => gelu_tanh::<N>(x),
+        Activation::GeluQuick => x * sigmoid::<N>(Vector::<f32, N>::new(1.702) * x),
+        Activation::GeluClipped => at_most::<N>(gelu::<N>(x), 10.0),
+        Activation::Relu => relu::<N>(x),
+        Activation::Relu6 => at_most::<N>(relu::<N>(x), 6.0),
+        Activation::ReluSquared => relu::<N>(x) * relu::<N>(x),
+        Activation::LeakyRelu => {
             let zero = Vector::<f32, N>::new(0.0);
             select_many(x.less_than(&zero), Vector::<f32, N>::new(0.01) * x, x)
         }
-        Pointwise::Silu => x * sigmoid::<N>(x),
-        Pointwise::HardSwish => {
+        Activation::Silu => x * sigmoid::<N>(x),
+        Activation::HardSwish => {
             let gate = at_most::<N>(relu::<N>(x + Vector::<f32, N>::new(3.0)), 6.0);
             x * gate * Vector::<f32, N>::new(1.0 / 6.0)
         }
-        Pointwise::Mish => mish::<N>(x),
-        Pointwise::Tanh => tanh::<N>(x),
-        Pointwise::Sigmoid => sigmoid::<N>(x),
-        Pointwise::Laplace => {
+        Activation::Mish => mish::<N>(x),
+        Activation::Tanh => tanh::<N>(x),
+        Activation::Sigmoid => sigmoid::<N>(x),
+        Activation::Laplace => {
             let (mean, deviation) = comptime![(LAPLACE[0], LAPLACE[1])];
             normal::<N>((x - Vector::<f32, N>::new(mean)) / Vector::<f32, N>::new(deviation))
         }
-        Pointwise::SqrtSoftplus => (relu::<N>(x) + ln_1p::<N>((-x.abs()).exp())).sqrt(),
+        Activation::SqrtSoftplus => (relu::<N>(x) + ln_1p::<N>((-x.abs()).exp())).sqrt(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! document's keys a few at a time, with a running maximum and sum (Dao et al., 2022). Scores are never stored. A maximum may
 //! lose a score that is infinite or NaN, so that each is looked at: one makes the query's output NaN.
 
-use burn::backend::wgpu::CubeTensor;
+use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::finite::{is_finite, or_nan};

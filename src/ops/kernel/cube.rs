@@ -1,7 +1,7 @@
 //! The operations on Burn's WebGPU device.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::wgpu::CubeBackend;
+use burn_wgpu::CubeBackend;
 
 use crate::ops::{Around, EncoderOps, Gate, PackedWeight, Rotation};
 

@@ -4,7 +4,7 @@
 //! value it reads is used for the whole tile. Packed weights are widened in registers. Where a gate follows, a tile has the
 //! columns of both halves, so that what is written is half as wide.
 
-use burn::backend::wgpu::{CubeBackend, CubeTensor};
+use burn_wgpu::{CubeBackend, CubeTensor};
 use cubecl::prelude::*;
 
 use super::activation::activate;

@@ -8,7 +8,7 @@
 //! Longer queries take several passes. Their number is a constant of the kernel, because barriers must not stand in a
 //! loop whose bound is read from memory; a query of one length, as with query expansion, compiles one kernel.
 
-use burn::backend::wgpu::CubeTensor;
+use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::finite::MAGNITUDE;

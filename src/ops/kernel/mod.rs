@@ -17,7 +17,7 @@ mod norm;
 mod rope;
 
 use burn::backend::DType;
-use burn::backend::wgpu::CubeTensor;
+use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 pub(crate) use attention::attention;

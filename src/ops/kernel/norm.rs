@@ -1,6 +1,6 @@
 //! Functions of whole rows: LayerNorm and the unit vectors that MaxSim compares.
 
-use burn::backend::wgpu::CubeTensor;
+use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::finite::{is_finite, or_nan};

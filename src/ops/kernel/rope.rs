@@ -2,7 +2,7 @@
 //!
 //! In a dispatch of its own: inside the attention each query would turn every key again.
 
-use burn::backend::wgpu::CubeTensor;
+use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::attention::text_of;

@@ -9,23 +9,26 @@
 mod cpu_files;
 #[path = "../../../src/ops/plain.rs"]
 mod plain_file;
-#[path = "../../../src/ops/pointwise.rs"]
-mod pointwise_file;
+#[path = "../../../src/ops/gate.rs"]
+mod gate_file;
 #[path = "../../../src/ops/profile.rs"]
 mod profile_file;
+#[path = "../../../src/model/activation.rs"]
+mod activation_file;
 #[path = "../../../src/model/quantize.rs"]
 mod quantize_file;
 #[path = "../../../src/random.rs"]
 mod random;
 
 mod model {
+    pub(crate) use crate::activation_file as activation;
     pub(crate) use crate::quantize_file as quantize;
 }
 
 mod ops {
     pub(crate) use crate::cpu_files as cpu;
     pub(crate) use crate::plain_file as plain;
-    pub(crate) use crate::pointwise_file::{GELU_TANH, Gate, LAPLACE, Pointwise};
+    pub(crate) use crate::gate_file::Gate;
     pub(crate) use crate::profile_file as profile;
 }
 
@@ -33,8 +36,9 @@ mod ops {
 mod tests {
     use half::f16;
 
+    use crate::model::activation::Activation;
     use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
-    use crate::ops::{Gate, Pointwise, cpu, plain};
+    use crate::ops::{Gate, cpu, plain};
     use crate::random::SplitMix64;
 
     /// Rows, inputs and outputs.
@@ -72,9 +76,9 @@ mod tests {
             let (x, bias) = (random.values(rows * inputs), random.values(outputs));
             let weights = Matrix::f32(outputs, inputs, random.values(outputs * inputs));
             let packed = cpu::pack_f32(&weights.to_f32(), inputs);
-            let gate = Gate { function: Pointwise::Gelu, gated: true };
+            let gate = Gate { function: Activation::Gelu, gated: true };
             let wide = random.values(2 * rows * inputs);
-            for (x, gate) in [(&x, Pointwise::Gelu.into()), (&wide, gate)] {
+            for (x, gate) in [(&x, Activation::Gelu.into()), (&wide, gate)] {
                 let found = cpu::linear_f32(x, inputs, &packed, &bias, gate);
                 close(&found, &plain::linear(x, &weights, &bias, gate));
             }

@@ -1,7 +1,7 @@
 //! Which functions may stand between products, and what do the libraries call them?
 
 /// A pointwise function of a Dense module or of a feed-forward layer, with PyTorch's definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
     Identity,
     /// By the error function.
@@ -31,6 +31,26 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// All of them.
+    pub const ALL: [Activation; 16] = [
+        Activation::Identity,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::GeluQuick,
+        Activation::GeluClipped,
+        Activation::Relu,
+        Activation::Relu6,
+        Activation::ReluSquared,
+        Activation::LeakyRelu,
+        Activation::Silu,
+        Activation::HardSwish,
+        Activation::Mish,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Laplace,
+        Activation::SqrtSoftplus,
+    ];
+
     /// By its name in `ACT2FN` of transformers: all but those that have weights of their own.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -73,3 +93,9 @@ impl Activation {
         })
     }
 }
+
+/// Mean and deviation of [`Activation::Laplace`].
+#[allow(clippy::approx_constant, reason = "the figures of transformers")]
+pub(crate) const LAPLACE: [f32; 2] = [0.707_107, 0.282_095];
+/// `sqrt(2 / π)` and the weight of the cube in [`Activation::GeluTanh`].
+pub(crate) const GELU_TANH: [f32; 2] = [0.797_884_6, 0.044_715];
