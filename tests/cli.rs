@@ -311,19 +311,22 @@ fn a_folder_with_weights_of_another_form_is_told_what_it_has() {
         ("pytorch_model.bin", "pickled"),
         ("onnx/model.onnx", "ONNX"),
         ("adapter_config.json", "merge_and_unload"),
+        ("onnx_config.json", "exported ONNX graphs"),
         ("tf_model.h5", "TensorFlow"),
     ];
-    for (name, word) in others {
+    let lacking = others.map(|other| ("model.safetensors", other));
+    let export = [("config.json", others[2]), ("config.json", others[3])];
+    for (missing, (name, word)) in lacking.into_iter().chain(export) {
         let folder = tempfile::tempdir().unwrap();
         copy_folder(Path::new(&checkpoint("plain")), folder.path());
-        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        std::fs::remove_file(folder.path().join(missing)).unwrap();
         let other = folder.path().join(name);
         std::fs::create_dir_all(other.parent().unwrap()).unwrap();
         std::fs::write(&other, "{}").unwrap();
         let output = tabrank(&["inspect", &folder.path().display().to_string()]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(65), "{said}");
-        assert!(said.contains("model.safetensors") && said.contains(word), "{said}");
+        assert!(said.contains(missing) && said.contains(word), "{said}");
     }
 }
 

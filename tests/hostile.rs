@@ -230,6 +230,11 @@ fn weights_of_an_adapter_among_the_model_s_are_refused_by_name() {
             check(&files, "CHECKPOINT_UNSUPPORTED", "merge_and_unload");
         }
     }
+    // As jina-embeddings-v3 has them.
+    let name = "roberta.encoder.layers.0.mixer.Wqkv.parametrizations.weight.0.lora_A";
+    let files = with_tensor("jina", name, f32_tensor(vec![1, 32], &[0.5; 32]));
+    check(&files, "CHECKPOINT_UNSUPPORTED", name);
+    check(&files, "CHECKPOINT_UNSUPPORTED", "by task");
     // What transformers leaves out, as heads for other tasks.
     let head = with_tensor("plain", "cls.predictions.bias", f32_tensor(vec![2], &[0.5; 2]));
     common::load(&head);

@@ -119,19 +119,32 @@ fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
 /// Notes that a file is absent; where it is needed, says what lies in its place.
 fn missing(files: &mut CheckpointFiles, folder: &Path, name: &str) -> Result<(), Error> {
     files.insert_missing(name).map_err(|error| match error {
-        Error::MissingFile { name, hint } if name.ends_with(".safetensors") => {
-            let there = OTHER_FORMS.iter().find(|(there, _)| is_taken(&folder.join(there)));
+        Error::MissingFile { name, hint } => {
+            let there = other_forms(&name).iter().find(|(there, _)| is_taken(&folder.join(there)));
             Error::MissingFile { name, hint: there.map_or(hint, |(_, hint)| hint) }
         }
         error => error,
     })
 }
 
-/// What lies in folders without safetensors, and what to do then.
+/// What may lie in place of a file.
+fn other_forms(missing: &str) -> &'static [(&'static str, &'static str)] {
+    match missing {
+        "config.json" => &OTHER_FORMS[..2],
+        name if name.ends_with(".safetensors") => OTHER_FORMS,
+        _ => &[],
+    }
+}
+
+/// What lies in folders without safetensors, and what to do then; the first two also without `config.json`.
 const OTHER_FORMS: &[(&str, &str)] = &[
     (
         ADAPTER,
         ": adapter_config.json says that this is an adapter; merge it into its base model (`merge_and_unload` of peft) and save that",
+    ),
+    (
+        "onnx_config.json",
+        ": onnx_config.json says that these are exported ONNX graphs; take the checkpoint that they were exported from",
     ),
     (
         "pytorch_model.bin",

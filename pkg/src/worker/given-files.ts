@@ -6,8 +6,8 @@ import type { FileSource, OnBytes, OpenFile } from "./checkpoint-source.js";
 import { foundInstead, START } from "./contents.js";
 import type { WantedFile } from "./engine.js";
 import { codeOf } from "./failure.js";
-import { requireSize } from "./file-limits.js";
-import { otherForm } from "./other-forms.js";
+import { isWeights, requireSize } from "./file-limits.js";
+import { adapterBeside, otherForm } from "./other-forms.js";
 
 export class GivenFiles implements FileSource {
   constructor(private readonly files: Record<string, Blob>) {}
@@ -15,6 +15,7 @@ export class GivenFiles implements FileSource {
   async open({ name }: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
     const blob = this.#of(name);
     if (!blob) return undefined;
+    if (isWeights(name) && this.#of("adapter_config.json") && !this.#of("tabrank.json")) throw adapterBeside();
     requireSize(name, blob.size);
     await requireRight(name, blob);
     return { size: blob.size, read: () => readBlob(blob, onBytes) };

@@ -10,9 +10,10 @@ const ADAPTER = "In Python merge it with its base model, merge_and_unload() in P
 const EXPORTED = "Load the checkpoint that the graph was exported from, with its model.safetensors.";
 const OTHER_FRAMEWORK = "Save the model again from PyTorch, with safetensors.";
 
-/** The first that is there is named. */
+/** The first that is there is named; the first two stand in folders without a `config.json` too. */
 const FORMS: { file: string; what: string; hint: string }[] = [
   { file: "adapter_config.json", what: "an adapter without the model that it belongs to", hint: ADAPTER },
+  { file: "onnx_config.json", what: "exported ONNX graphs", hint: EXPORTED },
   { file: "pytorch_model.bin", what: "pickled weights alone", hint: PICKLED },
   { file: "pytorch_model.bin.index.json", what: "pickled weights alone", hint: PICKLED },
   { file: "onnx/model.onnx", what: "an ONNX graph alone", hint: EXPORTED },
@@ -21,10 +22,14 @@ const FORMS: { file: string; what: string; hint: string }[] = [
   { file: "flax_model.msgpack", what: "Flax weights alone", hint: OTHER_FRAMEWORK },
 ];
 
+/** The error for an adapter whose weights would change those beside it. From an address nobody asks for one: each load would miss it. */
+export const adapterBeside = (): RerankerError =>
+  new RerankerError({ code: "CHECKPOINT_UNSUPPORTED", message: "source has adapter_config.json: an adapter beside the weights", hint: ADAPTER });
+
 /** The error for a checkpoint that lacks this file and has its weights in another form; undefined where it has none, or the file says nothing of that. */
 export async function otherForm(missing: string, has: (name: string) => Promise<boolean>): Promise<RerankerError | undefined> {
   const [, folder = "", file = ""] = /^(.*\/)?(.*)$/.exec(missing) ?? [];
-  const forms = file === "config.json" ? FORMS.slice(0, 1) : isWeights(file) || file.endsWith(".safetensors.index.json") ? FORMS : [];
+  const forms = file === "config.json" ? FORMS.slice(0, 2) : isWeights(file) || file.endsWith(".safetensors.index.json") ? FORMS : [];
   const isThere = await Promise.all(forms.map((form) => has(folder + form.file)));
   const found = forms.find((_, place) => isThere[place]);
   if (!found) return undefined;

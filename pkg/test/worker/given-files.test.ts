@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { gather } from "../../src/worker/checkpoint-source.js";
 import { GivenFiles } from "../../src/worker/given-files.js";
 import { LoadMeter } from "../../src/worker/load-meter.js";
-import { FakeCheckpoint } from "../support/engine.js";
+import { bundleOf, FakeCheckpoint } from "../support/engine.js";
 import { safetensors } from "../support/server.js";
 
 const WHOLE = { "config.json": "{}", "tokenizer.json": "[]", "model.safetensors": safetensors(100) };
@@ -41,6 +41,13 @@ describe("files that the page gives", () => {
   ])("without weights but with %s say so", async (name, message, hint) => {
     const error = { code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining(message), hint: expect.stringContaining(hint) };
     await expect(give({ ...WEIGHTLESS, [name]: "x" })).rejects.toMatchObject(error);
+  });
+
+  test("with an adapter beside the weights are refused, but for those of a bundle", async () => {
+    const adapter = { ...WHOLE, "adapter_config.json": "{}" };
+    const error = { code: "CHECKPOINT_UNSUPPORTED", message: "source has adapter_config.json: an adapter beside the weights", hint: expect.stringContaining("merge_and_unload") };
+    await expect(give(adapter)).rejects.toMatchObject(error);
+    await give({ ...bundleOf("q8", { "weights-00001-of-00001.safetensors": safetensors(40) }), "adapter_config.json": "{}" });
   });
 
   test("with the folder in front of their names say so", async () => {

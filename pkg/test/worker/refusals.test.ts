@@ -110,15 +110,16 @@ describe("weights that are not there", () => {
     ["onnx/model.onnx", "\b\b\u0012\u0007pytorch", "an ONNX graph alone", "exported from"],
     ["model.onnx", "version https://git-lfs.github.com/spec/v1\n", "an ONNX graph alone", "exported from"],
     ["adapter_config.json", "{}", "an adapter without the model that it belongs to", "merge_and_unload"],
+    ["onnx_config.json", "{}", "exported ONNX graphs", "exported from"],
     ["tf_model.h5", "\u0089HDF", "TensorFlow weights alone", "safetensors"],
   ])("but are in %s: the error says so", async (name, content, what, hint) => {
     const error = { code: "CHECKPOINT_UNSUPPORTED", message: `the folder has no model.safetensors, but ${name}: ${what}`, hint: expect.stringContaining(hint) };
     await expect(weightless({ [name]: ok(content) })).rejects.toMatchObject(error);
   });
 
-  test("of an adapter that has no config.json either: the error says so", async () => {
-    const error = { code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("the folder has no config.json, but adapter_config.json") };
-    await expect(load({ "config.json": status(404), "adapter_config.json": ok("{}") })).rejects.toMatchObject(error);
+  test.each(["adapter_config.json", "onnx_config.json"])("of a folder with %s that has no config.json either: the error says so", async (name) => {
+    const error = { code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining(`the folder has no config.json, but ${name}`) };
+    await expect(load({ "config.json": status(404), [name]: ok("{}") })).rejects.toMatchObject(error);
   });
 
   test.each([

@@ -18,12 +18,12 @@ pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
         return Ok(());
     };
     for tensor in Weights::open(files, &names)?.tensors() {
-        if of_adapter(&tensor.name) {
+        if let Some(hint) = of_adapter(&tensor.name) {
             return Err(Error::Unsupported {
                 file: names[0].clone(),
                 field: "the tensor".to_owned(),
                 value: tensor.name,
-                hint: "merge the adapter into its base model (`merge_and_unload` of peft) and save that",
+                hint,
             });
         }
         if layout == Layout::Plain && tensor.name == STANFORD_PROJECTION {
@@ -33,9 +33,18 @@ pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
     Ok(())
 }
 
-/// By the names that peft gives.
-fn of_adapter(name: &str) -> bool {
-    name.split('.').any(|part| part.starts_with("lora_"))
+/// What to do with a tensor that has one of the names that peft gives, or PyTorch where Jina's code adapts a weight.
+fn of_adapter(name: &str) -> Option<&'static str> {
+    let has = |start: &str| name.split('.').any(|part| part.starts_with(start));
+    match (has("parametrizations"), has("lora_")) {
+        (true, _) => Some(
+            "weights without the adapters that Jina's code chooses by task are, such as jina-colbert-v2's",
+        ),
+        (_, true) => {
+            Some("merge the adapter into its base model (`merge_and_unload` of peft) and save that")
+        }
+        _ => None,
+    }
 }
 
 /// The projection of Stanford's ColBERT in a folder that does not say that it is one.

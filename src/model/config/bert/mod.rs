@@ -110,8 +110,7 @@ impl BertConfig {
         let (width, _) = class.hidden_size;
         let heads = self.num_attention_heads;
         check_heads(config, (width, self.hidden_size), (field, heads))?;
-        let rotary = self.position_rows().is_none();
-        match rotary && !self.head_width().is_multiple_of(2) {
+        match self.positions.is_rotary() && !self.head_width().is_multiple_of(2) {
             true => Err(config.invalid(field, &format!("is {heads}: heads have an odd width"))),
             false => Ok(()),
         }

@@ -32,6 +32,11 @@ impl Positions {
         }
     }
 
+    /// Whether there is no table.
+    pub(crate) fn is_rotary(&self) -> bool {
+        matches!(self, Positions::Rotary { .. })
+    }
+
     /// `vocab_size`: rows of the vocabulary table.
     pub(super) fn read(
         config: &Fields<'_>,

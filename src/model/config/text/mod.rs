@@ -83,7 +83,7 @@ pub(super) fn read(
     let positions = encoder.max_length();
     let mut text = match layout {
         Layout::PyLate => pylate::read(reading, &settings)?,
-        Layout::Stanford => stanford::read(reading)?,
+        Layout::Stanford => stanford::read(reading, encoder)?,
         Layout::Plain | Layout::SentenceTransformers => {
             let own = tokenizer.model_max_length.unwrap_or(positions).min(positions);
             settings.check_max_seq_length(reading, positions)?;

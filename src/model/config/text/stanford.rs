@@ -1,8 +1,8 @@
 //! `artifact.metadata`: the settings of Stanford's ColBERT.
 
-use super::super::{MAX_LENGTH, Reading};
+use super::super::{EncoderConfig, MAX_LENGTH, Reading};
 use super::{LowerCase, QueryExpansion, Strategy, TextConfig, punctuation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ARTIFACT, Fields};
 
 /// Fields of `ColBERTConfig` that are used or refused; all others are of a run, a training or an index.
@@ -65,7 +65,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "warmup_bert",
 ];
 
-pub(super) fn read(reading: &mut Reading<'_>) -> Result<TextConfig> {
+pub(super) fn read(reading: &mut Reading<'_>, encoder: &EncoderConfig) -> Result<TextConfig> {
     let config = reading
         .files
         .fields(ARTIFACT)?
@@ -81,10 +81,9 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<TextConfig> {
         (marker("query_token_id", "[unused0]")?, marker("doc_token_id", "[unused1]")?);
     let length = |field| config.count(field, MAX_LENGTH);
     let query_length = config.or_default("query_maxlen", length("query_maxlen")?, 32, warnings)?;
-    let mut switch =
-        |field, default| config.or_default(field, config.bool(field)?, default, warnings);
-    let (attend, skip) =
-        (switch("attend_to_mask_tokens", false)?, switch("mask_punctuation", true)?);
+    let attend = attend(&config, encoder, warnings)?;
+    let skip = config.bool("mask_punctuation")?;
+    let skip = config.or_default("mask_punctuation", skip, true, warnings)?;
     let expansion =
         QueryExpansion { strategy: Strategy::Fixed, length: query_length, token: None, attend };
     Ok(TextConfig {
@@ -100,6 +99,27 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<TextConfig> {
         skiplist_queries: false,
         skiplist_documents: true,
     })
+}
+
+/// Where the file is silent, not, as in Stanford's code; but Jina's models are run so that they are by all who run them.
+fn attend(
+    config: &Fields<'_>,
+    encoder: &EncoderConfig,
+    warnings: &mut Vec<Warning>,
+) -> Result<bool> {
+    const FIELD: &str = "attend_to_mask_tokens";
+    let attend = config.bool(FIELD)?;
+    let jina = matches!(encoder, EncoderConfig::Bert(bert) if bert.positions.is_rotary());
+    if !jina || config.has(FIELD) {
+        return config.or_default(FIELD, attend, false, warnings);
+    }
+    warnings.push(Warning {
+        code: "SETTING_DEFAULTED",
+        message: format!(
+            "{ARTIFACT} does not say {FIELD}; with rotary positions, as in Jina's models, the tokens that fill a query up are attended to"
+        ),
+    });
+    Ok(true)
 }
 
 /// Stanford's own code scores by distance where `similarity` says so, and in other ways by `interaction`; and it reads the
