@@ -84,7 +84,7 @@ impl Overridden {
             let reason = format!("is {length}, and a query has at most {most} tokens");
             self.refuse_if_set("expansion_length", &reason)?;
             let reason = format!("is {most}, and queries are filled up to {length} tokens");
-            return Err(self.refused("query_length", &reason));
+            self.refuse_if_set("query_length", &reason)?;
         }
         if let Some(token) = &values.expansion_token {
             expansion.token = Some(token.clone());
