@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::device::read;
 use crate::error::{Error, Result};
-use crate::late_interaction::batch::{EncodedBatch, PlacedText};
+use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::colbert::{ColBert, GPU_BATCH_TOKENS};
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::model::config::{ModelConfig, Product};
@@ -210,7 +210,7 @@ fn texts(lengths: &[usize], vocabulary: usize) -> Vec<PlacedText> {
             truncated: false,
         })
         .enumerate()
-        .map(|(index, tokens)| PlacedText { kind: TextKind::Document, index, tokens })
+        .map(|(index, tokens)| PlacedText::whole(TextKind::Document, index, tokens))
         .collect()
 }
 
@@ -225,7 +225,7 @@ async fn run(
     texts: Vec<PlacedText>,
     observer: &mut impl Observer,
 ) -> Result<Outcome> {
-    let batch = EncodedBatch::compute(model, texts, observer).await?;
+    let batch = EncodedBatch::compute(model, texts, Held::Embeddings, observer).await?;
     let embeddings = batch.token_embeddings().await?;
     let on_device = batch.on_device();
     let scores = scores(read(maxsim(&on_device, &on_device)).await?);

@@ -18,10 +18,13 @@ pub enum Error {
     /// The tokenizer refused a text.
     #[error("{} could not be tokenized: {reason}", kind.place(*index))]
     Tokenize { kind: TextKind, index: usize, reason: String },
-
     /// A setting that was given in place of the checkpoint's own does not go with the checkpoint.
     #[error("{option} {reason}")]
     Override { option: &'static str, reason: String },
+    /// Windows of long documents would overlap by more than half.
+    #[error("overlap is {overlap}; a window of this model holds {room} tokens of a document, of which at most {} can overlap", room / 2)]
+    Overlap { overlap: usize, room: usize },
+
     /// The checkpoint folder lacks a file that its other files call for.
     #[error("the checkpoint has no {name}{hint}")]
     MissingFile { name: String, hint: &'static str },
@@ -126,7 +129,10 @@ impl Error {
     /// The stable name of the cause, for programs. Messages may change; codes do not.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::EmptyQuery | Error::Tokenize { .. } | Error::Override { .. } => "INVALID_INPUT",
+            Error::EmptyQuery
+            | Error::Tokenize { .. }
+            | Error::Override { .. }
+            | Error::Overlap { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::InvalidJson { .. }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::device::{self, DeviceChoice, DeviceKind};
 use crate::device_check::{self, Canary, CheckReport};
 use crate::error::{Error, Result, Warning};
+use crate::late_interaction::batch::Held;
 use crate::late_interaction::colbert::{ColBert, Keep};
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::encode::{self, Encoded, Inspection};
+use crate::late_interaction::encode::{self, EncodeOptions, Encoded, Inspection};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::stream::Batches;
 use crate::late_interaction::vectors::Pooling;
@@ -18,6 +19,7 @@ use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::stages::late::{self, RerankOptions, RerankOutput};
+use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::tokenizer::{SpelledTokens, Tokenizer};
 use crate::text_kind::TextKind;
@@ -156,7 +158,7 @@ impl Reranker {
         late::rank(&self.model, query, documents, options, observer).await
     }
 
-    /// Embeddings of texts of one kind, handed over batch after batch in the texts' order.
+    /// Embeddings of texts of one kind, handed over batch after batch in the texts' order. A [`Pooling`] is options enough.
     ///
     /// # Errors
     /// [`Error::EmptyQuery`], [`Error::DeviceRejected`], those of tokenizing and encoding, and what `each` answers.
@@ -164,12 +166,12 @@ impl Reranker {
         &self,
         kind: TextKind,
         texts: &T,
-        pooling: Pooling,
+        options: impl Into<EncodeOptions>,
         observer: &mut impl Observer,
         each: impl FnMut(Encoded) -> Result<()>,
     ) -> Result<()> {
         self.watch_gpu(observer).await?;
-        encode::encode_each(&self.model, kind, texts, pooling, observer, each).await
+        encode::encode_each(&self.model, kind, texts, options.into(), observer, each).await
     }
 
     /// Embeddings of texts of one kind, all at once.
@@ -180,11 +182,12 @@ impl Reranker {
         &self,
         kind: TextKind,
         texts: &T,
-        pooling: Pooling,
+        options: impl Into<EncodeOptions>,
         observer: &mut impl Observer,
     ) -> Result<Encoded> {
+        let options = options.into();
         let mut all = Encoded {
-            embeddings: TokenEmbeddings::new(self.width(pooling)),
+            embeddings: TokenEmbeddings::new(self.width(options.pooling)),
             truncated: Vec::with_capacity(texts.len()),
         };
         let join = |encoded: Encoded| {
@@ -192,7 +195,7 @@ impl Reranker {
             all.truncated.extend(encoded.truncated);
             Ok(())
         };
-        self.encode_each(kind, texts, pooling, observer, join).await?;
+        self.encode_each(kind, texts, options, observer, join).await?;
         Ok(all)
     }
 
@@ -201,8 +204,9 @@ impl Reranker {
         &'a self,
         kind: TextKind,
         texts: &'a T,
+        long_documents: LongDocuments,
     ) -> Batches<'a, T> {
-        Batches::new(&self.model, kind, texts)
+        Batches::new(&self.model, kind, texts, long_documents, Held::Hidden)
     }
 
     /// Width of the vectors that a pooling gives.
@@ -218,9 +222,10 @@ impl Reranker {
         &self,
         query: &str,
         document: &str,
+        long_documents: LongDocuments,
         observer: &mut impl Observer,
     ) -> Result<Explanation> {
-        let options = RerankOptions { top_k: None, explain: true };
+        let options = RerankOptions { top_k: None, explain: true, long_documents };
         let mut output = self.rerank(query, &[document], options, observer).await?;
         Ok(output.explanations.remove(0))
     }

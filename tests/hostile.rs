@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tabrank::model::checkpoint::BertArchitecture;
 use tabrank::model::config::{Activation, BertConfig, EncoderConfig, Naming, Positions};
 use tabrank::{
-    CheckpointFiles, Dtype as Stored, Error, LoadOptions, ModelConfig, Pooling, Reranker, TextKind,
-    Unobserved, Warning,
+    CheckpointFiles, Dtype as Stored, Error, LoadOptions, LongDocuments, ModelConfig, Pooling,
+    Reranker, TextKind, Unobserved, Warning,
 };
 
 type Change = fn(&mut Value);
@@ -802,7 +802,7 @@ proptest! {
     fn arbitrary_texts_are_encoded_with_offsets_inside_them(text in any::<String>()) {
         thread_local!(static MODEL: Reranker = Fixture::read("pylate").load());
         MODEL.with(|model| {
-            let explanation = block_on(model.explain("oil", &text, &mut Unobserved)).unwrap();
+            let explanation = block_on(model.explain("oil", &text, LongDocuments::Cut, &mut Unobserved)).unwrap();
             for found in explanation.matches {
                 if let Some((start, end)) = found.document.range {
                     assert!(text.get(start..end).is_some(), "{start}..{end} of {text:?}");

@@ -7,15 +7,19 @@ use half::f16;
 use pollster::block_on;
 use tabrank::ops::PackedQuery;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Pooling, RerankOptions, RerankOutput, Reranker, Source,
-    TextKind, Unobserved, convert,
+    CheckpointFiles, ConvertOptions, Dtype, EncodeOptions, Encoded, LongDocuments, Pooling,
+    RerankOptions, RerankOutput, Reranker, Source, TextKind, Unobserved, convert,
 };
 
 fn bits(reranker: &Reranker, texts: &[&str]) -> Vec<Vec<u32>> {
     let documents = TextKind::Document;
     let encoded = block_on(reranker.encode(documents, texts, Pooling::None, &mut Unobserved));
-    let embeddings = encoded.unwrap().embeddings;
-    embeddings.texts().map(|rows| rows.iter().map(|value| value.to_bits()).collect()).collect()
+    bits_of(&encoded.unwrap())
+}
+
+fn bits_of(encoded: &Encoded) -> Vec<Vec<u32>> {
+    let texts = encoded.embeddings.texts();
+    texts.map(|rows| rows.iter().map(|value| value.to_bits()).collect()).collect()
 }
 
 #[test]
@@ -46,7 +50,7 @@ fn a_hundred_runs_give_the_same_bits() {
     let model = Fixture::read("pylate").load();
     let documents = ["the oil crisis", "war", "", "the price of war and oil"];
     let run = || {
-        let options = RerankOptions { top_k: None, explain: true };
+        let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
         block_on(model.rerank("oil", &documents, options, &mut Unobserved)).unwrap()
     };
     let first = run();
@@ -67,4 +71,29 @@ fn similarities_are_added_up_in_single_precision() {
     let score = |nearly: f32| query.score(&[nearly, 0.0, 0.0, 1.0]);
     assert_eq!(f16::from_f32(2.0), f16::from_f32(score(1.0 - 1e-5)));
     assert!(score(1.0) > score(1.0 - 1e-6) && score(1.0 - 1e-6) > score(1.0 - 2e-6));
+}
+
+/// Of some thousand tokens, so that the windows of one go through the encoder in several batches.
+#[test]
+fn long_documents_in_windows_do_not_depend_on_neighbours() {
+    let reranker = Fixture::read("pylate").load();
+    let texts: Vec<String> =
+        [90, 1, 40, 300].map(|times| "the price of oil, and war; ".repeat(times)).into();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let most = LongDocuments::MOST_WINDOWS.saturating_mul(LongDocuments::MOST_WINDOWS);
+    let long_documents = LongDocuments::Windows { overlap: None, most };
+    for pooling in [Pooling::None, Pooling::Mean] {
+        let encode = |texts: &[&str]| {
+            let options = EncodeOptions { pooling, long_documents };
+            let encoded =
+                block_on(reranker.encode(TextKind::Document, texts, options, &mut Unobserved));
+            bits_of(&encoded.unwrap())
+        };
+        let together = encode(&texts);
+        for (alone, expected) in texts.iter().zip(&together) {
+            assert_eq!(&encode(&[alone])[0], expected);
+        }
+        let reversed: Vec<&str> = texts.iter().rev().copied().collect();
+        assert!(encode(&reversed).into_iter().rev().eq(together));
+    }
 }

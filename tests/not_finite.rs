@@ -54,7 +54,7 @@ fn enlarge(tensors: &mut Weights, name: &str, factor: f32) {
 
 fn assert_refused(model: &Reranker, case: &str) {
     let refused = |error: Error| assert_eq!(error.code(), "NON_FINITE", "{case}: {error}");
-    let options = RerankOptions { top_k: None, explain: true };
+    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
     refused(block_on(model.rerank("oil", &["war"], options, &mut Unobserved)).expect_err(case));
     for kind in [TextKind::Query, TextKind::Document] {
         let mut observer = Unobserved;

@@ -8,8 +8,8 @@ use common::crafted::{self, Crafted};
 use common::{Fixture, difference};
 use pollster::block_on;
 use tabrank::{
-    CheckpointFiles, DeviceChoice, Dtype, Error, LoadOptions, Observer, Pooling, RerankOptions,
-    RerankOutput, Reranker, SpelledTokens, Stage, TextKind, Unobserved,
+    CheckpointFiles, DeviceChoice, Dtype, Error, LoadOptions, LongDocuments, Observer, Pooling,
+    RerankOptions, RerankOutput, Reranker, SpelledTokens, Stage, TextKind, Unobserved,
 };
 
 fn rerank(
@@ -43,7 +43,7 @@ fn the_best_come_first_and_equal_documents_keep_their_order() {
         &model,
         "the oil crisis",
         &documents,
-        RerankOptions { top_k: Some(2), explain: false },
+        RerankOptions { top_k: Some(2), explain: false, ..RerankOptions::default() },
     );
     assert_eq!(best.results, all.results[..2]);
     assert!(rerank(&model, "oil", &[], RerankOptions::default()).results.is_empty());
@@ -71,7 +71,7 @@ fn embeddings_do_not_depend_on_the_neighbours() {
 fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
     let model = Fixture::read("stanford").load();
     let document = "👩‍🔬 The Oil crisis — é water!";
-    let options = RerankOptions { top_k: None, explain: true };
+    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
     let output = rerank(&model, "oil crisis", &[document, "war"], options);
     assert_eq!(output.explanations.len(), 2);
     for (result, explanation) in output.results.iter().zip(&output.explanations) {
@@ -82,7 +82,8 @@ fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
         let sum: f32 = explanation.matches.iter().map(|found| found.similarity).sum();
         assert!((sum - explanation.score).abs() < 1e-4);
     }
-    let explanation = block_on(model.explain("oil", document, &mut Unobserved)).unwrap();
+    let explanation =
+        block_on(model.explain("oil", document, LongDocuments::Cut, &mut Unobserved)).unwrap();
     let texts: Vec<&str> = explanation
         .matches
         .iter()
@@ -98,7 +99,7 @@ fn a_text_that_is_cut_says_so_wherever_it_is_read() {
     let long = "oil crisis ".repeat(300);
     let texts = ["oil crisis", long.as_str()];
     for (query, query_truncated) in [(texts[0], false), (texts[1], true)] {
-        let options = RerankOptions { top_k: None, explain: true };
+        let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
         let output = rerank(&model, query, &texts, options);
         assert_eq!(output.query_truncated, query_truncated);
         for ((result, truncated), explanation) in
@@ -125,7 +126,12 @@ fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
     config["skiplist_words"] = serde_json::json!(["[CLS]", "[SEP]", "[D] "]);
     files.insert(name, config.to_string().into_bytes()).unwrap();
     let model = common::load(&files);
-    let output = rerank(&model, "oil", &["", "war"], RerankOptions { top_k: None, explain: true });
+    let output = rerank(
+        &model,
+        "oil",
+        &["", "war"],
+        RerankOptions { top_k: None, explain: true, ..RerankOptions::default() },
+    );
     assert_eq!(output.results[1].index, 0);
     assert_eq!(output.results[1].score, -(output.query_length as f32));
     assert!(output.explanations[1].matches.is_empty());
@@ -243,7 +249,7 @@ fn an_observer_can_stop_a_call_at_every_text_and_layer() {
 fn what_is_shown_of_equal_texts_is_within_what_is_promised() {
     let model = Fixture::read("plain").load();
     let texts: Vec<String> = (0..40).map(|i| format!("the price of war {i}")).collect();
-    let options = RerankOptions { top_k: Some(1), explain: true };
+    let options = RerankOptions { top_k: Some(1), explain: true, ..RerankOptions::default() };
     let mut beyond = false;
     for text in &texts {
         let output = rerank(&model, text, &[text], options);
@@ -273,7 +279,7 @@ fn a_folder_without_the_last_step_has_no_unit_vectors_and_says_so() {
     let model = common::load(&files);
     assert!(!model.info().normalized);
     let text = "the price of war";
-    let options = RerankOptions { top_k: None, explain: true };
+    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
     let output = rerank(&model, text, &[text], options);
     let most = output.explanations[0].matches.iter().map(|found| found.similarity.abs());
     assert!(most.fold(0.0, f32::max) > 1.1, "{output:?}");
@@ -285,7 +291,7 @@ fn batches_do_not_show_in_a_ranking() {
     let documents: Vec<String> = (0..300)
         .map(|i| format!("the oil crisis of {i} {}", "war and water ".repeat(i % 40)))
         .collect();
-    let options = RerankOptions { top_k: Some(7), explain: true };
+    let options = RerankOptions { top_k: Some(7), explain: true, ..RerankOptions::default() };
     let mut observer = Stopper::at_pause(usize::MAX);
     let best = block_on(model.rerank("oil 17", &documents, options, &mut observer)).unwrap();
     assert!(observer.batches > 10, "only {} batches", observer.batches);
@@ -301,7 +307,9 @@ fn batches_do_not_show_in_a_ranking() {
     assert_eq!(found, alone[..7], "f32 is equal bit for bit in any company");
     for (result, explanation) in best.results.iter().zip(&best.explanations) {
         let document = &documents[result.index];
-        let expected = block_on(model.explain("oil 17", document, &mut Unobserved)).unwrap();
+        let expected =
+            block_on(model.explain("oil 17", document, LongDocuments::Cut, &mut Unobserved))
+                .unwrap();
         assert_eq!(explanation, &expected);
     }
 }

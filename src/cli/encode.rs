@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pollster::block_on;
-use tabrank::{Encoded, Error, Pooling, TextKind};
+use tabrank::{EncodeOptions, Encoded, Error, Pooling, TextKind};
 
 use super::jsonl::{self, InputArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{CliError, Kind, ModelArgs, say_truncated};
+use super::{CliError, Kind, LongArgs, ModelArgs, say_truncated};
 
 /// Encode texts ahead of time.
 ///
@@ -33,6 +33,8 @@ pub struct EncodeArgs {
     /// the checkpoint's own modules make, as sentence-transformers' `encode` does.
     #[arg(long, default_value = "none")]
     pooling: PoolingArg,
+    #[command(flatten)]
+    long: LongArgs,
     /// The file to write: one that is there is replaced when the new one is whole; a pipe or a device is written into; - is stdout.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -93,7 +95,8 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
             Error::Aborted
         })
     };
-    let encoded = block_on(reranker.encode_each(kind, &texts, pooling, &mut progress, write));
+    let options = EncodeOptions { pooling, long_documents: (&args.long).into() };
+    let encoded = block_on(reranker.encode_each(kind, &texts, options, &mut progress, write));
     drop(progress);
     if let Some(error) = failed {
         return Err(CliError::write(&args.output, error));

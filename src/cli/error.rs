@@ -63,6 +63,7 @@ impl CliError {
             | CliError::Data { .. }
             | CliError::Loss { .. }
             | CliError::NotComparable => 65,
+            CliError::Library(tabrank::Error::Overlap { .. }) => 2,
             CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
                 "DEVICE_LOST" | "ABORTED" => 70,
                 _ => 65,

@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tabrank::ops::PackedQuery;
 use tabrank::stages::top_k::TopK;
-use tabrank::{Pooling, RerankResult, Reranker, TextKind, TokenEmbeddings};
+use tabrank::{LongDocuments, Pooling, RerankResult, Reranker, TextKind, TokenEmbeddings};
 
 use super::data::{Data, DataArgs, Text};
 use super::jsonl;
 use super::metrics::{ndcg, recall, reciprocal_rank};
 use super::progress::Progress;
-use super::{CliError, ModelArgs, model, say_truncated};
+use super::{CliError, LongArgs, ModelArgs, model, say_truncated};
 
 /// How many documents the first stage hands on.
 const CANDIDATES: usize = 100;
@@ -43,6 +43,8 @@ pub struct EvalArgs {
     /// How the first stage pools a text: what the checkpoint says, or mean where it says nothing that is computed here.
     #[arg(long, value_name = "POOLING")]
     dense: Option<DenseArg>,
+    #[command(flatten)]
+    long: LongArgs,
     /// A model to hold against the first, such as a bundle made of it. May be given several times.
     #[arg(long, value_name = "DIR")]
     compare: Vec<PathBuf>,
@@ -111,7 +113,8 @@ fn evaluate(models: &[Reranker], args: &EvalArgs, data: &Data) -> Result<Report,
     let (paths, pooling) = (&args.compare, pooling(&models[0], args.dense));
     let mut cosines = vec![Cosine::default(); models.len()];
     let mut queries = Vec::with_capacity(data.queries.len());
-    let stage = |what| Step { models, pooling, what };
+    let long_documents = LongDocuments::from(&args.long);
+    let stage = |what| Step { models, pooling, long_documents, what };
     in_step(&stage("encode queries"), TextKind::Query, &data.queries, |_, pooled, tokens| {
         compare(&mut cosines, tokens)?;
         queries.extend((0..pooled.len()).map(|place| Query::new(place, pooled, tokens)));
@@ -154,6 +157,7 @@ fn evaluate(models: &[Reranker], args: &EvalArgs, data: &Data) -> Result<Report,
 struct Step<'a> {
     models: &'a [Reranker],
     pooling: Pooling,
+    long_documents: LongDocuments,
     what: &'static str,
 }
 
@@ -179,17 +183,18 @@ fn unit(vectors: &TokenEmbeddings) -> TokenEmbeddings {
 
 /// Takes texts through all models and hands each batch over: the place of its first text, the first model's pooled
 /// vectors, and every model's embeddings.
-fn in_step(
-    step: &Step<'_>,
+fn in_step<'a>(
+    step: &Step<'a>,
     kind: TextKind,
-    texts: &[Text],
+    texts: &'a [Text],
     mut each: impl FnMut(usize, &TokenEmbeddings, &[TokenEmbeddings]) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let &Step { models, pooling, what } = step;
+    let &Step { models, pooling, long_documents, what } = step;
     let located = |error| jsonl::located(error, kind, |index| &texts[index].place);
     let mut progress = Progress::new(what, texts.len());
     let mut truncated = 0;
-    let mut streams: Vec<_> = models.iter().map(|model| model.batches(kind, texts)).collect();
+    let batches = |model: &'a Reranker| model.batches(kind, texts, long_documents);
+    let mut streams: Vec<_> = models.iter().map(batches).collect();
     loop {
         let next = streams.iter_mut().map(|stream| block_on(stream.next(&mut progress)));
         let batches: Vec<_> = next.collect::<Result<_, _>>().map_err(located)?;

@@ -11,6 +11,7 @@ mod input;
 mod inspect;
 pub mod interrupt;
 mod jsonl;
+mod long;
 mod metrics;
 mod model;
 mod output;
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tabrank::Reranker;
 
 pub use error::CliError;
+use long::LongArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -10,7 +10,7 @@ use tabrank::{RerankOptions, TextKind};
 use super::fields::{self, Fields};
 use super::jsonl::{self, InputArgs, Record};
 use super::progress::Progress;
-use super::{CliError, ModelArgs, say, say_truncated};
+use super::{CliError, LongArgs, ModelArgs, say, say_truncated};
 
 /// Rerank candidates against a query.
 ///
@@ -33,6 +33,8 @@ pub struct RerankArgs {
     #[arg(long, value_name = "K")]
     top_k: Option<NonZeroUsize>,
     #[command(flatten)]
+    long: LongArgs,
+    #[command(flatten)]
     input: InputArgs,
 }
 
@@ -44,7 +46,11 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         Ok(())
     })?;
     let reranker = args.model.load()?;
-    let options = RerankOptions { top_k: args.top_k.map(NonZeroUsize::get), explain: false };
+    let options = RerankOptions {
+        top_k: args.top_k.map(NonZeroUsize::get),
+        explain: false,
+        long_documents: (&args.long).into(),
+    };
     let mut progress = Progress::new("encode", texts.len());
     let output = block_on(reranker.rerank(&args.query, &texts, options, &mut progress));
     drop(progress);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::batching::Cost;
 use crate::encoder::{Encoder, Watch};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
@@ -108,10 +109,11 @@ impl ColBert {
         self.projection.iter().filter(|step| matches!(step, Projection::Dense(_)))
     }
 
-    /// Most tokens of a batch. More does not make the CPU's products faster, only larger, and each layer longer; a GPU needs as
-    /// many to be busy.
-    pub(crate) fn batch_tokens(&self) -> usize {
-        if self.device == crate::device::cpu() { 512 } else { GPU_BATCH_TOKENS }
+    /// What a batch takes at most. More tokens do not make the CPU's products faster, only larger, and each layer longer; a GPU
+    /// needs as many to be busy.
+    pub(crate) fn batch_limits(&self) -> Cost {
+        let tokens = if self.device == crate::device::cpu() { 512 } else { GPU_BATCH_TOKENS };
+        Cost { tokens, pairs: tokens * tokens }
     }
 
     /// Tokenizes a text. `index` is its place in the caller's list, for errors.

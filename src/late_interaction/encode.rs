@@ -5,12 +5,13 @@ use burn::tensor::Tensor;
 use crate::device::read;
 use crate::encoder::Watch;
 use crate::error::Result;
-use crate::late_interaction::batch::{EncodedBatch, PlacedText, token_embeddings};
+use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::stream::{self, Batches, Consumer};
 use crate::late_interaction::vectors::{self, Pooling};
 use crate::observer::{Observer, Unobserved};
+use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text_kind::TextKind;
@@ -23,6 +24,20 @@ pub struct Encoded {
     pub truncated: Vec<bool>,
 }
 
+/// How to encode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncodeOptions {
+    pub pooling: Pooling,
+    /// What becomes of documents that have more tokens than the model takes. Queries are cut.
+    pub long_documents: LongDocuments,
+}
+
+impl From<Pooling> for EncodeOptions {
+    fn from(pooling: Pooling) -> Self {
+        Self { pooling, ..Self::default() }
+    }
+}
+
 /// Encodes texts of one kind, and hands over what each batch gives.
 ///
 /// # Errors
@@ -31,10 +46,11 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     model: &ColBert,
     kind: TextKind,
     texts: &T,
-    pooling: Pooling,
+    options: EncodeOptions,
     observer: &mut impl Observer,
     each: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
+    let EncodeOptions { pooling, long_documents } = options;
     // Queries are few, so those that are empty are found before any is encoded; a document may be empty.
     if kind == TextKind::Query {
         for index in 0..texts.len() {
@@ -43,8 +59,10 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     }
     // A pooling that cannot be had is refused before texts are encoded for it.
     pooling.config(model)?;
+    let held = if pooling == Pooling::None { Held::Embeddings } else { Held::Hidden };
     let mut encoding = Encoding { model, pooling, each };
-    stream::run(Batches::new(model, kind, texts), &mut encoding, observer).await
+    let batches = Batches::new(model, kind, texts, long_documents, held);
+    stream::run(batches, &mut encoding, observer).await
 }
 
 /// Reads what is asked for of each batch.
@@ -59,7 +77,7 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
 
     fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
         let rows = match self.pooling {
-            Pooling::None => batch.project(),
+            Pooling::None => batch.embeddings(),
             Pooling::Mean | Pooling::Cls | Pooling::Checkpoint => batch.hidden().clone(),
         };
         (batch.into_texts(), rows.flatten(0, 1))
@@ -75,7 +93,7 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
             Pooling::None => token_embeddings(&texts, &rows, self.model.dimension())?,
             _ => vectors::vectors(self.model, &texts, &rows, self.pooling).await?,
         };
-        let truncated = texts.iter().map(|text| text.tokens.truncated).collect();
+        let truncated = texts.iter().map(PlacedText::truncated).collect();
         (self.each)(Encoded { embeddings, truncated })
     }
 }
@@ -101,8 +119,8 @@ pub(crate) async fn inspect(model: &ColBert, kind: TextKind, text: &str) -> Resu
     for state in states.0 {
         hidden_states.push(read(state).await?);
     }
-    let texts = vec![PlacedText { kind, index: 0, tokens: tokens.clone() }];
-    let batch = EncodedBatch::compute(model, texts, &mut Unobserved).await?;
+    let texts = vec![PlacedText::whole(kind, 0, tokens.clone())];
+    let batch = EncodedBatch::compute(model, texts, Held::Embeddings, &mut Unobserved).await?;
     Ok(Inspection { tokens, hidden_states, embeddings: batch.token_embeddings().await? })
 }
 

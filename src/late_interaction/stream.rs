@@ -5,12 +5,13 @@
 
 use burn::tensor::Tensor;
 
-use crate::batching::Batching;
+use crate::batching::{Batching, Cost};
 use crate::device::Reading;
 use crate::error::Result;
-use crate::late_interaction::batch::{EncodedBatch, PlacedText};
+use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::colbert::ColBert;
 use crate::observer::{Observer, Stage, batch_done, pause};
+use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
@@ -20,21 +21,30 @@ pub struct Batches<'a, T: ?Sized> {
     model: &'a ColBert,
     kind: TextKind,
     texts: &'a T,
+    long: LongDocuments,
+    held: Held,
     next: usize,
     batching: Batching<PlacedText>,
 }
 
 impl<'a, T: Texts + ?Sized> Batches<'a, T> {
-    /// `texts` from the first one on.
-    pub(crate) fn new(model: &'a ColBert, kind: TextKind, texts: &'a T) -> Self {
-        Self { model, kind, texts, next: 0, batching: Batching::new(model.batch_tokens()) }
+    /// `texts` from the first one on. Of queries none is long: they are cut.
+    pub(crate) fn new(
+        model: &'a ColBert,
+        kind: TextKind,
+        texts: &'a T,
+        long: LongDocuments,
+        held: Held,
+    ) -> Self {
+        let batching = Batching::new(model.batch_limits());
+        Self { model, kind, texts, long, held, next: 0, batching }
     }
 
     /// Puts a query in front of the documents, in the first batch: a GPU is asked once for both.
     pub(crate) fn behind(mut self, tokens: TokenSequence) -> Self {
-        let length = tokens.len();
-        let query = PlacedText { kind: TextKind::Query, index: 0, tokens };
-        assert!(self.batching.push(query, length).is_none(), "nothing comes before the query");
+        let query = PlacedText::whole(TextKind::Query, 0, tokens);
+        let cost = cost(&query);
+        assert!(self.batching.push(query, cost).is_none(), "nothing comes before the query");
         self
     }
 
@@ -49,22 +59,38 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
             return Ok(None);
         }
         observer.stage(Stage::Encode);
-        EncodedBatch::compute(self.model, texts, observer).await.map(Some)
+        EncodedBatch::compute(self.model, texts, self.held, observer).await.map(Some)
     }
 
     async fn gather(&mut self, observer: &mut impl Observer) -> Result<Vec<PlacedText>> {
         while self.next < self.texts.len() {
             pause(observer).await?;
-            let (kind, index) = (self.kind, self.next);
+            let text = self.tokenized(self.next)?;
             self.next += 1;
-            let tokens = self.model.tokenize(kind, index, &self.texts.text(index))?;
-            let length = tokens.len();
-            if let Some(batch) = self.batching.push(PlacedText { kind, index, tokens }, length) {
+            let cost = cost(&text);
+            if let Some(batch) = self.batching.push(text, cost) {
                 return Ok(batch);
             }
         }
         Ok(self.batching.finish())
     }
+
+    fn tokenized(&self, index: usize) -> Result<PlacedText> {
+        let (kind, text) = (self.kind, self.texts.text(index));
+        match kind {
+            TextKind::Query => {
+                Ok(PlacedText::whole(kind, index, self.model.tokenize(kind, index, &text)?))
+            }
+            TextKind::Document => {
+                let windows = self.model.tokenizer().windows(index, &text, self.long)?;
+                Ok(PlacedText { kind, index, windows })
+            }
+        }
+    }
+}
+
+fn cost(text: &PlacedText) -> Cost {
+    text.windows.iter().map(|window| Cost::of(window.tokens.len())).sum()
 }
 
 /// Takes over what a model makes of texts.

@@ -103,19 +103,20 @@ fn pooled(texts: &[PlacedText], rows: &[f32], width: usize, mode: PoolingMode) -
     each(texts, rows, width)
         .flat_map(|(text, rows)| match mode {
             PoolingMode::Cls => rows[..width].to_vec(),
-            PoolingMode::Mean => mean(rows, &text.tokens.attention_mask, width),
+            PoolingMode::Mean => mean(rows, text, width),
         })
         .collect()
 }
 
-fn mean(rows: &[f32], attended: &[bool], width: usize) -> Vec<f32> {
+fn mean(rows: &[f32], text: &PlacedText, width: usize) -> Vec<f32> {
     let mut sum = vec![0.0f32; width];
-    for (row, _) in rows.chunks_exact(width).zip(attended).filter(|(_, a)| **a) {
-        for (total, value) in sum.iter_mut().zip(row) {
+    let mut count = 0;
+    for row in text.attended() {
+        for (total, value) in sum.iter_mut().zip(&rows[row * width..(row + 1) * width]) {
             *total += value;
         }
+        count += 1;
     }
-    let count = attended.iter().filter(|attended| **attended).count();
     sum.iter_mut().for_each(|value| *value /= count.max(1) as f32);
     sum
 }

@@ -6,12 +6,13 @@ use burn::tensor::Tensor;
 use super::top_k::{RerankResult, TopK};
 use crate::device::read;
 use crate::error::Result;
-use crate::late_interaction::batch::{EncodedBatch, PlacedText, embedded};
+use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText, chosen};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::explain::{EncodedText, Explained, Explanation, explain};
 use crate::late_interaction::stream::{self, Batches, Consumer};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::{BatchEmbeddings, maxsim, scores};
+use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
@@ -23,6 +24,8 @@ pub struct RerankOptions {
     pub top_k: Option<usize>,
     /// Whether each comes with its token matches.
     pub explain: bool,
+    /// What becomes of documents that have more tokens than the model takes.
+    pub long_documents: LongDocuments,
 }
 
 /// The ranked documents.
@@ -53,7 +56,8 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
 ) -> Result<RerankOutput> {
     let tokens = model.tokenize(TextKind::Query, 0, query)?;
     let (query_length, query_truncated) = (tokens.embedded().count(), tokens.truncated);
-    let batches = Batches::new(model, TextKind::Document, documents).behind(tokens);
+    let (long, held) = (options.long_documents, Held::Embeddings);
+    let batches = Batches::new(model, TextKind::Document, documents, long, held).behind(tokens);
     let best = TopK::new(options.top_k.unwrap_or(documents.len()));
     let mut ranking = Ranking { model, explain: options.explain, query: None, best };
     stream::run(batches, &mut ranking, observer).await?;
@@ -97,7 +101,7 @@ impl Consumer for Ranking<'_> {
         let texts = batch.into_texts();
         let query = self.query.get_or_insert_with(|| Query {
             batch: embeddings.clone(),
-            tokens: texts[0].tokens.clone(),
+            tokens: texts[0].tokens(),
             embeddings: None,
         });
         let scores = maxsim(&query.batch, &embeddings);
@@ -117,7 +121,7 @@ impl Consumer for Ranking<'_> {
         }
         let documents = texts.iter().zip(values).filter(|(text, _)| is_document(text));
         self.best.extend(documents.map(|(text, score)| {
-            let kept = Kept { truncated: text.tokens.truncated, explanation: None };
+            let kept = Kept { truncated: text.truncated(), explanation: None };
             (RerankResult { index: text.index, score }, kept)
         }))?;
         if self.explain {
@@ -146,7 +150,7 @@ impl Ranking<'_> {
         let query = self.query.as_mut().expect("the first batch has come");
         if query.embeddings.is_none() {
             let rows = read(rows(&query.batch, 0..query.tokens.len())).await?;
-            query.embeddings = Some(embedded(&query.tokens, &rows, dimension));
+            query.embeddings = Some(chosen(query.tokens.embedded(), &rows, dimension));
         }
         let places = places(texts, &new);
         let parts: Vec<Tensor<2>> =
@@ -166,8 +170,9 @@ impl Ranking<'_> {
             pause(observer).await?;
             let (own, rest) = values.split_at(place.rows.len() * dimension);
             values = rest;
-            let embeddings = &embedded(place.tokens, own, dimension);
-            let document = EncodedText { tokens: place.tokens, embeddings };
+            let (tokens, embeddings) =
+                (&place.text.tokens(), &chosen(place.text.embedded(), own, dimension));
+            let document = EncodedText { tokens, embeddings };
             kept.explanation = Some(explain(result.score, query, document, model));
         }
         Ok(())
@@ -180,7 +185,7 @@ fn is_document(text: &PlacedText) -> bool {
 
 /// A text's rows in its batch.
 struct Place<'a> {
-    tokens: &'a TokenSequence,
+    text: &'a PlacedText,
     rows: std::ops::Range<usize>,
 }
 
@@ -190,9 +195,9 @@ fn places<'a>(texts: &'a [PlacedText], new: &[(RerankResult, &mut Kept)]) -> Vec
     let mut start = 0;
     let mut places = Vec::with_capacity(new.len());
     for text in texts {
-        let end = start + text.tokens.len();
+        let end = start + text.rows();
         if is_document(text) && wanted.next_if_eq(&text.index).is_some() {
-            places.push(Place { tokens: &text.tokens, rows: start..end });
+            places.push(Place { text, rows: start..end });
         }
         start = end;
     }

@@ -1,5 +1,7 @@
 //! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]) and a batch's ([`TokenBatch`]).
 
+use std::ops::Range;
+
 /// The tokens of one text; all vectors have one entry a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenSequence {
@@ -28,6 +30,14 @@ impl TokenSequence {
     /// Whether none of the tokens stands for a part of the text: it has none that the tokenizer keeps.
     pub fn says_nothing(&self) -> bool {
         !self.truncated && self.offsets.iter().all(Option::is_none)
+    }
+
+    /// Appends a part of another sequence.
+    pub fn extend(&mut self, other: &Self, range: Range<usize>) {
+        self.ids.extend_from_slice(&other.ids[range.clone()]);
+        self.attention_mask.extend_from_slice(&other.attention_mask[range.clone()]);
+        self.embedding_mask.extend_from_slice(&other.embedding_mask[range.clone()]);
+        self.offsets.extend_from_slice(&other.offsets[range]);
     }
 
     /// Positions that yield an embedding, in order.

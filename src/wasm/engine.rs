@@ -9,12 +9,12 @@ use super::answers::{
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
-use super::options::{Device, EncodeSettings, Kind, LoadSettings, RerankSettings};
+use super::options::{Device, EncodeSettings, ExplainSettings, Kind, LoadSettings, RerankSettings};
 use super::texts::{JsTextList, JsTexts};
 use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::profile;
-use crate::{Encoded, Pooling, RerankOptions, RerankOutput, Reranker, Texts};
+use crate::{EncodeOptions, Encoded, Pooling, RerankOptions, RerankOutput, Reranker, Texts};
 
 /// A loaded model on one device.
 #[wasm_bindgen]
@@ -66,13 +66,13 @@ impl Engine {
         options: Ts<RerankSettings>,
         hooks: JsHooks,
     ) -> Result<Ts<Ranked>, JsValue> {
-        let RerankSettings { top_k, explain, profile } = from_js(options)?;
+        let RerankSettings { top_k, explain, profile, windows } = from_js(options)?;
         let texts = JsTexts::new(documents)?;
         let mut observer = JsObserver::new(hooks);
         if profile {
             profile::start(now_ms);
         }
-        let options = RerankOptions { top_k, explain };
+        let options = RerankOptions { top_k, explain, long_documents: windows.into() };
         let output = self.reranker.rerank(query, &texts, options, &mut observer).await;
         let times = profile::stop();
         let output = output.map_err(throw)?;
@@ -92,7 +92,9 @@ impl Engine {
         options: Ts<EncodeSettings>,
         hooks: JsHooks,
     ) -> Result<Ts<answers::Encoded>, JsValue> {
-        let pooling = Pooling::from(from_js(options)?.pooling);
+        let EncodeSettings { pooling, windows } = from_js(options)?;
+        let pooling = Pooling::from(pooling);
+        let options = EncodeOptions { pooling, long_documents: windows.into() };
         let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
         let take = |encoded: Encoded| {
             parts.push(&Float32Array::from(encoded.embeddings.values()));
@@ -103,7 +105,7 @@ impl Engine {
         let (kind, texts) = (from_js(kind)?.into(), JsTexts::new(texts)?);
         let mut observer = JsObserver::new(hooks);
         self.reranker
-            .encode_each(kind, &texts, pooling, &mut observer, take)
+            .encode_each(kind, &texts, options, &mut observer, take)
             .await
             .map_err(throw)?;
         Ok(to_js(&answers::Encoded {
@@ -119,11 +121,13 @@ impl Engine {
         &self,
         query: &str,
         document: &str,
+        options: Ts<ExplainSettings>,
         hooks: JsHooks,
     ) -> Result<Ts<Explanation>, JsValue> {
+        let long_documents = from_js(options)?.windows.into();
         let explanation = self
             .reranker
-            .explain(query, document, &mut JsObserver::new(hooks))
+            .explain(query, document, long_documents, &mut JsObserver::new(hooks))
             .await
             .map_err(throw)?;
         Ok(to_js(&Explanation::new(&explanation, query, document)))

@@ -1,9 +1,13 @@
 //! What a caller says: TypeScript's types of options, made of these.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 
-use crate::{ConvertOptions, DeviceKind, LoadOptions, Source, SpelledTokens, TextKind};
+use crate::{
+    ConvertOptions, DeviceKind, LoadOptions, LongDocuments, Source, SpelledTokens, TextKind,
+};
 
 /// Where a model is to run.
 #[derive(Tsify, Deserialize)]
@@ -192,9 +196,38 @@ pub struct RerankSettings {
     /// Adds the times of the encoder's parts.
     #[serde(default)]
     pub(super) profile: bool,
+    #[tsify(optional)]
+    pub(super) windows: Option<WindowSettings>,
 }
 
 #[derive(Tsify, Deserialize)]
 pub struct EncodeSettings {
     pub(super) pooling: Pooling,
+    #[tsify(optional)]
+    pub(super) windows: Option<WindowSettings>,
+}
+
+#[derive(Tsify, Deserialize)]
+pub struct ExplainSettings {
+    #[tsify(optional)]
+    pub(super) windows: Option<WindowSettings>,
+}
+
+/// How long documents are encoded in windows; without this they are cut.
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowSettings {
+    /// Tokens that windows share; an eighth of a window's if it is not there.
+    #[tsify(optional)]
+    overlap: Option<usize>,
+    #[tsify(type = "number")]
+    max_windows: NonZeroUsize,
+}
+
+impl From<Option<WindowSettings>> for LongDocuments {
+    fn from(settings: Option<WindowSettings>) -> Self {
+        settings.map_or(LongDocuments::Cut, |WindowSettings { overlap, max_windows }| {
+            LongDocuments::Windows { overlap, most: max_windows }
+        })
+    }
 }

@@ -11,8 +11,8 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::{
-    BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, Pooling,
-    RerankOptions, Reranker, Source, TextKind, Unobserved, convert,
+    BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, LongDocuments,
+    Pooling, RerankOptions, Reranker, Source, TextKind, Unobserved, convert,
 };
 
 use crate::common::crafted::{Crafted, MANIFEST, converted};
@@ -143,7 +143,9 @@ fn check_scores(reranker: &Reranker, query: &str, texts: &[&str]) {
 }
 
 fn check_offsets(reranker: &Reranker, text: &str) {
-    let Ok(explanation) = block_on(reranker.explain(TEXTS[2], text, &mut Unobserved)) else {
+    let Ok(explanation) =
+        block_on(reranker.explain(TEXTS[2], text, LongDocuments::Cut, &mut Unobserved))
+    else {
         return;
     };
     for found in explanation.matches {

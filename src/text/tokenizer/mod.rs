@@ -22,6 +22,7 @@ use tokenizers::AddedVocabulary;
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::config::{LowerCase, ModelConfig, QueryExpansion};
+use crate::text::long_documents::{LongDocuments, Window};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
@@ -144,18 +145,29 @@ impl Tokenizer {
     /// [`Error::Tokenize`].
     pub fn tokenize(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
         let side = self.side(kind);
-        let mut sequence = self.real_tokens(side, text).map_err(|error| Error::Tokenize {
-            kind,
-            index,
-            reason: error.to_string(),
-        })?;
+        let (mut sequence, _) = self
+            .real_tokens(side, text, LongDocuments::Cut)
+            .map_err(|error| refused(kind, index, &error))?;
         if let (TextKind::Query, Some(expansion)) = (kind, &self.expansion) {
             expansion.fill(&mut sequence);
         }
-        for (id, embeds) in sequence.ids.iter().zip(&mut sequence.embedding_mask) {
-            *embeds &= !side.skiplist.contains(id);
-        }
+        side.skip(&mut sequence);
         Ok(sequence)
+    }
+
+    /// Tokenizes a document, in as many windows as are asked for. `index` as in [`Tokenizer::tokenize`].
+    ///
+    /// # Errors
+    /// [`Error::Tokenize`], [`Error::Overlap`].
+    pub fn windows(&self, index: usize, text: &str, long: LongDocuments) -> Result<Vec<Window>> {
+        let side = &self.document;
+        let (mut sequence, frame) = self
+            .real_tokens(side, text, long)
+            .map_err(|error| refused(TextKind::Document, index, &error))?;
+        long.check(frame.room)?;
+        side.skip(&mut sequence);
+        let text = frame.before..sequence.len() - frame.behind;
+        Ok(long.windows(&sequence, text, frame.room))
     }
 
     fn side(&self, kind: TextKind) -> &Side {
@@ -191,36 +203,55 @@ impl Tokenizer {
         Ok((ids[..before].to_vec(), ids[end..].to_vec()))
     }
 
-    /// Prefix, text and special tokens, cut to the kind's length.
-    fn real_tokens(&self, side: &Side, text: &str) -> tokenizers::Result<TokenSequence> {
+    /// Prefix, text and special tokens, cut to the kind's length or to what its windows reach.
+    fn real_tokens(
+        &self,
+        side: &Side,
+        text: &str,
+        long: LongDocuments,
+    ) -> tokenizers::Result<(TokenSequence, Frame)> {
         let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };
         let passed = self.windows.passed_over(content);
         let (content, skipped) = (&content[passed..], skipped + passed);
-        let kept = self.kept_tokens(side, content)?;
+        let kept = self.kept_tokens(side, content, long)?;
         let encoding = self.inner.post_process(kept.encoding, None, true)?;
         let in_text = |(start, end): (usize, usize)| {
             let range = without_prefix((start, end), side.prefix.len())?;
             let range = kept.lower.as_ref().map_or(range, |lower| lower.original(range));
             Some((range.0 + skipped, range.1 + skipped))
         };
+        let inserted = encoding.get_special_tokens_mask();
         let offsets = encoding
             .get_offsets()
             .iter()
-            .zip(encoding.get_special_tokens_mask())
+            .zip(inserted)
             .map(|(&range, &inserted)| (inserted == 0).then(|| in_text(range)).flatten())
             .collect();
-        Ok(TokenSequence {
+        let before = inserted.iter().take_while(|&&flag| flag == 1).count() + kept.head;
+        let frame = Frame {
+            before,
+            behind: inserted[before..].iter().rev().take_while(|&&flag| flag == 1).count(),
+            room: side.content_length - kept.head,
+        };
+        let sequence = TokenSequence {
             ids: encoding.get_ids().to_vec(),
             attention_mask: vec![true; encoding.len()],
             embedding_mask: vec![true; encoding.len()],
             offsets,
             truncated: kept.truncated,
-        })
+        };
+        Ok((sequence, frame))
     }
 
-    /// Tokens of the prefix and of as much of the content as they need, cut to the kind's length.
-    fn kept_tokens(&self, side: &Side, content: &str) -> tokenizers::Result<Kept> {
-        let mut windows = self.windows.of(content, side.content_length).peekable();
+    /// Tokens of the prefix and of as much of the content as they need, cut to what all windows reach.
+    fn kept_tokens(
+        &self,
+        side: &Side,
+        content: &str,
+        long: LongDocuments,
+    ) -> tokenizers::Result<Kept> {
+        let most = long.most().saturating_mul(side.content_length);
+        let mut windows = self.windows.of(content, most).peekable();
         loop {
             let window =
                 windows.next().expect("a text has a window, and the loop ends at the last");
@@ -228,12 +259,14 @@ impl Tokenizer {
             let lowered = lower.as_ref().map_or(window, |lower| lower.text.as_str());
             let full = [side.prefix.as_str(), lowered].concat();
             let mut encoding = side.after_head(self.inner.encode(full, false)?);
-            let enough = encoding.len() > side.content_length;
+            let head = side.head_of(&encoding);
+            let reach = head + long.reach(side.content_length - head);
+            let enough = encoding.len() > reach;
             if enough || windows.peek().is_none() {
                 let rest = &content[window.len()..];
                 let truncated = enough || !rest.trim_start().is_empty();
-                encoding.truncate(side.content_length, 0, tokenizers::TruncationDirection::Right);
-                return Ok(Kept { encoding, lower, truncated });
+                encoding.truncate(reach, 0, tokenizers::TruncationDirection::Right);
+                return Ok(Kept { encoding, head, lower, truncated });
             }
         }
     }
@@ -262,11 +295,40 @@ impl Side {
             None => rest,
         }
     }
+
+    /// Tokens of the prefix at the start of an encoding, as many as fit in.
+    fn head_of(&self, encoding: &tokenizers::Encoding) -> usize {
+        let in_prefix = |&&range: &&(usize, usize)| {
+            let stands_for = without_prefix(range, self.prefix.len());
+            stands_for.is_none() && (self.head.is_some() || !self.prefix.is_empty())
+        };
+        let head = encoding.get_offsets().iter().take_while(in_prefix).count();
+        head.min(self.content_length)
+    }
+
+    /// Tokens of the skiplist yield no embedding.
+    fn skip(&self, sequence: &mut TokenSequence) {
+        for (id, embeds) in sequence.ids.iter().zip(&mut sequence.embedding_mask) {
+            *embeds &= !self.skiplist.contains(id);
+        }
+    }
+}
+
+/// What stands round a text's own tokens.
+struct Frame {
+    /// Special tokens and tokens of the prefix in front of them.
+    before: usize,
+    /// Special tokens behind them.
+    behind: usize,
+    /// How many of the text's tokens fit in between.
+    room: usize,
 }
 
 /// The tokens of a text that are kept, without special tokens.
 struct Kept {
     encoding: tokenizers::Encoding,
+    /// How many of them are the prefix's.
+    head: usize,
     /// What was tokenized, where that is not the text itself.
     lower: Option<LowerCased>,
     truncated: bool,
@@ -354,6 +416,10 @@ fn content_length(
     let rest = format!("leaves no room beside {special} special tokens");
     config.overridden.refuse_if_set(field, &format!("is {length}, which {rest}"))?;
     Err(invalid(format!("{field} {length} {rest}")))
+}
+
+fn refused(kind: TextKind, index: usize, error: &tokenizers::Error) -> Error {
+    Error::Tokenize { kind, index, reason: error.to_string() }
 }
 
 fn invalid(reason: String) -> Error {
