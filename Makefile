@@ -50,7 +50,7 @@ cli: $(CLI)
 
 test: lint test-rust test-pkg test-www test-web
 
-bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-tools $(STAMPS)/bundle-q8 $(STAMPS)/bundle-q4
+bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-onnx $(STAMPS)/bench-bundles
 	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
 
 # Made anew each time: another folder has the same target.
@@ -166,23 +166,35 @@ $(STAMPS)/site: $(STAMPS)/www-package $(STAMPS)/www-data $(WWW)
 	cd www && npm run --silent build
 	@touch $@
 
-$(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt benches/browser/export_onnx.py $(MINILM)
+$(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt
 	@scripts/require.sh python
 	python3 -m venv target/bench/python
 	target/bench/python/bin/pip install --quiet --requirement benches/browser/requirements.txt
-	target/bench/python/bin/python benches/browser/export_onnx.py --model $(dir $(MINILM)) --out target/bench/onnx
+	@touch $@
+
+$(STAMPS)/bench-models: $(STAMPS)/bench-tools $(MINILM) benches/browser/random_checkpoint.py
+	target/bench/python/bin/python benches/browser/random_checkpoint.py --tokenizer $(dir $(MINILM)) --out target/bench/models
+	@touch $@
+
+$(STAMPS)/bench-onnx: $(STAMPS)/bench-models benches/browser/export_onnx.py
+	for model in $(dir $(MINILM)) target/bench/models/*; do \
+	  target/bench/python/bin/python benches/browser/export_onnx.py --model $$model --out target/bench/onnx; \
+	done
+	@touch $@
+
+$(STAMPS)/bench-bundles: $(CLI) $(STAMPS)/bench-models
+	rm -rf target/bench/bundles
+	for model in $(dir $(MINILM)) target/bench/models/*; do \
+	  name=$$(basename $$model); \
+	  mkdir -p target/bench/bundles/$$name; \
+	  for dtype in q8 q4; do $(CLI) convert $$model --dtype $$dtype -o target/bench/bundles/$$name/$$dtype; done; \
+	done
 	@touch $@
 
 $(STAMPS)/reference: tests/reference/requirements.txt | $(STAMPS)
 	@scripts/require.sh python
 	python3 -m venv target/reference/st
 	target/reference/st/bin/pip install --quiet --requirement $<
-	@touch $@
-
-$(STAMPS)/bundle-%: $(CLI) $(MINILM)
-	rm -rf target/bench/bundles/$*
-	@mkdir -p target/bench/bundles
-	$(CLI) convert $(dir $(MINILM)) --dtype $* -o target/bench/bundles/$*
 	@touch $@
 
 # --- checks, cheapest first ---

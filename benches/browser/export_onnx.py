@@ -1,4 +1,4 @@
-"""Export a BERT checkpoint to the ONNX folder that onnxruntime-web and transformers.js load.
+"""Export a checkpoint to the ONNX folder that onnxruntime-web and transformers.js load.
 
     python export_onnx.py --model models/all-MiniLM-L6-v2 --out target/bench/onnx
 
@@ -7,15 +7,17 @@ writes OUT/<name of the model folder>/:
     config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json
     onnx/model.onnx                      fp32, as exported
     onnx/model_quantized.onnx            the same, int8 weights (quantize_dynamic)
-    onnx/model_optimized.onnx            fp32, attention, embedding, GELU and skip layer norm fused
+    onnx/model_optimized.onnx            fp32, with whatever the optimizer of ONNX Runtime fuses, which is printed
     onnx/model_optimized_quantized.onnx  the fused graph, int8 weights
 
-Inputs are input_ids, attention_mask and token_type_ids, the output is last_hidden_state; batch and
-sequence are dynamic. Every graph runs once on a padded batch and is compared with PyTorch.
+Inputs are input_ids, attention_mask and, of BERT, token_type_ids; the output is last_hidden_state, through the Dense modules that the
+folder has. Batch and sequence are dynamic. Every graph runs once on a padded batch and is compared with PyTorch.
 config.json is written last, so its presence says that the folder is complete.
 """
 
 import argparse
+import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -25,9 +27,12 @@ import onnxruntime
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
-from transformers import AutoTokenizer, BertModel
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
 
-INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
+INPUTS = {"bert": ["input_ids", "attention_mask", "token_type_ids"], "modernbert": ["input_ids", "attention_mask"]}
+# What the optimizer must fuse in every layer; rotary positions keep it from fusing attention.
+FUSED = {"bert": "Attention", "modernbert": "Gelu"}
 OUTPUT = "last_hidden_state"
 COPIED = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json"]
 CHECK_TEXTS = [
@@ -44,24 +49,32 @@ INT8_COSINE = 0.98
 class Encoder(torch.nn.Module):
     """The model with positional inputs and one plain output, as the exporter wants it."""
 
-    def __init__(self, model: BertModel):
+    def __init__(self, folder: Path):
         super().__init__()
-        self.model = model
+        # Eager attention exports to the pattern that the optimizer knows how to fuse; the fused attention of PyTorch does not.
+        self.model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+        self.inputs = INPUTS[self.model.config.model_type]
+        self.dense = torch.nn.Sequential(*dense(folder))
 
-    def forward(self, input_ids, attention_mask, token_type_ids):
-        output = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-        return output.last_hidden_state
-
-
-def load(folder: Path) -> Encoder:
-    # Eager attention exports to the pattern that the optimizer knows how to fuse; the fused
-    # attention of PyTorch does not.
-    return Encoder(BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="eager").eval())
+    def forward(self, *inputs):
+        return self.dense(self.model(**dict(zip(self.inputs, inputs))).last_hidden_state)
 
 
-def check_batch(folder: Path) -> dict[str, torch.Tensor]:
+def dense(folder: Path) -> list[torch.nn.Linear]:
+    """The folder's Dense modules, which are plain products."""
+    layers = []
+    for path in sorted(folder.glob("*_Dense")):
+        config = json.loads((path / "config.json").read_text("utf-8"))
+        assert config["activation_function"].endswith(".Identity") and not config["bias"], f"{path} is no plain product"
+        layer = torch.nn.Linear(config["in_features"], config["out_features"], bias=False)
+        layer.weight.data = load_file(path / "model.safetensors")["linear.weight"]
+        layers.append(layer)
+    return layers
+
+
+def check_batch(folder: Path, encoder: Encoder) -> dict[str, torch.Tensor]:
     batch = AutoTokenizer.from_pretrained(folder)(CHECK_TEXTS, padding=True, return_tensors="pt")
-    return {name: batch[name] for name in INPUTS}
+    return {name: batch[name] for name in encoder.inputs}
 
 
 def export(encoder: Encoder, batch: dict[str, torch.Tensor], path: Path) -> None:
@@ -72,9 +85,9 @@ def export(encoder: Encoder, batch: dict[str, torch.Tensor], path: Path) -> None
         path,
         dynamo=False,
         opset_version=17,
-        input_names=INPUTS,
+        input_names=encoder.inputs,
         output_names=[OUTPUT],
-        dynamic_axes={name: {0: "batch", 1: "sequence"} for name in [*INPUTS, OUTPUT]},
+        dynamic_axes={name: {0: "batch", 1: "sequence"} for name in [*encoder.inputs, OUTPUT]},
     )
 
 
@@ -86,9 +99,11 @@ def optimize(source: Path, target: Path, config) -> None:
         hidden_size=config.hidden_size,
         opt_level=0,
     )
-    found = fused.get_fused_operator_statistics()["Attention"]
-    if found != config.num_hidden_layers:
-        raise SystemExit(f"the optimizer fused {found} of {config.num_hidden_layers} attention layers")
+    found = fused.get_fused_operator_statistics()
+    print("fused:", ", ".join(f"{count} {name}" for name, count in found.items() if count))
+    wanted = FUSED[config.model_type]
+    if found[wanted] != config.num_hidden_layers:
+        raise SystemExit(f"the optimizer fused {wanted} in {found[wanted]} of {config.num_hidden_layers} layers")
     fused.save_model_to_file(str(target))
 
 
@@ -129,13 +144,16 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
+    # One line for each node that has no shape.
+    logging.getLogger().setLevel(logging.ERROR)
     target = args.out / args.model.absolute().name
     shutil.rmtree(target, ignore_errors=True)
     (target / "onnx").mkdir(parents=True)
 
-    encoder, batch = load(args.model), check_batch(args.model)
+    encoder = Encoder(args.model)
+    batch = check_batch(args.model, encoder)
     with torch.no_grad():
-        expected = encoder(**batch).numpy()
+        expected = encoder(*batch.values()).numpy()
         plain = target / "onnx" / "model.onnx"
         export(encoder, batch, plain)
     optimized = target / "onnx" / "model_optimized.onnx"

@@ -24,7 +24,7 @@ async function main() {
 async function measured(settings) {
   const start = performance.now();
   const chosen = contestants(settings);
-  const texts = chosen.length ? await samples(settings) : {};
+  const texts = chosen.length ? await samples(settings, new Set(chosen.map(({ group }) => group))) : {};
   const server = await serve(settings);
   const browser = await launch(settings.chromium);
   const report = { machine: await machine(browser, server), settings, samples: texts, contestants: chosen };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, it } from "node:test";
 import { openDemo, tinySettings } from "./lib/demo.mjs";
-import { HOSTILE, prepareTinyData, QUESTIONS, TINY_MODEL } from "./lib/demo-data.mjs";
+import { HOSTILE, prepareTinyData, QUESTIONS, tinyModel } from "./lib/demo-data.mjs";
 import * as native from "./lib/native.mjs";
 import { openBrowser } from "./lib/package.mjs";
 import { need, needCli, needDemo, needMiniLm } from "./lib/paths.mjs";
@@ -141,8 +141,18 @@ describe("with WebGPU, with a tiny model", () => {
     await demo.loadModel();
     await demo.reranked();
     assert.equal(await demo.page.textContent("#device-in-use"), "WebGPU");
-    await assertNative(need(TINY_MODEL, "git checkout tests/fixtures"), QUESTIONS[0].text, tiny);
+    await assertNative(tinyModel(), QUESTIONS[0].text, tiny);
     assert.equal(await demo.page.textContent("#request-count"), "0");
+  });
+
+  it("takes a model of another architecture, with a head, by its address alone", LIMIT, async () => {
+    const [name, fixture] = ["demo-modernbert", "modernbert-wide"];
+    const texts = prepareTinyData(name, fixture);
+    demo = await openDemo(browser, { ...tinySettings(browser.server, name, fixture), device: "cpu", candidates: 10 });
+    await demo.loadModel();
+    await demo.reranked();
+    await assertNative(tinyModel(fixture), QUESTIONS[0].text, texts);
+    await demo.explain();
   });
 
   it("shows a hundred hostile texts as texts", LIMIT, async () => {

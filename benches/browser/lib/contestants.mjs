@@ -1,7 +1,8 @@
-// Who is measured, in which order, on which texts (`group`), and which files each one needs.
+// Who is measured, in which order, in which `group`, and which files each one needs.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { groups } from "./groups.mjs";
 import { MAXSIM } from "./maxsim.mjs";
 
 /** Batch sizes at which the peers are fastest on these texts; see README.md. */
@@ -26,52 +27,49 @@ export function packages({ here }) {
 /** The q8 of the package that --baseline names. */
 export const BASELINE = "tabrank-q8-baseline";
 
-function ours({ paths, modelName }, id, { device = "cpu", dtype, simd = "auto", folder = paths.package, root = "/tabrank/" }) {
+function ours({ paths }, { model, device }, id, { dtype, simd = "auto", folder = paths.package, root = "/tabrank/" }) {
   const isCheckpoint = dtype === "f32";
   return {
-    id: `tabrank-${id}`,
-    group: device,
+    kind: `tabrank-${id}`,
     engine: "tabrank",
     exact: isCheckpoint,
     dtype,
     module: "/bench/tabrank.js",
-    load: { root, model: isCheckpoint ? `/models/${modelName}/` : `/bundles/${dtype}/`, device, dtype, simd },
+    load: { root, model: isCheckpoint ? `/models/${model.name}/` : `/bundles/${model.name}/${dtype}/`, device, dtype, simd },
     version: version(folder),
     needs: [
       ...["index.js", "worker.js", "tabrank.wasm"].map((file) => join(folder, "dist", file)),
-      isCheckpoint ? join(paths.model, "model.safetensors") : join(paths.bundles, dtype, "tabrank.json"),
+      isCheckpoint ? join(model.folder, "model.safetensors") : join(paths.bundles, model.name, dtype, "tabrank.json"),
     ],
   };
 }
 
-function ort({ paths, modelName }, id, { device = "cpu", dtype }) {
+function ort({ paths }, { model, device, most }, id, { dtype }) {
   const file = dtype === "q8" ? `${OPTIMIZED}_quantized.onnx` : `${OPTIMIZED}.onnx`;
   return {
-    id: `ort-${id}`,
-    group: device,
+    kind: `ort-${id}`,
     engine: "onnxruntime-web",
     exact: dtype === "fp32",
     dtype,
     module: "/bench/peer.js",
-    load: { worker: "ort-worker.js", model: `/onnx/${modelName}`, device: provider(device), file, batch: BATCH.ort[device] },
+    load: { worker: "ort-worker.js", model: `/onnx/${model.name}`, device: provider(device), file, batch: BATCH.ort[device], most },
     version: version(packages(paths).ort),
-    needs: [join(paths.onnx, modelName, "config.json"), join(paths.onnx, modelName, "onnx", file)],
+    needs: [join(paths.onnx, model.name, "config.json"), join(paths.onnx, model.name, "onnx", file)],
   };
 }
 
-function transformers({ paths, modelName }, id, { device = "cpu", dtype, file = UNMODIFIED, isOptional = false }) {
+function transformers({ paths }, { model, device, most }, id, { dtype, file = UNMODIFIED, isOptional = false }) {
   const suffix = dtype === "q8" ? "_quantized" : "";
   return {
-    id: `transformers-${id}`,
-    group: device,
+    kind: `transformers-${id}`,
     engine: "transformers.js",
     exact: dtype === "fp32",
     dtype,
     isOptional,
     module: "/bench/peer.js",
-    load: { worker: "transformers-worker.js", model: modelName, device: provider(device), dtype, file, batch: BATCH.transformers },
+    load: { worker: "transformers-worker.js", model: model.name, device: provider(device), dtype, file, batch: BATCH.transformers, most },
     version: version(packages(paths).transformers),
-    needs: [join(paths.onnx, modelName, "config.json"), join(paths.onnx, modelName, "onnx", `${file}${suffix}.onnx`)],
+    needs: [join(paths.onnx, model.name, "config.json"), join(paths.onnx, model.name, "onnx", `${file}${suffix}.onnx`)],
   };
 }
 
@@ -79,38 +77,68 @@ function provider(device) {
   return device === "cpu" ? "wasm" : "webgpu";
 }
 
-function baseline(settings) {
+function baseline(settings, group) {
   const folder = settings.paths.baseline;
-  return folder ? [ours(settings, BASELINE.replace("tabrank-", ""), { dtype: "q8", folder, root: "/baseline/" })] : [];
+  return folder ? [ours(settings, group, BASELINE.replace("tabrank-", ""), { dtype: "q8", folder, root: "/baseline/" })] : [];
 }
 
+/** Everyone there is to compare with on BERT. */
+const WIDE = {
+  cpu: (settings, group) => [
+    ours(settings, group, "f32", { dtype: "f32" }),
+    ort(settings, group, "fp32", { dtype: "fp32" }),
+    transformers(settings, group, "fp32", { dtype: "fp32" }),
+    transformers(settings, group, "fp32-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
+    ours(settings, group, "q8", { dtype: "q8" }),
+    ...baseline(settings, group),
+    ort(settings, group, "q8", { dtype: "q8" }),
+    ours(settings, group, "q8-simd128", { dtype: "q8", simd: "simd128" }),
+    transformers(settings, group, "q8", { dtype: "q8" }),
+    transformers(settings, group, "q8-fused", { dtype: "q8", file: OPTIMIZED, isOptional: true }),
+    ours(settings, group, "q4", { dtype: "q4" }),
+  ],
+  webgpu: (settings, group) => [
+    ours(settings, group, "webgpu-f32", { dtype: "f32" }),
+    ours(settings, group, "webgpu", { dtype: "q8" }),
+    ort(settings, group, "webgpu", { dtype: "fp32" }),
+    transformers(settings, group, "webgpu", { dtype: "fp32" }),
+    transformers(settings, group, "webgpu-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
+  ],
+};
+
+/** Each type against the fastest peer of its own. */
+const NARROW = {
+  cpu: (settings, group) => [
+    ours(settings, group, "f32", { dtype: "f32" }),
+    ort(settings, group, "fp32", { dtype: "fp32" }),
+    ours(settings, group, "q8", { dtype: "q8" }),
+    ...baseline(settings, group),
+    ort(settings, group, "q8", { dtype: "q8" }),
+  ],
+  webgpu: (settings, group) => [
+    ours(settings, group, "webgpu-f32", { dtype: "f32" }),
+    ours(settings, group, "webgpu", { dtype: "q8" }),
+    ort(settings, group, "webgpu", { dtype: "fp32" }),
+  ],
+};
+
+/** The id names the group where that is not the one of its device. */
 function everyone(settings) {
-  return [
-    ours(settings, "f32", { dtype: "f32" }),
-    ort(settings, "fp32", { dtype: "fp32" }),
-    transformers(settings, "fp32", { dtype: "fp32" }),
-    transformers(settings, "fp32-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
-    ours(settings, "q8", { dtype: "q8" }),
-    ...baseline(settings),
-    ort(settings, "q8", { dtype: "q8" }),
-    ours(settings, "q8-simd128", { dtype: "q8", simd: "simd128" }),
-    transformers(settings, "q8", { dtype: "q8" }),
-    transformers(settings, "q8-fused", { dtype: "q8", file: OPTIMIZED, isOptional: true }),
-    ours(settings, "q4", { dtype: "q4" }),
-    ours(settings, "webgpu-f32", { device: "webgpu", dtype: "f32" }),
-    ours(settings, "webgpu", { device: "webgpu", dtype: "q8" }),
-    ort(settings, "webgpu", { device: "webgpu", dtype: "fp32" }),
-    transformers(settings, "webgpu", { device: "webgpu", dtype: "fp32" }),
-    transformers(settings, "webgpu-fused", { device: "webgpu", dtype: "fp32", file: OPTIMIZED, isOptional: true }),
-  ];
+  return Object.entries(groups(settings)).flatMap(([name, group]) => {
+    const isOwn = name === group.device;
+    const members = (isOwn ? WIDE : NARROW)[group.device](settings, group);
+    return members.map((each) => ({ ...each, id: isOwn ? each.kind : `${name}:${each.kind}`, group: name, device: group.device }));
+  });
 }
 
 export function contestants(settings) {
   const all = everyone(settings);
   const ids = [...all.map(({ id }) => id), MAXSIM];
-  const unknown = settings.only?.find((id) => !ids.includes(id));
+  const isKnown = (only) => ids.includes(only) || all.some(({ group }) => only === `${group}:`);
+  const unknown = settings.only?.find((only) => !isKnown(only));
   if (unknown) throw new Error(`no contestant "${unknown}"; there are ${ids.join(", ")}`);
-  const chosen = all.filter(({ id, isOptional }) => (settings.only ? settings.only.includes(id) : !isOptional));
+  const isNamed = ({ id, group }) => settings.only.some((only) => only === id || only === `${group}:`);
+  const chosen = all.filter((each) => (settings.only ? isNamed(each) : !each.isOptional));
   for (const { id, needs } of chosen) {
     const missing = needs.find((file) => !existsSync(file));
     if (missing) throw new Error(`${id} needs ${missing}, which is not there`);

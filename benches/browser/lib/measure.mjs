@@ -63,7 +63,7 @@ async function takeTurn({ page, contestant, sample, call }) {
   const before = await gpuCalls(page);
   const run = await call("rerank", sample);
   contestant.warm.push({ ...run, ...(before && { gpu: difference(await gpuCalls(page), before) }) });
-  for (let query = 0; query < QUERIES_A_ROUND[contestant.group]; query += 1) {
+  for (let query = 0; query < QUERIES_A_ROUND[contestant.device]; query += 1) {
     contestant.queries.push(await call("encodeQuery", sample));
   }
 }

@@ -9,8 +9,8 @@ const ROOT = resolve(HERE, "../..");
 const USAGE = `node run.mjs [options]
 
   --runs N           warm reranks of each contestant, in turns; the median counts (3)
-  --documents N      documents to rerank on the CPU (100)
-  --only A,B         only these contestants, by id; maxsim for MaxSim alone
+  --documents N      documents to rerank on the CPU (100); a tenth of them where the model is large
+  --only A,B         only these contestants, by id, or by GROUP: all of a group; maxsim for MaxSim alone
   --json FILE        write the raw figures
   --from FILE        measure nothing, print what --json wrote
   --markdown         print the tables as Markdown, for the README
@@ -18,8 +18,9 @@ const USAGE = `node run.mjs [options]
   --package DIR      built npm package (pkg)
   --baseline DIR     another one, of an older version say: its q8 takes turns with the others
   --model DIR        checkpoint folder (models/all-MiniLM-L6-v2)
-  --onnx DIR         where export_onnx.py put the model's folder (target/bench/onnx)
-  --bundles DIR      where q8/ and q4/ of tabrank convert are (target/bench/bundles)
+  --random DIR       where random_checkpoint.py put its checkpoints (target/bench/models)
+  --onnx DIR         where export_onnx.py put the models' folders (target/bench/onnx)
+  --bundles DIR      where MODEL/q8/ and MODEL/q4/ of tabrank convert are (target/bench/bundles)
   --limit SECONDS    longest wait for one step of a contestant (600)
 `;
 
@@ -34,6 +35,7 @@ const FLAGS = {
   package: { type: "string", default: join(ROOT, "pkg") },
   baseline: { type: "string" },
   model: { type: "string", default: join(ROOT, "models/all-MiniLM-L6-v2") },
+  random: { type: "string", default: join(ROOT, "target/bench/models") },
   onnx: { type: "string", default: join(ROOT, "target/bench/onnx") },
   bundles: { type: "string", default: join(ROOT, "target/bench/bundles") },
   limit: { type: "string", default: "600" },
@@ -60,6 +62,7 @@ export function options(argv) {
     paths: {
       here: HERE,
       model,
+      random: resolve(values.random),
       onnx: resolve(values.onnx),
       bundles: resolve(values.bundles),
       package: resolve(values.package),

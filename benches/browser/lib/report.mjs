@@ -55,7 +55,7 @@ const STEPS = ["tokenize", "encode", "score"].map((name) => [name, (each) => tim
 
 const STAGES = ["tokenize", "products", "attention", "norms", "quantize", "score"];
 
-// What the README shows of each group.
+// What the README shows of a group on each device.
 const README = {
   cpu: ["rerank", "x ort-fp32", "x ort-q8", "query", "load", "transferred", "wasm, brotli", "peak of the page", "cosine mean", "top 10"],
   webgpu: ["rerank", "x ort-webgpu", "dispatches", "submits", "read-backs", "bytes read", "cosine mean"],
@@ -80,8 +80,8 @@ function everything(report) {
 function readme(report) {
   const style = { markdown: true };
   const groups = groupsOf(report).map(({ name, sample, ran }) => {
-    const columns = [...COLUMNS[name], ...COLD].filter(([title]) => README[name].includes(title));
-    const order = (title) => README[name].indexOf(title);
+    const columns = [...COLUMNS[sample.device], ...COLD].filter(([title]) => README[sample.device].includes(title));
+    const order = (title) => README[sample.device].indexOf(title);
     columns.sort(([a], [b]) => order(a) - order(b));
     return [sampleLine(name, sample), "", ...table(rows([[""], ...columns], ran, sample), style), ...stageLines(ran, style)];
   });
@@ -112,10 +112,10 @@ function headLines({ machine, settings, contestants, seconds }) {
   ];
 }
 
-function engineLine({ engine, group, version, workers, cold: { facts } }) {
+function engineLine({ engine, device, version, workers, cold: { facts } }) {
   if (engine === "tabrank") return `tabrank ${version}: ${workers} worker, one thread`;
   const inside = engine === "transformers.js" ? ` (onnxruntime-web ${facts.onnxruntime})` : "";
-  return `${engine} ${version}${inside}: ${workers} worker, ${facts.threads} thread, batches of ${facts.batch} on ${group}`;
+  return `${engine} ${version}${inside}: ${workers} worker, ${facts.threads} thread, batches of ${facts.batch} on ${device}`;
 }
 
 function groupLines({ name, sample, ran }, style) {
@@ -123,7 +123,7 @@ function groupLines({ name, sample, ran }, style) {
   return [
     sampleLine(name, sample),
     "",
-    ...grid([["warm"], ...COLUMNS[name], ...(named(ran, BASELINE) ? [X_BASELINE] : [])]),
+    ...grid([["warm"], ...COLUMNS[sample.device], ...(named(ran, BASELINE) ? [X_BASELINE] : [])]),
     "",
     ...grid([["cold"], ...COLD]),
     "",
@@ -148,8 +148,8 @@ function rows([[corner], ...columns], ran, sample) {
   return [head, ...ran.map((each) => [label(each), ...columns.map(([, figure]) => figure(each, ran, sample))])];
 }
 
-function label({ id, cold: { facts } }) {
-  return facts.simd === "relaxed" ? `${id} (relaxed SIMD)` : id;
+function label({ kind, cold: { facts } }) {
+  return facts.simd === "relaxed" ? `${kind} (relaxed SIMD)` : kind;
 }
 
 function stageLines(ran, style) {
@@ -164,14 +164,14 @@ function stageLines(ran, style) {
   return ["", ...table([["stages of a profiled run", ...STAGES, "rest", "total"], ...body], style)];
 }
 
-function sampleLine(group, { documents, lengths, query, queryLength }) {
+function sampleLine(group, { model, documents, lengths, query, queryLength }) {
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  const range = `${Math.min(...lengths)} to ${Math.max(...lengths)}`;
-  return `${group}: ${documents.length} documents of ${range} tokens (${total} in all), query of ${queryLength}: "${query}"`;
+  const range = [...new Set([Math.min(...lengths), Math.max(...lengths)])].join(" to ");
+  return `${group}, ${model}: ${documents.length} documents of ${range} tokens (${total} in all), query of ${queryLength}: "${query}"`;
 }
 
-function named(contestants, id) {
-  return contestants.find((each) => each.id === id);
+function named(contestants, kind) {
+  return contestants.find((each) => each.kind === kind);
 }
 
 function warm(each) {

@@ -2,19 +2,28 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
+import { groups } from "./groups.mjs";
 
 const DOCUMENT_LENGTH = 115;
-// A software WebGPU adapter takes seconds for a hundred tokens.
-const WEBGPU = { documents: 8, length: 16 };
 
-export async function samples({ paths, documents }) {
-  const lengthOf = await tokenCounter(paths.model);
-  const corpus = await jsonLines(join(paths.corpus, "corpus.jsonl"));
-  const chosen = nearest(corpus, documents, lengthOf);
-  const query = await firstQuestionAbout(chosen, paths.corpus);
-  const cpu = sample(query, chosen, lengthOf);
-  const short = chosen.slice(0, WEBGPU.documents).map(({ id, text }) => ({ id, text: cut(text, lengthOf) }));
-  return { cpu, webgpu: sample(query, short, lengthOf) };
+/** By group: the same documents for all of them, or the beginnings of these, or of all of them in one. */
+export async function samples(settings, names) {
+  const corpus = await jsonLines(join(settings.paths.corpus, "corpus.jsonl"));
+  const chosen = nearest(corpus, settings.documents, await tokenCounter(settings.paths.model));
+  const query = await firstQuestionAbout(chosen, settings.paths.corpus);
+  const wanted = Object.entries(groups(settings)).filter(([name]) => names.has(name));
+  const pairs = wanted.map(async ([name, group]) => {
+    const lengthOf = await tokenCounter(group.model.folder);
+    const documents = documentsOf(group, chosen, lengthOf);
+    return [name, { device: group.device, model: group.model.name, ...sample(query, documents, lengthOf) }];
+  });
+  return Object.fromEntries(await Promise.all(pairs));
+}
+
+function documentsOf({ documents, length, cut: isCut }, chosen, lengthOf) {
+  if (!isCut) return chosen.slice(0, documents);
+  const whole = length > DOCUMENT_LENGTH ? [{ id: "all", text: chosen.map(({ text }) => text).join(" ") }] : chosen;
+  return whole.slice(0, documents).map(({ id, text }) => ({ id, text: cut(text, length, lengthOf) }));
 }
 
 /** The `count` documents whose length is nearest to DOCUMENT_LENGTH, earlier ones first among equals, in corpus order. */
@@ -47,12 +56,16 @@ function sample(query, documents, lengthOf) {
   };
 }
 
-/** The first words of a text, as many as fit into WEBGPU.length tokens. */
-function cut(text, lengthOf) {
+/** The first words of a text, as many as fit into `length` tokens. */
+function cut(text, length, lengthOf) {
   const words = text.split(" ");
-  let kept = words.length;
-  while (kept > 1 && lengthOf(words.slice(0, kept).join(" ")) > WEBGPU.length) kept -= 1;
-  return words.slice(0, kept).join(" ");
+  let [fitting, most] = [1, words.length];
+  while (fitting < most) {
+    const middle = Math.ceil((fitting + most) / 2);
+    const fits = lengthOf(words.slice(0, middle).join(" ")) <= length;
+    [fitting, most] = fits ? [middle, most] : [fitting, middle - 1];
+  }
+  return words.slice(0, fitting).join(" ");
 }
 
 async function tokenCounter(model) {

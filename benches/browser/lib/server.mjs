@@ -25,6 +25,7 @@ export async function serve({ paths, modelName }) {
     ...(paths.baseline && { "/baseline/": join(paths.baseline, "dist") }),
     "/wasm/": join(paths.package, "wasm"),
     [`/models/${modelName}/`]: paths.model,
+    "/models/": paths.random,
     "/onnx/": paths.onnx,
     "/bundles/": paths.bundles,
     "/onnxruntime/": join(ort, "dist"),

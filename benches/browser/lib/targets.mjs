@@ -13,6 +13,11 @@ export function speedUp(each, other) {
   return median(Array.from({ length: rounds }, (_, round) => other.warm[round].time / each.warm[round].time));
 }
 
+/** What another shape may lack of BERT's lead in the same run. */
+const AS_BERT = 0.9;
+const LONG_LEAD = 2;
+const TYPES = [["tabrank-f32", "ort-fp32"], ["tabrank-q8", "ort-q8"]];
+
 /** Rows of [target, verdict, figure]. */
 export function targets({ contestants, maxsim = [] }) {
   const find = (id) => contestants.find((each) => each.id === id && !each.error);
@@ -22,7 +27,13 @@ export function targets({ contestants, maxsim = [] }) {
     atLeast("f32, times as fast as ort-fp32", 1.3, speedUp(find("tabrank-f32"), find("ort-fp32"))),
     topTarget(find("tabrank-q8")),
     ...Object.entries(MAXSIM_MS).map(([id, most]) => maxsimTarget(id, most, maxsim.find((each) => each.id === id))),
+    ...["edge-17m", "modernbert-base"].flatMap((group) => TYPES.map(([own, peer]) => leadTarget(find, group, own, peer))),
+    ...TYPES.map(([own, peer]) => longTarget(find, own, peer)),
     ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((id) => GPU_PEERS.flatMap((peer) => gpuTargets(find(id), id, find(peer), peer))),
+    ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((kind) => {
+      const [own, peer] = [kind, "ort-webgpu"].map((each) => `modernbert-webgpu:${each}`);
+      return gpuTargets(find(own), own, find(peer), peer);
+    }),
   ];
 }
 
@@ -33,6 +44,18 @@ function relaxed(contestant) {
 
 function atLeast(what, least, value) {
   return row(`${what}: at least ${least}`, value === undefined ? undefined : value >= least, value?.toFixed(2));
+}
+
+function leadTarget(find, group, own, peer) {
+  const [bert, other] = ["", `${group}:`].map((prefix) => speedUp(find(prefix + own), find(prefix + peer)));
+  const least = bert && AS_BERT * bert;
+  const figure = least && other && `${other.toFixed(2)}, BERT ${bert.toFixed(2)}`;
+  return row(`${group}: ${own}, as far ahead of ${peer} as BERT within a tenth`, least && other && other >= least, figure);
+}
+
+function longTarget(find, own, peer) {
+  const [each, other] = [own, peer].map((kind) => find(`edge-17m-long:${kind}`));
+  return atLeast(`a document of 2,048 tokens: ${own}, times as fast as ${peer}`, LONG_LEAD, speedUp(each, other));
 }
 
 function topTarget(q8) {

@@ -2,7 +2,7 @@
 // their number of tokens.
 import "./gpu-counter.js";
 import { Tokenizer } from "/tokenizers/tokenizers.min.mjs";
-import { answerCalls, MAX_LENGTH } from "./peer-worker.js";
+import { answerCalls } from "./peer-worker.js";
 
 const BUILDS = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
 const OUTPUT = "last_hidden_state";
@@ -10,15 +10,17 @@ const OUTPUT = "last_hidden_state";
 let ort;
 let tokenizer;
 let session;
+let mostTokens;
 
 const peer = {
   batch: undefined,
 
-  async load({ model, device, file, batch }) {
+  async load({ model, device, file, batch, most }) {
     ort = await import(`/onnxruntime/${BUILDS[device]}`);
     ort.env.wasm.wasmPaths = "/onnxruntime/";
     ort.env.wasm.numThreads = 1;
     peer.batch = batch;
+    mostTokens = most;
     const [rules, settings] = await Promise.all(["tokenizer.json", "tokenizer_config.json"].map((name) => json(`${model}/${name}`)));
     tokenizer = new Tokenizer(rules, settings);
     session = await ort.InferenceSession.create(`${model}/onnx/${file}`, { executionProviders: [device] });
@@ -43,9 +45,10 @@ async function json(path) {
 /** A text that is too long keeps its last token, [SEP]. */
 function idsOf(text) {
   const { ids } = tokenizer.encode(text);
-  return ids.length > MAX_LENGTH ? [...ids.slice(0, MAX_LENGTH - 1), ids.at(-1)] : ids;
+  return ids.length > mostTokens ? [...ids.slice(0, mostTokens - 1), ids.at(-1)] : ids;
 }
 
+/** A graph takes token types only where its model has some. */
 function feeds(batch, width) {
   const ids = new BigInt64Array(batch.length * width);
   const mask = new BigInt64Array(batch.length * width);
@@ -54,7 +57,8 @@ function feeds(batch, width) {
     mask.fill(1n, row * width, row * width + tokens.length);
   });
   const tensor = (values) => new ort.Tensor("int64", values, [batch.length, width]);
-  return { input_ids: tensor(ids), attention_mask: tensor(mask), token_type_ids: tensor(new BigInt64Array(ids.length)) };
+  const inputs = { input_ids: ids, attention_mask: mask, token_type_ids: new BigInt64Array(ids.length) };
+  return Object.fromEntries(session.inputNames.map((name) => [name, tensor(inputs[name])]));
 }
 
 answerCalls(peer);

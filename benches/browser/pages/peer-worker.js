@@ -1,8 +1,6 @@
 // Reranking as a careful user of a peer would write it: texts sorted by length, batches, padding dropped, token vectors
 // normalised, MaxSim in a loop over Float32Arrays.
 
-export const MAX_LENGTH = 256;
-
 /**
  * Answers the page's calls. A peer has `load(options)`, which gives facts and sets the size of a `batch`;
  * `prepare(texts)`, which makes of each text something with a length to sort by; and

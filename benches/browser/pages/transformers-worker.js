@@ -1,15 +1,16 @@
 // transformers.js as a careful user would rerank with it: local files, the tokenizer and the model as the library gives them.
 import "./gpu-counter.js";
 import { AutoModel, AutoTokenizer, env } from "/transformers/transformers.min.js";
-import { answerCalls, MAX_LENGTH } from "./peer-worker.js";
+import { answerCalls } from "./peer-worker.js";
 
 let tokenizer;
 let model;
+let mostTokens;
 
 const peer = {
   batch: undefined,
 
-  async load({ model: id, device, dtype, file, batch }) {
+  async load({ model: id, device, dtype, file, batch, most }) {
     env.allowRemoteModels = false;
     env.allowLocalModels = true;
     env.localModelPath = "/onnx/";
@@ -18,6 +19,7 @@ const peer = {
     wasm.wasmPaths = Object.fromEntries(Object.entries(wasm.wasmPaths).map(([kind, url]) => [kind, local(url)]));
     wasm.numThreads = 1;
     peer.batch = batch;
+    mostTokens = most;
     tokenizer = await AutoTokenizer.from_pretrained(id);
     model = await AutoModel.from_pretrained(id, { device, dtype, model_file_name: file });
     return { device, dtype, threads: wasm.numThreads, batch, transformers: env.version, onnxruntime: versions.web };
@@ -27,7 +29,7 @@ const peer = {
 
   async forward(texts, timings) {
     const start = performance.now();
-    const inputs = tokenizer(texts, { padding: true, truncation: true, max_length: MAX_LENGTH });
+    const inputs = tokenizer(texts, { padding: true, truncation: true, max_length: mostTokens });
     const tokenized = performance.now();
     const { last_hidden_state: output } = await model(inputs);
     timings.tokenize += tokenized - start;

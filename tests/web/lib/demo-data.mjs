@@ -48,8 +48,8 @@ const PLAIN = [
   "Water is home to many.",
 ];
 
-/** The checkpoint's folder in the repository. */
-export const TINY_MODEL = "tests/fixtures/plain/checkpoint";
+/** A checkpoint's folder in the repository. */
+export const tinyModel = (fixture = "plain") => need(`tests/fixtures/${fixture}/checkpoint`, "git checkout tests/fixtures");
 
 const plain = PLAIN.map((text, i) => ({ id: `p${i}`, title: `Paragraph ${i}`, text }));
 const hostile = HOSTILE.map((text, i) => ({ id: `h${i}`, title: text, text }));
@@ -61,8 +61,8 @@ export const QUESTIONS = [
 ];
 
 /** Writes a folder for the page's `data` parameter, and gives the texts by paragraph. Test files run side by side, so each names its own. */
-export function prepareTinyData(name) {
-  const model = need(TINY_MODEL, "git checkout tests/fixtures");
+export function prepareTinyData(name, fixture) {
+  const model = tinyModel(fixture);
   const folder = join(OUTPUT, "data", name);
   mkdirSync(folder, { recursive: true });
   for (const [file, kind, lines] of [["documents", "document", paragraphs], ["queries", "query", QUESTIONS]]) {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { openPage } from "./browser.mjs";
 import { OUTPUT } from "./paths.mjs";
 
-/** The tiny model, as it is, and the corpus that was prepared by this name, as the page's parameters. */
-export function tinySettings(server, name) {
-  const [model, data] = ["fixtures/plain/checkpoint/", `data/${name}/`].map((path) => new URL(server.url(`strict/${path}`)).pathname);
+/** A tiny model, as it is, and the corpus that was prepared by this name, as the page's parameters. */
+export function tinySettings(server, name, fixture = "plain") {
+  const [model, data] = [`fixtures/${fixture}/checkpoint/`, `data/${name}/`].map((path) => new URL(server.url(`strict/${path}`)).pathname);
   return { model, data, dtype: "f32" };
 }
 
