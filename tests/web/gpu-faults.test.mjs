@@ -77,6 +77,24 @@ describe("a weight that arrives otherwise than it was sent", () => {
   }
 });
 
+describe("places that are computed wrongly", () => {
+  // Its heads are wide, and so are its shaders, which take a software adapter seconds to compile.
+  const patient = { checkpoint: "fixtures/modernbert-wide/checkpoint/", always: ["hardware", "even-clock"] };
+
+  it("a GPU that is right is used", LIMIT, async () => {
+    const { value } = await load("auto", "hardware", patient);
+    assert.equal(value.device, "webgpu", JSON.stringify(value.warnings));
+  });
+
+  for (const fault of ["wrong-rotation", "wrong-window"]) {
+    it(`${fault}: the check finds it`, LIMIT, async () => {
+      const { value } = await load("auto", fault, patient);
+      await assertStruck();
+      assertFallback(value.warnings, /embeddings differ from the CPU's .* in run 1/);
+    });
+  }
+});
+
 describe("a fault in the load", () => {
   for (const [fault, { warning, code }] of Object.entries(FAULTS)) {
     it(`${fault}: auto falls back to the CPU and names the cause`, LIMIT, async () => {

@@ -36,6 +36,18 @@ it("with explanations of the first two also the rows of these and of the query",
   assert.ok(bytes <= most);
 });
 
+it("a layer takes 7 dispatches, and one more to turn queries and keys by their places", LIMIT, async (test) => {
+  // Besides: the embeddings' norm, a projection and its norm where there are, MaxSim.
+  const CASES = { plain: { layers: 2, layer: 7, besides: 3 }, "modernbert-wide": { layers: 1, layer: 8, besides: 4 } };
+  for (const [name, { layers, layer, besides }] of Object.entries(CASES)) {
+    const { reads, tab } = await openGpuReads(browser, name);
+    const { dispatches, documents } = await reads({});
+    test.diagnostic(`${name}: ${dispatches} dispatches for ${documents} documents`);
+    assert.equal(dispatches, layers * layer + besides, name);
+    await tab.close();
+  }
+});
+
 it("no more than 1,024 tokens are handed over at a time", LIMIT, async (test) => {
   const { tokens, submits, readBacks } = await gpu.reads({}, 20);
   test.diagnostic(`${tokens} tokens: ${readBacks} read-backs, ${submits} times work was handed over`);

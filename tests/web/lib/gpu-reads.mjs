@@ -26,6 +26,7 @@ export async function openGpuReads(browser, name) {
       documents: documents.length,
       tokens: times * sum(lengths.documents) + lengths.query,
       submits: after.submits - before.submits,
+      dispatches: after.dispatches - before.dispatches,
       bytes: after.bytesRead - before.bytesRead,
       readBacks: after.readBacks - before.readBacks,
       dispatchesWhileReading: after.dispatchesWhileReading - before.dispatchesWhileReading,

@@ -30,11 +30,11 @@ export function useFaultyGpu() {
 function actions(its) {
   const rerank = (documents) => its.tab.harness("rerank", "it", its.tiny.query, documents);
   return {
-    /** `lives`: how many workers have the fault; all of them by default. `dtype`: what the weights are converted into. */
-    load: (device, fault, { always = TRUSTED, lives, dtype } = {}) => {
+    /** `lives`: how many workers have the fault; all of them by default. `dtype`: what the weights are converted into. `checkpoint`: another than the plain one. */
+    load: (device, fault, { always = TRUSTED, lives, dtype, checkpoint = its.tiny.checkpoint } = {}) => {
       const query = [...always.map((name) => ["always", name]), ["fault", fault]];
       if (lives) query.push(["lives", lives]);
-      return its.tab.harness("load", "it", its.tab.url(its.tiny.checkpoint), { device, dtype, workerUrl: its.tab.faultyWorker(query) });
+      return its.tab.harness("load", "it", its.tab.url(checkpoint), { device, dtype, workerUrl: its.tab.faultyWorker(query) });
     },
     assertRightOnCpu: async () => {
       assertRanked(await rerank(its.tiny.documents), its.tiny);

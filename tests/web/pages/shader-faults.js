@@ -20,6 +20,16 @@ export function wrongActivation(code) {
   return code.replace("1.4214136600494385", "1.5214136600494385");
 }
 
+/** Queries and keys that are turned the wrong way. */
+export function wrongRotation(code) {
+  return code.includes("fn rotate_") ? code.replace(/= -(v\d+);/, "= $1;") : code;
+}
+
+/** Windows as wide as the batch: the arguments of the attention are its tokens, documents, vectors and window. */
+export function wrongWindow(code) {
+  return code.includes("fn attention_") ? code.replace("scalars_usize[3]", "scalars_usize[0]") : code;
+}
+
 /** Roots of what the norms take roots of, turned negative. */
 export function wrongRoot(code) {
   return code.replaceAll("sqrt(", "sqrt(-");
