@@ -64,6 +64,54 @@ fn special_tokens_of_texts_are_text_if_asked() {
 }
 
 #[test]
+fn settings_in_place_of_the_model_s_own_are_arguments_and_stay_in_a_bundle() {
+    let arguments = [
+        "--query-length=9",
+        "--document-length=8",
+        "--query-prefix=[unused0]",
+        "--document-prefix=",
+        "--do-query-expansion=true",
+        "--expansion-length=7",
+        "--expansion-token=[unused1]",
+        "--attend-to-expansion-tokens=true",
+        "--skiplist-words=oil the",
+    ];
+    let inspect = |arguments: &[&str]| -> serde_json::Value {
+        let output =
+            tabrank(&["inspect", "--json"]).args(arguments).assert().success().get_output().clone();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let model = checkpoint("pylate");
+    let found = inspect(&[&[model.as_str()], arguments.as_slice()].concat());
+    let overrides = serde_json::json!({
+        "query_length": 9, "document_length": 8, "query_prefix": "[unused0]", "document_prefix": "", "do_query_expansion": true,
+        "expansion_length": 7, "expansion_token": "[unused1]", "attend_to_expansion_tokens": true, "skiplist_words": ["oil", "the"],
+    });
+    assert_eq!(found["overrides"], overrides);
+    assert_eq!((&found["query_length"], &found["expansion_length"]), (&9.into(), &7.into()));
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle").display().to_string();
+    tabrank(&["convert", &model, "--dtype", "q8", "-o", &bundle])
+        .args(arguments)
+        .assert()
+        .success();
+    let found = inspect(&[&bundle]);
+    assert_eq!((&found["overrides"], &found["version"]), (&overrides, &"2.0".into()));
+    let found = inspect(&[&bundle, "--query-length=12"]);
+    assert_eq!(found["overrides"]["query_length"], 12);
+    let text = "{\"text\": \"oil\"}\n";
+    let scores = |arguments: &[&str]| {
+        let ranked = rerank(&[&["--query", "the oil"], arguments].concat(), text);
+        ranked[0]["score"].as_f64().unwrap()
+    };
+    assert_ne!(scores(&[]), scores(&["--do-query-expansion=false"]));
+    let wrong = ["inspect", &model, "--query-length=65"];
+    let output = tabrank(&wrong).assert().code(65).get_output().clone();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("--query-length is 65"), "{error}");
+}
+
+#[test]
 fn fields_stay_to_the_letter_and_nothing_is_lost() {
     let model = checkpoint("pylate");
     let input = "{\"n\": 12345678901234567890123.50, \"text\":\"oil\", \"score\": 0.10, \"rank\": \"a\"}\n\n{\"text\":\"war\"}";

@@ -14,6 +14,7 @@ export type {
   Limits,
   LoadOptions,
   ModelInfo,
+  Overrides,
   Pooling,
   Progress,
   RerankOptions,

@@ -6,7 +6,7 @@
  */
 
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, Progress, Simd, SpecialTokens, Timings, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, Timings, Warning } from "./types.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -45,6 +45,7 @@ export interface LoadRequest {
   resume: boolean;
   /** `parse` if it is not there. */
   specialTokens?: SpecialTokens;
+  overrides?: Overrides;
 }
 
 export interface LoadAnswer {

@@ -53,6 +53,34 @@ export interface Limits {
   silence: number;
 }
 
+/**
+ * Settings in place of the checkpoint's own, under the names of PyLate's constructor; what is left out stays as the checkpoint has it. One that does not go with
+ * the checkpoint fails with `INVALID_INPUT` and its name. They change the embeddings, and with them those of `ModelInfo` that they are about.
+ */
+export interface Overrides {
+  /**
+   * Put before each query. In a folder of PyLate or of Stanford's ColBERT it is one token of the vocabulary, such as `"[Q] "`, else any text (`prompts` of
+   * sentence-transformers); `""` for none.
+   */
+  queryPrefix?: string;
+  /** Put before each document, as `queryPrefix` is. */
+  documentPrefix?: string;
+  /** Most tokens of a query, special tokens included: from 1 to the number of the model's positions. With expansion to a fixed length that length too. */
+  queryLength?: number;
+  /** Most tokens of a document, special tokens included: from 1 to the number of the model's positions. */
+  documentLength?: number;
+  /** Whether short queries are filled up with mask tokens, whose embeddings count as all others do. */
+  doQueryExpansion?: boolean;
+  /** Tokens that queries are filled up to, if not to `queryLength`: `length` of sentence-transformers' `query_expansion` with the strategy `min`. */
+  expansionLength?: number;
+  /** What queries are filled up with, by default the mask token. */
+  expansionToken?: string;
+  /** Whether the other tokens attend to those that a query was filled up with. */
+  attendToExpansionTokens?: boolean;
+  /** Tokens that yield no embedding: of documents, unless the checkpoint says otherwise. Words that are no token of the vocabulary are left out, with a warning; `[]` for none. */
+  skiplistWords?: string[];
+}
+
 export interface LoadOptions {
   /** Default `auto`. With `webgpu` a load without a usable GPU fails instead of falling back. */
   device?: DeviceChoice;
@@ -66,6 +94,8 @@ export interface LoadOptions {
    * a document which holds them; the markers that the model puts before texts stay.
    */
   specialTokens?: SpecialTokens;
+  /** Settings in place of the checkpoint's own. What is kept in the browser's storage does not depend on them. */
+  overrides?: Overrides;
   /** Default `auto`: the module with relaxed SIMD where the browser has it. `simd128` forces the other one; either gives the same numbers. */
   simd?: "auto" | "simd128";
   /** Called at most 20 times a second, never after an abort. */

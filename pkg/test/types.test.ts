@@ -51,6 +51,8 @@ test("the public types of what crosses are those that the engine's structs make"
 });
 
 test("what the page sends on is what the engine takes", () => {
+  expectTypeOf<tabrank.Overrides>().toEqualTypeOf<glue.Overrides>();
+  expectTypeOf<Pick<protocol.LoadRequest, "device" | "specialTokens" | "overrides">>().toEqualTypeOf<Pick<glue.LoadSettings, "device" | "specialTokens" | "overrides">>();
   expectTypeOf<protocol.ConvertOptions>().toExtend<glue.ConvertSettings>();
   expectTypeOf<protocol.EncodeRequest["kind"]>().toEqualTypeOf<glue.Kind>();
   expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<glue.RerankSettings>>();

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use pollster::block_on;
-use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Source, convert};
+use tabrank::{BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Overrides, Source, convert};
 
+use super::overrides::OverrideArgs;
 use super::parity::{self, Parity};
 use super::progress::Progress;
 use super::{CliError, model, output, readme};
@@ -44,6 +45,9 @@ pub struct ConvertArgs {
     /// The checkpoint's license, for the manifest [default: what its README.md says].
     #[arg(long)]
     license: Option<String>,
+    /// Kept in the manifest: they are in force wherever the bundle is loaded, unless a load has others.
+    #[command(flatten)]
+    overrides: OverrideArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -69,13 +73,14 @@ pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     let output = output(args)?;
     let options = options(args);
-    let reference = parity::encode(&model::load_files(files.clone())?)?;
+    let overrides = args.overrides.overrides();
+    let reference = parity::encode(&model::load_files(files.clone(), overrides)?)?;
     let mut progress = Progress::new("convert", 0);
     let bundle = block_on(convert(files, &options, &mut progress))?;
     drop(progress);
     let converted = CheckpointFiles::from_bundle(&bundle)?;
     let sizes = sizes(&converted)?;
-    let found = parity::encode(&model::load_files(converted)?)?;
+    let found = parity::encode(&model::load_files(converted, Overrides::default())?)?;
     let parity = parity::compare(&reference, &found);
     check_parity(args, &parity)?;
     // The manifest comes last: without it a folder is no bundle.
@@ -96,7 +101,7 @@ fn options(args: &ConvertArgs) -> ConvertOptions {
     let license = args.license.clone().or_else(|| readme::license(&args.folder));
     let (repository, revision) = (args.repository.clone(), args.revision.clone());
     let source = Source { repository, revision, license };
-    ConvertOptions { dtype: args.dtype.dtype(), source, overrides: Default::default() }
+    ConvertOptions { dtype: args.dtype.dtype(), source, overrides: args.overrides.overrides() }
 }
 
 /// Where the output's name leads. Nothing is ever overwritten.

@@ -3,11 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::overrides::argument;
+
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
-    Library(#[from] tabrank::Error),
+    Library(tabrank::Error),
+    /// An argument that does not go with the model.
+    #[error("{argument} {reason}")]
+    Argument { argument: String, reason: String },
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a folder{hint}", path.display())]
@@ -38,6 +43,17 @@ pub enum CliError {
     Text { file: String, line: usize, source: tabrank::Error },
 }
 
+impl From<tabrank::Error> for CliError {
+    fn from(error: tabrank::Error) -> Self {
+        match error {
+            tabrank::Error::Override { option, reason } => {
+                CliError::Argument { argument: argument(option), reason }
+            }
+            error => CliError::Library(error),
+        }
+    }
+}
+
 impl CliError {
     /// A file or folder that could not be read; of a link that leads nowhere, the link.
     pub fn read(path: &Path, source: io::Error) -> Self {
@@ -59,7 +75,8 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Line { .. }
+            CliError::Argument { .. }
+            | CliError::Line { .. }
             | CliError::Data { .. }
             | CliError::Loss { .. }
             | CliError::NotComparable => 65,

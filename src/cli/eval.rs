@@ -101,8 +101,9 @@ struct Compared {
 pub fn run(args: &EvalArgs) -> Result<(), CliError> {
     let data = Data::read(&args.data)?;
     let paths = [&args.model.model].into_iter().chain(&args.compare);
+    let options = args.model.options();
     let models: Vec<Reranker> =
-        paths.map(|path| model::load(path, args.model.special_tokens)).collect::<Result<_, _>>()?;
+        paths.map(|path| model::load(path, &options)).collect::<Result<_, _>>()?;
     let report = evaluate(&models, args, &data)?;
     print(&report, args.json).map_err(CliError::Stdout)
 }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use tabrank::model::config::Layout;
-use tabrank::{CheckpointFiles, ModelConfig, Warning};
+use tabrank::{CheckpointFiles, ModelConfig, Overrides, Warning};
 
+use super::overrides::OverrideArgs;
 use super::{CliError, model, readme};
 
 /// Show what a bundle or a checkpoint holds.
@@ -27,6 +28,8 @@ pub struct InspectArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    overrides: OverrideArgs,
 }
 
 #[derive(Serialize)]
@@ -61,6 +64,13 @@ struct Model {
     vocabulary_size: usize,
     query_length: usize,
     document_length: usize,
+    query_prefix: String,
+    document_prefix: String,
+    /// What queries are filled up to.
+    expansion_length: Option<usize>,
+    skiplist_words: usize,
+    /// What stands in place of the files' own settings: the arguments', and a bundle's.
+    overrides: Overrides,
     /// What `--pooling checkpoint` does.
     pooling: Option<&'static str>,
 }
@@ -88,7 +98,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
         return Err(error);
     }
     let mut report = report(args, &files);
-    let loaded = read.and_then(|()| model::load_files(files));
+    let loaded = read.and_then(|()| model::load_files(files, args.overrides.overrides()));
     match &loaded {
         Ok(model) => report.warnings = messages(model.warnings()),
         Err(error) => report.error = Some(error.to_string()),
@@ -117,7 +127,7 @@ fn types(tensors: &[TensorRow]) -> String {
 
 /// What can be told of the files, whether they load or not.
 fn report(args: &InspectArgs, files: &CheckpointFiles) -> Report {
-    let config = ModelConfig::from_files(files).ok();
+    let config = ModelConfig::overridden(files, &args.overrides.overrides()).ok();
     let tensors = tensors(files);
     let manifest = files.manifest();
     let source = manifest.map(|manifest| manifest.source.clone()).unwrap_or_default();
@@ -151,6 +161,11 @@ impl Model {
             vocabulary_size: config.encoder.vocab_size(),
             query_length: config.text.query_length,
             document_length: config.text.document_length,
+            query_prefix: config.text.query_prefix.clone(),
+            document_prefix: config.text.document_prefix.clone(),
+            expansion_length: config.text.query_expansion.as_ref().map(|e| e.length),
+            skiplist_words: config.text.skiplist_words.len(),
+            overrides: config.overridden.values.clone(),
             pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
         }
     }
@@ -245,5 +260,9 @@ fn print_model(out: &mut impl Write, kind: &str, dtype: &str, model: &Model) -> 
         out,
         "queries up to {} tokens, documents up to {}",
         model.query_length, model.document_length
-    )
+    )?;
+    match model.overrides.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "in place of its own: {}", serde_json::to_string(&model.overrides)?),
+    }
 }

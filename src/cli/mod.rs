@@ -15,6 +15,7 @@ mod long;
 mod metrics;
 mod model;
 mod output;
+mod overrides;
 mod parity;
 mod progress;
 mod readme;
@@ -26,7 +27,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use tabrank::Reranker;
+use overrides::OverrideArgs;
+use tabrank::{DeviceChoice, LoadOptions, Reranker, SpelledTokens};
 
 pub use error::CliError;
 use long::LongArgs;
@@ -70,12 +72,27 @@ pub struct ModelArgs {
     /// libraries, or text like any other.
     #[arg(long, value_enum, default_value_t = SpecialTokens::Parse, value_name = "HOW")]
     special_tokens: SpecialTokens,
+    #[command(flatten)]
+    overrides: OverrideArgs,
 }
 
 impl ModelArgs {
-    /// The model that these name, on the CPU.
+    /// The model that these name.
     fn load(&self) -> Result<Reranker, CliError> {
-        model::load(&self.model, self.special_tokens)
+        model::load(&self.model, &self.options())
+    }
+
+    /// How models are loaded: on the CPU.
+    fn options(&self) -> LoadOptions {
+        LoadOptions {
+            device: DeviceChoice::Cpu,
+            spelled_tokens: match self.special_tokens {
+                SpecialTokens::Parse => SpelledTokens::Parse,
+                SpecialTokens::Text => SpelledTokens::Text,
+            },
+            overrides: self.overrides.overrides(),
+            ..LoadOptions::default()
+        }
     }
 }
 

@@ -6,16 +6,14 @@ use std::path::{Component, Path};
 
 use pollster::block_on;
 use tabrank::model::checkpoint::ADAPTER;
-use tabrank::{
-    CheckpointFiles, DeviceChoice, Error, LoadOptions, Reranker, SpelledTokens, Unobserved,
-};
+use tabrank::{CheckpointFiles, DeviceChoice, Error, LoadOptions, Overrides, Reranker, Unobserved};
 
 use super::error::is_taken;
-use super::{CliError, SpecialTokens, say};
+use super::{CliError, say};
 
-/// Loads the bundle or checkpoint in `folder` on the CPU; says what runs, and prints its warnings.
-pub fn load(folder: &Path, special_tokens: SpecialTokens) -> Result<Reranker, CliError> {
-    let reranker = load_with(read(folder)?, special_tokens)?;
+/// Loads the bundle or checkpoint in `folder`; says what runs, and prints its warnings.
+pub fn load(folder: &Path, options: &LoadOptions) -> Result<Reranker, CliError> {
+    let reranker = block_on(Reranker::load(read(folder)?, options, &mut Unobserved))?;
     let info = reranker.info();
     say(format_args!("{}: {} weights", info.architecture, info.dtype.name()));
     for warning in reranker.warnings() {
@@ -25,17 +23,8 @@ pub fn load(folder: &Path, special_tokens: SpecialTokens) -> Result<Reranker, Cl
 }
 
 /// Loads a model on the CPU.
-pub fn load_files(files: CheckpointFiles) -> Result<Reranker, CliError> {
-    load_with(files, SpecialTokens::Parse)
-}
-
-fn load_with(files: CheckpointFiles, special_tokens: SpecialTokens) -> Result<Reranker, CliError> {
-    let spelled_tokens = match special_tokens {
-        SpecialTokens::Parse => SpelledTokens::Parse,
-        SpecialTokens::Text => SpelledTokens::Text,
-    };
-    let device = DeviceChoice::Cpu;
-    let options = LoadOptions { device, spelled_tokens, ..LoadOptions::default() };
+pub fn load_files(files: CheckpointFiles, overrides: Overrides) -> Result<Reranker, CliError> {
+    let options = LoadOptions { device: DeviceChoice::Cpu, overrides, ..LoadOptions::default() };
     Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
 }
 

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use tabrank::Overrides;
+
 use super::{CliError, model, parity};
 
 /// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes a few built-in sentences.
@@ -21,7 +23,7 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     let tensors = files.tensors()?;
-    parity::encode(&model::load_files(files.clone())?)?;
+    parity::encode(&model::load_files(files.clone(), Overrides::default())?)?;
     let hashes = match files.manifest() {
         Some(manifest) => format!("{} files have their hashes", manifest.entries().count()),
         None => "a checkpoint has no hashes".to_owned(),

@@ -88,7 +88,13 @@ fn invalid_input(message: &str) -> JsValue {
 
 /// An error of ours as JavaScript's, with its code.
 fn throw(error: Error) -> JsValue {
-    let object = js_sys::Error::new(&error.to_string());
+    let message = match &error {
+        Error::Override { option, reason } => {
+            format!("overrides.{} {reason}", options::camel_case(option))
+        }
+        error => error.to_string(),
+    };
+    let object = js_sys::Error::new(&message);
     set(object.as_ref(), "code", error.code());
     object.into()
 }

@@ -131,6 +131,57 @@ impl From<Pooling> for crate::Pooling {
     }
 }
 
+/// Settings in place of the checkpoint's own.
+#[derive(Tsify, Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Overrides {
+    #[tsify(optional)]
+    query_prefix: Option<String>,
+    #[tsify(optional)]
+    document_prefix: Option<String>,
+    #[tsify(optional)]
+    query_length: Option<usize>,
+    #[tsify(optional)]
+    document_length: Option<usize>,
+    #[tsify(optional)]
+    do_query_expansion: Option<bool>,
+    #[tsify(optional)]
+    expansion_length: Option<usize>,
+    #[tsify(optional)]
+    expansion_token: Option<String>,
+    #[tsify(optional)]
+    attend_to_expansion_tokens: Option<bool>,
+    #[tsify(optional)]
+    skiplist_words: Option<Vec<String>>,
+}
+
+impl From<Overrides> for crate::Overrides {
+    fn from(overrides: Overrides) -> Self {
+        let Overrides {
+            query_prefix,
+            document_prefix,
+            query_length,
+            document_length,
+            do_query_expansion,
+            expansion_length,
+            expansion_token,
+            attend_to_expansion_tokens,
+            skiplist_words,
+        } = overrides;
+        Self {
+            query_prefix,
+            document_prefix,
+            query_length,
+            document_length,
+            do_query_expansion,
+            expansion_length,
+            expansion_token,
+            attend_to_expansion_tokens,
+            skiplist_words,
+        }
+    }
+}
+
 #[derive(Tsify, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadSettings {
@@ -143,11 +194,14 @@ pub struct LoadSettings {
     gpu_buffer_limit: Option<f64>,
     #[tsify(optional)]
     special_tokens: Option<SpecialTokens>,
+    #[tsify(optional)]
+    overrides: Option<Overrides>,
 }
 
 impl From<LoadSettings> for LoadOptions {
     fn from(settings: LoadSettings) -> Self {
-        let LoadSettings { device, gpu_unavailable, gpu_buffer_limit, special_tokens } = settings;
+        let LoadSettings { device, gpu_unavailable, gpu_buffer_limit, special_tokens, overrides } =
+            settings;
         LoadOptions {
             device: match device {
                 DeviceChoice::Auto => crate::DeviceChoice::Auto,
@@ -160,7 +214,7 @@ impl From<LoadSettings> for LoadOptions {
                 SpecialTokens::Parse => SpelledTokens::Parse,
                 SpecialTokens::Text => SpelledTokens::Text,
             },
-            overrides: crate::Overrides::default(),
+            overrides: overrides.unwrap_or_default().into(),
         }
     }
 }
@@ -230,4 +284,11 @@ impl From<Option<WindowSettings>> for LongDocuments {
             LongDocuments::Windows { overlap, most: max_windows }
         })
     }
+}
+
+/// The name of an option, as JavaScript has it.
+pub(super) fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }

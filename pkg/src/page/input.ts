@@ -5,6 +5,9 @@ import type { Limits } from "../types.js";
 
 export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, queue: 32, silence: 10_000 };
 
+/** A skiplist has some tens. */
+const MOST_WORDS = 10_000;
+
 const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text in another field.";
 
 export function checkLimits(limits: Partial<Limits> = {}): Limits {
@@ -35,11 +38,27 @@ export function checkText(text: unknown, place: string, limits: Limits): string 
 
 /** The documents in a list of our own: each is read once, whatever the caller's list does meanwhile or a proxy in its place. */
 export function listOf<T>(documents: readonly T[], limits: Limits): T[] {
-  if (!isArray(documents)) throw invalidKind(documents, "documents", "an array");
-  const length: unknown = read(documents, "length", "documents.length");
-  if (!Number.isSafeInteger(length)) throw invalidKind(length, "documents.length", "an integer");
-  if ((length as number) > limits.documents) throw tooLarge("documents", length as number, "entries", limits.documents, "documents");
-  return Array.from({ length: length as number }, (_, index) => read(documents, index, `documents[${index}]`));
+  const length = lengthOf(documents, "documents");
+  if (length > limits.documents) throw tooLarge("documents", length, "entries", limits.documents, "documents");
+  return Array.from({ length }, (_, index) => read(documents, index, `documents[${index}]`));
+}
+
+/** The strings of a list in a list of our own. */
+export function wordsOf(words: readonly string[], place: string): string[] {
+  const length = lengthOf(words, place);
+  if (length > MOST_WORDS) throw invalid(`${place} has ${length.toLocaleString("en")} entries; at most ${MOST_WORDS.toLocaleString("en")} are taken`);
+  return Array.from({ length }, (_, index) => {
+    const word = read(words, index, `${place}[${index}]`);
+    requireKind("string", word, `${place}[${index}]`);
+    return word as string;
+  });
+}
+
+function lengthOf(list: readonly unknown[], place: string): number {
+  if (!isArray(list)) throw invalidKind(list, place, "an array");
+  const length: unknown = read(list, "length", `${place}.length`);
+  if (!Number.isSafeInteger(length)) throw invalidKind(length, `${place}.length`, "an integer");
+  return length as number;
 }
 
 /** The documents' texts, all checked. */
@@ -64,7 +83,7 @@ export function read<O extends object, K extends keyof O>(object: O, key: K, pla
 }
 
 /** What a proxy hides is not there. */
-function namesIn(object: object): string[] {
+export function namesIn(object: object): string[] {
   try {
     return Object.keys(object);
   } catch {

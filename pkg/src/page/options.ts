@@ -1,7 +1,7 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
-import type { EncodeOptions, LoadOptions, RerankOptions, StoredModelOptions } from "../types.js";
-import { invalid, invalidKind, isAddress, read, requireKind, requirePositiveInteger } from "./input.js";
+import type { EncodeOptions, LoadOptions, Overrides, RerankOptions, StoredModelOptions } from "../types.js";
+import { invalid, invalidKind, isAddress, namesIn, read, requireKind, requirePositiveInteger, wordsOf } from "./input.js";
 
 type Check = (value: unknown, name: string) => void;
 
@@ -20,6 +20,7 @@ const LOAD: Checks<LoadOptions> = {
   device: word("auto", "cpu", "webgpu"),
   simd: word("auto", "simd128"),
   specialTokens: word("parse", "text"),
+  overrides: kind("object"),
   cache: word("use", "reload", "off"),
   onProgress: kind("function"),
   onWarning: kind("function"),
@@ -27,6 +28,19 @@ const LOAD: Checks<LoadOptions> = {
   workerUrl: requireAddress,
   wasmUrl: requireAddress,
   limits: kind("object"),
+};
+
+const OVERRIDES: Checks<Overrides> = {
+  queryPrefix: kind("string"),
+  documentPrefix: kind("string"),
+  queryLength: requirePositiveInteger,
+  documentLength: requirePositiveInteger,
+  doQueryExpansion: kind("boolean"),
+  expansionLength: requirePositiveInteger,
+  expansionToken: kind("string"),
+  attendToExpansionTokens: kind("boolean"),
+  // Its words are checked as they are read.
+  skiplistWords: () => {},
 };
 
 const EXPLAIN: Checks<ExplainOptions> = { signal: requireSignal };
@@ -41,20 +55,33 @@ interface ExplainOptions {
   signal?: AbortSignal;
 }
 
-export const checkLoad = (options: LoadOptions): LoadOptions => checked(options, LOAD);
+export const checkLoad = (options: LoadOptions): LoadOptions => {
+  const there = checked(options, LOAD);
+  return there.overrides ? { ...there, overrides: checkOverrides(there.overrides) } : there;
+};
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
 export const checkRerank = <T>(options: RerankOptions<T>): RerankOptions<T> => checked(options, RERANK);
 export const checkEncode = <T>(options: EncodeOptions<T>): EncodeOptions<T> => checked(options, ENCODE);
 export const checkExplain = (options: ExplainOptions): ExplainOptions => checked(options, EXPLAIN);
 
+/** A setting that is misspelled would leave the checkpoint's own in force. */
+function checkOverrides(overrides: Overrides): Overrides {
+  const unknown = namesIn(overrides).find((name) => !Object.hasOwn(OVERRIDES, name));
+  if (unknown !== undefined) throw invalid(`overrides.${unknown} is no setting; there are ${Object.keys(OVERRIDES).join(", ")}`);
+  const there = checked(overrides, OVERRIDES, "overrides.");
+  const { skiplistWords } = there;
+  return skiplistWords === undefined ? there : { ...there, skiplistWords: wordsOf(skiplistWords, "overrides.skiplistWords") };
+}
+
 /** Those that are there. */
-function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>): O {
+function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>, path = ""): O {
   requireKind("object", options, "options");
   const there: Partial<O> = {};
   for (const name of Object.keys(checks) as (keyof O & string)[]) {
-    const value = read(options, name, name);
+    const place = `${path}${name}`;
+    const value = read(options, name, place);
     if (value === undefined) continue;
-    checks[name](value, name);
+    checks[name](value, place);
     there[name] = value;
   }
   return there as O;

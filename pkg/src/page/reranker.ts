@@ -277,9 +277,9 @@ function queryWasCut({ queryLength }: ModelInfo): Warning {
 
 function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
   const checkpoint = modelLocation(source, options);
-  const { device = "auto", dtype, specialTokens } = options;
+  const { device = "auto", dtype, specialTokens, overrides } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
-  return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }) };
+  return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
 }
 
 function modelPlace(source: string | URL, options: StoredModelOptions): ModelPlace {

@@ -30,9 +30,9 @@ export async function loadEngine<C extends Checkpoint>(
   const preparation = new Preparation(module, request.convert, meter, hooks(meter));
   return fromPlace(request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
-    const { device, specialTokens } = request;
+    const { device, specialTokens, overrides } = request;
     const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
-    const settings = { device, ...gpu, ...(specialTokens && { specialTokens }) };
+    const settings = { device, ...gpu, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }) };
     const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
     if (engine.gpuFault !== undefined) await noteGpuFault(engine.gpuFault);
     return engine;

@@ -110,7 +110,7 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
   });
 
   test("to load, isCached, deleteCached and clearCached", async () => {
-    const names = ["device", "dtype", "simd", "onProgress", "onWarning", "signal", "cache", "revision", "hub", "headers", "workerUrl", "wasmUrl", "limits", "specialTokens"];
+    const names = ["device", "dtype", "simd", "onProgress", "onWarning", "signal", "cache", "revision", "hub", "headers", "workerUrl", "wasmUrl", "limits", "specialTokens", "overrides"];
     const source = fc.oneof(anything, fc.constantFrom("/model", "owner/name"), fc.record({ "config.json": anything }));
     const typed = async (call: () => Promise<unknown>) => {
       const error: unknown = await call().then(() => undefined, (reason: unknown) => reason);

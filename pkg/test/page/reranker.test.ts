@@ -98,6 +98,12 @@ describe("load", () => {
     ["a header", "/model", { headers: { "a b": "c" } }, "headers are no valid"],
     ["a type of weights", "/model", { dtype: "int8" }, 'dtype is none of "f32", "f16", "q8", "q4"'],
     ["a word for special tokens", "/model", { specialTokens: "escape" }, 'specialTokens is none of "parse", "text"'],
+    ["a setting that there is not", "/model", { overrides: { queryMaxlen: 8 } }, "overrides.queryMaxlen is no setting; there are queryPrefix, "],
+    ["a length", "/model", { overrides: { queryLength: 0 } }, "overrides.queryLength is 0; expected a positive integer"],
+    ["a prefix", "/model", { overrides: { documentPrefix: 7 } }, "overrides.documentPrefix is a number"],
+    ["a switch", "/model", { overrides: { doQueryExpansion: "no" } }, "overrides.doQueryExpansion is a string"],
+    ["a word of the skiplist", "/model", { overrides: { skiplistWords: [".", 7] } }, "overrides.skiplistWords[1] is a number"],
+    ["a skiplist without end", "/model", { overrides: { skiplistWords: { length: 3 } } }, "overrides.skiplistWords is an object; expected an array"],
     ["a choice of instructions", "/model", { simd: "none" }, "simd is none of"],
     ["a limit", "/model", { limits: { queue: 0 } }, "limits.queue is 0"],
   ])("refuses %s before anything starts", async (_, source, options, message) => {

@@ -226,11 +226,12 @@ test("in auto the engine is told why WebGPU is left out", async () => {
   expect(messages.some(({ type }) => type === "trying-webgpu")).toBe(false);
 });
 
-test("the engine is told what becomes of special tokens in texts", async () => {
+test("the engine is told what becomes of special tokens in texts, and what stands in place of the checkpoint's settings", async () => {
   serve();
   const seen: unknown[] = [];
-  await load({ device: "cpu", specialTokens: "text", load: async (_, options) => (seen.push(options), new FakeEngine()) });
-  expect(seen).toEqual([{ device: "cpu", specialTokens: "text" }]);
+  const overrides = { queryLength: 8, skiplistWords: [] };
+  await load({ device: "cpu", specialTokens: "text", overrides, load: async (_, options) => (seen.push(options), new FakeEngine()) });
+  expect(seen).toEqual([{ device: "cpu", specialTokens: "text", overrides }]);
 });
 
 describe("progress", () => {

@@ -1,0 +1,62 @@
+//! Settings in place of a checkpoint's own, as arguments.
+
+use clap::Args;
+use tabrank::Overrides;
+
+const HEADING: &str = "Settings in place of the model's own";
+
+/// Settings in place of the model's own, under the names of PyLate's constructor.
+#[derive(Args)]
+pub struct OverrideArgs {
+    /// Put before each query: one token of the vocabulary in a folder of PyLate or of Stanford's ColBERT, else any text; an
+    /// empty one for none.
+    #[arg(long, help_heading = HEADING, value_name = "TEXT", allow_hyphen_values = true)]
+    query_prefix: Option<String>,
+    /// Put before each document, as --query-prefix is.
+    #[arg(long, help_heading = HEADING, value_name = "TEXT", allow_hyphen_values = true)]
+    document_prefix: Option<String>,
+    /// Most tokens of a query, special tokens included; with expansion to a fixed length that length too.
+    #[arg(long, help_heading = HEADING, value_name = "TOKENS")]
+    query_length: Option<usize>,
+    /// Most tokens of a document, special tokens included.
+    #[arg(long, help_heading = HEADING, value_name = "TOKENS")]
+    document_length: Option<usize>,
+    /// Whether short queries are filled up with mask tokens.
+    #[arg(long, help_heading = HEADING, value_name = "BOOL")]
+    do_query_expansion: Option<bool>,
+    /// Tokens that queries are filled up to, if not to the query's length.
+    #[arg(long, help_heading = HEADING, value_name = "TOKENS")]
+    expansion_length: Option<usize>,
+    /// What queries are filled up with, in place of the mask token.
+    #[arg(long, help_heading = HEADING, value_name = "TOKEN", allow_hyphen_values = true)]
+    expansion_token: Option<String>,
+    /// Whether the other tokens attend to those that a query was filled up with.
+    #[arg(long, help_heading = HEADING, value_name = "BOOL")]
+    attend_to_expansion_tokens: Option<bool>,
+    /// Tokens that yield no embedding, with spaces between them; an empty list for none.
+    #[arg(long, help_heading = HEADING, value_name = "WORDS", allow_hyphen_values = true)]
+    skiplist_words: Option<String>,
+}
+
+impl OverrideArgs {
+    /// What they say.
+    pub fn overrides(&self) -> Overrides {
+        let words = |list: &String| list.split_whitespace().map(str::to_owned).collect();
+        Overrides {
+            query_prefix: self.query_prefix.clone(),
+            document_prefix: self.document_prefix.clone(),
+            query_length: self.query_length,
+            document_length: self.document_length,
+            do_query_expansion: self.do_query_expansion,
+            expansion_length: self.expansion_length,
+            expansion_token: self.expansion_token.clone(),
+            attend_to_expansion_tokens: self.attend_to_expansion_tokens,
+            skiplist_words: self.skiplist_words.as_ref().map(words),
+        }
+    }
+}
+
+/// The argument that a setting comes from.
+pub fn argument(option: &str) -> String {
+    format!("--{}", option.replace('_', "-"))
+}
