@@ -75,6 +75,7 @@ fn settings_in_place_of_the_model_s_own_are_arguments_and_stay_in_a_bundle() {
         "--expansion-token=[unused1]",
         "--attend-to-expansion-tokens=true",
         "--skiplist-words=oil the",
+        "--truncate-dim=5",
     ];
     let inspect = |arguments: &[&str]| -> serde_json::Value {
         let output =
@@ -86,9 +87,11 @@ fn settings_in_place_of_the_model_s_own_are_arguments_and_stay_in_a_bundle() {
     let overrides = serde_json::json!({
         "query_length": 9, "document_length": 8, "query_prefix": "[unused0]", "document_prefix": "", "do_query_expansion": true,
         "expansion_length": 7, "expansion_token": "[unused1]", "attend_to_expansion_tokens": true, "skiplist_words": ["oil", "the"],
+        "truncate_dim": 5,
     });
     assert_eq!(found["overrides"], overrides);
     assert_eq!((&found["query_length"], &found["expansion_length"]), (&9.into(), &7.into()));
+    assert_eq!(found["dimension"], 5);
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle").display().to_string();
     tabrank(&["convert", &model, "--dtype", "q8", "-o", &bundle])

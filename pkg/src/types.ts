@@ -79,6 +79,12 @@ export interface Overrides {
   attendToExpansionTokens?: boolean;
   /** Tokens that yield no embedding: of documents, unless the checkpoint says otherwise. Words that are no token of the vocabulary are left out, with a warning; `[]` for none. */
   skiplistWords?: string[];
+  /**
+   * Values of an embedding that are kept, the first ones, before it is made a unit vector: from 1 to the model's own `dimension`. What that costs is up to the
+   * checkpoint, hence the warning `EMBEDDINGS_TRUNCATED`; some are trained for it. The one vector of `pooling: "checkpoint"` is cut too, and not made a unit
+   * vector again, as in sentence-transformers.
+   */
+  truncateDim?: number;
 }
 
 export interface LoadOptions {

@@ -36,6 +36,10 @@ pub struct OverrideArgs {
     /// Tokens that yield no embedding, with spaces between them; an empty list for none.
     #[arg(long, help_heading = HEADING, value_name = "WORDS", allow_hyphen_values = true)]
     skiplist_words: Option<String>,
+    /// Values of an embedding that are kept, the first ones, before embeddings are made unit vectors; what that costs is up to the
+    /// checkpoint, and some are trained for it.
+    #[arg(long, help_heading = HEADING, value_name = "WIDTH")]
+    truncate_dim: Option<usize>,
 }
 
 impl OverrideArgs {
@@ -52,6 +56,7 @@ impl OverrideArgs {
             expansion_token: self.expansion_token.clone(),
             attend_to_expansion_tokens: self.attend_to_expansion_tokens,
             skiplist_words: self.skiplist_words.as_ref().map(words),
+            truncate_dim: self.truncate_dim,
         }
     }
 }

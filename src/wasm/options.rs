@@ -153,6 +153,8 @@ pub struct Overrides {
     attend_to_expansion_tokens: Option<bool>,
     #[tsify(optional)]
     skiplist_words: Option<Vec<String>>,
+    #[tsify(optional)]
+    truncate_dim: Option<usize>,
 }
 
 impl From<Overrides> for crate::Overrides {
@@ -167,6 +169,7 @@ impl From<Overrides> for crate::Overrides {
             expansion_token,
             attend_to_expansion_tokens,
             skiplist_words,
+            truncate_dim,
         } = overrides;
         Self {
             query_prefix,
@@ -178,6 +181,7 @@ impl From<Overrides> for crate::Overrides {
             expansion_token,
             attend_to_expansion_tokens,
             skiplist_words,
+            truncate_dim,
         }
     }
 }

@@ -41,6 +41,7 @@ const OVERRIDES: Checks<Overrides> = {
   attendToExpansionTokens: kind("boolean"),
   // Its words are checked as they are read.
   skiplistWords: () => {},
+  truncateDim: requirePositiveInteger,
 };
 
 const EXPLAIN: Checks<ExplainOptions> = { signal: requireSignal };

@@ -102,6 +102,7 @@ describe("load", () => {
     ["a length", "/model", { overrides: { queryLength: 0 } }, "overrides.queryLength is 0; expected a positive integer"],
     ["a prefix", "/model", { overrides: { documentPrefix: 7 } }, "overrides.documentPrefix is a number"],
     ["a switch", "/model", { overrides: { doQueryExpansion: "no" } }, "overrides.doQueryExpansion is a string"],
+    ["a width", "/model", { overrides: { truncateDim: 1.5 } }, "overrides.truncateDim is 1.5; expected a positive integer"],
     ["a word of the skiplist", "/model", { overrides: { skiplistWords: [".", 7] } }, "overrides.skiplistWords[1] is a number"],
     ["a skiplist without end", "/model", { overrides: { skiplistWords: { length: 3 } } }, "overrides.skiplistWords is an object; expected an array"],
     ["a choice of instructions", "/model", { simd: "none" }, "simd is none of"],
