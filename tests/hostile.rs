@@ -350,6 +350,13 @@ fn a_limit_of_ours_is_no_fault_of_the_file() {
         let at_limit = ModelConfig::from_files(&with(limit));
         assert!(!matches!(at_limit, Err(Error::Limit { .. })), "{field}: {at_limit:?}");
     }
+    let rows = |value: u64| {
+        changed("roberta-stanford", "config.json", |config| {
+            config["max_position_embeddings"] = json!(value)
+        })
+    };
+    check(&rows(8_195), "CHECKPOINT_UNSUPPORTED", "is 8195; at most 8194");
+    assert_eq!(ModelConfig::from_files(&rows(8_194)).unwrap().encoder.max_length(), 8_192);
     let modules = changed("pylate", "modules.json", |modules| {
         let entry = |name: usize| json!({"name": name.to_string(), "path": "", "type": "sentence_transformers.models.Pooling"});
         *modules = Value::Array((0..17).map(entry).collect());
@@ -421,6 +428,14 @@ fn lengths_and_shapes_fit_each_other() {
             "query_expansion.length 65",
         ),
         ("sentence-transformers", sentence, "document_length", json!(65), "document_length 65"),
+        // Of its 50 rows two are not for tokens.
+        (
+            "roberta-pylate",
+            "config_sentence_transformers.json",
+            "document_length",
+            json!(49),
+            "max_position_embeddings leaves 48 tokens, less than document_length 49",
+        ),
         ("sentence-transformers-min", sentence, "query_length", json!(7), "query_length is 7"),
         ("plain", sentence, "max_seq_length", json!(65), "max_seq_length is 65"),
         ("plain", sentence, "max_seq_length", json!(2), "query_length 2"),

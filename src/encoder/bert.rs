@@ -220,3 +220,20 @@ impl BertLayer {
         Ok(self.output_norm.add_forward(wide, x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `RobertaEmbeddings.create_position_ids_from_input_ids` of transformers 5.24 gives, and `BertEmbeddings.position_ids`.
+    #[test]
+    fn padding_is_not_counted_wherever_it_stands() {
+        let places = |padding: Option<usize>, ids: &[u32]| {
+            let table = PositionTable { rows: Vec::new(), padding };
+            table.places(ids).collect::<Vec<_>>()
+        };
+        assert_eq!(places(Some(1), &[0, 5, 1, 7, 1, 1, 2]), [2, 3, 1, 4, 1, 1, 5]);
+        assert_eq!(places(Some(3), &[0, 5, 1]), [4, 5, 6]);
+        assert_eq!(places(None, &[0, 5, 1, 1]), [0, 1, 2, 3]);
+    }
+}
