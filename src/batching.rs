@@ -9,13 +9,13 @@ pub(crate) struct Cost {
     /// Memory grows with them, and the time of products.
     pub(crate) tokens: usize,
     /// Tokens that attend to each other, which is what attention's time grows with.
-    pub(crate) pairs: usize,
+    pub(crate) pairs: u64,
 }
 
 impl Cost {
     /// Of a text with as many tokens.
     pub(crate) fn of(tokens: usize) -> Self {
-        Self { tokens, pairs: tokens * tokens }
+        Self { tokens, pairs: (tokens as u64).pow(2) }
     }
 
     fn fits(self, limits: Self) -> bool {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn tokens(tokens: usize) -> Cost {
-        Cost { tokens, pairs: usize::MAX }
+        Cost { tokens, pairs: u64::MAX }
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         let mut random = SplitMix64(1);
         for _ in 0..1000 {
             let mut below = |limit| (random.next() % limit) as usize;
-            let limits = Cost { tokens: 1 + below(1024), pairs: 1 + below(1024 * 1024) };
+            let limits = Cost { tokens: 1 + below(1024), pairs: 1 + below(1024 * 1024) as u64 };
             let lengths: Vec<usize> = (0..below(50)).map(|_| below(600)).collect();
             let batches = batches(&lengths, limits);
             for batch in &batches {

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::command::{checkpoint, names, shell, tabrank, text};
@@ -112,6 +113,43 @@ fn settings_in_place_of_the_model_s_own_are_arguments_and_stay_in_a_bundle() {
     let output = tabrank(&wrong).assert().code(65).get_output().clone();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("--query-length is 65"), "{error}");
+}
+
+#[test]
+fn long_documents_are_read_in_windows_if_asked() {
+    let file = fs::read(fixtures().join("windows/expected.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&file).unwrap();
+    let (query, document) = (expected["query"].as_str().unwrap(), &expected["document"]);
+    let input = serde_json::json!({"text": document}).to_string();
+    let ranked = |more: &[&str]| rerank(&[&["--query", query], more].concat(), &input).remove(0);
+    assert_eq!(ranked(&[])["truncated"], true);
+    for (case, more) in [(0, &[][..]), (3, &["--overlap", "5", "--max-windows", "4"])] {
+        let (found, case) =
+            (ranked(&[&["--long-documents", "windows"], more].concat()), &expected["cases"][case]);
+        let difference = found["score"].as_f64().unwrap() - case["score"].as_f64().unwrap();
+        assert!(difference.abs() < 1e-3, "{found}");
+        assert_eq!(found["truncated"], case["truncated"]);
+    }
+
+    let windows = ["--long-documents", "windows"];
+    let encode = ["encode", "--model", &checkpoint("pylate"), "-o", "-"];
+    let output = tabrank(&[&encode[..], &windows].concat()).write_stdin(input.clone()).assert();
+    let tensors = read_tensors(&output.success().get_output().stdout);
+    let kept = expected["cases"][0]["kept"].as_array().unwrap();
+    let kept = kept.iter().filter(|flag| **flag == 1).count() as u32;
+    assert_eq!(tensors["lengths"].2, kept.to_le_bytes());
+
+    let refused = |more: &[&str]| {
+        let asked =
+            [&["rerank", "--model", &checkpoint("pylate"), "--query", query], more].concat();
+        let output =
+            tabrank(&asked).write_stdin(input.clone()).assert().code(2).get_output().clone();
+        text(&output.stderr)
+    };
+    assert!(refused(&["--overlap", "4"]).contains("--long-documents"));
+    assert!(refused(&[&windows[..], &["--max-windows", "0"]].concat()).contains("0"));
+    let halves = refused(&[&windows[..], &["--overlap", "9"]].concat());
+    assert!(halves.contains("overlap is 9; a window of this model holds 17 tokens"), "{halves}");
 }
 
 #[test]

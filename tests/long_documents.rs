@@ -129,8 +129,8 @@ fn scores_and_explanations_are_of_the_whole_text() {
             let token = found.document.token.trim_start_matches("##");
             assert!(spelled == token || token == "[UNK]", "{spelled:?} is no {token:?}");
         }
-        let alone = model.explain(&query, &document, case.long(), &mut Unobserved);
-        assert_eq!(&block_on(alone).unwrap(), explanation);
+        let alone = block_on(model.explain(&query, &document, case.long(), &mut Unobserved));
+        assert_eq!(&alone.unwrap(), explanation);
     }
     let far = cases[0].long();
     let explanation = block_on(model.explain("economy", &document, far, &mut Unobserved)).unwrap();

@@ -55,9 +55,17 @@ export interface LoadAnswer {
   warnings: Warning[];
 }
 
+/** Long documents are encoded in windows. */
+export interface Windows {
+  overlap?: number;
+  maxWindows: number;
+}
+
 export interface RerankRequest {
   query: string;
   texts: string[];
+  /** Without these long documents are cut. */
+  windows?: Windows | undefined;
   base: number;
   topK: number;
   explain: boolean;
@@ -78,6 +86,7 @@ export interface EncodeRequest {
   kind: "query" | "document";
   texts: string[];
   pooling: Pooling;
+  windows?: Windows | undefined;
 }
 
 export interface EncodeAnswer {
@@ -91,6 +100,7 @@ export interface EncodeAnswer {
 export interface ExplainRequest {
   query: string;
   document: string;
+  windows?: Windows | undefined;
 }
 
 export interface Calls {

@@ -185,7 +185,26 @@ export interface CallProgress {
   total: number;
 }
 
-export interface RerankOptions<T> {
+/**
+ * What becomes of a document that has more tokens than the model reads, `model.documentLength`. Queries are always cut.
+ */
+export interface LongDocumentOptions {
+  /**
+   * `cut` (default): its end plays no part. `windows`: it is encoded in windows that overlap, each like a document of its own, and their embeddings are united,
+   * so that all of it can match; offsets are those in the whole text. Time grows with the number of windows.
+   */
+  longDocuments?: "cut" | "windows";
+  /** Tokens that a window shares with the next: 0 to half of the document's tokens that one holds; an eighth of them by default. For `windows` alone. */
+  overlap?: number;
+  /** Most windows of a document: what is beyond them is cut, and `truncated` says so; 16. For `windows` alone. */
+  maxWindows?: number;
+}
+
+export interface ExplainOptions extends LongDocumentOptions {
+  signal?: AbortSignal;
+}
+
+export interface RerankOptions<T> extends LongDocumentOptions {
   /** Results to give back; all of them by default. */
   topK?: number;
   /** Rejects the call at once; the worker leaves its work some milliseconds later. */
@@ -236,7 +255,7 @@ export interface RerankResult<T> {
   normalizedScore: number;
   /** The caller's own object. */
   document: T;
-  /** The text was longer than the model reads; what was cut off played no part. */
+  /** The text was longer than what was read of it; the rest played no part. */
   truncated: boolean;
   explanation?: Explanation;
 }
@@ -260,7 +279,7 @@ export interface RerankOutput<T> {
  */
 export type Pooling = "none" | "mean" | "cls" | "checkpoint";
 
-export interface EncodeOptions<T = string> {
+export interface EncodeOptions<T = string> extends LongDocumentOptions {
   signal?: AbortSignal;
   pooling?: Pooling;
   /** The text of a document. By default a document is a string, or an object with a string `text`. */

@@ -55,5 +55,6 @@ test("what the page sends on is what the engine takes", () => {
   expectTypeOf<Pick<protocol.LoadRequest, "device" | "specialTokens" | "overrides">>().toEqualTypeOf<Pick<glue.LoadSettings, "device" | "specialTokens" | "overrides">>();
   expectTypeOf<protocol.ConvertOptions>().toExtend<glue.ConvertSettings>();
   expectTypeOf<protocol.EncodeRequest["kind"]>().toEqualTypeOf<glue.Kind>();
-  expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<glue.RerankSettings>>();
+  expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<Omit<glue.RerankSettings, "windows">>>();
+  expectTypeOf<protocol.Windows>().toEqualTypeOf<glue.WindowSettings>();
 });

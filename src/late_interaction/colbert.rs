@@ -110,10 +110,11 @@ impl ColBert {
     }
 
     /// What a batch takes at most. More tokens do not make the CPU's products faster, only larger, and each layer longer; a GPU
-    /// needs as many to be busy.
+    /// needs as many to be busy. Of attention a batch does half of what one text of as many tokens does: a text that is most of
+    /// a batch goes alone, and others do not make its layers longer still.
     pub(crate) fn batch_limits(&self) -> Cost {
         let tokens = if self.device == crate::device::cpu() { 512 } else { GPU_BATCH_TOKENS };
-        Cost { tokens, pairs: tokens * tokens }
+        Cost { tokens, pairs: Cost::of(tokens).pairs / 2 }
     }
 
     /// Tokenizes a text. `index` is its place in the caller's list, for errors.

@@ -1,7 +1,7 @@
 /** Whether a call's answer can be held at all. One that cannot is refused before anything is sent, with the number that would fit. */
 
 import { RerankerError } from "../error.js";
-import type { EncodeAnswer } from "../protocol.js";
+import type { EncodeAnswer, Windows } from "../protocol.js";
 import type { ModelInfo, Pooling, TokenEmbeddings } from "../types.js";
 
 /** Bytes of the longest array that every 64-bit browser gives: Chromium's allocator maps no longer piece (tried with 148); Firefox and Safari give more. */
@@ -16,12 +16,13 @@ const ADDED = 32;
 const VALUE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** A row for each token, or for each text, all in one array. */
-export function requireRoomForEmbeddings(texts: readonly string[], pooling: Pooling, { dimension, hiddenSize, documentLength }: ModelInfo): void {
+export function requireRoomForEmbeddings(texts: readonly string[], pooling: Pooling, { dimension, hiddenSize, documentLength }: ModelInfo, windows?: Windows): void {
+  const mostOfText = documentLength * (windows?.maxWindows ?? 1);
   const rowBytes = (pooling === "mean" || pooling === "cls" ? hiddenSize : dimension) * VALUE_BYTES;
   let total = 0;
   let longest = 0;
   for (const text of texts) {
-    const bytes = rowBytes * (pooling === "none" ? mostTokens(text, documentLength) : 1);
+    const bytes = rowBytes * (pooling === "none" ? mostTokens(text, mostOfText) : 1);
     total += bytes;
     longest = Math.max(longest, bytes);
   }

@@ -104,9 +104,17 @@ export function requireKind(type: "boolean" | "function" | "object" | "string", 
 }
 
 export function requirePositiveInteger(value: unknown, place: string): void {
-  if (Number.isSafeInteger(value) && (value as number) > 0) return;
+  requireInteger(value, place, 1, "a positive integer");
+}
+
+export function requireCount(value: unknown, place: string): void {
+  requireInteger(value, place, 0, "a whole number from 0");
+}
+
+function requireInteger(value: unknown, place: string, least: number, expected: string): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return;
   const found = typeof value === "number" ? String(value) : kindOf(value);
-  throw invalid(`${place} is ${found}; expected a positive integer`);
+  throw invalid(`${place} is ${found}; expected ${expected}`);
 }
 
 export function invalidKind(value: unknown, place: string, expected: string, hint?: string): RerankerError {

@@ -1,7 +1,11 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
-import type { EncodeOptions, LoadOptions, Overrides, RerankOptions, StoredModelOptions } from "../types.js";
-import { invalid, invalidKind, isAddress, namesIn, read, requireKind, requirePositiveInteger, wordsOf } from "./input.js";
+import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, RerankOptions, StoredModelOptions } from "../types.js";
+import type { Windows } from "../protocol.js";
+import { invalid, invalidKind, isAddress, namesIn, read, requireCount, requireKind, requirePositiveInteger, wordsOf } from "./input.js";
+
+/** Windows of a document, where nothing else is asked for. */
+const MOST_WINDOWS = 16;
 
 type Check = (value: unknown, name: string) => void;
 
@@ -44,17 +48,15 @@ const OVERRIDES: Checks<Overrides> = {
   truncateDim: requirePositiveInteger,
 };
 
-const EXPLAIN: Checks<ExplainOptions> = { signal: requireSignal };
+const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"), overlap: requireCount, maxWindows: requirePositiveInteger };
+
+const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
 
 const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") };
 
 const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean"), latest: kind("boolean") };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
-
-interface ExplainOptions {
-  signal?: AbortSignal;
-}
 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
   const there = checked(options, LOAD);
@@ -72,6 +74,14 @@ function checkOverrides(overrides: Overrides): Overrides {
   const there = checked(overrides, OVERRIDES, "overrides.");
   const { skiplistWords } = there;
   return skiplistWords === undefined ? there : { ...there, skiplistWords: wordsOf(skiplistWords, "overrides.skiplistWords") };
+}
+
+/** What windows are asked for; none where long documents are cut. */
+export function windowsOf({ longDocuments = "cut", overlap, maxWindows }: LongDocumentOptions): Windows | undefined {
+  if (longDocuments === "windows") return { ...(overlap !== undefined && { overlap }), maxWindows: maxWindows ?? MOST_WINDOWS };
+  const given = overlap !== undefined ? "overlap" : maxWindows !== undefined ? "maxWindows" : undefined;
+  if (given !== undefined) throw invalid(`${given} is given, but long documents are cut`, 'Pass longDocuments: "windows" too.');
+  return undefined;
 }
 
 /** Those that are there. */

@@ -8,6 +8,7 @@ import type {
   CheckpointFiles,
   Device,
   EncodeOptions,
+  ExplainOptions,
   Explanation,
   Limits,
   LoadOptions,
@@ -25,7 +26,7 @@ import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./
 import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
 import { notify } from "./notify.js";
 import { Latest } from "./latest.js";
-import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
+import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, windowsOf } from "./options.js";
 import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
 import { requireWorkers, startWorker } from "./start-worker.js";
@@ -176,6 +177,7 @@ export class Reranker {
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
     const { client, limits } = this.own();
     const { pooling = "none", ...rest } = checkEncode(options);
+    windowsOf(rest);
     const texts = [checkQuery(query, limits)];
     return joined(await client.call("encode", { kind: "query", texts, pooling }, rest));
   }
@@ -189,14 +191,15 @@ export class Reranker {
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
     const { client, limits, model } = this.own();
     const { pooling = "none", text, ...rest } = checkEncode(options);
+    const windows = windowsOf(rest);
     const texts = textsOf(listOf(documents, limits), text, limits);
     checkTotalLength(texts, limits);
     if (texts.length === 0) {
       client.requireOpen(rest.signal);
       return { values: new Float32Array(), lengths: new Uint32Array(), dimension: model.dimension, truncated: new Uint8Array() };
     }
-    requireRoomForEmbeddings(texts, pooling, model);
-    return joined(await client.call("encode", { kind: "document", texts, pooling }, rest));
+    requireRoomForEmbeddings(texts, pooling, model, windows);
+    return joined(await client.call("encode", { kind: "document", texts, pooling, windows }, rest));
   }
 
   /**
@@ -206,10 +209,11 @@ export class Reranker {
    * const { matches } = await reranker.explain(query, text);
    * for (const { document: { start, end }, share } of matches) if (start !== null) mark(start, end, share);
    */
-  async explain(query: string, document: string, options: { signal?: AbortSignal } = {}): Promise<Explanation> {
+  async explain(query: string, document: string, options: ExplainOptions = {}): Promise<Explanation> {
     const { client, limits } = this.own();
-    const { signal } = checkExplain(options);
-    const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits) };
+    const { signal, ...rest } = checkExplain(options);
+    const windows = windowsOf(rest);
+    const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits), windows };
     return client.call("explain", request, { signal });
   }
 
@@ -225,6 +229,7 @@ export class Reranker {
 
 async function rank<T>({ client, limits, model }: Own, query: string, documents: readonly T[], options: Omit<RerankOptions<T>, "latest">): Promise<RerankOutput<T>> {
   const { topK: asked = Infinity, text, explain = false, profile = false, ...rest } = options;
+  const windows = windowsOf(rest);
   const question = checkQuery(query, limits);
   const kept = listOf(documents, limits);
   const texts = textsOf(kept, text, limits);
@@ -236,7 +241,7 @@ async function rank<T>({ client, limits, model }: Own, query: string, documents:
   }
   const topK = Math.min(asked, texts.length);
   if (explain) requireRoomForExplanations(query, topK, model);
-  const answer = await client.call("rerank", { query, texts, base: 0, topK, explain, profile }, rest);
+  const answer = await client.call("rerank", { query, texts, windows, base: 0, topK, explain, profile }, rest);
   const { timings, queryTruncated } = answer;
   const warnings = client.warnings.slice(warned);
   if (queryTruncated) warnings.push(queryWasCut(model));

@@ -1,8 +1,8 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
-import type { Progress } from "../types.js";
+import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
+import type { Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
@@ -89,7 +89,7 @@ export class Dispatcher<C extends Checkpoint> {
       case "encode":
         return { type: "answer", id, name, answer: await this.#encode(id, request) };
       case "explain":
-        return { type: "answer", id, name, answer: await this.#loaded().explain(request.query, request.document, this.#hooks(id)) };
+        return { type: "answer", id, name, answer: await this.#explain(id, request) };
     }
   }
 
@@ -104,16 +104,20 @@ export class Dispatcher<C extends Checkpoint> {
     return { device, simd: this.#module.simd(), model: info, warnings };
   }
 
-  async #rerank(id: number, { query, texts, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
+  async #rerank(id: number, { query, texts, windows, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const ranked = await this.#loaded().rerank(query, texts, { topK, explain, profile }, this.#hooks(id, clock));
+    const ranked = await this.#loaded().rerank(query, texts, { topK, explain, profile, ...(windows && { windows }) }, this.#hooks(id, clock));
     const { indices, parts, ...rest } = ranked;
     const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
     return { ...rest, indices: indices.map((index) => index + base), timings };
   }
 
-  #encode(id: number, { kind, texts, pooling }: EncodeRequest): Promise<EncodeAnswer> {
-    return this.#loaded().encode(kind, texts, { pooling }, this.#hooks(id));
+  #encode(id: number, { kind, texts, pooling, windows }: EncodeRequest): Promise<EncodeAnswer> {
+    return this.#loaded().encode(kind, texts, { pooling, ...(windows && { windows }) }, this.#hooks(id));
+  }
+
+  #explain(id: number, { query, document, windows }: ExplainRequest): Promise<Explanation> {
+    return this.#loaded().explain(query, document, { ...(windows && { windows }) }, this.#hooks(id));
   }
 
   #loaded(): Engine {

@@ -22,6 +22,13 @@ describe("embeddings", () => {
     expect(() => requireRoomForEmbeddings(texts(most + 1, 100), "none", MINILM)).not.toThrow();
   });
 
+  test("are counted by what all windows of a long document hold", () => {
+    const most = Math.floor(ROOM / (4 * 384 * 256 * 4));
+    expect(() => requireRoomForEmbeddings(texts(most, 10_000), "none", MINILM, { maxWindows: 4 })).not.toThrow();
+    expect(() => requireRoomForEmbeddings(texts(most + 1, 10_000), "none", MINILM, { maxWindows: 4 })).toThrow(expect.objectContaining({ code: "INPUT_TOO_LARGE" }));
+    expect(() => requireRoomForEmbeddings(texts(most + 1, 968), "none", MINILM, { maxWindows: 4 })).not.toThrow();
+  });
+
   test("of one text more than fit are refused with their size and the number that fits, whichever documents are taken", () => {
     const mixed = [...texts(1000, 8000), ...texts(1000, 10)];
     const most = Math.floor(ROOM / (4 * 1024 * 8032));

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type LoadOptions, type Progress, Reranker } from "../../src/index.js";
+import { type LoadOptions, type LongDocumentOptions, type Progress, Reranker } from "../../src/index.js";
 import { Latest } from "../../src/page/latest.js";
 import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
@@ -314,6 +314,38 @@ describe("of calls with latest the newest counts", () => {
     const newer = latest.run(undefined, async () => "newer");
     await expect(older).rejects.toMatchObject({ name: "AbortError" });
     expect(await newer).toBe("newer");
+  });
+});
+
+describe("long documents", () => {
+  const CALLS: Record<string, (reranker: Reranker, options: LongDocumentOptions) => Promise<unknown>> = {
+    rerank: (reranker, options) => reranker.rerank("q", ["a"], options),
+    encodeDocuments: (reranker, options) => reranker.encodeDocuments(["a"], options),
+    explain: (reranker, options) => reranker.explain("q", "a", options),
+  };
+
+  test.each(Object.entries(CALLS))("are cut by %s unless windows are asked for", async (_, call) => {
+    const reranker = await load();
+    await call(reranker, {});
+    await call(reranker, { longDocuments: "cut" });
+    await call(reranker, { longDocuments: "windows" });
+    await call(reranker, { longDocuments: "windows", overlap: 0, maxWindows: 3 });
+    expect(engine.windows).toEqual([undefined, undefined, { maxWindows: 16 }, { overlap: 0, maxWindows: 3 }]);
+  });
+
+  test.each([...Object.entries(CALLS), ["encodeQuery", (reranker: Reranker, options: LongDocumentOptions) => reranker.encodeQuery("q", options)] as const])("are refused by %s with options that make no sense", async (_, call) => {
+    const reranker = await load();
+    const windows = { longDocuments: "windows" } as const;
+    for (const [options, message] of [
+      [{ longDocuments: "whole" as "cut" }, 'longDocuments is none of "cut", "windows"'],
+      [{ ...windows, overlap: -1 }, "overlap is -1; expected a whole number from 0"],
+      [{ ...windows, maxWindows: 0 }, "maxWindows is 0; expected a positive integer"],
+      [{ overlap: 4 }, "overlap is given, but long documents are cut"],
+      [{ longDocuments: "cut", maxWindows: 4 }, "maxWindows is given, but long documents are cut"],
+    ] as const) {
+      await expect(call(reranker, options), message).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    }
+    expect(engine.windows).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
 import { MANIFEST } from "../../src/files.js";
-import type { ConvertOptions } from "../../src/protocol.js";
+import type { ConvertOptions, Windows } from "../../src/protocol.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } from "../../src/types.js";
 import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/worker/engine.js";
 
@@ -136,11 +136,14 @@ export class FakeEngine implements Engine {
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   readonly started: string[] = [];
+  /** Of each call, the windows that were asked for. */
+  readonly windows: (Windows | undefined)[] = [];
 
   constructor(public device: Device = "cpu") {}
 
-  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean }, hooks: Hooks): Promise<Ranked> {
+  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean; windows?: Windows }, hooks: Hooks): Promise<Ranked> {
     this.started.push(query);
+    this.windows.push(options.windows);
     await this.#texts(documents, hooks);
     const order = documents.map((text, index) => ({ score: text.length, index })).sort((a, b) => b.score - a.score || a.index - b.index);
     const best = order.slice(0, options.topK ?? order.length);
@@ -155,12 +158,14 @@ export class FakeEngine implements Engine {
     };
   }
 
-  async encode(_kind: string, texts: string[], _options: { pooling: Pooling }, hooks: Hooks): Promise<Encoded> {
+  async encode(_kind: string, texts: string[], options: { pooling: Pooling; windows?: Windows }, hooks: Hooks): Promise<Encoded> {
+    this.windows.push(options.windows);
     await this.#texts(texts, hooks);
     return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > LONGEST ? 1 : 0)) };
   }
 
-  async explain(query: string, document: string): Promise<Explanation> {
+  async explain(query: string, document: string, options: { windows?: Windows }): Promise<Explanation> {
+    this.windows.push(options.windows);
     return { score: 1, queryTruncated: query.length > LONGEST, truncated: document.length > LONGEST, matches: [] };
   }
 
