@@ -132,7 +132,8 @@ fn long_documents_are_read_in_windows_if_asked() {
     }
 
     let windows = ["--long-documents", "windows"];
-    let encode = ["encode", "--model", &checkpoint("pylate"), "-o", "-"];
+    let model = checkpoint("pylate");
+    let encode = ["encode", "--model", &model, "-o", "-"];
     let output = tabrank(&[&encode[..], &windows].concat()).write_stdin(input.clone()).assert();
     let tensors = read_tensors(&output.success().get_output().stdout);
     let kept = expected["cases"][0]["kept"].as_array().unwrap();
@@ -140,10 +141,9 @@ fn long_documents_are_read_in_windows_if_asked() {
     assert_eq!(tensors["lengths"].2, kept.to_le_bytes());
 
     let refused = |more: &[&str]| {
-        let asked =
-            [&["rerank", "--model", &checkpoint("pylate"), "--query", query], more].concat();
-        let output =
-            tabrank(&asked).write_stdin(input.clone()).assert().code(2).get_output().clone();
+        let asked = [&["rerank", "--model", &model, "--query", query], more].concat();
+        let output = tabrank(&asked).write_stdin(input.clone()).assert().code(2);
+        let output = output.get_output().clone();
         text(&output.stderr)
     };
     assert!(refused(&["--overlap", "4"]).contains("--long-documents"));

@@ -8,12 +8,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::Watch;
 use super::layers::{LayerNorm, product};
+use super::steps::{attention_by_heads, by_rows};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{Activation, BertConfig, POSITIONS, Positions, TYPES, WORDS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, Rope, attention, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, Rope, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -207,7 +208,8 @@ impl BertLayer {
             }
         };
         input(qkv, &x);
-        let context = attention(self.qkv.forward(x.clone()), bounds, how);
+        let qkv = self.qkv.forward(x.clone());
+        let context = attention_by_heads(qkv, bounds, how, observer).await?;
         input(attention_output, &context);
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
@@ -216,7 +218,8 @@ impl BertLayer {
             let wide = self.intermediate.forward_then(x.clone(), self.activation);
             watch.input(output, &wide);
         }
-        let wide = feed_forward(x.clone(), &self.intermediate, self.activation, &self.output);
+        let wide = |x| feed_forward(x, &self.intermediate, self.activation, &self.output);
+        let wide = by_rows(x.clone(), observer, wide).await?;
         Ok(self.output_norm.add_forward(wide, x))
     }
 }

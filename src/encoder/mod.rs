@@ -6,6 +6,7 @@
 mod bert;
 mod layers;
 mod modernbert;
+mod steps;
 
 use burn::tensor::{Device, Tensor};
 

@@ -18,12 +18,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::Watch;
 use super::layers::{LayerNorm, product};
+use super::steps::{attention_by_heads, by_rows};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{ModernBertConfig, TOKENS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Gate, Linear, Rope, attention, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Gate, Linear, Rope, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct ModernBert {
@@ -172,7 +173,7 @@ impl ModernBertLayer {
         let [qkv, attention_output, up, down] = &self.names;
         watch.input(qkv, &normed);
         let how = Attention { heads: self.heads, rope: Some(&self.rope), window: self.window };
-        let context = attention(self.qkv.forward(normed), bounds, how);
+        let context = attention_by_heads(self.qkv.forward(normed), bounds, how, observer).await?;
         watch.input(attention_output, &context);
         let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
@@ -180,7 +181,8 @@ impl ModernBertLayer {
         if watch.wants_inputs() {
             watch.input(down, &self.up.forward_then(normed.clone(), self.gate));
         }
-        let wide = feed_forward(normed, &self.up, self.gate, &self.down);
+        let wide = |x| feed_forward(x, &self.up, self.gate, &self.down);
+        let wide = by_rows(normed, observer, wide).await?;
         let (x, normed) = self.following_norm.sum_forward(wide, x);
         Ok(Stream { x, normed })
     }

@@ -64,6 +64,11 @@ impl Bounds {
         let (starts, masked) = ragged(lengths, attended, device);
         Self { starts, masked, longest: lengths.iter().copied().max().unwrap_or(0) }
     }
+
+    /// Most tokens that a text has.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
 }
 
 /// `softmax(Q·Kᵀ / √d) · V` within each text, of the keys that each query may attend to. `qkv` `[tokens, 3 · hidden]` holds
