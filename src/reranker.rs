@@ -15,6 +15,7 @@ use crate::late_interaction::stream::Batches;
 use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{Layout, ModelConfig, ProjectionStep};
+use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
@@ -64,6 +65,8 @@ pub struct ModelInfo {
     pub weight_bytes: usize,
     /// Type of the weights that are multiplied: a bundle's own; a checkpoint's are widened to `f32`.
     pub dtype: Dtype,
+    /// Names all that the embeddings depend on: see [`crate::model::embedding_id`].
+    pub embedding_id: String,
 }
 
 /// A loaded model.
@@ -93,7 +96,7 @@ impl Reranker {
         let mut warnings = config.warnings.clone();
         let tokenizer = Tokenizer::load(&files, &config, &mut warnings)?;
         let tokenizer = Arc::new(tokenizer.with_spelled_tokens(options.spelled_tokens)?);
-        let info = info(&files, &config)?;
+        let info = info(&files, &config, options.spelled_tokens)?;
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
         let keep = if again { Keep::Tensors } else { Keep::Nothing };
@@ -290,7 +293,11 @@ impl Reranker {
     }
 }
 
-fn info(files: &CheckpointFiles, config: &ModelConfig) -> Result<ModelInfo> {
+fn info(
+    files: &CheckpointFiles,
+    config: &ModelConfig,
+    spelled_tokens: SpelledTokens,
+) -> Result<ModelInfo> {
     let weights = Weights::open(files, &files.backbone_files()?)?;
     Ok(ModelInfo {
         architecture: config.encoder.name(),
@@ -306,5 +313,6 @@ fn info(files: &CheckpointFiles, config: &ModelConfig) -> Result<ModelInfo> {
         pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
         weight_bytes: weights.byte_len(),
         dtype: files.manifest().map_or(Dtype::F32, |manifest| manifest.dtype),
+        embedding_id: embedding_id(files, config, spelled_tokens == SpelledTokens::Parse)?,
     })
 }

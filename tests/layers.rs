@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "model::config",
         &["error", "model::activation", "model::bundle", "model::checkpoint", "model::overrides"],
     ),
+    ("model::embedding_id", &["error", "model::bundle", "model::checkpoint", "model::config"]),
     ("text::texts", &[]),
     ("text::token_batch", &[]),
     ("text::long_documents", &["error", "text::token_batch"]),

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use Fate::{NoEffect, Refused, Used};
 use common::Fixture;
 use serde_json::{Value, json};
+use tabrank::model::embedding_id::embedding_id;
 use tabrank::{CheckpointFiles, ModelConfig};
 
 /// What becomes of a field with a value other than the fixture's.
@@ -689,10 +690,18 @@ fn table() -> Vec<File> {
 #[test]
 fn every_field_is_used_refused_or_without_effect() {
     for file in table() {
-        let base = read(&Fixture::read(file.case).files).unwrap();
+        let files = Fixture::read(file.case).files;
+        let base = read(&files).unwrap();
+        let base_id = embedding_id(&files, &base, true).unwrap();
         for (path, value, fate) in &file.fields {
             let row = format!("{} {} {path} = {value}", file.case, file.name);
-            let found = read(&changed(&file, path, value));
+            let files = changed(&file, path, value);
+            let found = read(&files);
+            if let Ok(config) = &found {
+                // What embeddings depend on is what the configuration holds.
+                let id = embedding_id(&files, config, true).unwrap();
+                assert_eq!(id == base_id, *config == base, "{row}");
+            }
             match (fate, found) {
                 (Refused, Err(error)) => names(&row, &error, file.name, path),
                 (Used, Ok(config)) => assert!(config != base, "{row}: used by nothing"),

@@ -176,6 +176,11 @@ export interface ModelInfo {
   pooling: "mean" | "cls" | null;
   weightBytes: number;
   dtype: Dtype;
+  /**
+   * Names all that embeddings depend on: the weights as stored (so every `dtype` has its own), the tokenizer, every setting in force, `overrides` and
+   * `specialTokens` among them; not the device. Embeddings of one id can be held against each other. A version, `v1-`, and 32 hexadecimal digits.
+   */
+  embeddingId: string;
 }
 
 /** Texts done, of all texts of a call. */

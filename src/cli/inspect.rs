@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use tabrank::model::config::Layout;
+use tabrank::model::embedding_id::embedding_id;
 use tabrank::{CheckpointFiles, ModelConfig, Overrides, Warning};
 
 use super::overrides::OverrideArgs;
@@ -69,6 +70,8 @@ struct Model {
     /// What queries are filled up to.
     expansion_length: Option<usize>,
     skiplist_words: usize,
+    /// Of the embeddings, if the weights are there.
+    embedding_id: Option<String>,
     /// What stands in place of the files' own settings: the arguments', and a bundle's.
     overrides: Overrides,
     /// What `--pooling checkpoint` does.
@@ -138,7 +141,7 @@ fn report(args: &InspectArgs, files: &CheckpointFiles) -> Report {
             Some(manifest) => manifest.dtype.name().to_owned(),
             None => types(&tensors),
         },
-        model: config.as_ref().map(Model::of),
+        model: config.as_ref().map(|config| Model::of(files, config)),
         repository: source.repository,
         revision: source.revision,
         license: source.license.or_else(|| readme::license(&args.folder)),
@@ -151,7 +154,7 @@ fn report(args: &InspectArgs, files: &CheckpointFiles) -> Report {
 }
 
 impl Model {
-    fn of(config: &ModelConfig) -> Self {
+    fn of(files: &CheckpointFiles, config: &ModelConfig) -> Self {
         Self {
             architecture: config.encoder.name(),
             layout: layout(config.layout),
@@ -165,6 +168,7 @@ impl Model {
             document_prefix: config.text.document_prefix.clone(),
             expansion_length: config.text.query_expansion.as_ref().map(|e| e.length),
             skiplist_words: config.text.skiplist_words.len(),
+            embedding_id: embedding_id(files, config, true).ok(),
             overrides: config.overridden.values.clone(),
             pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
         }
@@ -261,6 +265,9 @@ fn print_model(out: &mut impl Write, kind: &str, dtype: &str, model: &Model) -> 
         "queries up to {} tokens, documents up to {}",
         model.query_length, model.document_length
     )?;
+    if let Some(id) = &model.embedding_id {
+        writeln!(out, "embedding id {id}")?;
+    }
     match model.overrides.is_empty() {
         true => Ok(()),
         false => writeln!(out, "in place of its own: {}", serde_json::to_string(&model.overrides)?),

@@ -21,10 +21,11 @@ pub use codes::{q4, q8};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    BundleFiles, BundleWriter, Source, Tensor, TensorKind, TensorSpec, store,
+    BundleFiles, BundleWriter, FileEntry, Source, Tensor, TensorKind, TensorSpec, store,
 };
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::ModelConfig;
+use crate::model::embedding_id::Covered;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use crate::observer::{Observer, Stage, batch_done, pause};
@@ -82,7 +83,14 @@ pub async fn convert(
         }
     }
     let ConvertOptions { dtype, source, overrides } = options.clone();
-    writer.finish(dtype, source, overrides, observer).await
+    let tokenizer = format!("{}tokenizer.json", files.transformer_path()?);
+    let id = |settings: &[FileEntry], shards: &[FileEntry]| {
+        let hash = |entry: &FileEntry| entry.integrity.sha256.clone();
+        let tokenizer = settings.iter().find(|entry| entry.name == tokenizer).map(hash);
+        let tokenizer = tokenizer.expect("the calibration has read it");
+        Covered::new(&config, true, tokenizer, shards.iter().map(hash).collect()).id()
+    };
+    writer.finish(dtype, source, overrides, id, observer).await
 }
 
 /// Tensors that come out of the same files.

@@ -1,7 +1,9 @@
 //! Which functions may stand between products, and what do the libraries call them?
 
+use serde::Serialize;
+
 /// A pointwise function of a Dense module or of a feed-forward layer, with PyTorch's definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Activation {
     Identity,
     /// By the error function.

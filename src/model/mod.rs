@@ -1,7 +1,7 @@
 //! What is a model made of? Its files, what they say, and how a weight is stored.
 //!
 //! [`checkpoint`] takes a folder's files and hands out tensors, [`config`] reads every field that changes
-//! numbers, [`overrides`] is what a caller sets in their place, [`bundle`] the folder that a conversion makes, [`quantize`] the
+//! numbers, [`embedding_id`] makes one name of all that, [`overrides`] is what a caller sets in their place, [`bundle`] the folder that a conversion makes, [`quantize`] the
 //! stored types of a weight.
 
 pub(crate) mod activation;
@@ -9,5 +9,6 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod config;
 mod contents;
+pub mod embedding_id;
 pub mod overrides;
 pub mod quantize;

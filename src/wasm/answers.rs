@@ -66,11 +66,12 @@ pub struct ModelInfo {
     weight_bytes: usize,
     /// The type of the weights that are multiplied.
     dtype: Dtype,
+    embedding_id: String,
 }
 
 impl From<&crate::ModelInfo> for ModelInfo {
     fn from(info: &crate::ModelInfo) -> Self {
-        let &crate::ModelInfo {
+        let crate::ModelInfo {
             architecture,
             late_interaction,
             dimension,
@@ -84,7 +85,8 @@ impl From<&crate::ModelInfo> for ModelInfo {
             pooling,
             weight_bytes,
             dtype,
-        } = info;
+            embedding_id,
+        } = info.clone();
         Self {
             architecture,
             late_interaction,
@@ -99,6 +101,7 @@ impl From<&crate::ModelInfo> for ModelInfo {
             pooling,
             weight_bytes,
             dtype: dtype.into(),
+            embedding_id,
         }
     }
 }

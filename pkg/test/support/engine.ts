@@ -18,6 +18,7 @@ export const INFO: ModelInfo = {
   queryExpansion: false,
   pooling: "mean",
   weightBytes: 100,
+  embeddingId: "v1-0123456789abcdef0123456789abcdef",
   dtype: "f32",
 };
 

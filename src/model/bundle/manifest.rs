@@ -56,6 +56,8 @@ pub struct Manifest {
     pub source: Source,
     /// Settings in place of those of the checkpoint's files.
     pub overrides: Overrides,
+    /// The id that the bundle's embeddings have, if it says so.
+    pub embedding_id: Option<String>,
     /// The checkpoint's own files.
     pub files: Vec<FileEntry>,
     /// The shards.
@@ -68,11 +70,13 @@ impl Manifest {
         dtype: Dtype,
         source: Source,
         overrides: Overrides,
+        embedding_id: String,
         files: Vec<FileEntry>,
         weights: Vec<FileEntry>,
     ) -> Self {
+        let embedding_id = Some(embedding_id);
         let version = if overrides.is_empty() { VERSION } else { VERSION_WITH_OVERRIDES };
-        Self { version: version.to_owned(), dtype, source, overrides, files, weights }
+        Self { version: version.to_owned(), dtype, source, overrides, embedding_id, files, weights }
     }
 
     /// Files and shards.
@@ -110,6 +114,7 @@ impl Manifest {
             dtype,
             source: source(&map)?,
             overrides: overrides(&map)?,
+            embedding_id: optional_string(&map, "", "embedding_id")?,
             files: entries(&map, "files", u64::MAX)?,
             weights: entries(&map, "weights", MAX_SHARD as u64)?,
         };
@@ -132,6 +137,7 @@ impl Manifest {
                 "revision": self.source.revision,
                 "license": self.source.license,
             },
+            "embedding_id": self.embedding_id,
             "files": list(&self.files),
             "weights": list(&self.weights),
         });
@@ -176,10 +182,7 @@ fn source(map: &Map<String, Value>) -> Result<Source> {
         Some(Value::Object(source)) => source,
         Some(_) => return Err(invalid("source", "is not an object")),
     };
-    let field = |name: &str| match source.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => string(source, "source.", name).map(|text| Some(text.to_owned())),
-    };
+    let field = |name: &str| optional_string(source, "source.", name);
     Ok(Source {
         repository: field("repository")?,
         revision: field("revision")?,
@@ -227,6 +230,13 @@ fn string<'a>(map: &'a Map<String, Value>, path: &str, field: &str) -> Result<&'
     map.get(field)
         .and_then(Value::as_str)
         .ok_or_else(|| invalid(&format!("{path}{field}"), "is not a string"))
+}
+
+fn optional_string(map: &Map<String, Value>, path: &str, field: &str) -> Result<Option<String>> {
+    match map.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => string(map, path, field).map(|text| Some(text.to_owned())),
+    }
 }
 
 /// An empty `field` stands for the whole file.

@@ -21,6 +21,7 @@
 //! source    { repository, revision, license }: where the checkpoint came from, each a string or null
 //! overrides { query_length, ... }: settings in place of the files' own, as [`crate::model::overrides`] names them; absent or
 //!           null in version 1
+//! embedding_id  a string: see [`crate::model::embedding_id`]. For programs that load no models; a load makes its own
 //! files     [ { name, bytes, sha256 } ]: every file but the manifest and the weights
 //! weights   [ { name, bytes, sha256 } ]: the shards; their order means nothing
 //! ```
@@ -134,7 +135,7 @@ impl Bundle {
         if size != listed.integrity.bytes {
             return differs(format!("{} bytes", listed.integrity.bytes), format!("{size} bytes"));
         }
-        let hash = hexadecimal(Sha256::new_with_prefix(bytes));
+        let hash = sha256(bytes);
         match hash == listed.integrity.sha256 {
             true => Ok(()),
             false => {
@@ -162,6 +163,10 @@ impl Bundle {
 }
 
 /// In lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(Sha256::new_with_prefix(bytes))
+}
+
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

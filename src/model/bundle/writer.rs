@@ -59,7 +59,7 @@ impl BundleWriter {
         }
     }
 
-    /// Names and hashes everything.
+    /// Names and hashes everything. `embedding_id` makes the id of what the files and the shards are.
     ///
     /// # Errors
     /// [`crate::Error::Aborted`].
@@ -68,6 +68,7 @@ impl BundleWriter {
         dtype: Dtype,
         source: Source,
         overrides: Overrides,
+        embedding_id: impl FnOnce(&[FileEntry], &[FileEntry]) -> String,
         observer: &mut impl Observer,
     ) -> Result<BundleFiles> {
         self.close_shard();
@@ -78,7 +79,8 @@ impl BundleWriter {
             shards.map(|(index, bytes)| (name(index), bytes)).collect();
         let (settings, shards) =
             (listed(&self.files, observer).await?, listed(&weights, observer).await?);
-        let manifest = Manifest::new(dtype, source, overrides, settings, shards).write();
+        let id = embedding_id(&settings, &shards);
+        let manifest = Manifest::new(dtype, source, overrides, id, settings, shards).write();
         let mut files = vec![(MANIFEST.to_owned(), manifest)];
         files.extend(self.files);
         files.extend(weights);

@@ -1,5 +1,7 @@
 //! Which architecture does a `config.json` name?
 
+use serde::Serialize;
+
 use super::Fields;
 use crate::error::Result;
 
@@ -12,7 +14,7 @@ pub enum Architecture {
 }
 
 /// BERT and what is built like it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum BertArchitecture {
     Bert,
     Camembert,

@@ -35,7 +35,7 @@ pub use weights::{TensorInfo, Weights};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec,
+    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec, sha256,
 };
 
 /// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
@@ -202,6 +202,29 @@ impl CheckpointFiles {
     pub(crate) fn settings_found(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter()
             .filter(|(name, _)| !name.ends_with(".safetensors") && !name.ends_with(WEIGHT_INDEX))
+    }
+
+    /// The SHA-256 of a file, if it is there: a bundle's are known, and were held against it.
+    pub(crate) fn sha256(&self, name: &str) -> Option<String> {
+        let listed = self.manifest().and_then(|manifest| {
+            let entry = manifest.files.iter().find(|entry| entry.name == name)?;
+            Some(entry.integrity.sha256.clone())
+        });
+        listed.or_else(|| self.get(name).map(sha256))
+    }
+
+    /// The SHA-256 of each file that holds weights.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`].
+    pub(crate) fn weight_hashes(&self) -> Result<Vec<String>> {
+        if let Some(manifest) = self.manifest() {
+            let hashes = manifest.weights.iter().map(|entry| entry.integrity.sha256.clone());
+            return Ok(hashes.collect());
+        }
+        self.backbone_files()?;
+        let weights = self.iter().filter(|(name, _)| name.ends_with(".safetensors"));
+        Ok(weights.map(|(_, bytes)| sha256(bytes)).collect())
     }
 
     /// Holds a bundle's tensors against those that its configuration calls for. A checkpoint's are looked at when they

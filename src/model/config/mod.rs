@@ -19,6 +19,8 @@ mod tokenizer;
 mod transformer;
 mod vector;
 
+use serde::Serialize;
+
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ADAPTER, Architecture, CheckpointFiles};
 use crate::model::overrides::Overrides;
@@ -45,7 +47,7 @@ pub(crate) const MAX_VOCABULARY: usize = 1_000_000;
 pub(crate) const MAX_LENGTH: usize = 8_192;
 
 /// The architectures that `encoder/` computes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum EncoderConfig {
     Bert(BertConfig),
     ModernBert(ModernBertConfig),

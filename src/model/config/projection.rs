@@ -1,11 +1,13 @@
 //! How do hidden states become embeddings? The Dense and Normalize modules, in the order of `modules.json`.
 
+use serde::Serialize;
+
 use super::{Activation, Layout, MAX_HIDDEN, Reading};
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, Weights};
 
 /// One step from hidden states to embeddings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum ProjectionStep {
     /// `activation(x·Wᵀ + b)`, plus `x` or `x·Rᵀ` with `residual`.
     Dense(DenseConfig),
@@ -16,7 +18,7 @@ pub enum ProjectionStep {
 }
 
 /// A Dense module.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DenseConfig {
     /// File that holds its weights.
     pub file: String,

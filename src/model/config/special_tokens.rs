@@ -1,5 +1,6 @@
 //! Special tokens by the names that transformers gives them.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Result;
@@ -18,7 +19,7 @@ const NAMES: &[(&str, Option<&str>)] = &[
 const LISTS: &[&str] = &["additional_special_tokens", "extra_special_tokens"];
 
 /// A token that is looked for in a text before the text is split into words.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Token {
     pub content: String,
     pub single_word: bool,
@@ -58,7 +59,7 @@ impl Token {
 }
 
 /// The special tokens that a tokenizer's settings name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SpecialTokens {
     /// By their names, in the order in which they are added.
     named: Vec<(String, Token)>,

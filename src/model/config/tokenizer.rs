@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::special_tokens::{SpecialTokens, Token};
@@ -21,9 +22,10 @@ use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Fields};
 
 /// What the files beside `tokenizer.json` say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenizerConfig {
     /// The file that says most of it.
+    #[serde(skip)]
     pub file: String,
     /// `model_max_length`; `None` for no limit.
     pub model_max_length: Option<usize>,
@@ -43,7 +45,7 @@ pub struct TokenizerConfig {
 }
 
 /// `BertTokenizer`'s switches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BertNormalization {
     pub do_lower_case: bool,
     pub strip_accents: Option<bool>,

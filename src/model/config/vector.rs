@@ -1,12 +1,14 @@
 //! How does a bi-encoder's folder make one vector of a text? Its modules in order, as `SentenceTransformer` runs them.
 
+use serde::Serialize;
+
 use super::projection::SENTENCE;
 use super::{Layout, Reading, projection};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
 /// From last hidden states to one vector a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VectorConfig {
     pub pooling: PoolingMode,
     pub steps: Vec<VectorStep>,
@@ -22,7 +24,7 @@ impl VectorConfig {
 }
 
 /// Which hidden states make the vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum PoolingMode {
     /// The first token's.
     Cls,
@@ -41,7 +43,7 @@ impl PoolingMode {
 }
 
 /// One step behind the pooling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum VectorStep {
     /// The next Dense module of the projection.
     Dense,

@@ -14,6 +14,8 @@ mod class;
 mod positions;
 mod tensors;
 
+use serde::Serialize;
+
 use super::backbone::{activation, check_heads, epsilon, refuse_variants};
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
 use crate::error::{Result, Warning};
@@ -27,10 +29,11 @@ pub(crate) use tensors::{POSITIONS, TYPES, WORDS};
 const EPSILON: f64 = 1e-12;
 
 /// What changes the numbers of such a backbone. Names are those of `transformers`' `BertConfig`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BertConfig {
     pub architecture: BertArchitecture,
-    /// Whose names the tensors have.
+    /// Whose names the tensors have: no number depends on it.
+    #[serde(skip)]
     pub naming: Naming,
     pub hidden_size: usize,
     pub num_hidden_layers: usize,

@@ -1,5 +1,6 @@
 //! How does a token's place in its text count?
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::class::Class;
@@ -8,7 +9,7 @@ use crate::error::{Result, Warning};
 use crate::model::checkpoint::{Architecture, BertArchitecture, Fields};
 
 /// How the encoder tells a token's place.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Positions {
     /// By the rows of a table, from the first on. With `padding`, as in RoBERTa: from the row behind that one on, and a token of that
     /// very id takes that row and is not counted.

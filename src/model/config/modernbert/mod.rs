@@ -12,6 +12,8 @@
 
 mod tensors;
 
+use serde::Serialize;
+
 use super::backbone::{activation, check_heads, epsilon, refuse_variants};
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
 use crate::error::{Result, Warning};
@@ -26,7 +28,7 @@ const LOCAL_THETA: f64 = 10_000.0;
 const MAX_THETA: f64 = 1e12;
 
 /// Fields of `transformers`' `ModernBertConfig` that change numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModernBertConfig {
     pub hidden_size: usize,
     pub num_hidden_layers: usize,
@@ -48,7 +50,7 @@ pub struct ModernBertConfig {
 }
 
 /// Which tokens a layer's tokens attend to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum LayerType {
     /// All.
     Full,

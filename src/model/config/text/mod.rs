@@ -10,6 +10,8 @@ mod pylate;
 mod sentence_transformers;
 mod stanford;
 
+use serde::Serialize;
+
 use super::transformer::TransformerSettings;
 use super::{EncoderConfig, Layout, Reading, TokenizerConfig};
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ pub(super) use pylate::PYLATE_FIELDS;
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 /// What `do_lower_case` of `sentence_bert_config.json` does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum LowerCase {
     No,
     /// The whole text, before special tokens are looked for in it (PyLate).
@@ -32,7 +34,7 @@ pub enum LowerCase {
 }
 
 /// How queries and documents become tokens.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TextConfig {
     /// Put before a query's text, e.g. `[unused0] `; empty for none.
     pub query_prefix: String,
@@ -54,7 +56,7 @@ pub struct TextConfig {
 }
 
 /// Queries shorter than `length` are filled up with a token, whose embeddings are scored like all others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueryExpansion {
     pub strategy: Strategy,
     pub length: usize,
@@ -65,7 +67,7 @@ pub struct QueryExpansion {
 }
 
 /// Whether expansion also bounds a query's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Strategy {
     /// It does: all queries have `length` tokens.
     Fixed,

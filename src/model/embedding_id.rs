@@ -1,0 +1,100 @@
+//! Which embeddings can be held against each other? Those of models with one id.
+//!
+//! ```text
+//! v1-  and the first 16 bytes, in lower-case hexadecimal, of SHA-256 over JSON: keys sorted, no white space
+//! ```
+//!
+//! It covers all that changes numbers: the weights as they are stored, by the SHA-256 of each file that holds some, whatever
+//! its name; `tokenizer.json`, byte for byte; every field of [`ModelConfig`] as it is in force, overrides included; and what
+//! becomes of special tokens that texts spell out. The device, batches and names of the model are no part of it, nor what the
+//! files say without effect.
+//!
+//! A bundle's weights are its codes. So a conversion gives another id than its checkpoint, and so may the same conversion on
+//! another kind of machine, where sums are rounded in another way.
+//!
+//! `v1` changes with the numbers that this crate computes of the same model, and with what is covered here.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::bundle::sha256;
+use crate::model::checkpoint::CheckpointFiles;
+use crate::model::config::{
+    EncoderConfig, ModelConfig, ProjectionStep, TextConfig, TokenizerConfig, VectorConfig,
+};
+
+/// Hexadecimal digits that are kept.
+const DIGITS: usize = 32;
+
+/// The id of a model's embeddings; `parses_special_tokens` says whether special tokens that a text spells out are those tokens.
+///
+/// # Errors
+/// [`Error::MissingFile`] where the tokenizer or the weights are not there.
+pub fn embedding_id(
+    files: &CheckpointFiles,
+    config: &ModelConfig,
+    parses_special_tokens: bool,
+) -> Result<String> {
+    let name = format!("{}tokenizer.json", files.transformer_path()?);
+    let tokenizer_json =
+        files.sha256(&name).ok_or_else(|| Error::MissingFile { name, hint: "" })?;
+    let weights = files.weight_hashes()?;
+    Ok(Covered::new(config, parses_special_tokens, tokenizer_json, weights).id())
+}
+
+/// A field that is not here cannot be forgotten: [`ModelConfig`] is taken apart to the last, and what lies in it writes itself.
+#[derive(Serialize)]
+pub(crate) struct Covered<'a> {
+    encoder: &'a EncoderConfig,
+    tokenizer: &'a TokenizerConfig,
+    text: &'a TextConfig,
+    projection: &'a [ProjectionStep],
+    dimension: usize,
+    vector: Option<&'a VectorConfig>,
+    parses_special_tokens: bool,
+    tokenizer_json: String,
+    weights: Vec<String>,
+}
+
+impl<'a> Covered<'a> {
+    pub(crate) fn new(
+        config: &'a ModelConfig,
+        parses_special_tokens: bool,
+        tokenizer_json: String,
+        mut weights: Vec<String>,
+    ) -> Self {
+        // What the layout and the overrides do is in the other fields.
+        let ModelConfig {
+            layout: _,
+            encoder,
+            tokenizer,
+            text,
+            projection,
+            dimension,
+            vector,
+            overridden: _,
+            warnings: _,
+        } = config;
+        weights.sort_unstable();
+        Self {
+            encoder,
+            tokenizer,
+            text,
+            projection,
+            dimension: *dimension,
+            vector: vector.as_ref().ok(),
+            parses_special_tokens,
+            tokenizer_json,
+            weights,
+        }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        let mut covered = serde_json::to_value(self).unwrap_or_else(|error| {
+            unreachable!("plain structs have no values that JSON lacks: {error}")
+        });
+        Value::sort_all_objects(&mut covered);
+        format!("v1-{}", &sha256(covered.to_string().as_bytes())[..DIGITS])
+    }
+}
