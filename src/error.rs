@@ -49,9 +49,21 @@ pub enum Error {
     /// Another kind of file stands under the name.
     #[error("{file} is {found}")]
     OtherFile { file: String, found: &'static str },
+    /// The weights take more memory than there is taken to be.
+    #[error(
+        "the weights take {bytes} bytes of memory as {dtype}; at most {limit} are taken in a browser: load them with dtype q8 or \
+         q4, or convert them with `tabrank convert DIR --dtype q8 -o OUT` and load what that makes"
+    )]
+    TooLarge { bytes: u64, dtype: &'static str, limit: u64 },
+    /// A part of a weight file could not be read.
+    #[error("{file} could not be read: {reason}")]
+    Read { file: String, reason: String },
     /// A weight file is not a valid safetensors file.
     #[error("{file} is not a valid safetensors file: {reason}")]
     InvalidSafetensors { file: String, reason: String },
+    /// A pickle is damaged, or holds more than tensors. Nothing of it was executed.
+    #[error("{file} is no pickle of tensors alone: {reason}")]
+    InvalidPickle { file: String, reason: String },
     /// The weights lack a tensor of the architecture.
     #[error("tensor {name} is missing from {file}")]
     MissingTensor { file: String, name: String },
@@ -139,6 +151,8 @@ impl Error {
             | Error::OtherFile { .. }
             | Error::InvalidField { .. }
             | Error::InvalidSafetensors { .. }
+            | Error::InvalidPickle { .. }
+            | Error::Read { .. }
             | Error::MissingTensor { .. }
             | Error::TensorShape { .. }
             | Error::TensorType { .. }
@@ -147,6 +161,7 @@ impl Error {
             Error::Unsupported { .. }
             | Error::Limit { .. }
             | Error::FileTooLarge { .. }
+            | Error::TooLarge { .. }
             | Error::AlreadyBundle { .. } => "CHECKPOINT_UNSUPPORTED",
             Error::BundleManifest { .. }
             | Error::BundleTensors { .. }

@@ -40,7 +40,7 @@ pub trait Observer {
     /// A stage begins, and ends the one before. Batch after batch passes through the stages, so that each comes again.
     fn stage(&mut self, stage: Stage);
 
-    /// `done` of `total` texts are ranked or encoded, or tensors and calibration texts converted.
+    /// `done` of `total` texts are ranked or encoded, or tensors converted.
     fn batch_done(&mut self, done: usize, total: usize) -> impl Future<Output = ControlFlow<()>>;
 
     /// A place where the call can stop: between the encoder's layers, between texts, between blocks of a weight.

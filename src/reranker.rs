@@ -18,6 +18,7 @@ use crate::model::config::{Layout, ModelConfig, ProjectionStep};
 use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
+use crate::model::room;
 use crate::observer::{Observer, Stage};
 use crate::stages::late::{self, RerankOptions, RerankOutput};
 use crate::text::long_documents::LongDocuments;
@@ -121,6 +122,15 @@ impl Reranker {
             Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.without_gpu(&error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Refuses a checkpoint whose weights take more memory, in f32, than there is taken to be. Of the weight files the headers are
+    /// enough.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], and what the files say wrongly.
+    pub fn require_room(files: &CheckpointFiles) -> Result<()> {
+        room::check(&ModelConfig::from_files(files)?.tensors(), Dtype::F32)
     }
 
     /// The device that runs.

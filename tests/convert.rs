@@ -4,20 +4,22 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Mutex;
 
 use common::crafted::{
     Crafted, Raw, SHARD, converted, f32_tensor, floats, read_tensors, write_tensors,
 };
-use common::{Fixture, fixtures, load};
+use common::{CASES, Fixture, fixtures, load};
 use half::f16;
 use pollster::block_on;
 use serde_json::{Value, json};
-use tabrank::convert::{Exponents, equalizer, q4, q8};
+use tabrank::convert::{Coming, Exponents, Fetch, convert_from, equalizer, q4, q8};
+use tabrank::model::checkpoint::{ReadAt, header_end};
 use tabrank::model::quantize::{Matrix, PRODUCT_CODE, TABLE_CODE, Values};
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Error, Observer, Pooling, Reranker, Source, Stage,
-    TextKind, Unobserved, convert,
+    CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, Observer, Pooling, Reranker,
+    Source, Stage, TextKind, Unobserved, convert,
 };
 
 const COLUMNS: usize = 96;
@@ -286,4 +288,100 @@ fn a_conversion_shows_its_share_and_can_be_stopped() {
             false => assert_eq!((bundle, done), (Err(Error::Aborted), stop_at)),
         }
     }
+}
+
+fn to_q8() -> ConvertOptions {
+    ConvertOptions { dtype: Dtype::Q8, source: Source::default(), overrides: Default::default() }
+}
+
+/// A checkpoint's files, handed out in parts.
+struct Parts {
+    files: BTreeMap<String, Vec<u8>>,
+    asked: Mutex<Vec<(String, Range<u64>)>>,
+}
+
+impl Parts {
+    fn of(case: &'static str) -> Self {
+        let files = Fixture::read(case).files;
+        let files = files.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+        Self { files, asked: Mutex::default() }
+    }
+
+    /// The files, of weights all in front of the tensors' data.
+    fn headers(&self) -> CheckpointFiles {
+        let mut headers = CheckpointFiles::new();
+        loop {
+            let wanted = headers.wanted().unwrap();
+            if wanted.is_empty() {
+                return headers;
+            }
+            for file in wanted {
+                match self.files.get(&file.name) {
+                    Some(bytes) if file.takes_header() => {
+                        let end = header_end(&file.name, &bytes[..8]).unwrap() as usize;
+                        let header = bytes[..end].to_vec();
+                        headers.insert_header(&file.name, header, bytes.len() as u64).unwrap();
+                    }
+                    Some(bytes) => headers.insert(&file.name, bytes.to_vec()).unwrap(),
+                    None => headers.insert_missing(&file.name).unwrap(),
+                }
+            }
+        }
+    }
+
+    fn part(&self, file: &str, range: Range<u64>) -> Vec<u8> {
+        self.asked.lock().unwrap().push((file.to_owned(), range.clone()));
+        self.files.get(file).unwrap()[range.start as usize..range.end as usize].to_vec()
+    }
+}
+
+impl Fetch for Parts {
+    fn fetch(&self, file: &str, range: Range<u64>) -> Coming {
+        let bytes = self.part(file, range);
+        Box::pin(async { Ok(bytes) })
+    }
+}
+
+impl ReadAt for Parts {
+    fn read_at(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        match range.start > 60_000 {
+            true => Err(Error::Read { file: file.to_owned(), reason: "it was cut".to_owned() }),
+            false => Ok(self.part(file, range)),
+        }
+    }
+}
+
+#[test]
+fn weights_that_come_in_parts_give_the_same_bytes() {
+    for case in CASES {
+        let parts = Parts::of(case);
+        let (options, mut observer) = (to_q8(), Unobserved);
+        let found = convert_from(parts.headers(), &parts, &options, &mut observer);
+        assert!(
+            block_on(found).unwrap() == converted(&Fixture::read(case).files, Dtype::Q8),
+            "{case}"
+        );
+        let mut asked = parts.asked.into_inner().unwrap();
+        assert!(asked.len() > 2, "{case}: {asked:?}");
+        asked.sort_by_key(|(file, range)| (file.clone(), range.start));
+        for pair in asked.windows(2) {
+            let [(before, range), (after, next)] = pair else { unreachable!("windows of two") };
+            assert!(before != after || range.end <= next.start, "{case}: {pair:?}");
+        }
+    }
+}
+
+/// Nothing is read before it is needed, and what cannot be read is said.
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_named() {
+    let parts = Parts::of("plain");
+    let mut files = parts.headers();
+    let unread = block_on(Reranker::load(files.clone(), &LoadOptions::default(), &mut Unobserved));
+    assert!(unread.err().unwrap().to_string().contains("model.safetensors beyond its header"));
+    files.read_with(parts);
+    let loaded = block_on(Reranker::load(files.clone(), &LoadOptions::default(), &mut Unobserved));
+    let error =
+        Error::Read { file: "model.safetensors".to_owned(), reason: "it was cut".to_owned() };
+    assert_eq!(loaded.err().unwrap(), error);
+    assert_eq!(block_on(convert(files, &to_q8(), &mut Unobserved)).unwrap_err(), error);
 }

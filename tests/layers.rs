@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["error", "model::activation", "model::bundle", "model::checkpoint", "model::overrides"],
     ),
     ("model::embedding_id", &["error", "model::bundle", "model::checkpoint", "model::config"]),
+    ("model::room", &["error", "model::bundle", "model::quantize"]),
     ("text::texts", &[]),
     ("text::token_batch", &[]),
     ("text::long_documents", &["error", "text::token_batch"]),
@@ -124,6 +125,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "convert",
         &[
             "device",
+            "encoder",
             "error",
             "late_interaction",
             "model",
@@ -162,6 +164,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     (
         "burn::",
         &[
+            "convert",
             "device",
             "encoder",
             "late_interaction::batch",
@@ -177,6 +180,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("unsafe ", &["ops", "wasm"]),
     ("tokenizers::", &["text::tokenizer"]),
     ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),
+    ("zip::", &["cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),
     ("js_sys", &["wasm"]),
     ("tsify::", &["wasm"]),

@@ -16,7 +16,8 @@ use super::{CliError, model, output, readme};
 /// Convert a checkpoint into a bundle: smaller weights, every file hashed.
 ///
 /// The bundle is a folder that every --model takes and that the browser loads from a URL. Before it is written, it is
-/// held against the checkpoint on a few built-in sentences; --max-error says how much it may lose.
+/// held against the checkpoint on a few built-in sentences; --max-error says how much it may lose. The checkpoint's weights may be
+/// safetensors, or PyTorch's pickles (pytorch_model.bin), of which nothing is executed.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -70,7 +71,7 @@ impl DtypeArg {
 }
 
 pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
-    let files = model::read(&args.folder)?;
+    let files = model::read_to_convert(&args.folder)?;
     let output = output(args)?;
     let options = options(args);
     let overrides = args.overrides.overrides();

@@ -209,12 +209,8 @@ fn file_rows(files: &CheckpointFiles) -> Vec<FileRow> {
             })
             .collect(),
         None => files
-            .iter()
-            .map(|(name, bytes)| FileRow {
-                name: name.to_owned(),
-                bytes: bytes.len() as u64,
-                sha256: None,
-            })
+            .sizes()
+            .map(|(name, bytes)| FileRow { name: name.to_owned(), bytes, sha256: None })
             .collect(),
     }
 }

@@ -17,6 +17,7 @@ mod model;
 mod output;
 mod overrides;
 mod parity;
+mod pickle;
 mod progress;
 mod readme;
 mod rerank;

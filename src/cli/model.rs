@@ -1,15 +1,19 @@
-//! Reads a bundle or checkpoint folder: asks the library which file is wanted next until it has them all.
+//! Reads a bundle or checkpoint folder: asks the library which file is wanted next until it has them all. Of a checkpoint's weights
+//! it reads what stands in front of the tensors, and each tensor when it is asked for.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
+use std::ops::Range;
 use std::path::{Component, Path};
+use std::sync::{Arc, Mutex};
 
 use pollster::block_on;
-use tabrank::model::checkpoint::ADAPTER;
+use tabrank::model::checkpoint::{ADAPTER, ReadAt, header_end};
 use tabrank::{CheckpointFiles, DeviceChoice, Error, LoadOptions, Overrides, Reranker, Unobserved};
 
 use super::error::is_taken;
-use super::{CliError, say};
+use super::{CliError, pickle, say};
 
 /// Loads the bundle or checkpoint in `folder`; says what runs, and prints its warnings.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Reranker, CliError> {
@@ -28,6 +32,14 @@ pub fn load_files(files: CheckpointFiles, overrides: Overrides) -> Result<Rerank
     Ok(block_on(Reranker::load(files, &options, &mut Unobserved))?)
 }
 
+/// The files of a checkpoint that is to be converted: its weights may be pickled.
+pub fn read_to_convert(folder: &Path) -> Result<CheckpointFiles, CliError> {
+    let mut files = CheckpointFiles::new();
+    files.take_pickles();
+    read_into(&mut files, folder)?;
+    Ok(files)
+}
+
 /// The files of a bundle or checkpoint.
 pub fn read(folder: &Path) -> Result<CheckpointFiles, CliError> {
     let mut files = CheckpointFiles::new();
@@ -40,6 +52,8 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
     if !folder.is_dir() {
         return Err(CliError::NoFolder { path: folder.to_owned(), hint: no_folder(folder) });
     }
+    let weights = OpenFiles::default();
+    files.read_with(weights.clone());
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
@@ -51,8 +65,19 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
         }
         for file in wanted {
             let path = folder.join(&file.name);
-            match read_up_to(&path, file.limit) {
+            let read = match (file.takes_header(), file.is_pickle()) {
+                (true, _) => weights.open(&path, &file.name),
+                (_, true) => open(&path).map(|(file, _)| Read::Pickle(file)),
+                _ => read_up_to(&path, file.limit),
+            };
+            match read {
                 Ok(Read::All(bytes)) => files.insert(&file.name, bytes)?,
+                Ok(Read::Header(bytes, size)) => files.insert_header(&file.name, bytes, size)?,
+                Ok(Read::Pickle(opened)) => {
+                    let found = pickle::open(&file.name, &opened)?;
+                    files.insert_pickle(&file.name, &found.pickle, &found.storages)?;
+                    weights.keep(&file.name, opened);
+                }
                 Ok(Read::TooLarge(bytes)) => {
                     let (file, limit) = (file.name, file.limit);
                     return Err(Error::FileTooLarge { file, bytes, limit }.into());
@@ -81,19 +106,63 @@ fn no_folder(name: &Path) -> &'static str {
 
 enum Read {
     All(Vec<u8>),
+    /// All in front of the tensors of a weight file of this size, as far as there is as much.
+    Header(Vec<u8>, u64),
+    Pickle(File),
     /// Bytes that there are, or as many as one knows of.
     TooLarge(u64),
 }
 
-/// No more is read than is taken. A pipe or a device is not opened: it may never answer, and has no size.
-fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        let reason = format!("it is not a regular file; at most {limit} bytes of one are taken");
-        return Err(io::Error::other(reason));
+/// The weight files of a folder, which stay open: what is read of one is of one version.
+#[derive(Clone, Default)]
+struct OpenFiles(Arc<Mutex<HashMap<String, File>>>);
+
+impl OpenFiles {
+    /// Reads the header of a file, and lets more be read by its name.
+    fn open(&self, path: &Path, name: &str) -> io::Result<Read> {
+        let (mut file, size) = open(path)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(START).read_to_end(&mut bytes)?;
+        // What is no weight file is told from what it is by the library.
+        if let Ok(end) = header_end(name, &bytes) {
+            file.by_ref().take(end.saturating_sub(START)).read_to_end(&mut bytes)?;
+        }
+        self.keep(name, file);
+        Ok(Read::Header(bytes, size))
     }
-    let file = File::open(path)?;
-    let size = metadata.len();
+
+    fn keep(&self, name: &str, file: File) {
+        self.0.lock().expect("no thread panics").insert(name.to_owned(), file);
+    }
+}
+
+impl ReadAt for OpenFiles {
+    fn read_at(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let mut files = self.0.lock().expect("no thread panics");
+        let file = files.get_mut(name).expect("what has a header was opened");
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        file.seek(io::SeekFrom::Start(range.start))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(|source| Error::Read { file: name.to_owned(), reason: source.to_string() })?;
+        Ok(bytes)
+    }
+}
+
+/// Bytes of a weight file that are read at first: enough for most to be told from what else may be in its place.
+const START: u64 = 1024;
+
+/// A file and its size. A pipe or a device is not opened: it may never answer, and has no size.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = fs::metadata(path)?;
+    match metadata.is_file() {
+        true => Ok((File::open(path)?, metadata.len())),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// No more is read than is taken.
+fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
+    let (file, size) = open(path)?;
     if size > limit {
         return Ok(Read::TooLarge(size));
     }
@@ -137,11 +206,11 @@ const OTHER_FORMS: &[(&str, &str)] = &[
     ),
     (
         "pytorch_model.bin",
-        ": pytorch_model.bin holds pickled weights, which are never read; load the model in Python and save it again with safetensors",
+        ": pytorch_model.bin holds pickled weights, which only `tabrank convert` reads, and executes nothing of; name the bundle that it makes",
     ),
     (
         "pytorch_model.bin.index.json",
-        ": the weights here are pickled, and never read; load the model in Python and save it again with safetensors",
+        ": the weights here are pickled, which only `tabrank convert` reads, and executes nothing of; name the bundle that it makes",
     ),
     ("onnx", ": onnx/ holds ONNX graphs; take the checkpoint that they were exported from"),
     ("model.onnx", ": model.onnx is an ONNX graph; take the checkpoint that it was exported from"),

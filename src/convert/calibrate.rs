@@ -1,70 +1,170 @@
 //! How large is each input channel of each product? Measured on random tokens, so that no texts are needed: what the
 //! layers make large they make large of any input.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+
+use burn::tensor::Tensor as Numbers;
 
 use crate::device;
+use crate::encoder::{Embeddings, Layer, last_norm};
 use crate::error::{Error, Result};
-use crate::late_interaction::colbert::{ColBert, Keep};
-use crate::model::checkpoint::CheckpointFiles;
-use crate::model::config::ModelConfig;
-use crate::observer::{Observer, batch_done, pause};
+use crate::late_interaction::colbert::Projection;
+use crate::model::bundle::{Tensor, TensorKind, Tensors};
+use crate::model::checkpoint::{CheckpointFiles, Weights};
+use crate::model::config::{DenseConfig, EncoderConfig, ModelConfig};
+use crate::observer::{Observer, pause};
 use crate::random::SplitMix64;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 
 /// Sequences that the encoder is shown.
-pub(super) const SEQUENCES: usize = 8;
+const SEQUENCES: usize = 8;
 /// Tokens of each, special ones included.
 const LENGTH: usize = 128;
 const SEED: u64 = 1;
 
 /// Root mean square of each input channel, by the first name of each product.
-pub(super) type Calibration = HashMap<String, Vec<f32>>;
+pub(super) type Sizes = HashMap<String, Vec<f32>>;
 
-/// Runs the model in f32. The observer is told of each sequence, as a part of `total`.
-///
-/// # Errors
-/// [`Error::Overflow`] for a model that gives no numbers; what the files say wrongly; [`Error::Aborted`].
-pub(super) async fn run(
-    files: &CheckpointFiles,
-    config: &ModelConfig,
-    total: usize,
-    observer: &mut impl Observer,
-) -> Result<Calibration> {
-    pause(observer).await?;
-    let tokenizer = Arc::new(Tokenizer::load(files, config, &mut Vec::new())?);
-    let sequences = sequences(&tokenizer, config)?;
-    pause(observer).await?;
-    let cpu = device::cpu();
-    let model = ColBert::load(files, config, tokenizer, &cpu, Keep::Tensors, observer).await?;
-    let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
-    for (done, sequence) in sequences.iter().enumerate() {
-        let batch = TokenBatch::new([sequence]);
-        let mut squares = Vec::new();
-        let embeddings = model
-            .watched(
-                &batch,
-                &mut |name, input| {
-                    squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
-                },
-                observer,
-            )
-            .await?;
-        for (name, squares) in squares {
-            let squares = device::read(squares).await?;
-            expect_finite(&squares, || format!("the input of {name}"))?;
-            let sum = sums.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
-            sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
+/// The random sequences on their way through the model in f32, a layer at a time.
+pub(super) struct Calibration<'a> {
+    config: &'a ModelConfig,
+    /// The backbone with a table of the rows in `ids` alone.
+    encoder: EncoderConfig,
+    /// The sequences' tokens, in order, each once.
+    ids: Vec<u32>,
+    /// Their rows of the table, as far as it has passed.
+    table: Vec<f32>,
+    /// Of the sequences, tokens standing for their places in `ids`.
+    batches: Vec<TokenBatch>,
+    hidden: Vec<Numbers<2>>,
+    /// Tensors that are in no layer, until they are needed.
+    others: Tensors,
+}
+
+impl<'a> Calibration<'a> {
+    /// Draws the sequences.
+    ///
+    /// # Errors
+    /// What the tokenizer's file says wrongly; [`Error::Aborted`].
+    pub(super) async fn new(
+        files: &CheckpointFiles,
+        config: &'a ModelConfig,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        pause(observer).await?;
+        let tokenizer = Tokenizer::load(files, config, &mut Vec::new())?;
+        let sequences = sequences(&tokenizer, config)?;
+        pause(observer).await?;
+        // The id that is not counted keeps its place.
+        let first = config.encoder.uncounted().map_or(0, |id| id.saturating_add(1));
+        let first = 0..first.min(config.encoder.vocab_size()) as u32;
+        let all = sequences.iter().flat_map(|sequence| sequence.ids.iter().copied());
+        let ids: BTreeSet<u32> = all.chain(first).collect();
+        let ids: Vec<u32> = ids.into_iter().collect();
+        let mut batches: Vec<TokenBatch> =
+            sequences.iter().map(|sequence| TokenBatch::new([sequence])).collect();
+        for id in batches.iter_mut().flat_map(|batch| &mut batch.ids) {
+            *id = ids.binary_search(id).expect("all ids are among them") as u32;
         }
-        let embeddings = device::read(embeddings).await?;
-        expect_finite(&embeddings, || "an embedding".to_owned())?;
-        batch_done(observer, done + 1, total).await?;
+        let encoder = config.encoder.with_vocab_size(ids.len());
+        let (table, hidden, others) = (Vec::new(), Vec::new(), Tensors::default());
+        Ok(Self { config, encoder, ids, table, batches, hidden, others })
     }
-    let tokens: usize = sequences.iter().map(TokenSequence::len).sum();
-    let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;
-    Ok(sums.into_iter().map(|(name, sum)| (name, sum.into_iter().map(root).collect())).collect())
+
+    /// Keeps what is needed of some rows of the table, `[rows, columns]`. They come in order.
+    pub(super) fn rows(&mut self, rows: Range<usize>, values: &[f32]) {
+        let columns = values.len() / rows.len();
+        let needed = self.ids.iter().map(|&id| id as usize).filter(|id| rows.contains(id));
+        for row in needed {
+            let start = (row - rows.start) * columns;
+            self.table.extend_from_slice(&values[start..start + columns]);
+        }
+    }
+
+    /// Keeps tensors that are in no layer.
+    pub(super) fn others(&mut self, tensors: Tensors) {
+        self.others.extend(tensors);
+    }
+
+    /// Takes the sequences to the first layer.
+    fn embed(&mut self) -> Result<()> {
+        let shape = vec![self.ids.len(), self.config.encoder.hidden_size()];
+        let table = Tensor::f32(shape, std::mem::take(&mut self.table));
+        let mut tensors = std::mem::take(&mut self.others);
+        tensors.extend([(self.table_name(), table)].into_iter().collect());
+        let tensors = RefCell::new(tensors);
+        let weights = Weights::of_tensors(&tensors, "").keeping(false);
+        let embeddings = Embeddings::load(&self.encoder, &weights, &device::cpu())?;
+        self.hidden = self.batches.iter().map(|batch| embeddings.forward(batch)).collect();
+        // What stands behind the layers may have come in front of them.
+        self.others = tensors.into_inner();
+        Ok(())
+    }
+
+    fn table_name(&self) -> String {
+        let tensors = self.config.encoder.tensors();
+        let table = tensors.into_iter().find(|spec| spec.kind == TensorKind::Table);
+        table.expect("a backbone has a table").name
+    }
+
+    /// Takes the sequences through a layer; the sizes of its products' inputs.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] for a model that gives no numbers; [`Error::Aborted`].
+    pub(super) async fn layer(
+        &mut self,
+        index: usize,
+        weights: &Weights<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Sizes> {
+        if self.hidden.is_empty() {
+            self.embed()?;
+        }
+        let layer = Layer::load(&self.encoder, weights, index, &device::cpu())?;
+        let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
+        for (batch, hidden) in self.batches.iter().zip(&mut self.hidden) {
+            let mut squares = Vec::new();
+            let mut each = |name: &str, input: &Numbers<2>| {
+                squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
+            };
+            *hidden = layer.inputs(hidden.clone(), batch, &mut each, observer).await?;
+            for (name, squares) in squares {
+                let squares = device::read(squares).await?;
+                expect_finite(&squares, || format!("the input of {name}"))?;
+                let sum = sums.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
+                sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
+            }
+        }
+        let tokens: usize = self.batches.iter().map(|batch| batch.ids.len()).sum();
+        let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;
+        let sizes = |sums: Vec<f64>| sums.into_iter().map(root).collect();
+        Ok(sums.into_iter().map(|(name, sums)| (name, sizes(sums))).collect())
+    }
+
+    /// Whether the sequences' embeddings are numbers.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`].
+    pub(super) async fn finish(self) -> Result<()> {
+        let (tensors, cpu) = (RefCell::new(self.others), device::cpu());
+        let norm = last_norm(&self.encoder, &Weights::of_tensors(&tensors, ""), &cpu)?;
+        let layout = self.config.layout;
+        let steps = self.config.projection.iter().map(|step| {
+            let weights =
+                |dense: &DenseConfig| Ok(Weights::of_tensors(&tensors, dense.tensor_path(layout)));
+            Projection::load(step, weights, &cpu)
+        });
+        let steps = steps.collect::<Result<Vec<_>>>()?;
+        for hidden in self.hidden {
+            let hidden = norm.as_ref().map_or(hidden.clone(), |norm| norm.forward(hidden));
+            let embeddings = steps.iter().fold(hidden, |x, step| step.forward(x));
+            expect_finite(&device::read(embeddings).await?, || "an embedding".to_owned())?;
+        }
+        Ok(())
+    }
 }
 
 fn expect_finite(values: &[f32], what: impl FnOnce() -> String) -> Result<()> {

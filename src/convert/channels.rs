@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::calibrate::Calibration;
+use super::calibrate::Sizes;
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{EncoderConfig, Product, Role};
+use crate::model::config::{Product, Role};
 use crate::observer::{Observer, pause};
 
 /// Weight and input of a channel, as exponents: `equalizer = weight^weight_exponent / input^input_exponent`.
@@ -41,15 +41,15 @@ pub(super) struct Channels {
 impl Channels {
     /// Works them out from the weights and the sizes of the inputs.
     pub(super) async fn of(
-        encoder: &EncoderConfig,
+        products: impl Iterator<Item = Product>,
         weights: &Weights<'_>,
-        calibration: &Calibration,
+        sizes: &Sizes,
         observer: &mut impl Observer,
     ) -> Result<Self> {
         let mut channels = Self::default();
-        for product in encoder.products() {
+        for product in products {
             pause(observer).await?;
-            let Some(rms) = calibration.get(&product.names[0]) else {
+            let Some(rms) = sizes.get(&product.names[0]) else {
                 continue;
             };
             let equalizer = match exponents(product.role) {

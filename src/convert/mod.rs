@@ -2,6 +2,7 @@
 //!
 //! | step | question | where |
 //! | --- | --- | --- |
+//! | read | What of the weights is in memory at a time? | `parts` |
 //! | calibrate | How large is each input channel of each product, and is all that is computed finite? | `calibrate` |
 //! | equalize | Which factor moves between weights and inputs? | [`equalizer`] |
 //! | quantize | Which codes and scales come closest to the weights? | [`q8`], [`q4`] |
@@ -13,23 +14,31 @@
 mod calibrate;
 mod channels;
 mod codes;
+mod parts;
+
+use std::cell::RefCell;
+use std::ops::Range;
 
 use half::f16;
 
 pub use channels::{Exponents, equalizer};
 pub use codes::{q4, q8};
+pub use parts::{Coming, Fetch};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    BundleFiles, BundleWriter, FileEntry, Source, Tensor, TensorKind, TensorSpec, store,
+    BundleFiles, BundleWriter, FileEntry, Source, Tensor, TensorKind, TensorSpec, Tensors, store,
 };
-use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::ModelConfig;
+use crate::model::checkpoint::{CheckpointFiles, Place, Weights};
+use crate::model::config::{ModelConfig, layer_of};
 use crate::model::embedding_id::Covered;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use crate::model::room;
 use crate::observer::{Observer, Stage, batch_done, pause};
+use calibrate::Calibration;
 use channels::Channels;
+use parts::{Kind, NothingToFetch, Part, Parts};
 
 /// Values that are stored between two looks at the caller: milliseconds.
 const AT_ONCE: usize = 1 << 16;
@@ -56,41 +65,191 @@ pub async fn convert(
     options: &ConvertOptions,
     observer: &mut impl Observer,
 ) -> Result<BundleFiles> {
+    convert_from(files, &NothingToFetch, options, observer).await
+}
+
+/// As [`convert`], where `fetch` brings the weights of files whose header alone is there: memory holds the bundle, and of the
+/// checkpoint a layer or a block of a table.
+///
+/// # Errors
+/// As [`convert`], and what `fetch` answers.
+pub async fn convert_from(
+    files: CheckpointFiles,
+    fetch: &impl Fetch,
+    options: &ConvertOptions,
+    observer: &mut impl Observer,
+) -> Result<BundleFiles> {
     if let Some(manifest) = files.manifest() {
         return Err(Error::AlreadyBundle { dtype: manifest.dtype.name() });
     }
     observer.stage(Stage::Convert);
     let config = ModelConfig::overridden(&files, &options.overrides)?;
+    room::check(&config.tensors(), options.dtype)?;
     let groups = groups(&files, &config, options.dtype)?;
-    let tensors: usize = groups.iter().map(|group| group.specs.len()).sum();
-    let total = calibrate::SEQUENCES + tensors;
-    let calibration = calibrate::run(&files, &config, total, observer).await?;
-    let channels = match options.dtype {
-        Dtype::F32 | Dtype::F16 => Channels::default(),
-        Dtype::Q8 | Dtype::Q4 => {
-            Channels::of(&config.encoder, &groups[0].weights, &calibration, observer).await?
+    let mut parts = Parts::new(&files, fetch, &groups)?;
+    let mut conversion = Conversion::new(&files, &config, &groups, observer).await?;
+    while let Some((part, tensors)) = parts.next().await? {
+        conversion.add(part, tensors, observer).await?;
+    }
+    conversion.finish(options, observer).await
+}
+
+/// A bundle that is being made.
+struct Conversion<'a> {
+    config: &'a ModelConfig,
+    groups: &'a [Group<'a>],
+    calibration: Calibration<'a>,
+    /// Name of the file that says how texts become tokens.
+    tokenizer: String,
+    /// The rows of a table so far.
+    table: Option<Matrix>,
+    writer: BundleWriter,
+    /// The first tensor that its type cannot hold. A model that gives no numbers at all is said first.
+    unfit: Option<Error>,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> Conversion<'a> {
+    async fn new(
+        files: &CheckpointFiles,
+        config: &'a ModelConfig,
+        groups: &'a [Group<'a>],
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        let calibration = Calibration::new(files, config, observer).await?;
+        let tokenizer = format!("{}tokenizer.json", files.transformer_path()?);
+        let mut writer = BundleWriter::default();
+        files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
+        let total = groups.iter().map(|group| group.specs.len()).sum();
+        Ok(Self {
+            config,
+            groups,
+            calibration,
+            tokenizer,
+            table: None,
+            writer,
+            unfit: None,
+            done: 0,
+            total,
+        })
+    }
+
+    async fn add(
+        &mut self,
+        part: Part,
+        tensors: Tensors,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        if let Kind::Rows(rows) = &part.kind {
+            return self.add_rows(&part, rows.clone(), &tensors, observer).await;
         }
-    };
-    let mut writer = BundleWriter::default();
-    files.settings_found().for_each(|(name, bytes)| writer.file(name, bytes.to_vec()));
-    let mut done = calibrate::SEQUENCES;
-    for group in &groups {
-        for spec in &group.specs {
-            let tensors = group.convert(spec, &channels, observer).await?;
-            tensors.into_iter().for_each(|(name, tensor)| writer.tensor(&name, tensor));
-            done += 1;
-            batch_done(observer, done, total).await?;
+        let (group, tensors) = (&self.groups[part.group], RefCell::new(tensors));
+        let channels = match part.kind {
+            Kind::Layer(layer) => self.channels(layer, group.dtype, &tensors, observer).await?,
+            Kind::Rows(_) | Kind::Other => Channels::default(),
+        };
+        let tensors = tensors.into_inner();
+        for spec in &group.specs[part.specs] {
+            let values = values(&tensors, spec);
+            match group.convert(spec, values, &channels, observer).await {
+                Err(error @ Error::TensorNotFinite { .. }) => {
+                    self.unfit.get_or_insert(error);
+                }
+                stored => self.write(stored?, observer).await?,
+            }
+        }
+        if part.kind == Kind::Other {
+            self.calibration.others(tensors);
+        }
+        Ok(())
+    }
+
+    /// Equalizer and importance of the input channels of a layer.
+    async fn channels(
+        &mut self,
+        layer: usize,
+        dtype: Dtype,
+        tensors: &RefCell<Tensors>,
+        observer: &mut impl Observer,
+    ) -> Result<Channels> {
+        let weights = Weights::of_tensors(tensors, "");
+        let sizes = self.calibration.layer(layer, &weights, observer).await?;
+        let products = self.config.encoder.products().into_iter();
+        let products = products.filter(|product| layer_of(&product.names[0]) == Some(layer));
+        match dtype {
+            Dtype::F32 | Dtype::F16 => Ok(Channels::default()),
+            Dtype::Q8 | Dtype::Q4 => Channels::of(products, &weights, &sizes, observer).await,
         }
     }
-    let ConvertOptions { dtype, source, overrides } = options.clone();
-    let tokenizer = format!("{}tokenizer.json", files.transformer_path()?);
-    let id = |settings: &[FileEntry], shards: &[FileEntry]| {
-        let hash = |entry: &FileEntry| entry.integrity.sha256.clone();
-        let tokenizer = settings.iter().find(|entry| entry.name == tokenizer).map(hash);
-        let tokenizer = tokenizer.expect("the calibration has read it");
-        Covered::new(&config, true, tokenizer, shards.iter().map(hash).collect()).id()
-    };
-    writer.finish(dtype, source, overrides, id, observer).await
+
+    /// Some rows of a table, which is written once it has all.
+    async fn add_rows(
+        &mut self,
+        part: &Part,
+        rows: Range<usize>,
+        tensors: &Tensors,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let group = &self.groups[part.group];
+        let spec = &group.specs[part.specs.start];
+        let values = values(tensors, spec);
+        self.calibration.rows(rows.clone(), values);
+        let block = group.matrix(spec, values, &Channels::default(), observer).await?;
+        let table = match &mut self.table {
+            Some(table) => {
+                assert!(table.append(&block), "blocks of a table are stored alike");
+                table
+            }
+            none => {
+                let table = none.insert(block);
+                table.reserve(spec.shape[0] - rows.end);
+                table
+            }
+        };
+        match table.rows == spec.shape[0] {
+            true => {
+                let table = self.table.take().expect("it was filled above");
+                self.write(store(&spec.name, table), observer).await
+            }
+            false => Ok(()),
+        }
+    }
+
+    async fn write(
+        &mut self,
+        stored: Vec<(String, Tensor)>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        stored.into_iter().for_each(|(name, tensor)| self.writer.tensor(&name, tensor));
+        self.done += 1;
+        batch_done(observer, self.done, self.total).await
+    }
+
+    async fn finish(
+        self,
+        options: &ConvertOptions,
+        observer: &mut impl Observer,
+    ) -> Result<BundleFiles> {
+        self.calibration.finish().await?;
+        if let Some(error) = self.unfit {
+            return Err(error);
+        }
+        let ConvertOptions { dtype, source, overrides } = options.clone();
+        let (config, tokenizer) = (self.config, self.tokenizer);
+        let id = |settings: &[FileEntry], shards: &[FileEntry]| {
+            let hash = |entry: &FileEntry| entry.integrity.sha256.clone();
+            let tokenizer = settings.iter().find(|entry| entry.name == tokenizer).map(hash);
+            let tokenizer = tokenizer.expect("the calibration has read it");
+            Covered::new(config, true, tokenizer, shards.iter().map(hash).collect()).id()
+        };
+        self.writer.finish(dtype, source, overrides, id, observer).await
+    }
+}
+
+/// The numbers of a part's tensor.
+fn values<'t>(tensors: &'t Tensors, spec: &TensorSpec) -> &'t [f32] {
+    tensors.get(&spec.name).and_then(Tensor::as_f32).expect("a part has its tensors, in f32")
 }
 
 /// Tensors that come out of the same files.
@@ -134,27 +293,42 @@ fn groups<'a>(
 }
 
 impl Group<'_> {
+    /// Where the checkpoint has the tensor.
+    fn place(&self, spec: &TensorSpec) -> Result<&Place> {
+        self.weights.place(&self.name(spec), &spec.shape)
+    }
+
     /// The tensors that `spec` is stored as.
     async fn convert(
         &self,
         spec: &TensorSpec,
+        values: &[f32],
         channels: &Channels,
         observer: &mut impl Observer,
     ) -> Result<Vec<(String, Tensor)>> {
-        let values = self.weights.read(&self.name(spec), &spec.shape)?;
         if spec.kind == TensorKind::Plain {
-            return Ok(vec![(spec.name.clone(), Tensor::f32(spec.shape.clone(), values))]);
+            return Ok(vec![(spec.name.clone(), Tensor::f32(spec.shape.clone(), values.to_vec()))]);
         }
+        Ok(store(&spec.name, self.matrix(spec, values, channels, observer).await?))
+    }
+
+    /// Rows of a matrix in the type that they are stored in.
+    async fn matrix(
+        &self,
+        spec: &TensorSpec,
+        values: &[f32],
+        channels: &Channels,
+        observer: &mut impl Observer,
+    ) -> Result<Matrix> {
         let columns = spec.shape[1];
         let mut parts = Vec::new();
         for rows in values.chunks((AT_ONCE / columns).max(1) * columns) {
             pause(observer).await?;
             parts.push(self.store_rows(spec, rows, channels));
         }
-        drop(values);
         let matrix = Matrix::stack(&parts).expect("a tensor has rows, all of one type");
         match scales_are_finite(&matrix.values) {
-            true => Ok(store(&spec.name, matrix)),
+            true => Ok(matrix),
             false => Err(Error::TensorNotFinite { name: spec.name.clone() }),
         }
     }

@@ -40,12 +40,7 @@ impl Bert {
             pause(observer).await?;
             layers.push(BertLayer::load(config, &weights, layer, device)?);
         }
-        let rope = match config.positions {
-            Positions::Rotary { base, limit } => {
-                Some(Rope::new(base, config.head_width(), limit, device))
-            }
-            Positions::Absolute { .. } => None,
-        };
+        let rope = rope(config, device);
         Ok(Self { embeddings, layers, heads: config.num_attention_heads, rope })
     }
 
@@ -69,7 +64,17 @@ impl Bert {
     }
 }
 
-struct BertEmbeddings {
+/// Of positions that are no rows of a table.
+fn rope(config: &BertConfig, device: &Device) -> Option<Rope> {
+    match config.positions {
+        Positions::Rotary { base, limit } => {
+            Some(Rope::new(base, config.head_width(), limit, device))
+        }
+        Positions::Absolute { .. } => None,
+    }
+}
+
+pub struct BertEmbeddings {
     /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
     word: Matrix,
     position: Option<PositionTable>,
@@ -80,7 +85,11 @@ struct BertEmbeddings {
 }
 
 impl BertEmbeddings {
-    fn load(config: &BertConfig, weights: &Weights<'_>, device: &Device) -> Result<Self> {
+    pub(super) fn load(
+        config: &BertConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self> {
         let hidden = config.hidden_size;
         let mut token_type = match config.type_vocab_size {
             Some(types) => weights.read(TYPES, &[types, hidden])?,
@@ -97,7 +106,7 @@ impl BertEmbeddings {
         })
     }
 
-    fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
+    pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
         let hidden = self.word.columns;
         let mut rows = self.token_type.repeat(batch.ids.len());
         if let Some(position) = &self.position {
@@ -108,6 +117,37 @@ impl BertEmbeddings {
             self.word.add_row(id as usize, row);
         }
         self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
+    }
+}
+
+/// A layer by itself, for a model of which not all is in memory at a time.
+pub struct LoneLayer {
+    layer: BertLayer,
+    heads: usize,
+    rope: Option<Rope>,
+}
+
+impl LoneLayer {
+    pub(super) fn load(
+        config: &BertConfig,
+        weights: &Weights<'_>,
+        layer: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let layer = BertLayer::load(config, weights, layer, device)?;
+        Ok(Self { layer, heads: config.num_attention_heads, rope: rope(config, device) })
+    }
+
+    /// `[tokens, hidden]` → the same shape.
+    pub(super) async fn forward(
+        &self,
+        x: Tensor<2>,
+        bounds: &Bounds,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        let how = Attention { heads: self.heads, rope: self.rope.as_ref(), window: None };
+        self.layer.forward(x, bounds, how, watch, observer).await
     }
 }
 

@@ -10,10 +10,13 @@ mod steps;
 
 use burn::tensor::{Device, Tensor};
 
+use layers::LayerNorm;
+
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::EncoderConfig;
 use crate::observer::Observer;
+use crate::ops::Bounds;
 use crate::text::token_batch::TokenBatch;
 
 /// A backbone with its weights on one device.
@@ -81,27 +84,117 @@ impl Encoder {
             Encoder::ModernBert(bert) => bert.forward(batch, watch, observer).await,
         }
     }
+}
 
-    /// As [`Encoder::forward`]; shows the input of each product, `[tokens, in]`, with its name: see [`Watch::input`].
+/// What stands in front of a backbone's layers, alone: for a model of which not all is in memory at a time.
+pub(crate) enum Embeddings {
+    Bert(bert::BertEmbeddings),
+    ModernBert(modernbert::ModernBertEmbeddings),
+}
+
+impl Embeddings {
+    /// Reads the tensors that are in front of the layers.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`].
+    pub(crate) fn load(
+        config: &EncoderConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self> {
+        Ok(match config {
+            EncoderConfig::Bert(config) => {
+                Embeddings::Bert(bert::BertEmbeddings::load(config, weights, device)?)
+            }
+            EncoderConfig::ModernBert(config) => Embeddings::ModernBert(
+                modernbert::ModernBertEmbeddings::load(config, weights, device)?,
+            ),
+        })
+    }
+
+    /// The first layer's input `[tokens, hidden]`.
+    pub(crate) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
+        match self {
+            Embeddings::Bert(embeddings) => embeddings.forward(batch),
+            Embeddings::ModernBert(embeddings) => embeddings.forward(batch),
+        }
+    }
+}
+
+/// One layer of a backbone, alone.
+pub(crate) enum Layer {
+    Bert(bert::LoneLayer),
+    ModernBert(modernbert::LoneLayer),
+}
+
+impl Layer {
+    /// Reads the layer's tensors.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`].
+    pub(crate) fn load(
+        config: &EncoderConfig,
+        weights: &Weights<'_>,
+        layer: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        Ok(match config {
+            EncoderConfig::Bert(config) => {
+                Layer::Bert(bert::LoneLayer::load(config, weights, layer, device)?)
+            }
+            EncoderConfig::ModernBert(config) => {
+                Layer::ModernBert(modernbert::LoneLayer::load(config, weights, layer, device)?)
+            }
+        })
+    }
+
+    /// `[tokens, hidden]` → the same shape; shows the input of each product, `[tokens, in]`, with its name: see
+    /// [`Watch::input`].
     ///
     /// # Errors
     /// [`crate::Error::Aborted`].
-    pub async fn inputs(
+    pub(crate) async fn inputs(
         &self,
+        x: Tensor<2>,
         batch: &TokenBatch,
         each: &mut impl FnMut(&str, &Tensor<2>),
         observer: &mut impl Observer,
     ) -> Result<Tensor<2>> {
-        struct Inputs<'a, F>(&'a mut F);
-        impl<F: FnMut(&str, &Tensor<2>)> Watch for Inputs<'_, F> {
-            fn wants_inputs(&self) -> bool {
-                true
-            }
-
-            fn input(&mut self, product: &str, x: &Tensor<2>) {
-                (self.0)(product, x);
-            }
+        let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, &x.device());
+        let watch = &mut Inputs(each);
+        match self {
+            Layer::Bert(layer) => layer.forward(x, &bounds, watch, observer).await,
+            Layer::ModernBert(layer) => layer.forward(x, &bounds, watch, observer).await,
         }
-        self.forward(batch, &mut Inputs(each), observer).await
+    }
+}
+
+/// What a backbone does behind its last layer, with tensors that are in none.
+///
+/// # Errors
+/// As [`Encoder::load`].
+pub(crate) fn last_norm(
+    config: &EncoderConfig,
+    weights: &Weights<'_>,
+    device: &Device,
+) -> Result<Option<LayerNorm>> {
+    match config {
+        EncoderConfig::Bert(_) => Ok(None),
+        EncoderConfig::ModernBert(config) => {
+            modernbert::final_norm(config, weights, device).map(Some)
+        }
+    }
+}
+
+/// Shows inputs alone.
+struct Inputs<'a, F>(&'a mut F);
+
+impl<F: FnMut(&str, &Tensor<2>)> Watch for Inputs<'_, F> {
+    fn wants_inputs(&self) -> bool {
+        true
+    }
+
+    fn input(&mut self, product: &str, x: &Tensor<2>) {
+        (self.0)(product, x);
     }
 }

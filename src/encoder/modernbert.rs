@@ -28,11 +28,8 @@ use crate::ops::{Attention, Bounds, Gate, Linear, Rope, feed_forward, tensor};
 use crate::text::token_batch::TokenBatch;
 
 pub struct ModernBert {
-    /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
-    tokens: Matrix,
-    norm: LayerNorm,
+    embeddings: ModernBertEmbeddings,
     layers: Vec<ModernBertLayer>,
-    device: Device,
 }
 
 impl ModernBert {
@@ -45,16 +42,16 @@ impl ModernBert {
     ) -> Result<Self> {
         let weights = weights.with_prefix(config.prefix(), TOKENS);
         let loading = Loading { config, weights: &weights, device };
-        let tokens = weights.matrix(TOKENS, [config.vocab_size, config.hidden_size])?;
-        let norm = loading.norm(config.embeddings_norm())?;
+        let embeddings = ModernBertEmbeddings::load(config, &weights, device)?;
         let mut ropes = Ropes::default();
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for layer in 0..config.num_hidden_layers {
             pause(observer).await?;
             let rope = ropes.of(config, layer, device);
-            layers.push(ModernBertLayer::load(&loading, layer, rope)?);
+            let [_, following_norm] = config.layer_norms(layer);
+            layers.push(ModernBertLayer::load(&loading, layer, rope, &following_norm)?);
         }
-        Ok(Self { tokens, norm, layers, device: device.clone() })
+        Ok(Self { embeddings, layers })
     }
 
     /// Hidden states `[tokens, hidden]`.
@@ -64,8 +61,9 @@ impl ModernBert {
         watch: &mut impl Watch,
         observer: &mut impl Observer,
     ) -> Result<Tensor<2>> {
-        let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, &self.device);
-        let x = self.embed(batch);
+        let device = &self.embeddings.device;
+        let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, device);
+        let x = self.embeddings.forward(batch);
         watch.hidden_state(&x);
         let mut stream = Stream { normed: x.clone(), x };
         for (layer, following) in self.layers.iter().zip(1..) {
@@ -75,8 +73,30 @@ impl ModernBert {
         }
         Ok(stream.normed)
     }
+}
 
-    fn embed(&self, batch: &TokenBatch) -> Tensor<2> {
+pub struct ModernBertEmbeddings {
+    /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
+    tokens: Matrix,
+    norm: LayerNorm,
+    device: Device,
+}
+
+impl ModernBertEmbeddings {
+    pub(super) fn load(
+        config: &ModernBertConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self> {
+        let loading = Loading { config, weights, device };
+        Ok(Self {
+            tokens: weights.matrix(TOKENS, [config.vocab_size, config.hidden_size])?,
+            norm: loading.norm(config.embeddings_norm())?,
+            device: device.clone(),
+        })
+    }
+
+    pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
         let hidden = self.tokens.columns;
         let mut rows = vec![0.0; batch.ids.len() * hidden];
         // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
@@ -124,6 +144,53 @@ impl Ropes {
     }
 }
 
+/// A layer by itself, for a model of which not all is in memory at a time.
+pub struct LoneLayer {
+    /// The first layer has none.
+    norm: Option<LayerNorm>,
+    layer: ModernBertLayer,
+}
+
+impl LoneLayer {
+    pub(super) fn load(
+        config: &ModernBertConfig,
+        weights: &Weights<'_>,
+        layer: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        let loading = Loading { config, weights, device };
+        let norm = layer.checked_sub(1).map(|before| loading.norm(&config.layer_norms(before)[1]));
+        let rope = Ropes::default().of(config, layer, device);
+        // The norm behind it is the next layer's, which computes it: any does here.
+        let [mlp_norm, _] = config.layer_norms(layer);
+        let layer = ModernBertLayer::load(&loading, layer, rope, &mlp_norm)?;
+        Ok(Self { norm: norm.transpose()?, layer })
+    }
+
+    /// `[tokens, hidden]` → the same shape, no norm behind it.
+    pub(super) async fn forward(
+        &self,
+        x: Tensor<2>,
+        bounds: &Bounds,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        let normed = self.norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(x.clone()));
+        let stream = Stream { x, normed };
+        Ok(self.layer.forward(stream, bounds, watch, observer).await?.x)
+    }
+}
+
+/// The norm behind the last layer.
+pub(super) fn final_norm(
+    config: &ModernBertConfig,
+    weights: &Weights<'_>,
+    device: &Device,
+) -> Result<LayerNorm> {
+    let last = config.num_hidden_layers - 1;
+    Loading { config, weights, device }.norm(&config.layer_norms(last)[1])
+}
+
 struct ModernBertLayer {
     heads: usize,
     rope: Arc<Rope>,
@@ -142,11 +209,16 @@ struct ModernBertLayer {
 }
 
 impl ModernBertLayer {
-    fn load(loading: &Loading<'_>, layer: usize, rope: Arc<Rope>) -> Result<Self> {
+    fn load(
+        loading: &Loading<'_>,
+        layer: usize,
+        rope: Arc<Rope>,
+        following_norm: &str,
+    ) -> Result<Self> {
         let Loading { config, weights, device } = *loading;
         let products = config.layer_products(layer);
         let [qkv, attention_output, up, down] = &products;
-        let [mlp_norm, following_norm] = config.layer_norms(layer);
+        let [mlp_norm, _] = config.layer_norms(layer);
         Ok(Self {
             heads: config.num_attention_heads,
             rope,
@@ -157,7 +229,7 @@ impl ModernBertLayer {
             up: product(weights, up, device)?,
             gate: Gate { function: config.hidden_activation, gated: true },
             down: product(weights, down, device)?,
-            following_norm: loading.norm(&following_norm)?,
+            following_norm: loading.norm(following_norm)?,
             names: products.map(|product| product.names[0].clone()),
         })
     }

@@ -61,7 +61,7 @@ impl ColBert {
         let projection = config
             .projection
             .iter()
-            .map(|step| Projection::load(step, files, config.layout, device))
+            .map(|step| Projection::load(step, |dense| dense_weights(files, config, dense), device))
             .collect::<Result<_>>()?;
         Ok(Self {
             tokenizer,
@@ -147,24 +147,23 @@ impl ColBert {
         self.encoder.forward(batch, watch, observer).await
     }
 
-    /// Embeddings of texts that lie under each other, `[tokens, dimension]`, showing the input of each of the encoder's products
-    /// on the way: see [`Encoder::inputs`].
-    ///
-    /// # Errors
-    /// [`Error::Aborted`].
-    pub(crate) async fn watched(
-        &self,
-        batch: &TokenBatch,
-        each: &mut impl FnMut(&str, &Tensor<2>),
-        observer: &mut impl Observer,
-    ) -> Result<Tensor<2>> {
-        Ok(self.project(self.encoder.inputs(batch, each, observer).await?))
-    }
-
     /// Embeddings of hidden states, `[tokens, dimension]`.
     pub(crate) fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
         self.projection.iter().fold(hidden, |x, step| step.forward(x))
     }
+}
+
+/// Two Dense modules may be of one file, so that these small tensors stay.
+fn dense_weights<'f>(
+    files: &'f CheckpointFiles,
+    config: &ModelConfig,
+    dense: &DenseConfig,
+) -> Result<Weights<'f>> {
+    let names = match config.layout {
+        Layout::Stanford => files.backbone_files()?,
+        _ => vec![dense.file.clone()],
+    };
+    Weights::open(files, &names)
 }
 
 /// A step of the projection with its weights.
@@ -190,10 +189,13 @@ enum Residual {
 }
 
 impl Projection {
-    fn load(
+    /// `weights` opens those of a Dense module.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub(crate) fn load<'w>(
         step: &ProjectionStep,
-        files: &CheckpointFiles,
-        layout: Layout,
+        weights: impl FnOnce(&DenseConfig) -> Result<Weights<'w>>,
         device: &Device,
     ) -> Result<Self> {
         let config = match step {
@@ -203,13 +205,7 @@ impl Projection {
             }
             ProjectionStep::Normalize => return Ok(Projection::Normalize),
         };
-        let stanford = layout == Layout::Stanford;
-        let names = match stanford {
-            true => files.backbone_files()?,
-            false => vec![config.file.clone()],
-        };
-        // Two Dense modules may be of one file, so that these small tensors stay.
-        let weights = Weights::open(files, &names)?;
+        let weights = weights(config)?;
         let shape = [config.out_features, config.in_features];
         let weight = weights.matrix_full(STANFORD_PROJECTION, shape)?;
         let bias = match config.bias {

@@ -149,33 +149,53 @@ impl Matrix {
 
     /// The rows of several matrices of one type under each other; `None` if their types or equalizers differ.
     pub fn stack(parts: &[Matrix]) -> Option<Matrix> {
-        let first = parts.first()?;
+        let (first, more) = parts.split_first()?;
         let mut stacked = first.clone();
-        for part in &parts[1..] {
-            if part.columns != first.columns || part.equalizer != first.equalizer {
-                return None;
+        more.iter().all(|part| stacked.append(part)).then_some(stacked)
+    }
+
+    /// Makes room for `rows` more rows, so that appending them moves nothing.
+    pub fn reserve(&mut self, rows: usize) {
+        let (codes, blocks) = (rows * self.columns, rows * self.columns.div_ceil(BLOCK));
+        match &mut self.values {
+            Values::F32(values) => values.reserve_exact(codes),
+            Values::F16(values) => values.reserve_exact(codes),
+            Values::Q8 { codes: all, scales } => {
+                all.reserve_exact(codes);
+                scales.reserve_exact(rows);
             }
-            match (&mut stacked.values, &part.values) {
-                (Values::F32(all), Values::F32(more)) => all.extend_from_slice(more),
-                (Values::F16(all), Values::F16(more)) => all.extend_from_slice(more),
-                (
-                    Values::Q8 { codes, scales },
-                    Values::Q8 { codes: more_codes, scales: more_scales },
-                ) => {
-                    codes.extend_from_slice(more_codes);
-                    scales.extend_from_slice(more_scales);
-                }
-                (
-                    Values::Q4 { nibbles, scales },
-                    Values::Q4 { nibbles: more_nibbles, scales: more_scales },
-                ) => {
-                    nibbles.extend_from_slice(more_nibbles);
-                    scales.extend_from_slice(more_scales);
-                }
-                _ => return None,
+            Values::Q4 { nibbles, scales } => {
+                nibbles.reserve_exact(rows * self.columns.div_ceil(2));
+                scales.reserve_exact(blocks);
             }
-            stacked.rows += part.rows;
         }
-        Some(stacked)
+    }
+
+    /// Adds the rows of another matrix; false if its width, type or equalizer is another one.
+    pub fn append(&mut self, part: &Matrix) -> bool {
+        if part.columns != self.columns || part.equalizer != self.equalizer {
+            return false;
+        }
+        match (&mut self.values, &part.values) {
+            (Values::F32(all), Values::F32(more)) => all.extend_from_slice(more),
+            (Values::F16(all), Values::F16(more)) => all.extend_from_slice(more),
+            (
+                Values::Q8 { codes, scales },
+                Values::Q8 { codes: more_codes, scales: more_scales },
+            ) => {
+                codes.extend_from_slice(more_codes);
+                scales.extend_from_slice(more_scales);
+            }
+            (
+                Values::Q4 { nibbles, scales },
+                Values::Q4 { nibbles: more_nibbles, scales: more_scales },
+            ) => {
+                nibbles.extend_from_slice(more_nibbles);
+                scales.extend_from_slice(more_scales);
+            }
+            _ => return false,
+        }
+        self.rows += part.rows;
+        true
     }
 }

@@ -67,7 +67,7 @@ const calls = {
   inspect: fc.tuple(or("document", text), or(TEXTS[0], text)),
   load: fc.tuple(or({ device: "cpu" }, options), or({}, hooks)),
   convert: fc.tuple(or({ dtype: "q8" }, options), or({}, hooks)),
-  gather: fc.array(fc.tuple(fc.constantFrom("add", "addMissing", "file"), name, bytes), { maxLength: 6 }),
+  gather: fc.array(fc.tuple(fc.constantFrom("add", "addMissing", "addHeader"), name, bytes), { maxLength: 6 }),
 };
 
 const run = {
@@ -76,7 +76,7 @@ const run = {
   explain: (args) => engine.explain(...args),
   inspect: (args) => engine.inspect(...args),
   load: async (args) => (await Engine.load(checkpoint(), ...args)).free(),
-  convert: async (args) => (await convert(checkpoint(), ...args)).free(),
+  convert: async (args) => (await convert(checkpoint(), ...args, async () => new Uint8Array())).free(),
   gather,
 };
 

@@ -189,7 +189,7 @@ describe("a folder that is refused as a whole", () => {
 describe("something else in a file's place is told", () => {
   const CASES = [
     ["pointer-for-weights", "INTEGRITY_FAILED", /model\.safetensors holds a Git LFS pointer/, /git lfs pull/],
-    ["pickles-only", "CHECKPOINT_UNSUPPORTED", /no model\.safetensors, but pytorch_model\.bin: pickled weights/, /torch\.load/],
+    ["pickles-only", "CHECKPOINT_UNSUPPORTED", /no model\.safetensors, but pytorch_model\.bin: pickled weights/, /tabrank convert/],
     ["onnx-only", "CHECKPOINT_UNSUPPORTED", /no model\.safetensors, but onnx\/model\.onnx: an ONNX graph/, /exported from/],
     ["adapter-only", "CHECKPOINT_UNSUPPORTED", /adapter_config\.json: an adapter without the model/, /merge_and_unload/],
     ["no-weights", "CHECKPOINT_INVALID", /model\.safetensors.* safetensors.*status 404/, /whole/],

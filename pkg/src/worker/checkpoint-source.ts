@@ -11,6 +11,12 @@ import type { LoadMeter } from "./load-meter.js";
 export interface OpenFile {
   size: number;
   read(): Promise<Bytes>;
+  /** Of weights all in front of the tensors, where it is at hand before the rest. */
+  header?: Bytes;
+  /** Bytes from `start` up to `end` of a file with a header, none of them twice. */
+  part?(start: number, end: number): Promise<Bytes>;
+  /** Nothing more is read of it. */
+  close?(): void;
 }
 
 /** Hears how many bytes of a file have come. */
@@ -29,12 +35,39 @@ export interface FileSource {
   explained?(name: string, error: unknown): Promise<unknown>;
 }
 
+/** Weights that are open: their parts can be read. */
+export type OpenWeights = ReadonlyMap<string, OpenFile>;
+
 /**
  * Adds all files that the checkpoint wants. No file's bytes are kept here once the engine has its copy. `mayKeep` is asked before a file goes to the source's
  * `keep`; it may throw, and the manifest is the first file, so a bundle can be refused before the others are fetched.
  */
 export async function gather(checkpoint: Checkpoint, source: FileSource, meter: LoadMeter, mayKeep: () => boolean = () => true): Promise<void> {
-  await new Gathering(checkpoint, source, meter, mayKeep).all();
+  const gathering = new Gathering(checkpoint, source, meter, mayKeep);
+  try {
+    await gathering.all();
+    await gathering.readWeights();
+  } finally {
+    closeAll(gathering.weights);
+  }
+  if (!checkpoint.isBundle) await source.confirm?.();
+}
+
+/** As {@link gather}, but of a checkpoint's weights the headers alone; what is open is to be closed, and the source to confirm once the rest is read. */
+export async function gatherHeaders(checkpoint: Checkpoint, source: FileSource, meter: LoadMeter, mayKeep: () => boolean): Promise<OpenWeights> {
+  const gathering = new Gathering(checkpoint, source, meter, mayKeep);
+  try {
+    await gathering.all();
+    return gathering.weights;
+  } catch (error) {
+    closeAll(gathering.weights);
+    throw error;
+  }
+}
+
+/** Ends what is on its way. */
+export function closeAll(weights: OpenWeights): void {
+  for (const file of weights.values()) file.close?.();
 }
 
 /** A file that a manifest lists. */
@@ -45,7 +78,8 @@ export function isListed(file: WantedFile): file is ListedFile {
 }
 
 class Gathering {
-  readonly #weights = new Map<string, OpenFile>();
+  /** Opened weights, of which the engine has at most the headers. */
+  readonly weights = new Map<string, OpenFile>();
 
   constructor(
     private readonly checkpoint: Checkpoint,
@@ -59,18 +93,28 @@ class Gathering {
       requireFew(wanted.length);
       for (const { name } of wanted) requireInside(name);
       const listed = wanted.filter(isListed);
-      const unopened = wanted.filter((file) => !this.#weights.has(file.name));
+      const unopened = wanted.filter((file) => !this.weights.has(file.name));
       if (listed.length > 0) await this.#addListed(listed);
       else if (unopened.length > 0) await this.#openAll(unopened);
-      else await this.#addWeights();
+      else await this.#addHeaders();
     }
-    if (!this.checkpoint.isBundle) await this.source.confirm?.();
+  }
+
+  /** The weights as they are. All sizes are known: what does not fit into the memory is refused before it is fetched. */
+  async readWeights(): Promise<void> {
+    if (this.weights.size > 0) this.checkpoint.requireRoom();
+    for (const [name, file] of this.weights) {
+      requireSize(name, file.size);
+      await this.#take(name, await file.read());
+      this.weights.delete(name);
+    }
   }
 
   /** Sizes are known beforehand, so nothing is opened before it is read. Two files are on their way at a time. */
   async #addListed(files: ListedFile[]): Promise<void> {
     for (const { name, bytes } of files) requireSize(name, bytes);
-    this.#expect("the bundle", files.map(({ name, bytes }) => [name, bytes]));
+    requireTotal("the bundle", files.reduce((sum, { bytes }) => sum + bytes, 0));
+    this.meter.expect(files.map(({ name, bytes }) => [name, bytes]));
     let next = this.#read(files[0]!);
     for (const [place, file] of files.entries()) {
       const coming = next;
@@ -101,7 +145,7 @@ class Gathering {
   async #openAll(wanted: WantedFile[]): Promise<void> {
     const opening = wanted.map((file) => this.#open(file));
     for (const { name, opened, bytes } of await allInTurn(opening)) {
-      if (opened && !bytes) this.#weights.set(name, opened);
+      if (opened && !bytes) this.weights.set(name, opened);
       else await this.#take(name, bytes);
     }
   }
@@ -109,21 +153,20 @@ class Gathering {
   async #open(wanted: WantedFile) {
     const { name } = wanted;
     const opened = await this.source.open(wanted, this.#listener(name));
-    if (opened) requireSize(name, opened.size);
+    if (opened && !opened.header) requireSize(name, opened.size);
     return { name, opened, bytes: opened && !isWeights(name) ? await opened.read() : undefined };
   }
 
-  async #addWeights(): Promise<void> {
-    this.#expect("the checkpoint", [...this.#weights].map(([name, file]) => [name, file.size]));
-    for (const [name, file] of this.#weights) {
+  async #addHeaders(): Promise<void> {
+    this.meter.expect([...this.weights].map(([name, file]) => [name, file.size]));
+    for (const [name, file] of this.weights) {
+      if (file.header) {
+        this.checkpoint.addHeader(name, file.header, file.size);
+        continue;
+      }
       await this.#take(name, await file.read());
-      this.#weights.delete(name);
+      this.weights.delete(name);
     }
-  }
-
-  #expect(what: string, files: [name: string, size: number][]): void {
-    requireTotal(what, files.reduce((sum, [, size]) => sum + size, 0));
-    this.meter.expect(files);
   }
 
   /** Nothing is kept before the engine has looked at it. */

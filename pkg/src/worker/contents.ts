@@ -18,7 +18,7 @@ export const PAGE: Found = { what: "a web page (HTML)", hint: "The server answer
 const XML: Found = { what: "an XML document", hint: "Object stores answer so where they refuse a file: check the address and the permissions.", kind: "notice" };
 const POINTER: Found = { what: "a Git LFS pointer", hint: "Fetch the file itself with `git lfs pull`." };
 const ERROR_BODY: Found = { what: "an error message in JSON", hint: "Servers answer so where they refuse a file: check the address and the permissions.", kind: "notice" };
-const PICKLE_HINT = "Only safetensors are read, never pickles: save the model again with safetensors.";
+const PICKLE_HINT = "Only safetensors are read in a browser, never pickles: save the model again with safetensors, or load the bundle that `tabrank convert` makes.";
 const TEXT: [RegExp, Found][] = [
   [/^(?:<!--[^]*?-->\s*)?<(?:!doctype html|html|head|body)\b/i, PAGE],
   [/^<(?:\?xml|Error)\b/, XML],

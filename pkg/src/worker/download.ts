@@ -87,6 +87,11 @@ export class Download {
     return this.#sink.bytes();
   }
 
+  /** What has come of the body and was not given yet; undefined at its end. */
+  async chunk(): Promise<Bytes | undefined> {
+    return this.#sink.length > 0 || (await this.#pull()) ? this.#sink.drain() : undefined;
+  }
+
   /** Ends the transfer. */
   cancel(): void {
     this.#stall.abort();
@@ -196,6 +201,13 @@ class ByteSink {
 
   bytes(): Bytes {
     return this.#buffer.subarray(0, this.length);
+  }
+
+  /** Gives all bytes away. */
+  drain(): Bytes {
+    const bytes = this.#buffer.slice(0, this.length);
+    this.length = 0;
+    return bytes;
   }
 }
 

@@ -8,7 +8,13 @@ import type * as glue from "../../wasm/tabrank.js";
 export type { Encoded, Hooks, Ranked, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
-export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addMissing" | "names" | "file" | "free">;
+export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
+
+/** The files of a bundle that a conversion has made, in wasm memory. */
+export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
+
+/** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
+export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
 export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "rerank" | "encode" | "explain">;
 
@@ -17,7 +23,7 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   onPanic(callback: (message: string) => void): void;
   simd(): glue.Simd;
   Checkpoint: new () => C;
-  /** Takes a checkpoint and gives a whole bundle. */
-  convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks): Promise<C>;
+  /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
+  convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

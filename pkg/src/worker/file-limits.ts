@@ -5,8 +5,8 @@ import { MANIFEST } from "../files.js";
 
 const MIB = 1024 * 1024;
 
-/** Bytes of a weight file, and of a model's weight files together. */
-const WEIGHTS_LIMIT = 512 * MIB;
+/** Bytes of a weight file that is read as a whole, and of a bundle's files together: the engine needs as much again. */
+const WEIGHTS_LIMIT = 1536 * MIB;
 
 /** A tokenizer with 250,000 entries has 17 MB. */
 const TOKENIZER_LIMIT = 64 * MIB;

@@ -16,12 +16,11 @@ import type { WantedFile } from "./engine.js";
 import { isWeights, limitOf } from "./file-limits.js";
 import { otherForm } from "./other-forms.js";
 import { Refusals } from "./refusals.js";
-import { headerEnd, safetensorsSize } from "./safetensors.js";
+import { MOVED_HINT, RemoteParts } from "./remote-parts.js";
+import { headerEnd, PREFIX, safetensorsSize } from "./safetensors.js";
 
 /** Responses that stay open until they are read: over HTTP/1.1 a browser allows six connections to a server. */
 const OPEN_RESPONSES = 4;
-
-const MOVED_HINT = "Load again once the folder's files are all of one version.";
 
 /** A file as it came, or null where there is none; `isKept` where its bytes are in the storage already. */
 type Found = { entry: Entry; isKept: boolean } | null;
@@ -111,7 +110,7 @@ export class FolderFiles implements FileSource {
       if (before && answer.verdict !== "absent") throw answer.error;
       return before !== undefined;
     }
-    if (before && !isSame(name, before, answer)) return (await hashOf(await answer.takeUpTo(limitOf(name), name, () => {}))) !== before.sha256;
+    if (before && !isSame(name, before, answer)) return before.sha256 === "" || (await hashOf(await answer.takeUpTo(limitOf(name), name, () => {}))) !== before.sha256;
     answer.cancel();
     return before === undefined;
   }
@@ -147,7 +146,11 @@ export class FolderFiles implements FileSource {
       this.#turns.set(name, this.#requests);
       return this.#request(name, httpCache);
     };
-    return { name, request, onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
+    const range = (start: number, end: number) => {
+      this.#turns.set(name, this.#requests++);
+      return Download.start(fileUrl(this.#folder, name), { headers: { ...this.location.headers, range: `bytes=${start}-${end - 1}` }, cache: httpCache });
+    };
+    return { name, request, range, onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
   }
 
   async #request(name: string, httpCache: RequestCache): Promise<Download | Refusal> {
@@ -198,7 +201,7 @@ export class FolderFiles implements FileSource {
   }
 
   async #openWeights(remote: Remote, first: Download): Promise<OpenFile> {
-    const size = await weightsSize(first);
+    const { size, header } = await weightsHeader(first);
     let held: Download | undefined = first;
     if (++this.#openResponses > OPEN_RESPONSES || size > limitOf(remote.name)) {
       first.cancel();
@@ -209,7 +212,15 @@ export class FolderFiles implements FileSource {
       held = undefined;
       return this.#taken(remote, download, size);
     };
-    return { size, read: () => withRetries(take) };
+    const { version } = first;
+    const open = { download: first, isOpen: held !== undefined, headerBytes: header.length };
+    const parts = new RemoteParts({ whole: () => requestFile(remote), range: remote.range }, size, open, remote.onBytes);
+    const part = (start: number, end: number) => {
+      // Nothing is hashed that does not come as a whole.
+      this.#found.set(remote.name, { entry: { sha256: "", bytes: size, ...(version !== undefined && { version }) }, isKept: false });
+      return parts.read(start, end);
+    };
+    return { size, header, read: () => withRetries(take), part, close: () => parts.close() };
   }
 
   async #taken(remote: Remote, download: Download, size?: number): Promise<Bytes> {
@@ -224,6 +235,7 @@ export class FolderFiles implements FileSource {
 interface Remote {
   name: string;
   request(): Promise<Download | Refusal>;
+  range(start: number, end: number): Promise<Download>;
   onBytes(received: number): void;
   /** All bytes came from the storage. */
   onKept(bytes: number): void;
@@ -235,11 +247,12 @@ async function requestFile(remote: Remote): Promise<Download> {
   throw answer.error;
 }
 
-async function weightsSize(download: Download): Promise<number> {
-  const end = headerEnd(await download.peek(8));
-  const size = end === undefined ? undefined : safetensorsSize(await download.peek(end));
+async function weightsHeader(download: Download): Promise<{ size: number; header: Bytes }> {
+  const end = headerEnd(await download.peek(PREFIX));
+  const start = end === undefined ? undefined : await download.peek(end);
+  const size = start && safetensorsSize(start);
   if (size === undefined) throw addressError("INTEGRITY_FAILED", download.url, "holds no safetensors header");
-  return size;
+  return { size, header: start!.slice(0, end) };
 }
 
 /** Whether a file need not be read to be known for the one that came: weights are large, so of them the server's silence is enough. */

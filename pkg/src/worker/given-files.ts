@@ -8,6 +8,7 @@ import type { WantedFile } from "./engine.js";
 import { codeOf } from "./failure.js";
 import { isWeights, requireSize } from "./file-limits.js";
 import { adapterBeside, otherForm } from "./other-forms.js";
+import { headerEnd, PREFIX } from "./safetensors.js";
 
 export class GivenFiles implements FileSource {
   constructor(private readonly files: Record<string, Blob>) {}
@@ -16,9 +17,11 @@ export class GivenFiles implements FileSource {
     const blob = this.#of(name);
     if (!blob) return undefined;
     if (isWeights(name) && this.#of("adapter_config.json") && !this.#of("tabrank.json")) throw adapterBeside();
-    requireSize(name, blob.size);
+    if (!isWeights(name)) requireSize(name, blob.size);
     await requireRight(name, blob);
-    return { size: blob.size, read: () => readBlob(blob, onBytes) };
+    if (!isWeights(name)) return { size: blob.size, read: () => readBlob(blob, onBytes) };
+    const header = await bytesOf(blob.slice(0, headerEnd(await bytesOf(blob.slice(0, PREFIX))) ?? START));
+    return { size: blob.size, header, read: () => readBlob(blob, onBytes), part: partsOf(blob, header.length, onBytes) };
   }
 
   async explained(name: string, error: unknown): Promise<unknown> {
@@ -42,14 +45,28 @@ export class GivenFiles implements FileSource {
 
 /** Says of a file that is something else what it is, before it is read. */
 async function requireRight(name: string, blob: Blob): Promise<void> {
-  const found = foundInstead(name, new Uint8Array(await blob.slice(0, START).arrayBuffer()));
+  const found = foundInstead(name, await bytesOf(blob.slice(0, START)));
   if (!found) return;
   const { what, hint = "Check that it is the file itself." } = found;
   throw new RerankerError({ code: "INTEGRITY_FAILED", message: `source[${JSON.stringify(name)}] holds ${what}`, hint });
 }
 
+/** Reads one part after the other; the header has come. */
+function partsOf(blob: Blob, headerBytes: number, onBytes: OnBytes): (start: number, end: number) => Promise<Bytes> {
+  let received = headerBytes;
+  return async (start, end) => {
+    const bytes = await bytesOf(blob.slice(start, end));
+    onBytes((received += bytes.length), false);
+    return bytes;
+  };
+}
+
+async function bytesOf(blob: Blob): Promise<Bytes> {
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
 async function readBlob(blob: Blob, onBytes: OnBytes): Promise<Bytes> {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
+  const bytes = await bytesOf(blob);
   onBytes(bytes.length, false);
   return bytes;
 }

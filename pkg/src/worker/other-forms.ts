@@ -4,7 +4,7 @@ import { RerankerError } from "../error.js";
 import { isWeights } from "./file-limits.js";
 
 const PICKLED =
-  'A pickle can run code, so none is read. In Python: state = torch.load("pytorch_model.bin", weights_only=True); safetensors.torch.save_file({k: v.clone().contiguous() for k, v in state.items()}, "model.safetensors"). ' +
+  "A pickle can run code, so none is read in a browser. `tabrank convert DIR --dtype q8 -o OUT` executes nothing of it, and makes a bundle to load in its place. " +
   "On a hub, look for a revision that has model.safetensors.";
 const ADAPTER = "In Python merge it with its base model, merge_and_unload() in PEFT, save the outcome, and load that folder.";
 const EXPORTED = "Load the checkpoint that the graph was exported from, with its model.safetensors.";

@@ -8,8 +8,8 @@ import type { Bytes } from "../files.js";
 import type { ConvertOptions } from "../protocol.js";
 import { sha256 } from "../storage/hash.js";
 import type { NewVersion } from "../storage/model-cache.js";
-import { type FileSource, gather } from "./checkpoint-source.js";
-import type { Checkpoint, EngineModule, Hooks } from "./engine.js";
+import { closeAll, type FileSource, gather, gatherHeaders, type OpenWeights } from "./checkpoint-source.js";
+import type { Checkpoint, EngineModule, Hooks, MadeBundle } from "./engine.js";
 import { isDeath } from "./failure.js";
 import type { LoadMeter } from "./load-meter.js";
 
@@ -26,41 +26,84 @@ export class Preparation<C extends Checkpoint> {
 
   /** All files of a source as they are, which is how an earlier load has stored them. */
   taken(source: FileSource): Promise<C> {
-    return this.#filled(source, () => true);
+    return this.#filled((checkpoint) => gather(checkpoint, source, this.meter).then(() => checkpoint));
   }
 
   /** All files of a source, converted if need be; what was made goes into the version. */
-  async gathered(source: FileSource, version?: NewVersion): Promise<C> {
-    const checkpoint = await this.#filled(source, (checkpoint) => this.#mayKeep(checkpoint));
-    return this.options && !checkpoint.isBundle ? this.#converted(checkpoint, this.options, version) : checkpoint;
+  gathered(source: FileSource, version?: NewVersion): Promise<C> {
+    const { options } = this;
+    return options ? this.#prepared(source, options, version) : this.taken(source);
+  }
+
+  /** Of weights the headers come first: the rest is read while it is converted, a part at a time. */
+  async #prepared(source: FileSource, options: ConvertOptions, version: NewVersion | undefined): Promise<C> {
+    let weights: OpenWeights = new Map();
+    const checkpoint = await this.#filled(async (checkpoint) => {
+      weights = await gatherHeaders(checkpoint, source, this.meter, () => mayKeep(checkpoint, options));
+      return checkpoint;
+    });
+    if (checkpoint.isBundle) return checkpoint;
+    try {
+      const bundle = await this.#converted(checkpoint, options, weights);
+      await source.confirm?.();
+      return await this.#filled((checkpoint) => handOver(bundle, checkpoint, version));
+    } finally {
+      closeAll(weights);
+    }
   }
 
   /** Files that come to nothing make room for those that are fetched in their place. */
-  async #filled(source: FileSource, mayKeep: (checkpoint: C) => boolean): Promise<C> {
+  async #filled(fill: (checkpoint: C) => Promise<C>): Promise<C> {
     const checkpoint = new this.module.Checkpoint();
     try {
-      await gather(checkpoint, source, this.meter, () => mayKeep(checkpoint));
-      return checkpoint;
+      return await fill(checkpoint);
     } catch (error) {
       if (!isDeath(error, undefined)) checkpoint.free();
       throw error;
     }
   }
 
-  #mayKeep(checkpoint: C): boolean {
-    if (!this.options) return true;
-    if (checkpoint.isBundle && checkpoint.dtype !== this.options.dtype) throw otherDtype(checkpoint.dtype, this.options.dtype);
-    return checkpoint.isBundle;
+  async #converted(checkpoint: C, options: ConvertOptions, weights: OpenWeights): Promise<MadeBundle> {
+    let failure: { error: unknown } | undefined;
+    const read = (name: string, start: number, end: number) => {
+      const coming = weights.get(name)!.part!(start, end);
+      // The engine asks ahead, and may have failed before it waits for what it asked.
+      coming.catch((error: unknown) => (failure ??= { error }));
+      return coming;
+    };
+    return this.module.convert(checkpoint, options, this.#conversionHooks(), read).catch((error: unknown) => {
+      // The engine only knows that its file did not come.
+      throw failure && !isDeath(error, undefined) ? failure.error : error;
+    });
   }
 
-  async #converted(checkpoint: C, options: ConvertOptions, version: NewVersion | undefined): Promise<C> {
-    const bundle = await this.module.convert(checkpoint, options, this.hooks);
-    for (const name of version ? bundle.names() : []) {
-      const bytes = bundle.file(name) as Bytes;
-      await version?.keep(name, { sha256: await sha256(bytes), bytes: bytes.length }, bytes);
-    }
-    return bundle;
+  /** While tensors come the phase is the download's: only what is left to do once all are converted is a phase of its own. */
+  #conversionHooks(): Hooks {
+    const { meter, hooks } = this;
+    return {
+      ...hooks,
+      stage: () => {},
+      batch: (done, total) => {
+        if (done === total) meter.phase("convert");
+        return hooks.batch?.(done, total) ?? true;
+      },
+    };
   }
+}
+
+/** Moves what was made to the engine, and to the storage on its way. */
+async function handOver<C extends Checkpoint>(bundle: MadeBundle, checkpoint: C, version: NewVersion | undefined): Promise<C> {
+  for (const name of bundle.names()) {
+    const bytes = bundle.take(name) as Bytes;
+    if (version) await version.keep(name, { sha256: await sha256(bytes), bytes: bytes.length }, bytes);
+    checkpoint.add(name, bytes);
+  }
+  return checkpoint;
+}
+
+function mayKeep(checkpoint: Checkpoint, { dtype }: ConvertOptions): boolean {
+  if (checkpoint.isBundle && checkpoint.dtype !== dtype) throw otherDtype(checkpoint.dtype, dtype);
+  return checkpoint.isBundle;
 }
 
 function otherDtype(found: string | undefined, wanted: string): RerankerError {

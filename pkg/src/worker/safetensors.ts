@@ -6,7 +6,8 @@
 /** Longest header that is read; a model of a thousand tensors has about 100 kB. */
 const HEADER_CAP = 16 * 1024 * 1024;
 
-const PREFIX = 8;
+/** Bytes that say how long the header is. */
+export const PREFIX = 8;
 
 /** Bytes from the file's start that {@link safetensorsSize} needs, or undefined when these are no safetensors file's first bytes. */
 export function headerEnd(firstBytes: Uint8Array): number | undefined {

@@ -125,7 +125,7 @@ describe("load", () => {
     const convert = vi.spyOn(module, "convert");
     workers = stubWorkers(module);
     await Reranker.load("owner/na.me_1", { ...place, wasmUrl: "/model/tabrank.wasm" });
-    expect(convert).toHaveBeenCalledWith(expect.anything(), { dtype: "q8", repository: "owner/na.me_1", revision: "refs/pr/1" }, expect.anything());
+    expect(convert).toHaveBeenCalledWith(expect.anything(), { dtype: "q8", repository: "owner/na.me_1", revision: "refs/pr/1" }, expect.anything(), expect.anything());
     expect(await Reranker.isCached("owner/na.me_1", place)).toBe(true);
     expect(await Reranker.isCached("owner/na.me_1", { ...place, dtype: "q4" })).toBe(false);
     expect(await Reranker.deleteCached("owner/na.me_1", place)).toBe(true);

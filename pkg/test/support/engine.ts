@@ -3,7 +3,7 @@
 import { MANIFEST } from "../../src/files.js";
 import type { ConvertOptions, Windows } from "../../src/protocol.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } from "../../src/types.js";
-import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, Ranked, WantedFile } from "../../src/worker/engine.js";
+import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
   architecture: "bert",
@@ -38,9 +38,10 @@ export const ROUNDS: WantedFile[][] = [
   ],
 ];
 
-export class FakeCheckpoint implements Checkpoint {
+export class FakeCheckpoint implements Checkpoint, MadeBundle {
   readonly added = new Map<string, Uint8Array>();
   readonly missing = new Set<string>();
+  readonly headers = new Map<string, { header: Uint8Array; size: number }>();
   #rounds: WantedFile[][];
   #manifest: Manifest | undefined;
 
@@ -57,7 +58,7 @@ export class FakeCheckpoint implements Checkpoint {
   }
 
   wanted(): WantedFile[] {
-    const open = (file: WantedFile) => !this.added.has(file.name) && !this.missing.has(file.name);
+    const open = ({ name }: WantedFile) => !this.added.has(name) && !this.headers.has(name) && !this.missing.has(name);
     return this.#rounds.map((round) => round.filter(open)).find((round) => round.length > 0) ?? [];
   }
 
@@ -67,6 +68,12 @@ export class FakeCheckpoint implements Checkpoint {
     if (listed && hashOf(bytes) !== listed.sha256) throw engineError("INTEGRITY_FAILED", `${name} has another hash`);
     this.added.set(name, bytes.slice());
   }
+
+  addHeader(name: string, header: Uint8Array, size: number): void {
+    this.headers.set(name, { header: header.slice(), size });
+  }
+
+  requireRoom(): void {}
 
   addMissing(name: string): void {
     const optional = this.#rounds.flat().find((file) => file.name === name)?.optional;
@@ -78,8 +85,10 @@ export class FakeCheckpoint implements Checkpoint {
     return [...this.added.keys()];
   }
 
-  file(name: string): Uint8Array {
-    return this.added.get(name)!.slice();
+  take(name: string): Uint8Array {
+    const bytes = this.added.get(name)!;
+    this.added.delete(name);
+    return bytes;
   }
 
   free(): void {
@@ -115,15 +124,26 @@ function hashOf(bytes: Uint8Array): string {
   return process.getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest("hex");
 }
 
-/** The weights' bytes inverted, cut into shards. */
-async function convert(checkpoint: FakeCheckpoint, { dtype, ...origin }: ConvertOptions, hooks: Hooks): Promise<FakeCheckpoint> {
+/** The weights' bytes inverted, cut into shards. They are read from the end on, two parts at a time. */
+async function convert(checkpoint: FakeCheckpoint, { dtype, ...origin }: ConvertOptions, hooks: Hooks, read: ReadPart): Promise<FakeCheckpoint> {
   hooks.stage?.("convert");
-  const weights = checkpoint.file("model.safetensors").map((byte) => ~byte) as Uint8Array<ArrayBuffer>;
+  const weights = (await readBackwards(checkpoint, "model.safetensors", read)).map((byte) => ~byte);
+  await hooks.batch?.(1, 1);
   const half = weights.length >> 1;
   const shards = { "weights-00001-of-00002.safetensors": weights.slice(0, half), "weights-00002-of-00002.safetensors": weights.slice(half) };
   const bundle = new FakeCheckpoint();
-  for (const [name, bytes] of Object.entries(bundleOf(dtype, { "config.json": checkpoint.file("config.json") as Uint8Array<ArrayBuffer>, ...shards }, origin))) bundle.add(name, bytes);
+  for (const [name, bytes] of Object.entries(bundleOf(dtype, { "config.json": checkpoint.take("config.json") as Uint8Array<ArrayBuffer>, ...shards }, origin))) bundle.add(name, bytes);
   return bundle;
+}
+
+async function readBackwards(checkpoint: FakeCheckpoint, name: string, read: ReadPart): Promise<Uint8Array<ArrayBuffer>> {
+  const { header, size } = checkpoint.headers.get(name)!;
+  const bytes = new Uint8Array(size);
+  bytes.set(header);
+  const middle = (header.length + size) >> 1;
+  const parts = [[middle, size], [header.length, middle]] as const;
+  for (const { start, coming } of parts.map(([start, end]) => ({ start, coming: read(name, start, end) }))) bytes.set(await coming, start);
+  return bytes;
 }
 
 export function engineError(code: string, message: string): Error {

@@ -2,7 +2,7 @@
 
 import { vi } from "vitest";
 
-export type Answer = () => Response | Promise<Response>;
+export type Answer = (init?: RequestInit) => Response | Promise<Response>;
 
 export class FakeServer {
   static last: FakeServer | undefined;
@@ -35,7 +35,7 @@ export class FakeServer {
     this.urls.push(url);
     this.inits.push(init);
     const answer = answers && (answers.length > 1 ? answers.shift()! : answers[0]!);
-    return answer ? answer() : new Response("not found", { status: 404 });
+    return answer ? answer(init) : new Response("not found", { status: 404 });
   }
 
   async #probe(name: string, answers: Answer[] | undefined): Promise<Response> {
@@ -56,7 +56,18 @@ export const networkError: Answer = () => Promise.reject(new TypeError("Failed t
 /** Something answers, without the headers that let a page see it. */
 export const blocked: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
 
-function etagOf(body: string | Uint8Array): string {
+/** As {@link ok}, of a server that answers ranges; `change` makes of an answer to one what a faulty server would. */
+export function ranged(body: Uint8Array<ArrayBuffer>, change: (response: Response, range: string) => Response | Promise<Response> = (response) => response): Answer {
+  return (init) => {
+    const range = new Headers(init?.headers).get("range");
+    if (range === null) return ok(body)();
+    const [start = 0, last = 0] = range.match(/\d+/g)!.map(Number);
+    const headers = { etag: etagOf(body), "content-range": `bytes ${start}-${last}/${body.length}` };
+    return change(new Response(body.slice(start, last + 1), { status: 206, headers }), range);
+  };
+}
+
+export function etagOf(body: string | Uint8Array): string {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   return `"${bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) | 0, bytes.length)}"`;
 }

@@ -84,10 +84,10 @@ describe("a bundle", () => {
     await expect(gathered({ ...BUNDLE, [SECOND]: WRONG })).rejects.toMatchObject({ code: "INTEGRITY_FAILED" });
   });
 
-  test("over 512 MiB is refused before its weights are fetched", async () => {
-    const files = [{ name: FIRST, bytes: 2 ** 30, sha256: "0" }];
+  test("over 1.5 GiB is refused before its weights are fetched", async () => {
+    const files = [{ name: FIRST, bytes: 2 ** 31, sha256: "0" }];
     const server = serve({ "tabrank.json": ok(JSON.stringify({ version: 1, dtype: "q8", files })) });
-    await expect(load()).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("1,073,741,824") });
+    await expect(load()).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("2,147,483,648") });
     expect(server.requests).toEqual(["tabrank.json"]);
   });
 });

@@ -64,20 +64,20 @@ describe("a checkpoint", () => {
     const convert = counted();
     const options = { dtype: "q8", repository: "owner/name", revision: "v1" } as const;
     await load({ convert: options, module: { convert } });
-    expect(convert).toHaveBeenCalledWith(expect.anything(), options, expect.anything());
+    expect(convert).toHaveBeenCalledWith(expect.anything(), options, expect.anything(), expect.anything());
   });
 
   test("lets the event loop run while it is converted, and is not stopped by that", async () => {
     serve();
     let turns = 0;
-    const convert: FakeModule["convert"] = async (checkpoint, options, hooks) => {
+    const convert: FakeModule["convert"] = async (checkpoint, options, hooks, read) => {
       const timer = setInterval(() => turns++);
       for (let block = 0; block < 30; block++) {
         for (const end = performance.now() + 2; performance.now() < end; );
         expect(await (block % 2 ? hooks.pause!() : hooks.batch!(block, 30))).toBe(true);
       }
       clearInterval(timer);
-      return fakeModule().convert(checkpoint, options, hooks);
+      return fakeModule().convert(checkpoint, options, hooks, read);
     };
     await loadAs("q8", { module: { convert } });
     expect(turns).toBeGreaterThan(2);

@@ -91,7 +91,7 @@ describe("an answer that stays", () => {
     expect([...checkpoint.missing]).toEqual(["tabrank.json", "modules.json", "1_Dense/model.safetensors"]);
   });
 
-  test("a header that claims more than 512 MiB allocates nothing", async () => {
+  test("a header that claims more than 1.5 GiB allocates nothing", async () => {
     const header = new TextEncoder().encode(JSON.stringify({ weight: { data_offsets: [0, 2 ** 31] } }));
     const claim = new Uint8Array(8 + header.length);
     new DataView(claim.buffer).setBigUint64(0, BigInt(header.length), true);

@@ -35,7 +35,7 @@ describe("files that the page gives", () => {
   });
 
   test.each([
-    ["pytorch_model.bin", "model.safetensors, but pytorch_model.bin: pickled weights", "torch.load"],
+    ["pytorch_model.bin", "model.safetensors, but pytorch_model.bin: pickled weights", "tabrank convert"],
     ["onnx/model.onnx", "model.safetensors, but onnx/model.onnx: an ONNX graph", "exported from"],
     ["adapter_config.json", "model.safetensors, but adapter_config.json: an adapter", "merge_and_unload"],
   ])("without weights but with %s say so", async (name, message, hint) => {

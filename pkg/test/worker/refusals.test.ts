@@ -105,8 +105,8 @@ describe("weights that are not there", () => {
   const weightless = (files: Record<string, Answer>) => load({ "model.safetensors": status(404), ...files });
 
   test.each([
-    ["pytorch_model.bin", "PK\u0003\u0004", "pickled weights alone", "torch.load"],
-    ["pytorch_model.bin.index.json", "{}", "pickled weights alone", "torch.load"],
+    ["pytorch_model.bin", "PK\u0003\u0004", "pickled weights alone", "tabrank convert"],
+    ["pytorch_model.bin.index.json", "{}", "pickled weights alone", "tabrank convert"],
     ["onnx/model.onnx", "\b\b\u0012\u0007pytorch", "an ONNX graph alone", "exported from"],
     ["model.onnx", "version https://git-lfs.github.com/spec/v1\n", "an ONNX graph alone", "exported from"],
     ["adapter_config.json", "{}", "an adapter without the model that it belongs to", "merge_and_unload"],

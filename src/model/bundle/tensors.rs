@@ -89,6 +89,14 @@ impl Tensor {
         Self { shape, data: F32(values) }
     }
 
+    /// The numbers of an F32 tensor.
+    pub(crate) fn as_f32(&self) -> Option<&[f32]> {
+        match &self.data {
+            F32(values) => Some(values),
+            _ => None,
+        }
+    }
+
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -121,6 +129,12 @@ pub(crate) struct Tensors {
     parts: BTreeMap<String, BTreeMap<usize, Tensor>>,
 }
 
+impl FromIterator<(String, Tensor)> for Tensors {
+    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(tensors: I) -> Self {
+        Self { whole: tensors.into_iter().collect(), parts: BTreeMap::new() }
+    }
+}
+
 impl Tensors {
     /// Adds a tensor, or rows of one.
     pub(super) fn insert(&mut self, name: &str, tensor: Tensor) -> Result<()> {
@@ -146,6 +160,11 @@ impl Tensors {
             }
         }
         Ok(())
+    }
+
+    /// Moves the tensors of another collection here.
+    pub(crate) fn extend(&mut self, more: Tensors) {
+        self.whole.extend(more.whole);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Tensor> {

@@ -2,8 +2,8 @@
 
 use super::modules::{self, Module, ModuleKind};
 use super::{
-    ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, SENTENCE_TRANSFORMERS,
-    WEIGHT_INDEX, token_ids, weights,
+    ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, PICKLE, PICKLE_INDEX,
+    SENTENCE_TRANSFORMERS, WEIGHT_INDEX, WEIGHTS, token_ids, weights,
 };
 use crate::error::{Error, Result};
 use crate::model::bundle::MANIFEST;
@@ -77,25 +77,41 @@ impl CheckpointFiles {
             files.push((ARTIFACT.to_owned(), false));
         }
         files.extend(self.token_files()?.into_iter().map(|name| (format!("{root}{name}"), true)));
-        let whole = format!("{root}model.safetensors");
-        files.push((whole.clone(), true));
-        if matches!(self.files.get(&whole), Some(None)) {
-            let index = format!("{root}{WEIGHT_INDEX}");
-            files.push((index.clone(), false));
-            if let Some(bytes) = self.get(&index) {
-                files.extend(
-                    weights::shards(&index, bytes)?
-                        .into_iter()
-                        .map(|shard| (format!("{root}{shard}"), false)),
-                );
-            }
-        }
+        files.extend(self.backbone_choices(&root)?);
         for module in self.modules()? {
             if module.kind == ModuleKind::Dense {
-                files.push((module.path_of("model.safetensors"), false));
+                let file = module.path_of(WEIGHTS);
+                files.push((file.clone(), self.takes_pickles));
+                if self.is_absent(&file) && self.takes_pickles {
+                    files.push((module.path_of(PICKLE), false));
+                }
             }
         }
         Ok(files)
+    }
+
+    /// The files that may hold the backbone's weights: each form is looked for where those before it are absent.
+    fn backbone_choices(&self, root: &str) -> Result<Vec<(String, bool)>> {
+        let mut files = Vec::new();
+        let forms = [WEIGHTS, WEIGHT_INDEX, PICKLE, PICKLE_INDEX];
+        let forms = if self.takes_pickles { &forms[..] } else { &forms[..2] };
+        for (place, form) in forms.iter().enumerate() {
+            let file = format!("{root}{form}");
+            files.push((file.clone(), place + 1 < forms.len()));
+            if let Some(bytes) = self.get(&file).filter(|_| form.ends_with(".json")) {
+                let shards = weights::shards(&file, bytes)?.into_iter();
+                files.extend(shards.map(|shard| (format!("{root}{shard}"), false)));
+            }
+            if !self.is_absent(&file) {
+                break;
+            }
+        }
+        Ok(files)
+    }
+
+    /// Whether a file was looked for in vain.
+    fn is_absent(&self, file: &str) -> bool {
+        matches!(self.files.get(file), Some(None))
     }
 
     /// What is not computed is refused before its weights are asked for.
@@ -173,12 +189,16 @@ impl CheckpointFiles {
     /// Names of the files that hold the backbone's weights; of a bundle, the one that they came from.
     pub(crate) fn backbone_files(&self) -> Result<Vec<String>> {
         let root = self.transformer_path()?;
-        let whole = format!("{root}model.safetensors");
+        let [whole, pickle] = [WEIGHTS, PICKLE].map(|file| format!("{root}{file}"));
         if self.get(&whole).is_some() || self.bundle.is_some() {
             return Ok(vec![whole]);
         }
-        let index = format!("{root}{WEIGHT_INDEX}");
-        let bytes = self.get(&index).ok_or(Error::MissingFile { name: whole, hint: NO_PICKLES })?;
+        if self.get(&pickle).is_some() {
+            return Ok(vec![pickle]);
+        }
+        let indices = [WEIGHT_INDEX, PICKLE_INDEX].map(|file| format!("{root}{file}"));
+        let index = indices.into_iter().find_map(|file| Some((self.get(&file)?, file)));
+        let (bytes, index) = index.ok_or(Error::MissingFile { name: whole, hint: NO_PICKLES })?;
         Ok(weights::shards(&index, bytes)?
             .into_iter()
             .map(|shard| format!("{root}{shard}"))

@@ -21,21 +21,31 @@ mod fields;
 mod layouts;
 mod modules;
 mod names;
+mod pickle;
+mod places;
 mod token_ids;
 mod weights;
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 pub use architecture::{Architecture, BertArchitecture};
 pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;
+pub use pickle::MAX_PICKLE;
+pub(crate) use places::Place;
+pub use places::header_end;
 pub use weights::{TensorInfo, Weights};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec, sha256,
+    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec,
+    sha256, sha256_of,
 };
 
 /// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
@@ -43,9 +53,11 @@ const MAX_TOKENIZER: u64 = 64 << 20;
 /// Largest file of settings, in bytes: they have some kilobytes, lists of tokens or of tensors some hundreds. Parsed it takes up to
 /// 36 times its size.
 const MAX_SETTINGS: u64 = 8 << 20;
-/// Largest weight file, in bytes: on 32 bits no tensor may be longer, and the rest of the memory is for the model.
-const MAX_WEIGHTS: u64 = if cfg!(target_pointer_width = "32") { 512 << 20 } else { 4 << 30 };
-const NO_PICKLES: &str = " (only safetensors weights are read, never pickled ones: save the model again with safetensors; a bundle's are listed in its tabrank.json, which is not there)";
+/// Bytes of a file that are read at a time to be hashed.
+const HASHED_AT_ONCE: usize = 16 << 20;
+/// Most bytes of a weight file that is in memory as a whole, and of a bundle's together: on 32 bits no allocation is longer.
+const MAX_WEIGHTS: u64 = if cfg!(target_pointer_width = "32") { 2 << 30 } else { u64::MAX };
+const NO_PICKLES: &str = " (only safetensors weights are loaded, never pickled ones: `tabrank convert` makes a bundle of those; a bundle's are listed in its tabrank.json, which is not there)";
 
 /// A file to look for next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +72,49 @@ pub struct WantedFile {
     pub integrity: Option<Integrity>,
 }
 
+impl WantedFile {
+    /// Whether the file's header is enough: the weights of a checkpoint can be read one tensor at a time.
+    pub fn takes_header(&self) -> bool {
+        is_weights(&self.name) && self.integrity.is_none()
+    }
+
+    /// Whether it is a file of PyTorch's: see [`CheckpointFiles::insert_pickle`].
+    pub fn is_pickle(&self) -> bool {
+        is_pickle(&self.name) && self.integrity.is_none()
+    }
+}
+
+/// Reads parts of the files of which [`CheckpointFiles`] has the header alone.
+pub trait ReadAt: Send + Sync {
+    /// The bytes of `file` at `range`, all of them.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    fn read_at(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>>;
+}
+
+#[derive(Clone)]
+struct Reader(Arc<dyn ReadAt>);
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
 /// The files of one checkpoint folder, as far as they have been found.
 #[derive(Debug, Clone, Default)]
 pub struct CheckpointFiles {
     /// `None`: looked for and absent.
     files: BTreeMap<String, Option<Vec<u8>>>,
+    /// Sizes of the files of which `files` holds all in front of the tensors' data, and no more.
+    headers: BTreeMap<String, u64>,
+    /// The tensors of pickled files, whose bytes are not here.
+    pickles: BTreeMap<String, Vec<(String, Place)>>,
+    /// Where what is not here is read from.
+    reader: Option<Reader>,
+    /// Whether pickles are asked for where there are no safetensors.
+    takes_pickles: bool,
     /// The manifest and the tensors, if this is a bundle.
     bundle: Option<Bundle>,
     /// One more than the highest id that `tokenizer.json` names, once that was asked for.
@@ -107,9 +157,48 @@ impl CheckpointFiles {
                 return bundle.insert_shard(name, &bytes);
             }
         }
+        self.headers.remove(name);
         self.files.insert(name.to_owned(), Some(bytes));
         self.token_ids.take();
         Ok(())
+    }
+
+    /// Takes all in front of the tensors' data, by [`header_end`], of a weight file that has `size` bytes. The tensors are read when
+    /// their turn comes: by the reader that [`CheckpointFiles::read_with`] was given, or by whoever converts.
+    ///
+    /// # Errors
+    /// [`Error::OtherFile`], [`Error::InvalidSafetensors`].
+    pub fn insert_header(&mut self, name: &str, header: Vec<u8>, size: u64) -> Result<()> {
+        places::places(name, &header, size)?;
+        self.headers.insert(name.to_owned(), size);
+        self.files.insert(name.to_owned(), Some(header));
+        Ok(())
+    }
+
+    /// Lets [`CheckpointFiles::wanted`] ask for pickles where there are no safetensors.
+    pub fn take_pickles(&mut self) {
+        self.takes_pickles = true;
+    }
+
+    /// Takes a file as `torch.save` writes a model's state: its pickle, and where its storages lie in it. Nothing is executed, and
+    /// only tensors are taken; as of [`CheckpointFiles::insert_header`], they are read when their turn comes.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPickle`], [`Error::FileTooLarge`].
+    pub fn insert_pickle(
+        &mut self,
+        name: &str,
+        pickle: &[u8],
+        storages: &BTreeMap<String, Range<u64>>,
+    ) -> Result<()> {
+        self.pickles.insert(name.to_owned(), pickle::places(name, pickle, storages)?);
+        self.files.insert(name.to_owned(), Some(Vec::new()));
+        Ok(())
+    }
+
+    /// Says where tensors are read from that are not in memory.
+    pub fn read_with(&mut self, reader: impl ReadAt + 'static) {
+        self.reader = Some(Reader(Arc::new(reader)));
     }
 
     /// Notes that the folder has no such file.
@@ -119,10 +208,12 @@ impl CheckpointFiles {
     pub fn insert_missing(&mut self, name: &str) -> Result<()> {
         let required = self.wanted()?.iter().any(|file| file.name == name && !file.optional);
         if required {
-            // The index is only looked for where the whole file is absent, and that is what a user misses.
-            let name = name.replace(WEIGHT_INDEX, "model.safetensors");
+            // The others are only looked for where the whole file is absent, and that is what a user misses.
+            let name = [PICKLE_INDEX, PICKLE, WEIGHT_INDEX]
+                .into_iter()
+                .fold(name.to_owned(), |name, form| name.replace(form, WEIGHTS));
             let hint = match self.bundle {
-                None if name.ends_with(".safetensors") => NO_PICKLES,
+                None if is_weights(&name) => NO_PICKLES,
                 _ => "",
             };
             return Err(Error::MissingFile { name, hint });
@@ -181,6 +272,13 @@ impl CheckpointFiles {
         self.files.iter().filter_map(|(name, bytes)| Some((name.as_str(), bytes.as_deref()?)))
     }
 
+    /// Names and sizes of the files that were found, in order of their names; without a bundle's shards.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, u64)> {
+        let size =
+            |name, bytes: &[u8]| self.headers.get(name).copied().unwrap_or(bytes.len() as u64);
+        self.iter().map(move |(name, bytes)| (name, size(name, bytes)))
+    }
+
     /// All stored tensors, a Dense module's behind its folder.
     ///
     /// # Errors
@@ -191,7 +289,7 @@ impl CheckpointFiles {
             return Ok(tensors);
         }
         for module in self.modules()?.iter().filter(|module| module.kind == ModuleKind::Dense) {
-            let weights = Weights::open(self, &[module.path_of("model.safetensors")])?;
+            let weights = Weights::open(self, &[module.path_of(WEIGHTS)])?;
             let behind = |info: TensorInfo| TensorInfo { name: module.path_of(&info.name), ..info };
             tensors.extend(weights.tensors().into_iter().map(behind));
         }
@@ -200,8 +298,9 @@ impl CheckpointFiles {
 
     /// The files that are no weights, in order of their names: what a bundle takes over.
     pub(crate) fn settings_found(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.iter()
-            .filter(|(name, _)| !name.ends_with(".safetensors") && !name.ends_with(WEIGHT_INDEX))
+        self.iter().filter(|(name, _)| {
+            !is_weights(name) && !is_pickle(name) && !name.ends_with(".index.json")
+        })
     }
 
     /// The SHA-256 of a file, if it is there: a bundle's are known, and were held against it.
@@ -223,8 +322,18 @@ impl CheckpointFiles {
             return Ok(hashes.collect());
         }
         self.backbone_files()?;
-        let weights = self.iter().filter(|(name, _)| name.ends_with(".safetensors"));
-        Ok(weights.map(|(_, bytes)| sha256(bytes)).collect())
+        let weights = self.sizes().filter(|(name, _)| is_weights(name));
+        weights.map(|(name, size)| self.hash(name, size)).collect()
+    }
+
+    /// The SHA-256 of a weight file.
+    fn hash(&self, name: &str, size: u64) -> Result<String> {
+        if !self.is_partial(name) {
+            return Ok(self.get(name).map(sha256).unwrap_or_default());
+        }
+        let starts = (0..size).step_by(HASHED_AT_ONCE);
+        let end = |start: u64| size.min(start + HASHED_AT_ONCE as u64);
+        sha256_of(starts.map(|start| self.bytes(name, start..end(start))))
     }
 
     /// Holds a bundle's tensors against those that its configuration calls for. A checkpoint's are looked at when they
@@ -236,7 +345,46 @@ impl CheckpointFiles {
         }
     }
 
-    /// The bytes of a file; `None` if it is absent.
+    /// Names and places of the tensors in a weight file, or in the pickle that stands in its place.
+    fn places(&self, name: &str) -> Result<Vec<(String, Place)>> {
+        let in_place = name.strip_suffix(WEIGHTS).map(|folder| format!("{folder}{PICKLE}"));
+        let in_place = in_place.filter(|_| self.get(name).is_none());
+        if let Some(tensors) = self.pickles.get(in_place.as_deref().unwrap_or(name)) {
+            return Ok(tensors.clone());
+        }
+        let bytes =
+            self.get(name).ok_or_else(|| Error::MissingFile { name: name.to_owned(), hint: "" })?;
+        let size = self.headers.get(name).copied().unwrap_or(bytes.len() as u64);
+        places::places(name, bytes, size)
+    }
+
+    /// Some bytes of a weight file, which must lie within it.
+    pub(crate) fn bytes(&self, file: &str, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        match (self.get(file), &self.reader) {
+            (Some(bytes), _) if !self.is_partial(file) => {
+                Ok(Cow::Borrowed(&bytes[range.start as usize..range.end as usize]))
+            }
+            (_, Some(Reader(reader))) => {
+                let length = range.end - range.start;
+                let bytes = reader.read_at(file, range)?;
+                assert_eq!(bytes.len() as u64, length, "a reader reads what it was asked for");
+                Ok(Cow::Owned(bytes))
+            }
+            _ => Err(Error::MissingFile { name: file.to_owned(), hint: " beyond its header" }),
+        }
+    }
+
+    /// Whether the tensors of a file are not here.
+    fn is_partial(&self, file: &str) -> bool {
+        self.headers.contains_key(file) || self.pickles.contains_key(file)
+    }
+
+    /// Whether all of the weights can be read without asking anybody.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.reader.is_some() || !self.files.keys().any(|file| self.is_partial(file))
+    }
+
+    /// The bytes of a file, of weights perhaps all in front of the tensors' data alone; `None` if it is absent.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.files.get(name)?.as_deref()
     }
@@ -255,14 +403,25 @@ pub const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 /// the folder inserts it, so that it is refused.
 pub const ADAPTER: &str = "adapter_config.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
+const WEIGHTS: &str = "model.safetensors";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";
+const PICKLE: &str = "pytorch_model.bin";
+const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
+
+fn is_pickle(name: &str) -> bool {
+    name.ends_with(".bin")
+}
+
+fn is_weights(name: &str) -> bool {
+    name.ends_with(".safetensors")
+}
 
 /// Most bytes that a file of this name may have.
 fn limit_of(name: &str) -> u64 {
     match name.rsplit('/').next() {
         Some(MANIFEST) => MAX_MANIFEST as u64,
         Some("tokenizer.json") => MAX_TOKENIZER,
-        Some(file) if file.ends_with(".safetensors") => MAX_WEIGHTS,
+        Some(file) if is_weights(file) => MAX_WEIGHTS,
         _ => MAX_SETTINGS,
     }
 }

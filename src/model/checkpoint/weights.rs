@@ -1,15 +1,13 @@
 //! Tensors by name, out of one or several safetensors files, or of a bundle.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-
-use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::CheckpointFiles;
 use super::fields::Fields;
+use super::places::Place;
 use crate::error::{Error, Result};
-use crate::model::bundle::{Bundle, Tensor};
-use crate::model::contents::found_instead;
+use crate::model::bundle::{Tensor, Tensors};
 use crate::model::quantize::Matrix;
 
 /// Most files that an index spreads the tensors over.
@@ -27,10 +25,10 @@ pub struct Weights<'a> {
 
 /// Where tensors lie.
 enum Stored<'a> {
-    /// In the bytes of a checkpoint's files.
-    Files(BTreeMap<String, TensorView<'a>>),
-    /// In a bundle, behind `path`.
-    Bundle { bundle: &'a Bundle, path: String },
+    /// In a checkpoint's files.
+    Files { files: &'a CheckpointFiles, places: BTreeMap<String, Place> },
+    /// Among tensors that are stored as in a bundle, behind `path`.
+    Tensors { tensors: &'a RefCell<Tensors>, path: String },
 }
 
 /// A stored tensor, without its numbers.
@@ -55,11 +53,32 @@ impl<'a> Weights<'a> {
                 let backbone = files.backbone_files()? == names;
                 let folder = file.rfind('/').map_or("", |slash| &file[..=slash]);
                 let path = if backbone { "" } else { folder }.to_owned();
-                Stored::Bundle { bundle, path }
+                Stored::Tensors { tensors: &bundle.tensors, path }
             }
-            None => Stored::Files(views(files, names)?),
+            None => Stored::Files { files, places: places(files, names)? },
         };
         Ok(Self { file, tensors, prefix: "", keep: true })
+    }
+
+    /// Tensors that are in memory under their names in a bundle, behind `path`.
+    pub(crate) fn of_tensors(tensors: &'a RefCell<Tensors>, path: &str) -> Self {
+        let tensors = Stored::Tensors { tensors, path: path.to_owned() };
+        Self { file: String::new(), tensors, prefix: "", keep: true }
+    }
+
+    /// Where a tensor of the backbone lies in its file.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorShape`]; of a bundle the first, whatever it holds.
+    pub(crate) fn place(&self, name: &str, shape: &[usize]) -> Result<&Place> {
+        match &self.tensors {
+            Stored::Files { places, .. } => {
+                let name = self.full(name);
+                self.expect_shape(&name, shape)?;
+                Ok(&places[&name])
+            }
+            Stored::Tensors { .. } => Err(self.missing(name)),
+        }
     }
 
     /// Takes names with or without `prefix`, whichever this save has, told by the tensor `probe`.
@@ -105,9 +124,9 @@ impl<'a> Weights<'a> {
     pub fn read_full(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.expect_shape(name, shape)?;
         match &self.tensors {
-            Stored::Files(views) => values(name, &views[name]),
-            Stored::Bundle { bundle, path } => {
-                let (name, mut tensors) = (format!("{path}{name}"), bundle.tensors.borrow_mut());
+            Stored::Files { files, places } => values(files, name, &places[name]),
+            Stored::Tensors { tensors, path } => {
+                let (name, mut tensors) = (format!("{path}{name}"), tensors.borrow_mut());
                 let plain = tensors.get(&name).is_some_and(|tensor| tensor.dtype() == "F32");
                 let values = match plain {
                     true => tensors.values(&name, self.keep),
@@ -137,10 +156,12 @@ impl<'a> Weights<'a> {
     pub fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
         self.expect_shape(name, &[rows, columns])?;
         match &self.tensors {
-            Stored::Files(views) => Ok(Matrix::f32(rows, columns, values(name, &views[name])?)),
-            Stored::Bundle { bundle, path } => {
+            Stored::Files { files, places } => {
+                Ok(Matrix::f32(rows, columns, values(files, name, &places[name])?))
+            }
+            Stored::Tensors { tensors, path } => {
                 let name = format!("{path}{name}");
-                let matrix = bundle.tensors.borrow_mut().matrix(&name, columns, self.keep);
+                let matrix = tensors.borrow_mut().matrix(&name, columns, self.keep);
                 matrix.ok_or_else(|| self.missing(&name))
             }
         }
@@ -157,19 +178,19 @@ impl<'a> Weights<'a> {
     /// Bytes of all tensors; of a bundle, those of the whole model.
     pub fn byte_len(&self) -> usize {
         match &self.tensors {
-            Stored::Files(views) => views.values().map(|view| view.data().len()).sum(),
-            Stored::Bundle { bundle, .. } => bundle.tensors.borrow().byte_len(),
+            Stored::Files { places, .. } => places.values().map(Place::byte_len).sum(),
+            Stored::Tensors { tensors, .. } => tensors.borrow().byte_len(),
         }
     }
 
     /// All tensors, in order of their names; of a bundle, those of the whole model.
     pub fn tensors(&self) -> Vec<TensorInfo> {
         match &self.tensors {
-            Stored::Files(views) => {
-                views.iter().map(|(name, view)| view_info(name, view)).collect()
+            Stored::Files { places, .. } => {
+                places.iter().map(|(name, place)| place.info(name)).collect()
             }
-            Stored::Bundle { bundle, .. } => {
-                let tensors = bundle.tensors.borrow();
+            Stored::Tensors { tensors, .. } => {
+                let tensors = tensors.borrow();
                 let info = |(name, tensor): (&String, &Tensor)| TensorInfo {
                     name: name.clone(),
                     dtype: tensor.dtype().to_owned(),
@@ -188,9 +209,9 @@ impl<'a> Weights<'a> {
     /// The shape that a tensor means, however it is stored; where it may be the `expected` one, that.
     fn shape(&self, name: &str, expected: &[usize]) -> Option<Vec<usize>> {
         match &self.tensors {
-            Stored::Files(views) => Some(views.get(name)?.shape().to_vec()),
-            Stored::Bundle { bundle, path } => {
-                let tensors = bundle.tensors.borrow();
+            Stored::Files { places, .. } => Some(places.get(name)?.shape.clone()),
+            Stored::Tensors { tensors, path } => {
+                let tensors = tensors.borrow();
                 Some(tensors.get(&format!("{path}{name}"))?.meant_shape(expected))
             }
         }
@@ -212,64 +233,22 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn views<'a>(
-    files: &'a CheckpointFiles,
-    names: &[String],
-) -> Result<BTreeMap<String, TensorView<'a>>> {
+fn values(files: &CheckpointFiles, name: &str, place: &Place) -> Result<Vec<f32>> {
+    place.values(name, &files.bytes(&place.file, place.bytes.clone())?)
+}
+
+/// The tensors of several files by name.
+fn places(files: &CheckpointFiles, names: &[String]) -> Result<BTreeMap<String, Place>> {
     let mut tensors = BTreeMap::new();
-    for name in names {
-        let bytes =
-            files.get(name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-        let invalid = |reason: String| Error::InvalidSafetensors { file: name.clone(), reason };
-        let parsed =
-            SafeTensors::deserialize(bytes).map_err(|error| match found_instead(bytes) {
-                Some(found) => Error::OtherFile { file: name.clone(), found },
-                None => invalid(error.to_string()),
-            })?;
-        for (tensor, view) in parsed.tensors() {
-            if tensors.insert(tensor.clone(), view).is_some() {
-                return Err(invalid(format!("tensor {tensor} is in two files")));
+    for file in names {
+        for (tensor, place) in files.places(file)? {
+            if tensors.insert(tensor.clone(), place).is_some() {
+                let reason = format!("tensor {tensor} is in two files");
+                return Err(Error::InvalidSafetensors { file: file.clone(), reason });
             }
         }
     }
     Ok(tensors)
-}
-
-fn view_info(name: &str, view: &TensorView<'_>) -> TensorInfo {
-    TensorInfo {
-        name: name.to_owned(),
-        dtype: format!("{:?}", view.dtype()),
-        shape: view.shape().to_vec(),
-        bytes: view.data().len(),
-    }
-}
-
-fn values(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>> {
-    let values = to_f32(view).ok_or_else(|| Error::TensorType {
-        name: name.to_owned(),
-        found: format!("{:?}", view.dtype()),
-    })?;
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(Error::TensorNotFinite { name: name.to_owned() }),
-    }
-}
-
-/// `None`: a type that is not read.
-fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = view.data();
-    Some(match view.dtype() {
-        Dtype::F32 => {
-            data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        }
-        Dtype::F16 => {
-            data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-        }
-        Dtype::BF16 => {
-            data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-        }
-        _ => return None,
-    })
 }
 
 /// The files that an index (`model.safetensors.index.json`) spreads the tensors over.

@@ -32,6 +32,7 @@ pub use layout::Layout;
 pub(crate) use modernbert::TOKENS;
 pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
+pub(crate) use products::layer_of;
 pub use products::{Product, Role};
 pub(crate) use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
@@ -75,6 +76,27 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.vocab_size,
             EncoderConfig::ModernBert(config) => config.vocab_size,
+        }
+    }
+
+    /// The same backbone with another number of rows in its table.
+    pub(crate) fn with_vocab_size(&self, rows: usize) -> Self {
+        let mut config = self.clone();
+        match &mut config {
+            EncoderConfig::Bert(config) => config.vocab_size = rows,
+            EncoderConfig::ModernBert(config) => config.vocab_size = rows,
+        }
+        config
+    }
+
+    /// The id whose position is not counted, if there is one.
+    pub(crate) fn uncounted(&self) -> Option<usize> {
+        match self {
+            EncoderConfig::Bert(config) => match config.positions {
+                Positions::Absolute { padding, .. } => padding,
+                Positions::Rotary { .. } => None,
+            },
+            EncoderConfig::ModernBert(_) => None,
         }
     }
 

@@ -73,6 +73,12 @@ impl Product {
     }
 }
 
+/// Which layer a tensor or product belongs to, by its name; `None` for what stands in front of the layers or behind them.
+pub(crate) fn layer_of(name: &str) -> Option<usize> {
+    let mut parts = name.split('.').skip_while(|part| !["layer", "layers"].contains(part));
+    parts.nth(1)?.parse().ok()
+}
+
 impl ModelConfig {
     /// All tensors of the model under their names in a bundle.
     pub fn tensors(&self) -> Vec<TensorSpec> {

@@ -123,7 +123,7 @@ fn stanford_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<Dense
         });
     }
     Ok(DenseConfig {
-        file: names[0].clone(),
+        file: format!("{}model.safetensors", reading.root),
         in_features: hidden_size,
         out_features: width,
         bias: false,

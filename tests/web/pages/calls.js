@@ -38,10 +38,13 @@ export async function encode({ engine }, documents, options) {
   return { rows: answer.lengths.reduce((sum, length) => sum + length, 0), parts: answer.parts.length, ...seen };
 }
 
+/** All of the weights are there. */
+const nothingMore = () => Promise.reject(new Error("nothing is to be read"));
+
 /** Converts the checkpoint of a folder. */
 export async function convertFolder(folder, dtype) {
   const checkpoint = await fill(new Checkpoint(), folder);
-  const { answer, watched: seen } = await watched((hooks) => convert(checkpoint, { dtype }, hooks));
+  const { answer, watched: seen } = await watched((hooks) => convert(checkpoint, { dtype }, hooks, nothingMore));
   const files = answer.names().length;
   answer.free();
   return { files, ...seen };
