@@ -4,7 +4,7 @@
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
-# make memory peak memory in the browser and on the command line by the number of documents, and bytes read back from a GPU; some 20 minutes
+# make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
@@ -34,7 +34,7 @@ MINILM := models/all-MiniLM-L6-v2/model.safetensors
 # Of make parity.
 MODEL := $(dir $(MINILM))
 CORPUS := tests/data/squad-dev-a
-FUZZ_TARGETS := checkpoint bundle tokenizer conversion
+FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle
 FUZZ_SECONDS := 60
 
 .PHONY: help demo test bench parity eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean

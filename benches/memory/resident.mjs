@@ -68,7 +68,7 @@ function writeLines(file, objects) {
 }
 
 /** The most that the process held, in bytes. */
-async function peakOf(program, parameters, input) {
+export async function peakOf(program, parameters, input) {
   const stdin = input ? openSync(input) : "ignore";
   const child = spawn(program, parameters, { stdio: [stdin, "ignore", "pipe"] });
   let complaint = "";

@@ -1,11 +1,12 @@
-// How much memory does it take? Tables of the wasm module's, of the command line's, and of what is read back from a GPU; exits with 1 where a limit is not kept.
+// How much memory does it take? Tables of the wasm module's, of the command line's, of what is read back from a GPU, and of conversions; exits with 1 where a limit is not kept.
 import { parseArgs } from "node:util";
 import { table } from "../browser/lib/format.mjs";
+import { conversion } from "./conversion.mjs";
 import { readBack } from "./read-back.mjs";
 import { resident } from "./resident.mjs";
 import { wasm } from "./wasm.mjs";
 
-const PARTS = { wasm, resident, "read-back": readBack };
+const PARTS = { wasm, resident, "read-back": readBack, conversion };
 
 const USAGE = `node run.mjs [options]
 

@@ -35,6 +35,8 @@ const POLICIES = {
   "one-policy": { "content-security-policy": `${STRICT}; trusted-types tabrank` },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
   "no-workers": { "content-security-policy": "worker-src 'none'" },
+  /** Parts of files are given, as object stores and hubs give them. */
+  ranges: { "accept-ranges": "bytes" },
   shared: { "access-control-allow-origin": "*" },
   isolated: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
 };
@@ -50,6 +52,7 @@ export const FOLDERS = {
   demo: join(ROOT, "www/dist"),
   data: join(OUTPUT, "data"),
   bundles: join(OUTPUT, "bundles"),
+  checkpoints: join(OUTPUT, "checkpoints"),
 };
 
 /** Nothing stands at the root, as on a server where a project has its own folder. */
@@ -78,15 +81,23 @@ async function answer(request, response) {
   const found = place && (await stat(place.file).catch(() => undefined));
   // With the policy too: other origins may know of a hub that it has no such file.
   if (!found?.isFile()) return response.writeHead(404, { "content-type": "text/html", ...place?.policy }).end("<!doctype html><title>Not found</title>");
-  response.writeHead(200, {
+  const range = rangeOf(request, place, found.size);
+  response.writeHead(range ? 206 : 200, {
     "content-type": TYPES[extname(place.file)] ?? "application/octet-stream",
-    "content-length": found.size,
+    "content-length": range ? range.end + 1 - range.start : found.size,
+    ...(range && { "content-range": `bytes ${range.start}-${range.end}/${found.size}` }),
     etag: `"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`,
     "x-content-type-options": "nosniff",
     ...place.policy,
   });
   if (request.method === "HEAD") return response.end();
-  await pipeline(createReadStream(place.file), response);
+  await pipeline(createReadStream(place.file, range), response);
+}
+
+/** The part that is asked for, its last byte included, where parts are given. */
+function rangeOf(request, { policy }, size) {
+  const [, start, end] = (policy["accept-ranges"] && /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")) || [];
+  return start === undefined ? undefined : { start: Number(start), end: Math.min(Number(end), size - 1) };
 }
 
 function locate(path) {
