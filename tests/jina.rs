@@ -25,6 +25,9 @@ const NATIVE: &[(&str, &str)] = &[
     ("norm2", "post_mlp_layernorm"),
 ];
 
+/// Fields to set, or `gone`.
+type Fields<'a> = &'a [(&'a str, Value)];
+
 #[test]
 fn names_are_those_of_jina_s_code_or_of_transformers() {
     let jina = Fixture::read("jina").files;
@@ -42,7 +45,7 @@ fn names_are_those_of_jina_s_code_or_of_transformers() {
 #[test]
 fn the_base_is_the_file_s_and_a_default_is_warned_of() {
     let rope = |theta: f64| json!({"rope_type": "default", "rope_theta": theta});
-    let cases: [(&[(&str, Value)], bool, f64); 7] = [
+    let cases: [(Fields, bool, f64); 7] = [
         (&[], false, 500.0),
         (&[("rope_theta", json!(700.0))], false, 700.0),
         (&[("rotary_emb_base", Value::Null), ("rope_theta", json!(700.0))], false, 700.0),

@@ -119,6 +119,7 @@ fn those_of_a_load_outrank_a_bundle_s() {
         expansion_token: Some("[unused1]".to_owned()),
         attend_to_expansion_tokens: Some(true),
         skiplist_words: Some(vec!["oil".to_owned()]),
+        truncate_dim: Some(5),
     };
     let asked = Overrides {
         query_length: Some(10),
@@ -130,6 +131,7 @@ fn those_of_a_load_outrank_a_bundle_s() {
         expansion_token: Some("[unused3]".to_owned()),
         attend_to_expansion_tokens: Some(false),
         skiplist_words: Some(Vec::new()),
+        truncate_dim: Some(3),
     };
     let files = bundle(checkpoint("pylate"), &own);
     let read = |asked: &Overrides| ModelConfig::overridden(&files, asked).unwrap();

@@ -21,8 +21,8 @@ use crate::text::token_batch::TokenBatch;
 
 /// A backbone with its weights on one device.
 pub enum Encoder {
-    Bert(bert::Bert),
-    ModernBert(modernbert::ModernBert),
+    Bert(Box<bert::Bert>),
+    ModernBert(Box<modernbert::ModernBert>),
 }
 
 /// What may be seen on the way through an encoder.
@@ -59,11 +59,11 @@ impl Encoder {
         match config {
             EncoderConfig::Bert(config) => {
                 let bert = bert::Bert::load(config, weights, device, observer).await?;
-                Ok(Encoder::Bert(bert))
+                Ok(Encoder::Bert(Box::new(bert)))
             }
             EncoderConfig::ModernBert(config) => {
                 let load = modernbert::ModernBert::load(config, weights, device, observer);
-                Ok(Encoder::ModernBert(load.await?))
+                Ok(Encoder::ModernBert(Box::new(load.await?)))
             }
         }
     }

@@ -170,7 +170,7 @@ fn dense_weights<'f>(
 pub(crate) enum Projection {
     Dense(Box<Dense>),
     /// Places of the columns that are kept.
-    Truncate(Tensor<1, Int>),
+    Truncate(Box<Tensor<1, Int>>),
     Normalize,
 }
 
@@ -201,7 +201,8 @@ impl Projection {
         let config = match step {
             ProjectionStep::Dense(config) => config,
             &ProjectionStep::Truncate(width) => {
-                return Ok(Projection::Truncate(Tensor::arange(0..width as i64, device)));
+                let columns = Tensor::arange(0..width as i64, device);
+                return Ok(Projection::Truncate(Box::new(columns)));
             }
             ProjectionStep::Normalize => return Ok(Projection::Normalize),
         };
@@ -224,7 +225,7 @@ impl Projection {
         match self {
             Projection::Normalize => normalize(x),
             // A selection lies in memory of its own, row after row, as the operations want it.
-            Projection::Truncate(columns) => x.select(1, columns.clone()),
+            Projection::Truncate(columns) => x.select(1, (**columns).clone()),
             Projection::Dense(dense) => {
                 let y = dense.linear.forward_then(x.clone(), dense.activation);
                 match &dense.residual {
