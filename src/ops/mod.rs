@@ -3,7 +3,8 @@
 //! | operation | on the CPU | on WebGPU |
 //! | --- | --- | --- |
 //! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product |
-//! | [`attention`] | a tile of queries against the keys that one of them sees | online softmax |
+//! | [`feed_forward`] | the gate with the quantization of the second input | the gate at the end of the first product |
+//! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
 //! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
 //!
