@@ -80,9 +80,15 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         for base in [None, width.is_multiple_of(2).then_some(base)] {
             for window in [None, Some(window)] {
                 let heads = plain::Heads { count, base, window };
-                found.push(check_attention(device, heads, width, &mut random).await?);
+                let lengths: Vec<usize> = (0..5).map(|_| 1 + random.below(70)).collect();
+                found.push(check_attention(device, &lengths, heads, width, &mut random).await?);
             }
         }
+    }
+    // Longer than what the CPU takes at once.
+    for window in [None, Some(40)] {
+        let (heads, lengths) = (plain::Heads { count: 1, base: Some(1e4), window }, [3, 1_100]);
+        found.push(check_attention(device, &lengths, heads, 8, &mut random).await?);
     }
     for width in WIDTHS {
         let mut documents = Texts::documents(width, &mut random);
@@ -207,11 +213,11 @@ async fn check_norms(
 
 async fn check_attention(
     device: &Device,
+    lengths: &[usize],
     heads: plain::Heads,
     width: usize,
     random: &mut Random,
 ) -> Result<Difference, String> {
-    let lengths: Vec<usize> = (0..5).map(|_| 1 + random.below(70)).collect();
     let rows: usize = lengths.iter().sum();
     let hidden = heads.count * width;
     let qkv = random.values(rows * 3 * hidden);
@@ -220,7 +226,7 @@ async fn check_attention(
     let mut starts = vec![0];
     lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
     let expected = plain::attention(&qkv, &starts, &masked, heads);
-    let bounds = Bounds::new(&lengths, &attended, device);
+    let bounds = Bounds::new(lengths, &attended, device);
     let longest = lengths.iter().copied().fold(0, usize::max);
     let rope = heads.base.map(|base| Rope::new(base, width, longest, device));
     let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
