@@ -1,4 +1,8 @@
 //! Which factor moves between the weights and the inputs of a product, and what is each channel worth?
+//!
+//! The input is multiplied by the factor where it is quantized, so nothing in front of the product has to take it in: what attention
+//! gives, what a gate gives and what enters a pre-norm body's first layer are equalized like the output of a LayerNorm. Folding it
+//! into the rows of the values or of the gating half, each of which has a scale of its own, would gain nothing.
 
 use std::collections::HashMap;
 
