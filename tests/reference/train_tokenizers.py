@@ -7,6 +7,7 @@ The vocabularies come from the repository's own texts; a second run writes the s
 import json
 import tempfile
 from pathlib import Path
+from string import punctuation
 
 import sentencepiece
 from make_fixtures import FIXTURES
@@ -106,7 +107,7 @@ def mmbert() -> tuple[Tokenizer, dict]:
     trained = Tokenizer(models.BPE())
     trained.normalizer = normalizers.Replace(" ", META)
     trained.pre_tokenizer = pre_tokenizers.Split(META, "merged_with_next")
-    trainer = trainers.BpeTrainer(vocab_size=CHARACTERS, show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=CHARACTERS, initial_alphabet=list(punctuation), show_progress=False)
     trained.train_from_iterator(texts(BYTES_ALONE), trainer)
     model = json.loads(trained.to_str())["model"]
     names = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "[@BOS@]", "<unused0>", "<unused1>"]
@@ -152,7 +153,7 @@ def trained_unigram() -> bytes:
         prefix = str(Path(folder) / "model")
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts()), model_prefix=prefix, model_type="unigram", vocab_size=UNIGRAM, character_coverage=0.999,
-            normalization_rule_name="nmt_nfkc", num_threads=1, minloglevel=2,
+            required_chars=punctuation, normalization_rule_name="nmt_nfkc", num_threads=1, minloglevel=2,
         )
         return Path(prefix + ".model").read_bytes()
 
