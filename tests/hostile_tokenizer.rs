@@ -69,6 +69,52 @@ fn nested(depth: usize, name: &str) -> Value {
         .fold(json!({"type": "Lowercase"}), |inner, _| json!({"type": "Sequence", name: [inner]}))
 }
 
+/// A small model that merges.
+fn bpe(merges: Value) -> Value {
+    json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": merges})
+}
+
+fn bpe_with(tokenizer: &mut Value, field: &str, value: Value) {
+    tokenizer["model"] = bpe(json!([["a", "b"]]));
+    tokenizer["model"][field] = value;
+}
+
+fn unigram(tokenizer: &mut Value, vocabulary: Value, unknown: Value) {
+    tokenizer["model"] = json!({"type": "Unigram", "vocab": vocabulary, "unk_id": unknown});
+}
+
+/// `Precompiled` with a table of these units and texts.
+fn charsmap(units: &[u32], texts: &str) -> Value {
+    let mut bytes = (4 * units.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+    bytes.extend(texts.as_bytes());
+    json!({"type": "Precompiled", "precompiled_charsmap": base64(&bytes)})
+}
+
+/// The table that makes "é" of "a", and "x" of nothing, with a change: the root's children are in the first 256 places, and
+/// the leaf's text in the second.
+fn one_rule(change: impl FnOnce(&mut [u32], &mut String)) -> Value {
+    let (mut units, mut texts) = (vec![0; 512], "xé\0".to_owned());
+    units[97] = (97 ^ 256) << 10 | 1 << 8 | 97;
+    units[256] = 1;
+    change(&mut units, &mut texts);
+    charsmap(&units, &texts)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte))
+            << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let digit = digits[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= three.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
 type Change = fn(&mut Value);
 
 /// Each with what the error names.
@@ -125,14 +171,71 @@ const REFUSED: &[(Class, Change, &str)] = &[
         "post_processor.cls",
     ),
     (General, |t| t["post_processor"] = json!({"type": "ByteLevel"}), "ByteLevel"),
+    (
+        General,
+        |t| t["post_processor"] = json!({"type": "Sequence", "processors": []}),
+        "Sequence of 0",
+    ),
+    (
+        General,
+        |t| {
+            t["post_processor"] = json!({"type": "Sequence", "processors": [t["post_processor"], {"type": "ByteLevel"}]})
+        },
+        "TemplateProcessing",
+    ),
+    (
+        General,
+        |t| t["post_processor"] = json!({"type": "RobertaProcessing", "cls": ["[CLS]", 6], "sep": ["[SEP]", 7], "trim_offsets": 1, "add_prefix_space": true}),
+        "trim_offsets",
+    ),
     // Models.
     (
         General,
         |t| t["model"] = json!({"type": "BPE", "vocab": {"a": 0}, "merges": ["aaaa bbbb"]}),
-        "WordPiece",
+        "merge 0 needs \"aaaa\"",
     ),
-    (Bert, |t| t["model"] = json!({"vocab": {"a": 0}, "merges": ["aaaa bbbb"]}), "WordPiece"),
-    (General, |t| t["model"] = json!({"type": "Unigram", "vocab": {}, "unk_id": 7}), "WordPiece"),
+    (Bert, |t| t["model"] = json!({"vocab": {"a": 0}, "merges": []}), "WordPiece is"),
+    (General, |t| t["model"] = json!({"type": "WordLevel", "vocab": {"a": 0}}), "WordLevel"),
+    (General, |t| t["model"] = bpe(json!(["a b", "ab b"])), "\"abb\""),
+    (General, |t| t["model"] = bpe(json!(["a b", ["b"]])), "model.merges"),
+    (General, |t| t["model"] = bpe(json!(["a b c"])), "model.merges"),
+    (General, |t| t["model"] = bpe(json!("a b")), "merges"),
+    (General, |t| t["model"] = bpe(vec![json!("a b"); 1_100_000].into()), "1048576"),
+    (
+        General,
+        |t| {
+            t["model"] = model(&t["model"], 1, [false; 3]);
+            t["model"]["unk_token"] = json!("[NONE]");
+        },
+        "[NONE]",
+    ),
+    (General, |t| bpe_with(t, "dropout", json!(0.1)), "dropout"),
+    (General, |t| bpe_with(t, "end_of_word_suffix", json!("</w>")), "end_of_word_suffix"),
+    (
+        General,
+        |t| bpe_with(t, "continuing_subword_prefix", json!("é")),
+        "continuing_subword_prefix",
+    ),
+    (General, |t| bpe_with(t, "byte_fallback", json!("yes")), "byte_fallback"),
+    (General, |t| bpe_with(t, "vocab", json!({"a": 0, "b": 0, "ab": 2})), "two tokens have id 0"),
+    (General, |t| bpe_with(t, "vocab", json!([["a", 0.0]])), "model.vocab"),
+    (General, |t| t["model"] = json!({"type": "Unigram", "vocab": {}, "unk_id": 7}), "model.vocab"),
+    (General, |t| unigram(t, json!([["a", -1.0]]), json!(7)), "unk_id"),
+    (General, |t| unigram(t, json!([["a", -1.0]]), Value::Null), "unk_id"),
+    (General, |t| unigram(t, json!([["a", -1.0]]), json!(-1)), "unk_id"),
+    (General, |t| unigram(t, json!([]), json!(0)), "unk_id"),
+    (General, |t| unigram(t, json!([["a", 1e300]]), json!(0)), "score 1e300"),
+    (General, |t| unigram(t, json!([["a", -2e9]]), json!(0)), "score -2e9"),
+    (General, |t| unigram(t, json!([["a", null]]), json!(0)), "f64"),
+    (General, |t| unigram(t, json!([["a", "NaN"]]), json!(0)), "f64"),
+    (General, |t| unigram(t, json!([["a"]]), json!(0)), "tuple"),
+    (General, |t| unigram(t, json!(["a"]), json!(0)), "tuple"),
+    (General, |t| unigram(t, json!([["a".repeat(200), -1.0]]), json!(0)), "128 bytes"),
+    (
+        General,
+        |t| unigram(t, (0..600).map(|n| json!([n.to_string(), -1.0])).collect(), json!(0)),
+        "592 rows",
+    ),
     (Bert, |t| t["model"] = Value::Null, "model"),
     (Bert, |t| t["model"]["vocab"]["evil"] = json!(4_000_000_000u64), "4000000000"),
     (Bert, |t| t["model"]["vocab"]["evil"] = json!(-1), "-1"),
@@ -141,6 +244,11 @@ const REFUSED: &[(Class, Change, &str)] = &[
     (Bert, |t| t["model"]["vocab"]["evil"] = json!(7), "two tokens have id 7"),
     (Bert, |t| t["model"]["vocab"]["e".repeat(5_000)] = json!(7), "4096"),
     (Bert, |t| t["model"]["vocab"] = json!([["a", 0.0]]), "model.vocab"),
+    (
+        Bert,
+        |t| t["model"] = json!({"type": "Unigram", "vocab": [["a", -1.0]], "unk_id": 0}),
+        "WordPiece is",
+    ),
     (Bert, |t| t["model"]["vocab"] = json!({}), "[UNK]"),
     (
         Bert,
@@ -201,12 +309,40 @@ const REFUSED: &[(Class, Change, &str)] = &[
     (
         General,
         |t| t["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Removed", "invert": false}),
-        "Split",
+        "Regex \"(a+)+$\"",
     ),
     (
         General,
         |t| t["pre_tokenizer"] = json!({"type": "Metaspace", "replacement": ""}),
-        "Metaspace",
+        "replacement",
+    ),
+    (
+        General,
+        |t| {
+            t["pre_tokenizer"] =
+                json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "last"})
+        },
+        "prepend_scheme",
+    ),
+    (
+        General,
+        |t| {
+            t["pre_tokenizer"] =
+                json!({"type": "Metaspace", "replacement": "▁", "add_prefix_space": false})
+        },
+        "add_prefix_space",
+    ),
+    (General, |t| t["pre_tokenizer"] = json!({"type": "ByteLevel"}), "add_prefix_space"),
+    (
+        General,
+        |t| t["pre_tokenizer"] = json!({"type": "Split", "pattern": {"String": ""}, "behavior": "Removed", "invert": false}),
+        "pattern.String",
+    ),
+    (General, |t| t["pre_tokenizer"] = json!({"type": "Split", "pattern": " "}), "pattern"),
+    (
+        General,
+        |t| t["pre_tokenizer"] = json!({"type": "Split", "pattern": {"String": "a", "Regex": "a"}}),
+        "pattern",
     ),
     (
         General,
@@ -226,7 +362,36 @@ const REFUSED: &[(Class, Change, &str)] = &[
     (
         General,
         |t| t["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "////"}),
-        "Precompiled",
+        "precompiled_charsmap",
+    ),
+    (General, |t| t["normalizer"] = json!({"type": "Precompiled"}), "precompiled_charsmap"),
+    (General, |t| t["normalizer"] = charsmap(&[0; 255], ""), "precompiled_charsmap"),
+    (General, |t| t["normalizer"] = charsmap(&[], ""), "precompiled_charsmap"),
+    // A child beyond the table, a text beyond the texts, a text that begins within a character, and one that is far too long.
+    (
+        General,
+        |t| t["normalizer"] = one_rule(|units, _| units[97] |= 0xfff << 10),
+        "precompiled_charsmap",
+    ),
+    (
+        General,
+        |t| t["normalizer"] = one_rule(|units, _| units[256] = 9_999),
+        "precompiled_charsmap",
+    ),
+    (General, |t| t["normalizer"] = one_rule(|units, _| units[256] = 2), "precompiled_charsmap"),
+    (
+        General,
+        |t| t["normalizer"] = one_rule(|_, texts| *texts = "x".repeat(100_000)),
+        "99999 times",
+    ),
+    (
+        General,
+        |t| {
+            t["normalizer"] = json!({"type": "Sequence", "normalizers": vec![
+                json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaaaa"}); 3
+            ]})
+        },
+        "144 times",
     ),
     (
         General,
@@ -234,12 +399,12 @@ const REFUSED: &[(Class, Change, &str)] = &[
             t["normalizer"] =
                 json!({"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "x"})
         },
-        "Replace",
+        "Regex \"(a+)+$\"",
     ),
     (
         General,
         |t| t["normalizer"] = json!({"type": "Prepend", "prepend": "x".repeat(1_000_000)}),
-        "Prepend",
+        "1000000 bytes",
     ),
     (General, |t| t["normalizer"] = json!({"type": "Strip"}), "strip_left"),
     (General, |t| t["normalizer"] = json!({"type": 7}), "type"),
@@ -269,6 +434,7 @@ const HARMLESS: &[(Class, Change)] = &[
     (General, |t| t["normalizer"] = nested(40, "normalizers")),
     (General, |t| t["normalizer"]["normalizers"] = json!([{"type": "Precompiled"}])),
     (General, |t| t["post_processor"]["pair"] = json!([])),
+    (General, |t| t["normalizer"] = one_rule(|_, _| {})),
     (General, |t| add(t, "\u{200b}!", [true, true])),
     (General, |t| add(t, " x", [true, false])),
 ];
@@ -425,14 +591,27 @@ fn content() -> impl Strategy<Value = String> {
 }
 
 fn normalizer() -> impl Strategy<Value = Value> {
-    let kinds = ["Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"];
+    let kinds = ["Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Nmt"];
     let plain = prop::sample::select(kinds.to_vec()).prop_map(|kind| json!({"type": kind}));
     let strip = any::<[bool; 2]>()
         .prop_map(|on| json!({"type": "Strip", "strip_left": on[0], "strip_right": on[1]}));
     let bert = (any::<[bool; 3]>(), any::<Option<bool>>()).prop_map(|(on, accents)| json!({
         "clean_text": on[0], "handle_chinese_chars": on[1], "lowercase": on[2], "strip_accents": accents,
     }));
-    prop::collection::vec(prop_oneof![plain, strip, bert], 0..4)
+    let replace = prop::sample::select(vec![
+        (json!({"String": " "}), "▁"),
+        (json!({"String": "a"}), ""),
+        (json!({"String": "é"}), "  x"),
+        (json!({"Regex": " {2,}"}), " "),
+        (json!({"Regex": "\\s"}), ""),
+    ])
+    .prop_map(
+        |(pattern, content)| json!({"type": "Replace", "pattern": pattern, "content": content}),
+    );
+    let prepend = Just(json!({"type": "Prepend", "prepend": "▁"}));
+    let rules = prop::sample::select(vec!["xé\0", "x\0", "x \u{301}\0"])
+        .prop_map(|texts| one_rule(|_, rule| *rule = texts.to_owned()));
+    prop::collection::vec(prop_oneof![plain, strip, bert, replace, prepend, rules], 0..4)
         .prop_map(|list| json!({"type": "Sequence", "normalizers": list}))
 }
 
@@ -443,12 +622,54 @@ fn pre_tokenizer() -> impl Strategy<Value = Value> {
     let marks = prop::sample::select(behaviors.to_vec())
         .prop_map(|behavior| json!({"type": "Punctuation", "behavior": behavior}));
     let digits = any::<bool>().prop_map(|on| json!({"type": "Digits", "individual_digits": on}));
-    prop::collection::vec(prop_oneof![plain, marks, digits], 0..4)
+    let bytes = any::<[bool; 3]>().prop_map(|on| {
+        json!({"type": "ByteLevel", "add_prefix_space": on[0], "trim_offsets": on[1], "use_regex": on[2]})
+    });
+    let metaspace = (prop::sample::select(vec!["always", "never", "first"]), any::<bool>()).prop_map(
+        |(scheme, split)| {
+            json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": split})
+        },
+    );
+    let patterns = vec![
+        json!({"String": " "}),
+        json!({"String": "a"}),
+        json!({"Regex": " {2,}"}),
+        json!({"Regex": "\\d+"}),
+        json!({"Regex": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"}),
+    ];
+    let split = (
+        prop::sample::select(patterns),
+        prop::sample::select(behaviors.to_vec()),
+        any::<bool>(),
+    )
+        .prop_map(|(pattern, behavior, invert)| {
+            json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert})
+        });
+    prop::collection::vec(prop_oneof![plain, marks, digits, bytes, metaspace, split], 0..4)
         .prop_map(|list| json!({"type": "Sequence", "pretokenizers": list}))
 }
 
+/// Another kind of model over the plain checkpoint's vocabulary.
+fn model(plain: &Value, kind: usize, on: [bool; 3]) -> Value {
+    let vocabulary = plain["vocab"].as_object().unwrap();
+    let merges = [["i", "n"], ["o", "f"], ["t", "o"]];
+    match kind {
+        0 => plain.clone(),
+        1 => json!({
+            "type": "BPE", "unk_token": on[0].then_some("[UNK]"), "fuse_unk": on[1], "ignore_merges": on[2],
+            "byte_fallback": on[0], "vocab": vocabulary, "merges": merges,
+        }),
+        _ => {
+            let mut names: Vec<&String> = vocabulary.keys().collect();
+            names.sort_by_key(|name| vocabulary[*name].as_u64());
+            let scored: Vec<Value> = names.iter().map(|name| json!([name, -1.0])).collect();
+            json!({"type": "Unigram", "unk_id": 5, "byte_fallback": on[0], "vocab": scored})
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     /// Whatever loads takes every text.
     #[test]
@@ -457,12 +678,20 @@ proptest! {
         pre_tokenizer in pre_tokenizer(),
         added in prop::collection::vec((content(), any::<[bool; 5]>()), 0..4),
         prefix in prop::sample::select(vec!["##", "", "x", "é"]),
+        (kind, on, trims) in (0..3usize, any::<[bool; 3]>(), any::<[bool; 2]>()),
         texts in prop::collection::vec(prop::collection::vec(0..PIECES.len() + 4, 0..12), 4),
     ) {
         let mut files = changed(General, |t| {
             t["normalizer"] = normalizer;
             t["pre_tokenizer"] = pre_tokenizer;
-            t["model"]["continuing_subword_prefix"] = json!(prefix);
+            t["model"] = model(&t["model"], kind, on);
+            if kind == 0 {
+                t["model"]["continuing_subword_prefix"] = json!(prefix);
+            }
+            t["post_processor"] = json!({
+                "type": "RobertaProcessing", "cls": ["[CLS]", 6], "sep": ["[SEP]", 7], "trim_offsets": trims[0],
+                "add_prefix_space": trims[1],
+            });
             let list = t["added_tokens"].as_array_mut().unwrap();
             list.extend(added.iter().enumerate().map(|(n, (content, [lstrip, rstrip, single_word, normalized, special]))| json!({
                 "id": 592 + n, "content": content, "lstrip": lstrip, "rstrip": rstrip, "single_word": single_word,

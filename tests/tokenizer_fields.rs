@@ -4,7 +4,7 @@
 mod common;
 
 use Effect::{Nothing, Refused, Used};
-use common::Fixture;
+use common::{Fixture, tokenizer_files};
 use serde_json::{Value, json};
 use tabrank::text::tokenizer::Tokenizer;
 use tabrank::{CheckpointFiles, Error, ModelConfig, TextKind};
@@ -57,7 +57,10 @@ fn encode(files: &CheckpointFiles) -> Result<Vec<Vec<u32>>, Error> {
 
 /// What a field does in a checkpoint of one class.
 fn effect(class: &str, file: &str, field: &str, value: &Value) -> Effect {
-    let mut files = base(class);
+    effect_in(base(class), file, field, value)
+}
+
+fn effect_in(mut files: CheckpointFiles, file: &str, field: &str, value: &Value) -> Effect {
     let usual = encode(&files).unwrap();
     let mut content: Value =
         files.get(file).map_or(json!({}), |bytes| serde_json::from_slice(bytes).unwrap());
@@ -180,7 +183,7 @@ fn tokenizer_config_is_used_or_refused() {
 fn tokenizer_json_is_used_or_refused() {
     let shared = [
         ("/version", json!("2.0"), Refused),
-        ("/model/type", json!("BPE"), Refused),
+        ("/model/type", json!("WordLevel"), Refused),
         ("/model/vocab", json!([]), Refused),
         ("/added_tokens/4/single_word", json!(true), Used),
         ("/added_tokens/4/id", json!(9), Refused),
@@ -210,6 +213,146 @@ fn tokenizer_json_is_used_or_refused() {
     for (class, effect) in [("BertTokenizer", Nothing), ("PreTrainedTokenizerFast", Used)] {
         check(class, TOKENIZER, &shared);
         check(class, TOKENIZER, &own(effect));
+    }
+}
+
+/// What the other kinds have that WordPiece has not.
+#[test]
+fn the_other_kinds_are_used_or_refused() {
+    let of = |kind: &str, class: &str, file: &str, rows: &[Row]| {
+        for (field, value, expected) in rows {
+            let mut files = tokenizer_files(kind);
+            let mut config: Value = serde_json::from_slice(files.get(CONFIG).unwrap()).unwrap();
+            config["tokenizer_class"] = json!(class);
+            config["model_max_length"] = json!(48);
+            files.insert(CONFIG, config.to_string().into_bytes()).unwrap();
+            let effect = effect_in(files, file, field, value);
+            assert_eq!(effect, *expected, "{kind}, {class}: {file} {field} {value}");
+        }
+    };
+    let bytes = |field: &str, on: bool| {
+        let mut bytes =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true});
+        bytes[field] = json!(on);
+        bytes
+    };
+    let general = "PreTrainedTokenizerFast";
+    of(
+        "modernbert",
+        general,
+        TOKENIZER,
+        &[
+            ("/normalizer", Value::Null, Used),
+            ("/pre_tokenizer", bytes("add_prefix_space", true), Used),
+            ("/pre_tokenizer", bytes("trim_offsets", false), Nothing),
+            ("/model/unk_token", json!("[NONE]"), Nothing),
+            ("/model/dropout", json!(0.1), Refused),
+            ("/model/dropout", json!(0.0), Nothing),
+            ("/model/continuing_subword_prefix", json!("##"), Refused),
+            ("/model/continuing_subword_prefix", json!(""), Nothing),
+            ("/model/end_of_word_suffix", json!("</w>"), Refused),
+            ("/model/ignore_merges", json!(true), Nothing),
+            ("/model/merges", json!([]), Used),
+            ("/model/merges", json!([["a", "NONE"]]), Refused),
+        ],
+    );
+    of(
+        "modernbert",
+        general,
+        CONFIG,
+        &[
+            ("/add_prefix_space", json!(true), Nothing),
+            ("/do_lower_case", json!(true), Nothing),
+            ("/trim_offsets", json!(false), Nothing),
+            ("/errors", json!("strict"), Nothing),
+        ],
+    );
+    of(
+        "mmbert",
+        general,
+        TOKENIZER,
+        &[
+            ("/model/byte_fallback", json!(false), Used),
+            ("/normalizer/content", json!("_"), Used),
+            ("/normalizer/pattern", json!({"String": "o"}), Used),
+            ("/normalizer/pattern", json!({"Regex": "o+"}), Refused),
+        ],
+    );
+    of(
+        "mmbert",
+        general,
+        CONFIG,
+        &[
+            ("/add_bos_token", json!(true), Nothing),
+            ("/add_eos_token", json!(true), Nothing),
+            ("/add_bos_token", json!(false), Nothing),
+            ("/spaces_between_special_tokens", json!(true), Nothing),
+        ],
+    );
+    of("mmbert", "GemmaTokenizerFast", CONFIG, &[("/add_bos_token", json!(true), Nothing)]);
+    of(
+        "roberta",
+        "RobertaTokenizer",
+        CONFIG,
+        &[
+            ("/add_prefix_space", json!(true), Used),
+            ("/add_bos_token", json!(true), Nothing),
+            ("/trim_offsets", json!(false), Nothing),
+            ("/cls_token", json!("<mask>"), Used),
+            ("/sep_token", json!("<mask>"), Used),
+        ],
+    );
+    of(
+        "roberta",
+        "RobertaTokenizer",
+        TOKENIZER,
+        &[
+            ("/normalizer", json!({"type": "Lowercase"}), Nothing),
+            ("/pre_tokenizer", json!({"type": "WhitespaceSplit"}), Nothing),
+            ("/post_processor", Value::Null, Nothing),
+            ("/model/unk_token", json!("[NONE]"), Nothing),
+            ("/model/dropout", json!(0.1), Nothing),
+            ("/model/merges", json!([]), Used),
+        ],
+    );
+    let metaspace = |field: &str, value: &str| {
+        let mut metaspace = json!({"type": "Metaspace", "replacement": "▁"});
+        metaspace[field] = json!(value);
+        json!({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]})
+    };
+    for class in ["XLMRobertaTokenizer", general] {
+        of(
+            "xlm-roberta",
+            class,
+            TOKENIZER,
+            &[
+                ("/model/unk_id", json!(5), Used),
+                ("/model/unk_id", Value::Null, Refused),
+                ("/model/unk_id", json!(5_000), Refused),
+                ("/model/byte_fallback", json!(true), Nothing),
+                ("/normalizer", Value::Null, Used),
+                ("/pre_tokenizer", metaspace("prepend_scheme", "always"), Nothing),
+                ("/pre_tokenizer", metaspace("prepend_scheme", "never"), Used),
+                ("/pre_tokenizer", metaspace("prepend_scheme", "first"), Used),
+                ("/pre_tokenizer", metaspace("replacement", "_"), Used),
+                ("/pre_tokenizer", metaspace("str_rep", "_"), Nothing),
+                ("/post_processor", Value::Null, Refused),
+            ],
+        );
+    }
+    of(
+        "xlm-roberta",
+        "XLMRobertaTokenizer",
+        CONFIG,
+        &[("/add_prefix_space", json!(false), Nothing), ("/add_bos_token", json!(true), Nothing)],
+    );
+    for class in ["DistilBertTokenizer", "BertTokenizer"] {
+        of(
+            "distilbert-cased",
+            class,
+            CONFIG,
+            &[("/do_lower_case", json!(true), Used), ("/strip_accents", json!(true), Used)],
+        );
     }
 }
 

@@ -128,7 +128,9 @@ impl ColBert {
         text: &str,
     ) -> Result<TokenSequence> {
         let tokens = self.tokenizer.tokenize(kind, index, text)?;
-        match kind == TextKind::Query && tokens.says_nothing() {
+        // White space can be tokens.
+        let nothing = tokens.says_nothing() || text.trim().is_empty();
+        match kind == TextKind::Query && nothing {
             true => Err(Error::EmptyQuery),
             false => Ok(tokens),
         }

@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use tabrank::{CheckpointFiles, DeviceChoice, LoadOptions, Overrides, Reranker, Unobserved};
+use tabrank::text::tokenizer::Tokenizer;
+use tabrank::{
+    CheckpointFiles, DeviceChoice, LoadOptions, ModelConfig, Overrides, Reranker, Unobserved,
+};
 
 /// Every case; a missing one fails.
 pub const CASES: &[&str] = &[
@@ -33,6 +36,18 @@ pub const CASES: &[&str] = &[
     "distilbert",
     "distilbert-plain",
     "modernbert-wide",
+    "modernbert-pylate",
+    "modernbert-stanford",
+    "modernbert",
+    "modernbert-plain",
+    "roberta-pylate",
+    "roberta-stanford",
+    "roberta",
+    "roberta-plain",
+    "xlm-roberta-pylate",
+    "xlm-roberta-stanford",
+    "xlm-roberta",
+    "xlm-roberta-plain",
 ];
 
 /// What the reference libraries computed for one text.
@@ -112,6 +127,30 @@ pub fn fixtures() -> PathBuf {
 /// The default model; `make test` fetches it.
 pub fn minilm() -> PathBuf {
     root().join("models/all-MiniLM-L6-v2")
+}
+
+/// Files of a checkpoint without weights that has one of the small tokenizers.
+pub fn tokenizer_files(name: &str) -> CheckpointFiles {
+    let folder = fixtures().join("tokenizers").join(name);
+    let mut files = CheckpointFiles::new();
+    let config = serde_json::json!({
+        "model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8,
+        "vocab_size": 2_000, "max_position_embeddings": 512, "type_vocab_size": 1, "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu", "pad_token_id": 0,
+    });
+    files.insert("config.json", config.to_string().into_bytes()).unwrap();
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        files.insert(file, fs::read(folder.join(file)).unwrap()).unwrap();
+    }
+    files
+}
+
+/// One of the small tokenizers, with changes to the settings.
+pub fn small_tokenizer(name: &str, change: impl FnOnce(&mut ModelConfig)) -> Tokenizer {
+    let files = tokenizer_files(name);
+    let mut config = ModelConfig::from_files(&files).unwrap();
+    change(&mut config);
+    Tokenizer::load(&files, &config, &mut Vec::new()).unwrap()
 }
 
 /// The fuzz package, which uses this module too, lies below the crate.

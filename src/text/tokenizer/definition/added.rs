@@ -60,14 +60,15 @@ fn numbered<'a>(own: &'a [(u64, Token)], config: &'a TokenizerConfig) -> BTreeMa
     numbered
 }
 
-/// All tokens in the order in which they are added. `BertTokenizer` starts from the vocabulary alone, the general class from
-/// the tokens of `tokenizer.json`, in the file's order; a token that comes again takes the later switches.
+/// All tokens in the order in which they are added. The classes that make their own components start from the vocabulary
+/// alone, the general class from the tokens of `tokenizer.json`, in the file's order; a token that comes again takes the later
+/// switches.
 fn ordered(
     own: &[(u64, Token)],
     numbered: &BTreeMap<u64, &Token>,
     config: &TokenizerConfig,
 ) -> Vec<Token> {
-    let first = own.iter().filter(|_| config.bert.is_none());
+    let first = own.iter().filter(|_| config.class.takes_the_file());
     let first: Vec<Token> = first.map(|(_, token)| resolved(token)).collect();
     let there: HashSet<&Token> = first.iter().collect();
     let mut more: Vec<Token> = numbered
@@ -160,7 +161,7 @@ impl<'a> Said<'a> {
         numbered: &BTreeMap<u64, &'a Token>,
         config: &'a ModelConfig,
     ) -> Self {
-        let first = own.iter().filter(|_| config.tokenizer.bert.is_none());
+        let first = own.iter().filter(|_| config.tokenizer.class.takes_the_file());
         let mut ids: HashMap<&str, u64> =
             first.map(|(id, token)| (token.content.as_str(), *id)).collect();
         ids.extend(numbered.iter().map(|(&id, token)| (token.content.as_str(), id)));

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{
+    self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
 use super::{FILE, invalid, unsupported};
@@ -14,6 +17,8 @@ use crate::model::checkpoint::not_json;
 const MOST_VALUES: usize = 1 << 19;
 /// Longest token of a vocabulary, in bytes.
 const LONGEST_TOKEN: usize = 4_096;
+/// Most merges. The largest vocabularies have six hundred thousand.
+const MOST_MERGES: usize = 1 << 20;
 
 /// The parts of the file that say something about ids.
 const PARTS: &[&str] = &[
@@ -32,6 +37,10 @@ pub(super) struct File {
     pub parts: Map<String, Value>,
     /// The model without its vocabulary.
     pub model: Option<Map<String, Value>>,
+    /// The vocabulary of a model that scores its tokens: their place is their id.
+    pub scored: Option<Vec<(String, f64)>>,
+    /// Pairs of tokens that become one, the first of all first.
+    pub merges: Vec<(String, String)>,
 }
 
 /// Reads the file; the tokens go to `vocabulary`, whose ids are held against the `rows` of the model's table.
@@ -90,11 +99,8 @@ impl Reader {
         let rows = self.taken.len();
         if token.len() > LONGEST_TOKEN {
             let found = format!("a token of {} bytes", token.len());
-            return self.refuse(unsupported(
-                "model.vocab",
-                found,
-                "tokens of at most 4096 bytes are",
-            ));
+            let hint = "tokens of at most 4096 bytes are";
+            return self.refuse(unsupported("model.vocab", found, hint));
         }
         let place = id.as_u64().and_then(|id| u32::try_from(id).ok());
         let Some(place) = place.filter(|&place| (place as usize) < rows) else {
@@ -170,7 +176,7 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Model<'_, V> {
             if name == "vocab" {
                 map.next_value_seed(Vocabulary(reader, vocabulary))?;
             } else if name == "merges" {
-                map.next_value::<IgnoredAny>()?;
+                map.next_value_seed(Merges(reader))?;
                 reader.file.model.get_or_insert_default().insert(name, Value::Bool(true));
             } else {
                 let value = map.next_value_seed(Kept(reader))?;
@@ -181,7 +187,7 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Model<'_, V> {
     }
 }
 
-/// The vocabulary: tokens and their ids.
+/// The vocabulary: tokens and their ids, or tokens and their scores.
 struct Vocabulary<'a, V>(&'a mut Reader, &'a mut V);
 
 impl<'de, V: Extend<(String, u32)>> DeserializeSeed<'de> for Vocabulary<'_, V> {
@@ -196,7 +202,18 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Vocabulary<'_, V> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("model.vocab to be an object of tokens and their ids")
+        out.write_str("model.vocab to hold tokens and their ids, or tokens and their scores")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let Self(reader, _) = self;
+        let mut scored: Vec<(String, f64)> = Vec::new();
+        while let Some((token, score)) = seq.next_element::<(String, f64)>()? {
+            reader.id(&token, &Value::from(scored.len()))?;
+            scored.push((token, score));
+        }
+        reader.file.scored = Some(scored);
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -209,6 +226,77 @@ impl<'de, V: Extend<(String, u32)>> Visitor<'de> for Vocabulary<'_, V> {
             vocabulary.extend(Some((token, id)));
         }
         Ok(())
+    }
+}
+
+/// The merges.
+struct Merges<'a>(&'a mut Reader);
+
+impl<'de> DeserializeSeed<'de> for Merges<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Merges<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("model.merges to be a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self(reader) = self;
+        while let Some(Merge(pair)) = seq.next_element()? {
+            if reader.file.merges.len() == MOST_MERGES {
+                let found = format!("more than {MOST_MERGES}");
+                return reader.refuse(unsupported("model.merges", found, "fewer are"));
+            }
+            reader.file.merges.extend(pair);
+        }
+        Ok(())
+    }
+}
+
+/// A merge in either spelling: a list of two, or both with a space between them. The first line of the file that they once
+/// stood in is none.
+struct Merge(Option<(String, String)>);
+
+impl<'de> Deserialize<'de> for Merge {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(Pair)
+    }
+}
+
+struct Pair;
+
+impl<'de> Visitor<'de> for Pair {
+    type Value = Merge;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("model.merges to hold pairs of tokens")
+    }
+
+    fn visit_str<E: de::Error>(self, line: &str) -> Result<Merge, E> {
+        if line.starts_with("#version") {
+            return Ok(Merge(None));
+        }
+        match line.split_once(' ') {
+            Some((first, second)) if !second.contains(' ') => {
+                Ok(Merge(Some((first.to_owned(), second.to_owned()))))
+            }
+            _ => Err(E::invalid_value(Unexpected::Other("no pair"), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Merge, A::Error> {
+        let pair = seq.next_element()?.zip(seq.next_element()?);
+        match (pair, seq.next_element::<IgnoredAny>()?) {
+            (Some(pair), None) => Ok(Merge(Some(pair))),
+            _ => Err(de::Error::invalid_value(Unexpected::Other("no pair"), &self)),
+        }
     }
 }
 

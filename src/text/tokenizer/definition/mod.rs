@@ -10,34 +10,39 @@ mod file;
 mod model;
 mod template;
 
+use template::Template;
 use tokenizers::Tokenizer;
 
+use super::offsets::Trim;
 use crate::error::{Error, Result};
 use crate::model::checkpoint::Fields;
 use crate::model::config::ModelConfig;
 
 const FILE: &str = "tokenizer.json";
 
+/// A tokenizer, and what it does not do itself.
+pub(super) struct Definition {
+    pub tokenizer: Tokenizer,
+    pub trim: Option<Trim>,
+}
+
 /// Builds the tokenizer that `tokenizer.json` and the checkpoint's other files describe.
-pub(super) fn build(bytes: &[u8], config: &ModelConfig) -> Result<Tokenizer> {
+pub(super) fn build(bytes: &[u8], config: &ModelConfig) -> Result<Definition> {
     let rows = config.encoder.vocab_size();
-    let (file, builder) = model::read(bytes, rows)?;
+    let (file, vocabulary) = model::read(bytes, rows)?;
     let parts = Fields::of(FILE, file.parts);
     check_version(&parts)?;
     check_sides(&parts, config)?;
     let model = parts.required("model", file.model.map(|model| Fields::of(FILE, model)))?;
-    let mut tokenizer = Tokenizer::new(model::word_piece(&model, builder, config)?);
+    let mut tokenizer = Tokenizer::new(model::build(&model, vocabulary, config)?);
     let (normalizer, pre_tokenizer) = components::read(&parts, config)?;
     tokenizer.with_normalizer(normalizer).map_err(|error| invalid(error.to_string()))?;
     tokenizer.with_pre_tokenizer(pre_tokenizer);
     added::add(&mut tokenizer, &parts, config)?;
-    let template = match &config.tokenizer.bert {
-        Some(_) => template::of_bert(&tokenizer, config)?,
-        None => template::read(&parts, rows)?,
-    };
-    tokenizer.with_post_processor(Some(template));
+    let Template { processor, trim } = Template::read(&parts, &tokenizer, config)?;
+    tokenizer.with_post_processor(Some(processor));
     tokenizer.set_encode_special_tokens(config.tokenizer.splits_special_tokens);
-    Ok(tokenizer)
+    Ok(Definition { tokenizer, trim })
 }
 
 fn check_version(parts: &Fields<'_>) -> Result<()> {

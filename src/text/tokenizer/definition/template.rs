@@ -6,14 +6,16 @@ use tokenizers::PostProcessorWrapper;
 use tokenizers::Tokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 
-use super::{invalid, unsupported};
+use super::super::offsets::Trim;
+use super::{FILE, invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
-use crate::model::config::ModelConfig;
+use crate::model::config::{ModelConfig, TokenizerClass};
 
 /// Most pieces of a template, and most tokens of one.
 const MOST: usize = 16;
-const HINT: &str = "TemplateProcessing and BertProcessing are";
+const HINT: &str = "TemplateProcessing, BertProcessing and RobertaProcessing are";
+const SEQUENCE: &str = "ByteLevel and one of the others behind it are";
 
 /// A place of a template: where the text stands, or a special token with its ids.
 enum Piece {
@@ -21,47 +23,110 @@ enum Piece {
     Special(String, Vec<u32>),
 }
 
-/// `BertTokenizer`'s own: its first token, the text, its separator.
-pub(super) fn of_bert(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<PostProcessorWrapper> {
+/// What goes round a text, and whether white space counts in the offsets of its words.
+pub(super) struct Template {
+    pub processor: PostProcessorWrapper,
+    pub trim: Option<Trim>,
+}
+
+impl Template {
+    /// That of the class that reads the files.
+    pub(super) fn read(
+        parts: &Fields<'_>,
+        tokenizer: &Tokenizer,
+        config: &ModelConfig,
+    ) -> Result<Self> {
+        let (pieces, trim) = match &config.tokenizer.class {
+            TokenizerClass::Bert(_) => {
+                (of_class(tokenizer, config, "BertTokenizer needs it")?, None)
+            }
+            TokenizerClass::Roberta(switches) => {
+                let trim = Trim { add_prefix_space: switches.add_prefix_space };
+                let pieces = of_class(tokenizer, config, "RobertaTokenizer needs it")?;
+                (pieces, switches.trim_offsets.then_some(trim))
+            }
+            TokenizerClass::General => of_file(parts, config.encoder.vocab_size())?,
+        };
+        let texts = pieces.iter().filter(|piece| matches!(piece, Piece::Text)).count();
+        if texts != 1 || pieces.len() == 1 {
+            return Err(invalid("post_processor needs one text and a special token".to_owned()));
+        }
+        Ok(Self { processor: build(&pieces)?, trim })
+    }
+}
+
+/// The classes' own: their first token, the text, their separator.
+fn of_class(tokenizer: &Tokenizer, config: &ModelConfig, need: &str) -> Result<Vec<Piece>> {
     let special = |name: &str| {
         let content = config.tokenizer.special_tokens.get(name);
         let id = content.and_then(|content| tokenizer.token_to_id(content));
         match content.zip(id) {
             Some((content, id)) => Ok(Piece::Special(content.to_owned(), vec![id])),
-            None => Err(config.tokenizer.missing(name, "BertTokenizer needs it")),
+            None => Err(config.tokenizer.missing(name, need)),
         }
     };
-    build(&[special("cls_token")?, Piece::Text, special("sep_token")?])
+    Ok(vec![special("cls_token")?, Piece::Text, special("sep_token")?])
 }
 
-/// The file's own, known by its fields as the library knows it: it does not look at the type.
-pub(super) fn read(parts: &Fields<'_>, rows: usize) -> Result<PostProcessorWrapper> {
+/// The file's own: the only one of a Sequence that has tokens, behind `ByteLevel`.
+fn of_file(parts: &Fields<'_>, rows: usize) -> Result<(Vec<Piece>, Option<Trim>)> {
     let part = parts.object("post_processor")?;
     let Some(part) = part else {
         return Err(parts.unsupported("post_processor", "(none)", HINT));
     };
-    let framed = part.has("cls") && part.has("sep");
-    let pieces = match part.string("type")? {
-        None | Some("BertProcessing") if framed && !part.has("trim_offsets") => {
-            vec![pair(&part, "cls", rows)?, Piece::Text, pair(&part, "sep", rows)?]
-        }
-        None | Some("TemplateProcessing") if !framed => pieces(&part, rows)?,
-        other => {
-            return Err(parts.unsupported(
-                "post_processor",
-                other.unwrap_or("RobertaProcessing"),
-                HINT,
-            ));
-        }
-    };
-    let texts = pieces.iter().filter(|piece| matches!(piece, Piece::Text)).count();
-    if texts != 1 || pieces.len() == 1 {
-        return Err(invalid("post_processor needs one text and a special token".to_owned()));
+    if part.string("type")? != Some("Sequence") {
+        return of_part(parts, &part, rows);
     }
-    build(&pieces)
+    let list = part.value("processors").and_then(Value::as_array);
+    match part.required("processors", list)?.as_slice() {
+        [Value::Object(first), Value::Object(second)] => {
+            let (first, second) =
+                (Fields::of(FILE, first.clone()), Fields::of(FILE, second.clone()));
+            match first.string("type")? {
+                Some("ByteLevel") => {}
+                other => {
+                    return Err(first.unsupported(
+                        "post_processor",
+                        other.unwrap_or("(none)"),
+                        SEQUENCE,
+                    ));
+                }
+            }
+            let (pieces, trim) = of_part(parts, &second, rows)?;
+            Ok((pieces, trim.or(trimmed(&first)?)))
+        }
+        other => {
+            let found = format!("a Sequence of {}", other.len());
+            Err(unsupported("post_processor", found, SEQUENCE))
+        }
+    }
 }
 
-/// A special token of BertProcessing: its name and its id.
+/// Known by its fields as the library knows it: it does not look at the type.
+fn of_part(
+    parts: &Fields<'_>,
+    part: &Fields<'_>,
+    rows: usize,
+) -> Result<(Vec<Piece>, Option<Trim>)> {
+    let framed = part.has("cls") && part.has("sep");
+    let trims = part.has("trim_offsets") && part.has("add_prefix_space");
+    let pair = || Ok(vec![pair(part, "cls", rows)?, Piece::Text, pair(part, "sep", rows)?]);
+    match part.string("type")? {
+        None | Some("RobertaProcessing") if framed && trims => Ok((pair()?, trimmed(part)?)),
+        None | Some("BertProcessing") if framed && !part.has("trim_offsets") => Ok((pair()?, None)),
+        None | Some("TemplateProcessing") if !framed => Ok((pieces(part, rows)?, None)),
+        other => Err(parts.unsupported("post_processor", other.unwrap_or("another kind"), HINT)),
+    }
+}
+
+/// Whether white space at a token's ends is left out of its offsets.
+fn trimmed(part: &Fields<'_>) -> Result<Option<Trim>> {
+    let switch = |name: &str| part.required(name, part.bool(name)?);
+    let trim = Trim { add_prefix_space: switch("add_prefix_space")? };
+    Ok(switch("trim_offsets")?.then_some(trim))
+}
+
+/// A special token of BertProcessing and RobertaProcessing: its name and its id.
 fn pair(part: &Fields<'_>, field: &str, rows: usize) -> Result<Piece> {
     match part.value(field).and_then(Value::as_array).map(Vec::as_slice) {
         Some([Value::String(name), id]) => {

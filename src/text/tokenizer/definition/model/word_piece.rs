@@ -3,41 +3,32 @@
 use tokenizers::Model;
 use tokenizers::models::wordpiece::{WordPiece, WordPieceBuilder};
 
-use super::file::{self, File};
 use super::{invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
-use crate::model::config::{ModelConfig, TokenizerConfig};
+use crate::model::config::{ModelConfig, TokenizerClass, TokenizerConfig};
 
 /// Longest prefix of a piece inside a word, in bytes. It is put before every piece that is looked up.
 const LONGEST_PREFIX: usize = 64;
 /// Most characters of a word that is cut into pieces: the work of a word grows with their square.
 const LONGEST_WORD: usize = 256;
 
-/// The file, with its vocabulary in the library's table.
-pub(super) fn read(bytes: &[u8], rows: usize) -> Result<(File, WordPieceBuilder)> {
-    // An empty table of the type that the builder wants, whose name the library does not export.
-    let table = WordPiece::read_bytes(&[]);
-    let mut vocabulary = table.map_err(|error| invalid(error.to_string()))?;
-    let file = file::read(bytes, rows, &mut vocabulary)?;
-    Ok((file, WordPiece::builder().vocab(vocabulary)))
-}
-
 /// The model. `BertTokenizer` takes no more of it than the vocabulary.
-pub(super) fn word_piece(
+pub(super) fn build(
     model: &Fields<'_>,
     builder: WordPieceBuilder,
     config: &ModelConfig,
 ) -> Result<WordPiece> {
-    check_kind(model)?;
     let unknown = model.required("unk_token", model.string("unk_token")?)?;
     let prefix = model.string("continuing_subword_prefix")?;
     let prefix = model.required("continuing_subword_prefix", prefix)?;
     let longest = model.count("max_input_chars_per_word", usize::MAX)?;
     let longest = model.required("max_input_chars_per_word", longest)?;
-    let builder = match config.tokenizer.bert {
-        Some(_) => builder.unk_token(unknown_of_bert(&config.tokenizer)?.to_owned()),
-        None => {
+    let builder = match config.tokenizer.class {
+        TokenizerClass::Bert(_) => {
+            builder.unk_token(unknown_of_bert(&config.tokenizer)?.to_owned())
+        }
+        _ => {
             check_limits(prefix, longest)?;
             builder
                 .unk_token(unknown.to_owned())
@@ -52,20 +43,6 @@ pub(super) fn word_piece(
             let unknown = &model.unk_token;
             Err(invalid(format!("the vocabulary lacks the unknown token {unknown:?}")))
         }
-    }
-}
-
-/// Files of tokenizers before 0.9 name no type. Of such a file the library takes the first kind whose fields are all there:
-/// BPE has `merges`, and a kind that has fewer fields than WordPiece comes behind it.
-fn check_kind(model: &Fields<'_>) -> Result<()> {
-    let kind = match model.string("type")? {
-        Some(kind) => kind,
-        None if model.has("merges") => "BPE",
-        None => "WordPiece",
-    };
-    match kind {
-        "WordPiece" => Ok(()),
-        other => Err(model.unsupported("model.type", other, "WordPiece is")),
     }
 }
 
