@@ -11,7 +11,7 @@ use tokenizers::Tokenizer as Inner;
 
 use super::*;
 use crate::model::checkpoint::CheckpointFiles;
-use crate::model::config::{EncoderConfig, LowerCase, ModelConfig};
+use crate::model::config::{LowerCase, ModelConfig};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
 
@@ -329,7 +329,7 @@ fn plain_files() -> CheckpointFiles {
     let mut files = CheckpointFiles::new();
     let config = json!({
         "model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
-        "intermediate_size": 8, "vocab_size": 500, "max_position_embeddings": 512,
+        "intermediate_size": 8, "vocab_size": 2_000, "max_position_embeddings": 512,
         "type_vocab_size": 1, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "pad_token_id": 0,
     });
     let tokenizer = json!({"tokenizer_class": "PreTrainedTokenizerFast"});
@@ -722,8 +722,6 @@ fn windows_of_every_family_keep_what_the_whole_text_gives() {
         }
         let mut config = ModelConfig::from_files(&files).unwrap();
         config.text.document_length = 40;
-        let EncoderConfig::Bert(body) = &mut config.encoder else { unreachable!() };
-        body.vocab_size = 2_000;
         let mut tokenizer = Tokenizer::load(&files, &config, &mut Vec::new()).unwrap();
         let mut cut = 0;
         for (place, text) in texts.iter().enumerate() {
