@@ -182,8 +182,10 @@ pub(crate) async fn check(
     Ok((report, Canary { vocabulary, answers, calls: AtomicU32::new(0), asked }))
 }
 
-/// Lengths of the texts of each batch: odd and even, alone and together, one token, short and at the limit.
+/// Lengths of the texts of each batch: odd and even, alone and together, one token, short and at the limit. A text that is longer
+/// than a batch goes through the same kernels, and would keep the CPU busy for minutes.
 fn batches(longest: usize) -> Vec<Vec<usize>> {
+    let longest = longest.min(GPU_BATCH_TOKENS);
     let full = GPU_BATCH_TOKENS / longest.max(1);
     let full = vec![longest; full.clamp(1, 8)];
     [vec![7], vec![1], vec![32, 19], vec![100, 100, 64], vec![128; 8], full]
