@@ -189,6 +189,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::time", &["cli"]),
     ("println!", &["cli", "main"]),
     ("sha2::", &["model::bundle"]),
+    ("xxhash_rust::", &["model::checkpoint"]),
 ];
 
 #[test]

@@ -167,14 +167,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
-/// The same of bytes that come in parts.
-pub(crate) fn sha256_of<P: AsRef<[u8]>>(
-    mut parts: impl Iterator<Item = Result<P>>,
-) -> Result<String> {
-    let add = |hash: Sha256, part: Result<P>| Ok(hash.chain_update(part?.as_ref()));
-    parts.try_fold(Sha256::new(), add).map(hexadecimal)
-}
-
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -41,18 +41,18 @@ pub use pickle::MAX_PICKLE;
 pub(crate) use places::Place;
 pub use places::header_end;
 pub use weights::{TensorInfo, Weights};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec,
-    sha256, sha256_of,
+    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec, sha256,
 };
 
 /// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
 const MAX_TOKENIZER: u64 = 64 << 20;
 /// Largest file of settings, in bytes: they have some kilobytes, lists of tokens or of tensors some hundreds. Parsed it takes up to
 /// 36 times its size.
-const MAX_SETTINGS: u64 = 8 << 20;
+pub const MAX_SETTINGS: u64 = 8 << 20;
 /// Bytes of a file that are read at a time to be hashed.
 const HASHED_AT_ONCE: usize = 16 << 20;
 /// Most bytes of a weight file that is in memory as a whole, and of a bundle's together: on 32 bits no allocation is longer.
@@ -312,7 +312,7 @@ impl CheckpointFiles {
         listed.or_else(|| self.get(name).map(sha256))
     }
 
-    /// The SHA-256 of each file that holds weights.
+    /// A hash of each file that holds weights: SHA-256 of a bundle's, which its manifest has, XXH3 of a checkpoint's.
     ///
     /// # Errors
     /// [`Error::MissingFile`].
@@ -326,14 +326,13 @@ impl CheckpointFiles {
         weights.map(|(name, size)| self.hash(name, size)).collect()
     }
 
-    /// The SHA-256 of a weight file.
+    /// The XXH3 of a weight file, in hexadecimal.
     fn hash(&self, name: &str, size: u64) -> Result<String> {
-        if !self.is_partial(name) {
-            return Ok(self.get(name).map(sha256).unwrap_or_default());
+        let mut hash = Xxh3::new();
+        for start in (0..size).step_by(HASHED_AT_ONCE) {
+            hash.update(&self.bytes(name, start..size.min(start + HASHED_AT_ONCE as u64))?);
         }
-        let starts = (0..size).step_by(HASHED_AT_ONCE);
-        let end = |start: u64| size.min(start + HASHED_AT_ONCE as u64);
-        sha256_of(starts.map(|start| self.bytes(name, start..end(start))))
+        Ok(format!("{:032x}", hash.digest128()))
     }
 
     /// Holds a bundle's tensors against those that its configuration calls for. A checkpoint's are looked at when they
