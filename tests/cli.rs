@@ -458,3 +458,20 @@ fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+/// A load asks for the settings where the tokenizer shows PyLate's own markers; a folder can be looked into.
+#[test]
+fn a_late_interaction_model_whose_modules_are_missing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in Fixture::read("pylate-no-expansion").files.iter() {
+        if !name.contains('/') && name != "modules.json" {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+    }
+    let model = folder.path().display().to_string();
+    let output = tabrank(&["verify", &model]).assert().code(65).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the checkpoint has no modules.json"), "{said}");
+    std::fs::remove_file(folder.path().join("config_sentence_transformers.json")).unwrap();
+    tabrank(&["verify", &model]).assert().success();
+}

@@ -9,7 +9,9 @@ use std::path::{Component, Path};
 use std::sync::{Arc, Mutex};
 
 use pollster::block_on;
-use tabrank::model::checkpoint::{ADAPTER, ReadAt, header_end};
+use tabrank::model::checkpoint::{
+    ADAPTER, MAX_SETTINGS, ReadAt, SENTENCE_TRANSFORMERS, WantedFile, header_end,
+};
 use tabrank::{CheckpointFiles, DeviceChoice, Error, LoadOptions, Overrides, Reranker, Unobserved};
 
 use super::error::is_taken;
@@ -57,38 +59,34 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
-            // Nothing asks for it, as nothing should lie there; a folder can be looked into.
-            if is_taken(&folder.join(ADAPTER)) && files.manifest().is_none() {
-                files.insert(ADAPTER, Vec::new())?;
-            }
-            return Ok(());
+            return read_unasked(files, folder, &weights);
         }
         for file in wanted {
-            let path = folder.join(&file.name);
-            let read = match (file.takes_header(), file.is_pickle()) {
-                (true, _) => weights.open(&path, &file.name),
-                (_, true) => open(&path).map(|(file, _)| Read::Pickle(file)),
-                _ => read_up_to(&path, file.limit),
-            };
-            match read {
-                Ok(Read::All(bytes)) => files.insert(&file.name, bytes)?,
-                Ok(Read::Header(bytes, size)) => files.insert_header(&file.name, bytes, size)?,
-                Ok(Read::Pickle(opened)) => {
-                    let found = pickle::open(&file.name, &opened)?;
-                    files.insert_pickle(&file.name, &found.pickle, &found.storages)?;
-                    weights.keep(&file.name, opened);
-                }
-                Ok(Read::TooLarge(bytes)) => {
-                    let (file, limit) = (file.name, file.limit);
-                    return Err(Error::FileTooLarge { file, bytes, limit }.into());
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !is_taken(&path) => {
-                    missing(files, folder, &file.name)?
-                }
-                Err(source) => return Err(CliError::read(&path, source)),
+            if !weights.read_one(files, folder, &file)? {
+                missing(files, folder, &file.name)?;
             }
         }
     }
+}
+
+/// What nothing asks for, as nothing should lie there; a folder can be looked into.
+fn read_unasked(
+    files: &mut CheckpointFiles,
+    folder: &Path,
+    weights: &OpenFiles,
+) -> Result<(), CliError> {
+    if files.manifest().is_some() {
+        return Ok(());
+    }
+    if is_taken(&folder.join(ADAPTER)) {
+        files.insert(ADAPTER, Vec::new())?;
+    }
+    if files.get(SENTENCE_TRANSFORMERS).is_none() {
+        let name = SENTENCE_TRANSFORMERS.to_owned();
+        let file = WantedFile { name, optional: true, limit: MAX_SETTINGS, integrity: None };
+        weights.read_one(files, folder, &file)?;
+    }
+    Ok(())
 }
 
 /// What a name that is no folder may have been meant for.
@@ -118,6 +116,39 @@ enum Read {
 struct OpenFiles(Arc<Mutex<HashMap<String, File>>>);
 
 impl OpenFiles {
+    /// Whether the folder has the file, which then is among the others.
+    fn read_one(
+        &self,
+        files: &mut CheckpointFiles,
+        folder: &Path,
+        file: &WantedFile,
+    ) -> Result<bool, CliError> {
+        let (path, name) = (folder.join(&file.name), &file.name);
+        let read = match (file.takes_header(), file.is_pickle()) {
+            (true, _) => self.open(&path, name),
+            (_, true) => open(&path).map(|(file, _)| Read::Pickle(file)),
+            _ => read_up_to(&path, file.limit),
+        };
+        match read {
+            Ok(Read::All(bytes)) => files.insert(name, bytes)?,
+            Ok(Read::Header(bytes, size)) => files.insert_header(name, bytes, size)?,
+            Ok(Read::Pickle(opened)) => {
+                let found = pickle::open(name, &opened)?;
+                files.insert_pickle(name, &found.pickle, &found.storages)?;
+                self.keep(name, opened);
+            }
+            Ok(Read::TooLarge(bytes)) => {
+                let (file, limit) = (name.clone(), file.limit);
+                return Err(Error::FileTooLarge { file, bytes, limit }.into());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_taken(&path) => {
+                return Ok(false);
+            }
+            Err(source) => return Err(CliError::read(&path, source)),
+        }
+        Ok(true)
+    }
+
     /// Reads the header of a file, and lets more be read by its name.
     fn open(&self, path: &Path, name: &str) -> io::Result<Read> {
         let (mut file, size) = open(path)?;
