@@ -175,8 +175,9 @@ fn differs(found: &[f32], reference: &[f32]) -> f32 {
     if found.len() == reference.len() { difference(found, reference) } else { f32::INFINITY }
 }
 
-/// The reference counts code points, and writes (0, 0) where a token is not in the text.
+/// The reference counts code points, and writes (0, 0) where a token holds nothing of the text.
 pub fn code_points(text: &str, range: Option<(usize, usize)>) -> (usize, usize) {
     let count = |byte: usize| text[..byte].chars().count();
+    let range = range.filter(|(start, end)| start < end);
     range.map_or((0, 0), |(start, end)| (count(start), count(end)))
 }

@@ -83,6 +83,15 @@ class JinaSubject(Subject):
             bodies.edit(copy / "config.json", native_spelling)
             super().__init__(copy)
 
+    def encode(self, kind: str, text: str):
+        """Without white space at its ends, as PyLate reads any checkpoint of this layout."""
+        return super().encode(kind, text.strip())
+
+    def tokenizer_input(self, kind: str, text: str) -> tuple[str, list, int]:
+        string, origins, limit = super().tokenizer_input(kind, text.strip())
+        start = len(text) - len(text.lstrip())
+        return string, [origin if origin is None else origin + start for origin in origins], limit
+
 
 def native_spelling(config: dict) -> None:
     for name in ("auto_map", "position_embedding_type"):

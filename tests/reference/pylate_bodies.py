@@ -19,9 +19,12 @@ def save(folder: Path, seed: int, dense: list[models.Dense], body, **options) ->
     build(folder, seed, dense, body=body, scale=bodies.scale, half=True, **options)
 
 
-def stanford(folder: Path, seed: int, body, dimension: int, **metadata) -> None:
+def stanford(folder: Path, seed: int, body, dimension: int, special: list[str] = [], **metadata) -> None:
+    """`special`: tokens that the tokenizer gets first."""
     body(folder)
     model = AutoModel.from_pretrained(folder)
+    if special:
+        model.resize_token_embeddings(bodies.add_tokens(folder, special).get_vocab_size())
     tiny.seed_weights(model, seed, bodies.scale)
     linear = nn.Linear(model.config.hidden_size, dimension, bias=False)
     tiny.seed_weights(linear, seed + 1, bodies.scale)
@@ -68,7 +71,7 @@ def roberta_pylate(folder: Path) -> None:
 
 def roberta_stanford(folder: Path) -> None:
     body = partial(bodies.roberta, hidden_size=20, intermediate_size=21, layers=3)
-    stanford(folder, 28, body, 8, query_token_id="Q", doc_token_id="D", attend_to_mask_tokens=True)
+    stanford(folder, 28, body, 8, special=["[unused0]", "[unused1]"], attend_to_mask_tokens=True)
 
 
 def distilbert_pylate(folder: Path) -> None:
