@@ -73,9 +73,10 @@ pub(super) fn read(reading: &mut Reading<'_>, encoder: &EncoderConfig) -> Result
     let warnings = &mut reading.warnings;
     config.warn_of_unknown(&[FIELDS, WITHOUT_EFFECT].concat(), warnings);
     refuse_other_scores(&config)?;
-    // The fields are called ids but hold the tokens' names.
+    // The fields are called ids but hold the tokens' names. They are put before the text's tokens: a space behind them would be
+    // another token where spaces are part of tokens.
     let mut marker = |field, default| -> Result<String> {
-        Ok(format!("{} ", config.or_default(field, config.string(field)?, default, warnings)?))
+        Ok(config.or_default(field, config.string(field)?, default, warnings)?.to_owned())
     };
     let (query_prefix, document_prefix) =
         (marker("query_token_id", "[unused0]")?, marker("doc_token_id", "[unused1]")?);
