@@ -48,6 +48,7 @@ pub const CASES: &[&str] = &[
     "xlm-roberta-stanford",
     "xlm-roberta",
     "xlm-roberta-plain",
+    "jina",
 ];
 
 /// What the reference libraries computed for one text.

@@ -51,7 +51,7 @@ pub struct TokenizerConfig {
 }
 
 /// Who makes the components round the vocabulary.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum TokenizerClass {
     /// `BertTokenizer` and `DistilBertTokenizer` their own.
     Bert(BertNormalization),
@@ -69,7 +69,7 @@ impl TokenizerClass {
 }
 
 /// `RobertaTokenizer`'s switches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RobertaSwitches {
     /// Whether a text's first word is like one behind white space.
     pub add_prefix_space: bool,
