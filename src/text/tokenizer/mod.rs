@@ -313,8 +313,7 @@ impl Side {
     /// Tokens of the prefix at the start of an encoding, as many as fit in.
     fn head_of(&self, encoding: &tokenizers::Encoding) -> usize {
         let in_prefix = |&&range: &&(usize, usize)| {
-            let stands_for = without_prefix(range, self.prefix.len());
-            stands_for.is_none() && (self.head.is_some() || !self.prefix.is_empty())
+            range.1 <= self.prefix.len() && (self.head.is_some() || !self.prefix.is_empty())
         };
         let head = encoding.get_offsets().iter().take_while(in_prefix).count();
         head.min(self.content_length)
