@@ -1,12 +1,13 @@
-// How much memory does it take? Tables of the wasm module's, of the command line's, of what is read back from a GPU, and of conversions; exits with 1 where a limit is not kept.
+// How much memory does it take? Tables of the wasm module's, of the command line's, of what is read back from a GPU, of one long document, and of conversions; exits with 1 where a limit is not kept.
 import { parseArgs } from "node:util";
 import { table } from "../browser/lib/format.mjs";
 import { conversion } from "./conversion.mjs";
+import { long } from "./long.mjs";
 import { readBack } from "./read-back.mjs";
 import { resident } from "./resident.mjs";
 import { wasm } from "./wasm.mjs";
 
-const PARTS = { wasm, resident, "read-back": readBack, conversion };
+const PARTS = { wasm, resident, "read-back": readBack, long, conversion };
 
 const USAGE = `node run.mjs [options]
 
