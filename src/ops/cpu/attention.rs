@@ -241,8 +241,9 @@ impl<'a> Head<'a> {
         }
         let largest = largest.iter().fold(f32::MIN, |a, &b| a.max(b));
         for chunk in chunks {
-            // A masked key's weight is 1e-38 instead of 0, which no sum of at least 1 can tell.
-            *chunk = chunk.map(|score| exp2(score - largest));
+            // Masked keys weigh nothing: by the 1e-38 that the exponential ends at, sums would begin with subnormal numbers, at whose
+            // steps processors stop.
+            *chunk = chunk.map(|score| if score == f32::MIN { 0.0 } else { exp2(score - largest) });
             for (total, weight) in totals.iter_mut().zip(chunk) {
                 *total += *weight;
             }

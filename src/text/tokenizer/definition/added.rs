@@ -114,7 +114,7 @@ fn register_prefixes(
     let prefixes = [&config.text.query_prefix, &config.text.document_prefix];
     let options = ["query_prefix", "document_prefix"];
     for ((prefix, field), option) in prefixes.into_iter().zip(fields).zip(options) {
-        // PyLate's "[Q] " is one token with its space; Stanford's "[unused0] " is a token and a space.
+        // PyLate's "[Q] " is one token with its space.
         let word = prefix.trim();
         if word.is_empty() {
             continue;
