@@ -24,7 +24,7 @@ fn bits_of(encoded: &Encoded) -> Vec<Vec<u32>> {
 
 #[test]
 fn embeddings_do_not_depend_on_neighbours_or_order() {
-    for name in ["pylate", "stanford", "plain"] {
+    for name in ["pylate", "stanford", "plain", "modernbert-pylate"] {
         let fixture = Fixture::read(name);
         let texts: Vec<&str> = fixture.expected.documents.iter().map(|d| d.text.as_str()).collect();
         for dtype in Dtype::ALL {

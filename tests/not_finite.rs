@@ -20,7 +20,9 @@ use tabrank::{
 type Weights = BTreeMap<String, Raw>;
 
 /// The tensors that are made larger together, without `.weight`, and by how much: the values stay finite.
-const HARM: &[(&[&str], f32)] = &[
+type Harm = &'static [(&'static [&'static str], f32)];
+
+const BERT: Harm = &[
     (&["encoder.layer.0.attention.self.query", "encoder.layer.0.attention.self.key"], 1e22),
     (&["encoder.layer.1.attention.self.query", "encoder.layer.1.attention.self.key"], 1e22),
     (&["encoder.layer.1.attention.self.value", "encoder.layer.1.attention.output.dense"], 1e22),
@@ -30,6 +32,19 @@ const HARM: &[(&[&str], f32)] = &[
     (&["embeddings.LayerNorm"], 1e25),
     (&["encoder.layer.0.attention.output.LayerNorm"], 1e25),
     (&["encoder.layer.1.output.LayerNorm"], 1e25),
+    (&["linear"], 1e25),
+];
+
+const MODERNBERT: Harm = &[
+    (&["layers.0.attn.Wqkv"], 1e22),
+    (&["layers.3.attn.Wqkv"], 1e22),
+    (&["layers.1.attn.Wo"], 1e25),
+    (&["layers.0.mlp.Wi"], 1e37),
+    (&["layers.3.mlp.Wo"], 1e25),
+    (&["embeddings.norm"], 1e25),
+    (&["layers.1.attn_norm"], 1e25),
+    (&["layers.3.mlp_norm"], 1e25),
+    (&["final_norm"], 1e25),
     (&["linear"], 1e25),
 ];
 
@@ -52,6 +67,15 @@ fn enlarge(tensors: &mut Weights, name: &str, factor: f32) {
     tensors.insert(place, f32_tensor(shape, &values));
 }
 
+/// Half floats as f32, which can hold any factor.
+fn widen(tensor: &mut Raw) {
+    if tensor.0 == Stored::F16 {
+        let halves = tensor.2.as_chunks::<2>().0;
+        let values: Vec<f32> = halves.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect();
+        *tensor = f32_tensor(tensor.1.clone(), &values);
+    }
+}
+
 fn assert_refused(model: &Reranker, case: &str) {
     let refused = |error: Error| assert_eq!(error.code(), "NON_FINITE", "{case}: {error}");
     let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
@@ -65,11 +89,12 @@ fn assert_refused(model: &Reranker, case: &str) {
 
 #[test]
 fn a_bundle_of_any_type_is_refused_when_it_computes() {
-    for name in ["pylate", "stanford"] {
+    for (name, harm) in [("pylate", BERT), ("stanford", BERT), ("modernbert-stanford", MODERNBERT)]
+    {
         let files = Fixture::read(name).files;
         for dtype in Dtype::ALL {
             let bundle = Crafted::new(converted(&files, dtype));
-            for (parts, factor) in HARM {
+            for (parts, factor) in harm {
                 if dtype == Dtype::F16 && *parts == ["linear"] {
                     // Neither its half floats nor a bias, which it has not, can hold the factor.
                     continue;
@@ -86,12 +111,15 @@ fn a_bundle_of_any_type_is_refused_when_it_computes() {
 
 #[test]
 fn a_checkpoint_is_refused_when_it_computes_and_by_every_conversion() {
-    for (parts, factor) in HARM {
-        let mut files = Fixture::read("stanford").files;
+    let body = |name, harm: Harm| harm.iter().map(move |harm| (name, harm));
+    let cases = body("stanford", BERT).chain(body("modernbert-stanford", MODERNBERT));
+    for (name, (parts, factor)) in cases {
+        let mut files = Fixture::read(name).files;
         let mut tensors = read_tensors(files.get("model.safetensors").unwrap());
+        tensors.values_mut().for_each(widen);
         parts.iter().for_each(|part| enlarge(&mut tensors, part, *factor));
         files.insert("model.safetensors", write_tensors(&tensors)).unwrap();
-        assert_refused(&load(&files), &format!("{parts:?}"));
+        assert_refused(&load(&files), &format!("{name} {parts:?}"));
         for dtype in Dtype::ALL {
             let options =
                 ConvertOptions { dtype, source: Source::default(), overrides: Default::default() };
