@@ -198,7 +198,7 @@ fn read_up_to(path: &Path, limit: u64) -> io::Result<Read> {
         return Ok(Read::TooLarge(size));
     }
     let mut bytes = Vec::with_capacity(size as usize + 1);
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(match bytes.len() as u64 {
         length if length > limit => Read::TooLarge(length),
         _ => Read::All(bytes),
