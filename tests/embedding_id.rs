@@ -35,7 +35,7 @@ fn bundle(dtype: Dtype, overrides: &str) -> CheckpointFiles {
 #[test]
 fn that_of_a_bundle_stays() {
     let bundle = common::checkpoint(&fixtures().join("bundle-1.0"));
-    assert_eq!(own(&bundle), "v1-7679deb1ac9466d9b6917ef0b9f9574d");
+    assert_eq!(own(&bundle), "v1-ce39be807f6cdc93ec362740548ac13c");
 }
 
 #[test]

@@ -303,7 +303,7 @@ fn an_error_names_who_said_it() {
             "stanford",
             "artifact.metadata",
             |c| c["doc_token_id"] = json!("[absent]"),
-            "artifact.metadata: doc_token_id \"[absent] \" is not in the vocabulary of tokenizer.json",
+            "artifact.metadata: doc_token_id \"[absent]\" is not in the vocabulary of tokenizer.json",
         ),
         (
             "pylate",

@@ -14,11 +14,11 @@ mod offsets;
 mod probe;
 mod window;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use definition::Definition;
 use offsets::{LowerCased, Trim, strip, without_prefix};
-use tokenizers::AddedVocabulary;
+use tokenizers::{AddedToken, AddedVocabulary};
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::CheckpointFiles;
@@ -140,9 +140,17 @@ impl Tokenizer {
         for side in [&mut self.query, &mut self.document] {
             side.take_head(&self.inner).map_err(|error| invalid(error.to_string()))?;
         }
-        let added = self.inner.get_added_tokens_decoder().into_keys();
-        self.lost.extend(added.filter_map(|id| Some((id, self.inner.id_to_token(id)?))));
+        let added: BTreeMap<u32, AddedToken> =
+            self.inner.get_added_tokens_decoder().into_iter().collect();
+        let names = added.keys().filter_map(|&id| Some((id, self.inner.id_to_token(id)?)));
+        self.lost.extend(names);
         self.inner.with_added_vocabulary(AddedVocabulary::new());
+        // Runs of white space are no words that mean something: where they can keep their ids, they stay.
+        for (id, token) in added.into_iter().filter(|(_, token)| token.content.trim().is_empty()) {
+            if id as usize == self.inner.get_vocab_size(true) {
+                self.inner.add_tokens([token]).map_err(|error| invalid(error.to_string()))?;
+            }
+        }
         self.windows = window::Windows::new(&self.inner);
         Ok(self)
     }

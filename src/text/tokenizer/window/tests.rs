@@ -1,8 +1,6 @@
 //! Windows of a text give what the whole text gives, for every kind of tokenizer; and never more is tokenized than said.
 
 use std::cell::Cell;
-use std::fs;
-use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -706,20 +704,35 @@ fn unknown_components_have_no_safe_cuts() {
     assert!(one_word(Words::Bpe, [false, false, true, false]).is_none(), "a known word is whole");
 }
 
+macro_rules! family {
+    ($name:literal, $file:literal) => {
+        include_bytes!(concat!("../../../../tests/fixtures/tokenizers/", $name, "/", $file))
+    };
+    ($name:literal) => {
+        ($name, family!($name, "tokenizer.json"), family!($name, "tokenizer_config.json"))
+    };
+}
+
+/// Names, and the two files.
+const FAMILIES: [(&str, &[u8], &[u8]); 5] = [
+    family!("modernbert"),
+    family!("mmbert"),
+    family!("roberta"),
+    family!("xlm-roberta"),
+    family!("distilbert-cased"),
+];
+
 /// The tokenizers that real checkpoints' are like, on texts in all scripts.
 #[test]
 fn windows_of_every_family_keep_what_the_whole_text_gives() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let scripts = fs::read(root.join("data/scripts.json")).unwrap();
-    let scripts: serde_json::Map<String, Value> = serde_json::from_slice(&scripts).unwrap();
+    let scripts = include_bytes!("../../../../tests/data/scripts.json");
+    let scripts: serde_json::Map<String, Value> = serde_json::from_slice(scripts).unwrap();
     let texts = scripts.values().flat_map(|texts| texts.as_array().unwrap());
     let texts: Vec<&str> = texts.map(|text| text.as_str().unwrap()).collect();
-    for name in ["modernbert", "mmbert", "roberta", "xlm-roberta", "distilbert-cased"] {
+    for (name, tokenizer, config) in FAMILIES {
         let mut files = plain_files();
-        for file in ["tokenizer.json", "tokenizer_config.json"] {
-            let path = root.join("fixtures/tokenizers").join(name).join(file);
-            files.insert(file, fs::read(path).unwrap()).unwrap();
-        }
+        files.insert("tokenizer.json", tokenizer.to_vec()).unwrap();
+        files.insert("tokenizer_config.json", config.to_vec()).unwrap();
         let mut config = ModelConfig::from_files(&files).unwrap();
         config.text.document_length = 40;
         let mut tokenizer = Tokenizer::load(&files, &config, &mut Vec::new()).unwrap();
