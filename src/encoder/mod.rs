@@ -123,8 +123,8 @@ impl Embeddings {
 
 /// One layer of a backbone, alone.
 pub(crate) enum Layer {
-    Bert(bert::LoneLayer),
-    ModernBert(modernbert::LoneLayer),
+    Bert(Box<bert::LoneLayer>),
+    ModernBert(Box<modernbert::LoneLayer>),
 }
 
 impl Layer {
@@ -140,10 +140,11 @@ impl Layer {
     ) -> Result<Self> {
         Ok(match config {
             EncoderConfig::Bert(config) => {
-                Layer::Bert(bert::LoneLayer::load(config, weights, layer, device)?)
+                Layer::Bert(Box::new(bert::LoneLayer::load(config, weights, layer, device)?))
             }
             EncoderConfig::ModernBert(config) => {
-                Layer::ModernBert(modernbert::LoneLayer::load(config, weights, layer, device)?)
+                let layer = modernbert::LoneLayer::load(config, weights, layer, device)?;
+                Layer::ModernBert(Box::new(layer))
             }
         })
     }

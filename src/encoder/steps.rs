@@ -32,7 +32,7 @@ pub(crate) async fn by_rows(
     let mut parts = Vec::with_capacity(rows.div_ceil(STEP_ROWS));
     for first in (0..rows).step_by(STEP_ROWS) {
         pause(observer).await?;
-        parts.push(each(x.clone().slice([first..rows.min(first + STEP_ROWS)])));
+        parts.push(each(x.clone().narrow(0, first, STEP_ROWS.min(rows - first))));
     }
     Ok(Tensor::cat(parts, 0))
 }

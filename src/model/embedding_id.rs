@@ -39,8 +39,7 @@ pub fn embedding_id(
     parses_special_tokens: bool,
 ) -> Result<String> {
     let name = format!("{}tokenizer.json", files.transformer_path()?);
-    let tokenizer_json =
-        files.sha256(&name).ok_or_else(|| Error::MissingFile { name, hint: "" })?;
+    let tokenizer_json = files.sha256(&name).ok_or(Error::MissingFile { name, hint: "" })?;
     let weights = files.weight_hashes()?;
     Ok(Covered::new(config, parses_special_tokens, tokenizer_json, weights).id())
 }

@@ -30,8 +30,9 @@ impl Stage {
     fn add(&mut self, difference: f32, at: impl fmt::Display) {
         self.compared += 1;
         // A difference that is no number is the worst there is.
-        if self.at.is_empty() || !(difference <= self.worst) {
-            self.worst = if difference.is_nan() { f32::INFINITY } else { difference };
+        let difference = if difference.is_nan() { f32::INFINITY } else { difference };
+        if self.at.is_empty() || difference > self.worst {
+            self.worst = difference;
             self.at = at.to_string();
         }
     }

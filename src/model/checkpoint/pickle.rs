@@ -189,7 +189,7 @@ impl<'p> Machine<'p> {
                 self.tuple(items)
             }
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.tuple(items)
             }
             b'}' => self.dict(),
@@ -243,7 +243,7 @@ impl<'p> Machine<'p> {
         Ok(self.stack.pop().ok_or(SHORT)?)
     }
 
-    fn to_mark(&mut self) -> Outcome<Vec<Value<'p>>> {
+    fn pop_to_mark(&mut self) -> Outcome<Vec<Value<'p>>> {
         let mark = self.stack.iter().rposition(|&value| value == Value::Mark).ok_or(SHORT)?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();
@@ -278,7 +278,7 @@ impl<'p> Machine<'p> {
 
     fn set_items(&mut self, code: u8) -> Outcome<()> {
         let items = match code {
-            b'u' => self.to_mark()?,
+            b'u' => self.pop_to_mark()?,
             _ => {
                 let (value, key) = (self.pop()?, self.pop()?);
                 vec![key, value]

@@ -284,8 +284,8 @@ impl Kind {
         if self.words != Words::WordPiece {
             all.extend(["l", "h", "Ġ", "▁", "Ċ", "Ã", "©"].map(str::to_owned));
             all.extend(merges.iter().map(|(first, second)| [*first, *second].concat()));
-            let bytes = if byte_fallback { 0..=255 } else { 1..=0 };
-            all.extend(bytes.map(|byte: u8| format!("<0x{byte:02X}>")));
+            let bytes = if byte_fallback { 256 } else { 0 };
+            all.extend((0..bytes).map(|byte| format!("<0x{byte:02X}>")));
         }
         let mut seen = HashSet::new();
         all.retain(|word| seen.insert(word.clone()));
