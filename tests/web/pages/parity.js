@@ -31,7 +31,7 @@ export async function compareTexts({ engine, expected, tensor }, texts, toleranc
     compareTokens(tokens, inspection, entry, `${kind} ${index} ${JSON.stringify(entry.text)}`);
     inspection.hiddenStates.forEach((state, layer) => {
       const reference = tensor(`${kind}.${index}.hidden.${layer}`);
-      if (reference) states.near(furthest(state, reference), tolerance, `${kind} ${index} layer ${layer}`);
+      if (reference) states.near(furthest(state, reference) / largest(reference), tolerance, `${kind} ${index} layer ${layer}`);
     });
     embeddings.near(furthest(inspection.embeddings, tensor(`${kind}.${index}.embeddings`)), tolerance, `embeddings of ${kind} ${index}`);
   }
@@ -98,4 +98,9 @@ function isBlank(text) {
 function furthest(found, expected) {
   if (found.length !== expected?.length) return Number.NaN;
   return found.reduce((worst, value, i) => Math.max(worst, Math.abs(value - expected[i])), 0);
+}
+
+/** At least 1. States that only grow by what is added to them are rounded as coarsely as they are large. */
+function largest(values) {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
 }
