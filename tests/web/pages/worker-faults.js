@@ -1,14 +1,15 @@
 // Ways in which a worker's browser or the engine itself may fail, WebGPU aside.
 
-/** Rust sets fields of its answers with Reflect.set, and panics where that fails. */
+/** The glue sets fields of the engine's answers, and what is thrown then passes through the engine. */
 function panicAt(field) {
   return ({ struck }) => {
-    const set = Reflect.set;
-    Reflect.set = (target, name, value) => {
-      if (name !== field) return set(target, name, value);
-      struck(field);
-      throw new TypeError("broken by the test");
-    };
+    Object.defineProperty(Object.prototype, field, {
+      configurable: true,
+      set() {
+        struck(field);
+        throw new TypeError("broken by the test");
+      },
+    });
   };
 }
 
@@ -47,10 +48,7 @@ function freezesOnOrder({ onOrder, struck }) {
 }
 
 function freezesAt(field) {
-  return () => {
-    const set = Reflect.set;
-    Reflect.set = (target, name, value) => (name === field ? freeze() : set(target, name, value));
-  };
+  return () => Object.defineProperty(Object.prototype, field, { configurable: true, set: freeze });
 }
 
 /** The glue copies numbers out of wasm memory by making an array of another one, where a browser may have no memory left. */
