@@ -110,9 +110,10 @@ export class FolderFiles implements FileSource {
       if (before && answer.verdict !== "absent") throw answer.error;
       return before !== undefined;
     }
-    if (before && !isSame(name, before, answer)) return before.sha256 === "" || (await hashOf(await answer.takeUpTo(limitOf(name), name, () => {}))) !== before.sha256;
+    if (before?.sha256 && !isSame(name, before, answer)) return (await hashOf(await answer.takeUpTo(limitOf(name), name, () => {}))) !== before.sha256;
     answer.cancel();
-    return before === undefined;
+    // What was not hashed is known by its version alone.
+    return before === undefined || before.version !== answer.version;
   }
 
   /** Whatever it holds: of a checkpoint it would be something else. */

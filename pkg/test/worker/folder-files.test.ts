@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { FolderLocation } from "../../src/protocol.js";
 import { gatherFolder as load, WEIGHTS } from "../support/folder.js";
-import { FakeServer, html, networkError, ok, pieces, status } from "../support/server.js";
+import { type Answer, FakeServer, html, networkError, ok, pieces, status } from "../support/server.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }));
 afterEach(() => {
@@ -33,6 +33,16 @@ describe("a whole checkpoint", () => {
     expect(server.requests).toHaveLength(6);
     const url = "chrome-extension://id/model/config.json";
     await expect(load({ ...missing, "config.json": networkError }, { url: "chrome-extension://id/model/" })).rejects.toMatchObject({ code: "HTTP_STATUS", details: { url, status: 404 } });
+  });
+
+  test("arrives where the page can neither hash a file nor read a tag of it", async () => {
+    const untagged = { "config.json": ok("{}", {}), "tokenizer.json": ok("[]", {}), "model.safetensors": ok(WEIGHTS, {}) };
+    const insecure: Answer = (init) => {
+      vi.stubGlobal("isSecureContext", false);
+      return status(404)(init);
+    };
+    const { checkpoint } = await load({ ...untagged, "tabrank.json": insecure });
+    expect(checkpoint.added.get("model.safetensors")).toEqual(WEIGHTS);
   });
 
   test("of many weight files keeps four responses open at most", async () => {
