@@ -2,7 +2,7 @@
 
 import type { ErrorData } from "../error.js";
 import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
-import type { Explanation, Progress } from "../types.js";
+import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
@@ -27,6 +27,8 @@ export class Dispatcher<C extends Checkpoint> {
   readonly #eventLoop = new EventLoop();
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
+  /** The engine's, which is not asked again: after a panic it cannot answer. */
+  #device: Device | undefined;
   #panic: string | undefined;
   #running: number | undefined;
   #phase: Progress["phase"] = "compile";
@@ -54,13 +56,13 @@ export class Dispatcher<C extends Checkpoint> {
 
   /** A device that was given up during the load, or one that the engine left for the CPU, is no loss. */
   gpuFailed(message: string, discarded: boolean): void {
-    const inUse = this.#engine ? this.#engine.device === "webgpu" : !discarded;
+    const inUse = this.#device ? this.#device === "webgpu" : !discarded;
     if (inUse) this.#die({ code: "DEVICE_LOST", message });
   }
 
   /** The engine would wait for ever. */
   gpuSilent(message: string): void {
-    if (this.#engine?.device === "cpu") return;
+    if (this.#device === "cpu") return;
     this.#die({ code: "TIMEOUT", message: this.#engine ? message : `${message}, in the phase "${this.#phase}" of the load` });
   }
 
@@ -101,6 +103,7 @@ export class Dispatcher<C extends Checkpoint> {
     };
     this.#engine = await loadEngine(this.#module, request, post, onPanic);
     const { device, info, warnings } = this.#engine;
+    this.#device = device;
     return { device, simd: this.#module.simd(), model: info, warnings };
   }
 
@@ -144,14 +147,14 @@ export class Dispatcher<C extends Checkpoint> {
 
   async #refuse(id: number, error: unknown): Promise<void> {
     const data = errorData(error, this.#panic);
-    const gpuFailed = this.#engine?.device === "webgpu" && GPU_FAULTS.has(data.code);
+    const gpuFailed = this.#device === "webgpu" && GPU_FAULTS.has(data.code);
     if (gpuFailed && data.code === "DEVICE_REJECTED") await noteGpuFault(data.message);
     if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
-    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#engine?.device) });
+    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#device) });
   }
 
   #die(error: ErrorData): void {
-    this.#post({ type: "fatal", error: withHint(error, this.#engine?.device), ...(this.#running !== undefined && { id: this.#running }) });
+    this.#post({ type: "fatal", error: withHint(error, this.#device), ...(this.#running !== undefined && { id: this.#running }) });
     this.#dead = true;
   }
 

@@ -1,14 +1,27 @@
 // Ways in which a worker's browser or the engine itself may fail, WebGPU aside.
+import { wrap } from "./patch.js";
 
-/** The glue sets fields of the engine's answers, and what is thrown then passes through the engine. */
+/** Runs `strike` inside the engine: it makes the name of an answer's field a string when it first sets one, and keeps that. */
+function atField(field, strike) {
+  wrap(TextDecoder.prototype, "decode", (original, ...parameters) => {
+    const text = original(...parameters);
+    if (text === field) strike();
+    return text;
+  });
+}
+
+/** The table of those strings is borrowed while one is made. Another answer at that moment borrows it again, which is a panic. */
 function panicAt(field) {
   return ({ struck }) => {
-    Object.defineProperty(Object.prototype, field, {
-      configurable: true,
-      set() {
-        struck(field);
-        throw new TypeError("broken by the test");
-      },
+    let engine;
+    wrap(WebAssembly, "instantiate", async (original, ...parameters) => {
+      const made = await original(...parameters);
+      engine = (made.instance ?? made).exports;
+      return made;
+    });
+    atField(field, () => {
+      struck(field);
+      engine.simd();
     });
   };
 }
@@ -48,7 +61,7 @@ function freezesOnOrder({ onOrder, struck }) {
 }
 
 function freezesAt(field) {
-  return () => Object.defineProperty(Object.prototype, field, { configurable: true, set: freeze });
+  return () => atField(field, freeze);
 }
 
 /** The glue copies numbers out of wasm memory by making an array of another one, where a browser may have no memory left. */
