@@ -7,14 +7,14 @@
 use burn::tensor::{Device, Tensor};
 
 use super::Watch;
-use super::layers::{LayerNorm, product};
+use super::layers::{LayerNorm, product, with_tokens};
 use super::steps::{attention_by_heads, by_rows};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{Activation, BertConfig, POSITIONS, Positions, TYPES, WORDS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, Rope, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, Rope, feed_forward};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -107,16 +107,11 @@ impl BertEmbeddings {
     }
 
     pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
-        let hidden = self.word.columns;
         let mut rows = self.token_type.repeat(batch.ids.len());
         if let Some(position) = &self.position {
-            position.add(batch, hidden, &mut rows);
+            position.add(batch, self.word.columns, &mut rows);
         }
-        // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
-        for (row, &id) in rows.chunks_exact_mut(hidden).zip(&batch.ids) {
-            self.word.add_row(id as usize, row);
-        }
-        self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
+        self.norm.forward(with_tokens(&self.word, batch, rows, &self.device))
     }
 }
 
@@ -242,18 +237,13 @@ impl BertLayer {
     ) -> Result<Tensor<2>> {
         pause(observer).await?;
         let [qkv, attention_output, intermediate, output] = &self.names;
-        let mut input = |product: &str, x: &Tensor<2>| {
-            if watch.wants_inputs() {
-                watch.input(product, x);
-            }
-        };
-        input(qkv, &x);
+        watch.input(qkv, &x);
         let qkv = self.qkv.forward(x.clone());
         let context = attention_by_heads(qkv, bounds, how, observer).await?;
-        input(attention_output, &context);
+        watch.input(attention_output, &context);
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
-        input(intermediate, &x);
+        watch.input(intermediate, &x);
         if watch.wants_inputs() {
             let wide = self.intermediate.forward_then(x.clone(), self.activation);
             watch.input(output, &wide);

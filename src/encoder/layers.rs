@@ -7,6 +7,7 @@ use crate::model::checkpoint::Weights;
 use crate::model::config::Product;
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Linear, tensor};
+use crate::text::token_batch::TokenBatch;
 
 /// A product's weights under each other, from `{name}.weight` `[rows, columns]` and, if they have one, `{name}.bias` `[rows]` of each.
 pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device) -> Result<Linear> {
@@ -24,6 +25,20 @@ pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device)
     };
     drop(parts);
     Ok(Linear::new(weight, product.bias.then_some(bias), device))
+}
+
+/// `[tokens, hidden]`: each token's row of a vocabulary table, added to its row of `rows`.
+pub(crate) fn with_tokens(
+    table: &Matrix,
+    batch: &TokenBatch,
+    mut rows: Vec<f32>,
+    device: &Device,
+) -> Tensor<2> {
+    // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
+    for (row, &id) in rows.chunks_exact_mut(table.columns).zip(&batch.ids) {
+        table.add_row(id as usize, row);
+    }
+    tensor(rows, [batch.ids.len(), table.columns], device)
 }
 
 /// LayerNorm over the last axis.

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use super::Watch;
-use super::layers::{LayerNorm, product};
+use super::layers::{LayerNorm, product, with_tokens};
 use super::steps::{attention_by_heads, by_rows};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{ModernBertConfig, TOKENS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Gate, Linear, Rope, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Gate, Linear, Rope, feed_forward};
 use crate::text::token_batch::TokenBatch;
 
 pub struct ModernBert {
@@ -97,13 +97,8 @@ impl ModernBertEmbeddings {
     }
 
     pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
-        let hidden = self.tokens.columns;
-        let mut rows = vec![0.0; batch.ids.len() * hidden];
-        // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
-        for (row, &id) in rows.chunks_exact_mut(hidden).zip(&batch.ids) {
-            self.tokens.add_row(id as usize, row);
-        }
-        self.norm.forward(tensor(rows, [batch.ids.len(), hidden], &self.device))
+        let rows = vec![0.0; batch.ids.len() * self.tokens.columns];
+        self.norm.forward(with_tokens(&self.tokens, batch, rows, &self.device))
     }
 }
 

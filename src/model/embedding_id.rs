@@ -5,9 +5,9 @@
 //! ```
 //!
 //! It covers all that changes numbers: the weights as they are stored, by a hash of each file that holds some, whatever its
-//! name (SHA-256 of a bundle's, which its manifest has, XXH3 of 128 bits of a checkpoint's); `tokenizer.json`, byte for byte; every field of [`ModelConfig`] as it is in force, overrides included; and what
-//! becomes of special tokens that texts spell out. The device, batches and names of the model are no part of it, nor what the
-//! files say without effect.
+//! name (SHA-256 of a bundle's, which its manifest has, XXH3 of 128 bits of a checkpoint's); `tokenizer.json`, byte for byte;
+//! every field of [`ModelConfig`] as it is in force, overrides included; and what becomes of special tokens that texts spell
+//! out. The device, batches and names of the model are no part of it, nor what the files say without effect.
 //!
 //! A bundle's weights are its codes. So a conversion gives another id than its checkpoint, and so may the same conversion on
 //! another kind of machine, where sums are rounded in another way.

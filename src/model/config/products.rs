@@ -63,7 +63,7 @@ impl EncoderConfig {
 
 impl Product {
     /// The weights, each with its bias.
-    pub(super) fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
         self.names.iter().flat_map(|name| {
             let shape = [self.rows, self.columns];
             let bias = || spec(&format!("{name}.bias"), &[self.rows], TensorKind::Plain);
@@ -71,6 +71,30 @@ impl Product {
             [weight].into_iter().chain(self.bias.then(bias))
         })
     }
+}
+
+/// A layer's tensors: a LayerNorm goes with each half of the products.
+pub(super) fn layer_tensors(
+    products: [Product; 4],
+    norms: [impl Iterator<Item = TensorSpec>; 2],
+) -> impl Iterator<Item = TensorSpec> {
+    let [attention, attention_output, up, down] = products;
+    let halves = [[attention, attention_output], [up, down]].into_iter().zip(norms);
+    halves.flat_map(|(products, norm)| {
+        let mut tensors: Vec<_> = products.iter().flat_map(Product::tensors).collect();
+        tensors.extend(norm);
+        tensors
+    })
+}
+
+/// The tensors of a LayerNorm.
+pub(super) fn norm_tensors(
+    name: &str,
+    size: usize,
+    bias: bool,
+) -> impl Iterator<Item = TensorSpec> + use<> {
+    let tensor = |part| spec(&format!("{name}.{part}"), &[size], TensorKind::Plain);
+    [Some(tensor("weight")), bias.then(|| tensor("bias"))].into_iter().flatten()
 }
 
 /// Which layer a tensor or product belongs to, by its name; `None` for what stands in front of the layers or behind them.

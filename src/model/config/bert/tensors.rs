@@ -4,7 +4,7 @@ use super::BertConfig;
 use crate::error::Result;
 use crate::model::bundle::{TensorKind, TensorSpec};
 use crate::model::checkpoint::{BertArchitecture, CheckpointFiles, Weights};
-use crate::model::config::products::spec;
+use crate::model::config::products::{layer_tensors, norm_tensors, spec};
 use crate::model::config::{Product, Role};
 
 /// The vocabulary table.
@@ -168,17 +168,12 @@ impl BertConfig {
 
     /// All tensors, those that belong together after each other.
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let norm = |name: &str| norm_tensors(name, self.hidden_size, true);
         let mut tensors = self.tables();
-        tensors.extend(self.norm_tensors(self.embeddings_norm()));
+        tensors.extend(norm(self.embeddings_norm()));
         for layer in 0..self.num_hidden_layers {
-            let [attention_norm, output_norm] = self.layer_norms(layer);
-            let [attention, attention_output, up, down] = self.layer_products(layer);
-            tensors.extend(attention.tensors());
-            tensors.extend(attention_output.tensors());
-            tensors.extend(self.norm_tensors(&attention_norm));
-            tensors.extend(up.tensors());
-            tensors.extend(down.tensors());
-            tensors.extend(self.norm_tensors(&output_norm));
+            let norms = self.layer_norms(layer).map(|name| norm(&name));
+            tensors.extend(layer_tensors(self.layer_products(layer), norms));
         }
         tensors
     }
@@ -193,10 +188,5 @@ impl BertConfig {
             tables.push(table(TYPES, rows, TensorKind::Plain));
         }
         tables
-    }
-
-    fn norm_tensors(&self, name: &str) -> [TensorSpec; 2] {
-        ["weight", "bias"]
-            .map(|part| spec(&format!("{name}.{part}"), &[self.hidden_size], TensorKind::Plain))
     }
 }

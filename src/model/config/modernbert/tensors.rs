@@ -2,7 +2,7 @@
 
 use super::ModernBertConfig;
 use crate::model::bundle::{TensorKind, TensorSpec};
-use crate::model::config::products::spec;
+use crate::model::config::products::{layer_tensors, norm_tensors, spec};
 use crate::model::config::{Product, Role};
 
 /// The vocabulary table.
@@ -51,24 +51,14 @@ impl ModernBertConfig {
 
     /// All tensors, those that belong together after each other.
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let norm = |name: &str| norm_tensors(name, self.hidden_size, self.norm_bias);
         let table = [self.vocab_size, self.hidden_size];
         let mut tensors = vec![spec(TOKENS, &table, TensorKind::Table)];
-        tensors.extend(self.norm_tensors(self.embeddings_norm()));
+        tensors.extend(norm(self.embeddings_norm()));
         for layer in 0..self.num_hidden_layers {
-            let [mlp_norm, following_norm] = self.layer_norms(layer);
-            let [attention, attention_output, up, down] = self.layer_products(layer);
-            tensors.extend(attention.tensors());
-            tensors.extend(attention_output.tensors());
-            tensors.extend(self.norm_tensors(&mlp_norm));
-            tensors.extend(up.tensors());
-            tensors.extend(down.tensors());
-            tensors.extend(self.norm_tensors(&following_norm));
+            let norms = self.layer_norms(layer).map(|name| norm(&name));
+            tensors.extend(layer_tensors(self.layer_products(layer), norms));
         }
         tensors
-    }
-
-    fn norm_tensors(&self, name: &str) -> impl Iterator<Item = TensorSpec> {
-        let tensor = |part| spec(&format!("{name}.{part}"), &[self.hidden_size], TensorKind::Plain);
-        [tensor("weight")].into_iter().chain(self.norm_bias.then(|| tensor("bias")))
     }
 }
