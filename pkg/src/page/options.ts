@@ -4,8 +4,11 @@ import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, O
 import type { Windows } from "../protocol.js";
 import { invalid, invalidKind, isAddress, namesIn, read, requireCount, requireKind, requirePositiveInteger, wordsOf } from "./input.js";
 
-/** Windows of a document, where nothing else is asked for. */
+/** Windows of a document, where nothing else is asked for; `LongDocuments::MOST_WINDOWS` of the engine. */
 const MOST_WINDOWS = 16;
+
+/** The options of a call, those of long documents as one. */
+export type WithWindows<O extends LongDocumentOptions> = Omit<O, keyof LongDocumentOptions> & { windows?: Windows };
 
 type Check = (value: unknown, name: string) => void;
 
@@ -63,9 +66,9 @@ export const checkLoad = (options: LoadOptions): LoadOptions => {
   return there.overrides ? { ...there, overrides: checkOverrides(there.overrides) } : there;
 };
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
-export const checkRerank = <T>(options: RerankOptions<T>): RerankOptions<T> => checked(options, RERANK);
-export const checkEncode = <T>(options: EncodeOptions<T>): EncodeOptions<T> => checked(options, ENCODE);
-export const checkExplain = (options: ExplainOptions): ExplainOptions => checked(options, EXPLAIN);
+export const checkRerank = <T>(options: RerankOptions<T>): WithWindows<RerankOptions<T>> => withWindows(checked(options, RERANK));
+export const checkEncode = <T>(options: EncodeOptions<T>): WithWindows<EncodeOptions<T>> => withWindows(checked(options, ENCODE));
+export const checkExplain = (options: ExplainOptions): WithWindows<ExplainOptions> => withWindows(checked(options, EXPLAIN));
 
 /** A setting that is misspelled would leave the checkpoint's own in force. */
 function checkOverrides(overrides: Overrides): Overrides {
@@ -76,12 +79,12 @@ function checkOverrides(overrides: Overrides): Overrides {
   return skiplistWords === undefined ? there : { ...there, skiplistWords: wordsOf(skiplistWords, "overrides.skiplistWords") };
 }
 
-/** What windows are asked for; none where long documents are cut. */
-export function windowsOf({ longDocuments = "cut", overlap, maxWindows }: LongDocumentOptions): Windows | undefined {
-  if (longDocuments === "windows") return { ...(overlap !== undefined && { overlap }), maxWindows: maxWindows ?? MOST_WINDOWS };
+/** What becomes of long documents as the worker takes it: without windows they are cut. */
+function withWindows<O extends LongDocumentOptions>({ longDocuments = "cut", overlap, maxWindows, ...rest }: O): WithWindows<O> {
+  if (longDocuments === "windows") return { ...rest, windows: { ...(overlap !== undefined && { overlap }), maxWindows: maxWindows ?? MOST_WINDOWS } };
   const given = overlap !== undefined ? "overlap" : maxWindows !== undefined ? "maxWindows" : undefined;
   if (given !== undefined) throw invalid(`${given} is given, but long documents are cut`, 'Pass longDocuments: "windows" too.');
-  return undefined;
+  return rest;
 }
 
 /** Those that are there. */

@@ -26,7 +26,7 @@ import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./
 import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
 import { notify } from "./notify.js";
 import { Latest } from "./latest.js";
-import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, windowsOf } from "./options.js";
+import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, type WithWindows } from "./options.js";
 import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
 import { ProgressMeter } from "./progress-meter.js";
 import { requireWorkers, startWorker } from "./start-worker.js";
@@ -177,7 +177,6 @@ export class Reranker {
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
     const { client, limits } = this.own();
     const { pooling = "none", ...rest } = checkEncode(options);
-    windowsOf(rest);
     const texts = [checkQuery(query, limits)];
     return joined(await client.call("encode", { kind: "query", texts, pooling }, rest));
   }
@@ -190,8 +189,7 @@ export class Reranker {
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
     const { client, limits, model } = this.own();
-    const { pooling = "none", text, ...rest } = checkEncode(options);
-    const windows = windowsOf(rest);
+    const { pooling = "none", text, windows, ...rest } = checkEncode(options);
     const texts = textsOf(listOf(documents, limits), text, limits);
     checkTotalLength(texts, limits);
     if (texts.length === 0) {
@@ -211,8 +209,7 @@ export class Reranker {
    */
   async explain(query: string, document: string, options: ExplainOptions = {}): Promise<Explanation> {
     const { client, limits } = this.own();
-    const { signal, ...rest } = checkExplain(options);
-    const windows = windowsOf(rest);
+    const { signal, windows } = checkExplain(options);
     const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits), windows };
     return client.call("explain", request, { signal });
   }
@@ -227,9 +224,8 @@ export class Reranker {
   }
 }
 
-async function rank<T>({ client, limits, model }: Own, query: string, documents: readonly T[], options: Omit<RerankOptions<T>, "latest">): Promise<RerankOutput<T>> {
-  const { topK: asked = Infinity, text, explain = false, profile = false, ...rest } = options;
-  const windows = windowsOf(rest);
+async function rank<T>({ client, limits, model }: Own, query: string, documents: readonly T[], options: Omit<WithWindows<RerankOptions<T>>, "latest">): Promise<RerankOutput<T>> {
+  const { topK: asked = Infinity, text, explain = false, profile = false, windows, ...rest } = options;
   const question = checkQuery(query, limits);
   const kept = listOf(documents, limits);
   const texts = textsOf(kept, text, limits);
