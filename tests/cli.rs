@@ -146,7 +146,17 @@ fn long_documents_are_read_in_windows_if_asked() {
         let output = output.get_output().clone();
         text(&output.stderr)
     };
-    assert!(refused(&["--overlap", "4"]).contains("--long-documents"));
+    for flag in ["--overlap", "--max-windows"] {
+        for cut in [&[][..], &["--long-documents", "cut"]] {
+            let error = refused(&[cut, &[flag, "4"]].concat());
+            assert!(
+                error.contains(&format!("{flag} is given, but long documents are cut")),
+                "{error}"
+            );
+        }
+    }
+    let queries = tabrank(&[&encode[..], &windows, &["--kind", "query"]].concat()).assert().code(2);
+    assert!(text(&queries.get_output().stderr).contains("queries are always cut"));
     assert!(refused(&[&windows[..], &["--max-windows", "0"]].concat()).contains("0"));
     let halves = refused(&[&windows[..], &["--overlap", "9"]].concat());
     assert!(halves.contains("overlap is 9; a window of this model holds 17 tokens"), "{halves}");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pollster::block_on;
-use tabrank::{EncodeOptions, Encoded, Error, Pooling, TextKind};
+use tabrank::{EncodeOptions, Encoded, Error, LongDocuments, Pooling, TextKind};
 
 use super::jsonl::{self, InputArgs};
 use super::output::Output;
@@ -67,6 +67,10 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         Kind::Document => TextKind::Document,
     };
     let pooling = Pooling::from(args.pooling);
+    let long_documents = args.long.long_documents()?;
+    if kind == TextKind::Query && long_documents != LongDocuments::Cut {
+        return Err(CliError::QueryWindows);
+    }
     let (mut texts, mut places, mut indices) = (Vec::new(), Vec::new(), Vec::new());
     jsonl::read_stdin(&args.input, |record| {
         let text = record.string("text")?;
@@ -95,7 +99,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
             Error::Aborted
         })
     };
-    let options = EncodeOptions { pooling, long_documents: (&args.long).into() };
+    let options = EncodeOptions { pooling, long_documents };
     let encoded = block_on(reranker.encode_each(kind, &texts, options, &mut progress, write));
     drop(progress);
     if let Some(error) = failed {

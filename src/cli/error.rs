@@ -13,6 +13,12 @@ pub enum CliError {
     /// An argument that does not go with the model.
     #[error("{argument} {reason}")]
     Argument { argument: String, reason: String },
+    /// An argument about windows, where none are made.
+    #[error("{argument} is given, but long documents are cut; pass --long-documents windows too")]
+    NoWindows { argument: &'static str },
+    /// Windows of queries.
+    #[error("--long-documents windows is for documents; queries are always cut")]
+    QueryWindows,
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a folder{hint}", path.display())]
@@ -80,7 +86,9 @@ impl CliError {
             | CliError::Data { .. }
             | CliError::Loss { .. }
             | CliError::NotComparable => 65,
-            CliError::Library(tabrank::Error::Overlap { .. }) => 2,
+            CliError::NoWindows { .. }
+            | CliError::QueryWindows
+            | CliError::Library(tabrank::Error::Overlap { .. }) => 2,
             CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
                 "DEVICE_LOST" | "ABORTED" => 70,
                 _ => 65,

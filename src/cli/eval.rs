@@ -114,7 +114,7 @@ fn evaluate(models: &[Reranker], args: &EvalArgs, data: &Data) -> Result<Report,
     let (paths, pooling) = (&args.compare, pooling(&models[0], args.dense));
     let mut cosines = vec![Cosine::default(); models.len()];
     let mut queries = Vec::with_capacity(data.queries.len());
-    let long_documents = LongDocuments::from(&args.long);
+    let long_documents = args.long.long_documents()?;
     let stage = |what| Step { models, pooling, long_documents, what };
     in_step(&stage("encode queries"), TextKind::Query, &data.queries, |_, pooled, tokens| {
         compare(&mut cosines, tokens)?;

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use clap::ValueEnum;
 use tabrank::LongDocuments;
 
+use super::CliError;
+
 #[derive(clap::Args)]
 pub struct LongArgs {
     /// What becomes of a document that has more tokens than the model takes: its end is cut off, or it is encoded in overlapping
@@ -12,16 +14,12 @@ pub struct LongArgs {
     #[arg(long, value_enum, default_value_t = How::Cut, value_name = "HOW")]
     long_documents: How,
     /// Of windows: tokens that each shares with the next, at most half of its document's [default: an eighth].
-    #[arg(long, value_name = "TOKENS", requires = "long_documents")]
+    #[arg(long, value_name = "TOKENS")]
     overlap: Option<usize>,
-    /// Most windows a document; what is beyond them is cut off.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = LongDocuments::MOST_WINDOWS,
-        requires = "long_documents"
-    )]
-    max_windows: NonZeroUsize,
+    #[arg(long, value_name = "N", help = format!(
+        "Of windows: the most a document has; what is beyond them is cut off [default: {}]", LongDocuments::MOST_WINDOWS
+    ))]
+    max_windows: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -30,12 +28,20 @@ enum How {
     Windows,
 }
 
-impl From<&LongArgs> for LongDocuments {
-    fn from(args: &LongArgs) -> Self {
-        match args.long_documents {
-            How::Cut => LongDocuments::Cut,
-            How::Windows => {
-                LongDocuments::Windows { overlap: args.overlap, most: args.max_windows }
+impl LongArgs {
+    /// What they say together.
+    ///
+    /// # Errors
+    /// [`CliError::NoWindows`].
+    pub fn long_documents(&self) -> Result<LongDocuments, CliError> {
+        let &Self { long_documents, overlap, max_windows } = self;
+        match (long_documents, overlap, max_windows) {
+            (How::Cut, None, None) => Ok(LongDocuments::Cut),
+            (How::Cut, Some(_), _) => Err(CliError::NoWindows { argument: "--overlap" }),
+            (How::Cut, None, Some(_)) => Err(CliError::NoWindows { argument: "--max-windows" }),
+            (How::Windows, overlap, most) => {
+                let most = most.unwrap_or(LongDocuments::MOST_WINDOWS);
+                Ok(LongDocuments::Windows { overlap, most })
             }
         }
     }

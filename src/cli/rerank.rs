@@ -39,6 +39,7 @@ pub struct RerankArgs {
 }
 
 pub fn run(args: &RerankArgs) -> Result<(), CliError> {
+    let long_documents = args.long.long_documents()?;
     let (mut records, mut texts) = (Vec::new(), Vec::new());
     jsonl::read_stdin(&args.input, |record| {
         texts.push(record.string("text")?);
@@ -46,11 +47,8 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         Ok(())
     })?;
     let reranker = args.model.load()?;
-    let options = RerankOptions {
-        top_k: args.top_k.map(NonZeroUsize::get),
-        explain: false,
-        long_documents: (&args.long).into(),
-    };
+    let options =
+        RerankOptions { top_k: args.top_k.map(NonZeroUsize::get), explain: false, long_documents };
     let mut progress = Progress::new("encode", texts.len());
     let output = block_on(reranker.rerank(&args.query, &texts, options, &mut progress));
     drop(progress);
