@@ -1,7 +1,7 @@
 //! Which embeddings can be held against each other? Those of models with one id.
 //!
 //! ```text
-//! v1-  and the first 16 bytes, in lower-case hexadecimal, of SHA-256 over JSON: keys sorted, no white space
+//! v1-  and the first 16 bytes, in lower-case hexadecimal, of SHA-256 over JSON: keys sorted, no `null`, no white space
 //! ```
 //!
 //! It covers all that changes numbers: the weights as they are stored, by a hash of each file that holds some, whatever its
@@ -14,7 +14,9 @@
 //!
 //! An id tells models apart and proves nothing: who wants to can make two checkpoints of one id.
 //!
-//! `v1` changes with the numbers that this crate computes of the same model, and with what is covered here.
+//! `v1` changes with the numbers that this crate computes of the same model, and with what is covered here. A field that is added
+//! to what is covered changes no id where it is `None`: so it is an `Option`, and `None` wherever a model computes what it computed
+//! before there was such a field.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -92,10 +94,56 @@ impl<'a> Covered<'a> {
     }
 
     pub(crate) fn id(&self) -> String {
-        let mut covered = serde_json::to_value(self).unwrap_or_else(|error| {
-            unreachable!("plain structs have no values that JSON lacks: {error}")
-        });
-        Value::sort_all_objects(&mut covered);
-        format!("v1-{}", &sha256(covered.to_string().as_bytes())[..DIGITS])
+        id(self)
+    }
+}
+
+fn id(covered: &impl Serialize) -> String {
+    let mut covered = serde_json::to_value(covered).unwrap_or_else(|error| {
+        unreachable!("plain structs have no values that JSON lacks: {error}")
+    });
+    leave_out_nulls(&mut covered);
+    Value::sort_all_objects(&mut covered);
+    format!("v1-{}", &sha256(covered.to_string().as_bytes())[..DIGITS])
+}
+
+/// Of objects: in a list the others would change their places.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Before {
+        width: usize,
+        layers: Vec<Option<usize>>,
+    }
+
+    #[derive(Serialize)]
+    struct After {
+        width: usize,
+        layers: Vec<Option<usize>>,
+        later: Option<bool>,
+    }
+
+    #[test]
+    fn a_field_that_is_added_changes_no_id_where_it_is_none() {
+        let layers = || vec![Some(1), None, Some(2)];
+        let before = id(&Before { width: 3, layers: layers() });
+        let after = |later| id(&After { width: 3, layers: layers(), later });
+        assert_eq!(after(None), before);
+        assert_ne!(after(Some(false)), before);
+        let other = Before { width: 3, layers: vec![Some(1), Some(2), None] };
+        assert_ne!(id(&other), before);
     }
 }
