@@ -3,10 +3,11 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::crafted::{Crafted, MANIFEST, Raw, converted, f32_tensor, read_tensors, write_tensors};
-use common::{Fixture, fixtures, gather};
+use common::{Fixture, fixtures, gather, load};
 use pollster::block_on;
 use proptest::prelude::*;
 use safetensors::Dtype;
@@ -748,9 +749,21 @@ fn files_have_limits_before_they_are_read() {
 /// What transformers would add to the weights is not left out in silence.
 #[test]
 fn an_adapter_beside_the_weights_is_refused() {
-    let mut files = Fixture::read("plain").files;
-    files.insert("adapter_config.json", Vec::new()).unwrap();
-    check(&files, "CHECKPOINT_UNSUPPORTED", "adapter_config.json");
+    let plain = Fixture::read("plain").files;
+    for folder in ["", "0_Transformer"] {
+        let inside = |name: &str| Path::new(folder).join(name).to_str().unwrap().to_owned();
+        let class = "sentence_transformers.models.Transformer";
+        let modules = json!([{"idx": 0, "name": "0", "path": folder, "type": class}]).to_string();
+        let find = |name: &str| match name {
+            "modules.json" => Some(modules.clone().into_bytes()),
+            _ => plain.iter().find(|(own, _)| inside(own) == name).map(|(_, own)| own.to_vec()),
+        };
+        let mut files = gather(find).unwrap();
+        load(&files);
+        let adapter = inside("adapter_config.json");
+        files.insert(&adapter, Vec::new()).unwrap();
+        check(&files, "CHECKPOINT_UNSUPPORTED", &adapter);
+    }
 }
 
 #[test]

@@ -78,8 +78,9 @@ fn read_unasked(
     if files.manifest().is_some() {
         return Ok(());
     }
-    if is_taken(&folder.join(ADAPTER)) {
-        files.insert(ADAPTER, Vec::new())?;
+    let adapter = files.adapter_file()?;
+    if is_taken(&folder.join(&adapter)) {
+        files.insert(&adapter, Vec::new())?;
     }
     if files.get(SENTENCE_TRANSFORMERS).is_none() {
         let name = SENTENCE_TRANSFORMERS.to_owned();

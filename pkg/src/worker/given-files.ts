@@ -16,7 +16,7 @@ export class GivenFiles implements FileSource {
   async open({ name }: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
     const blob = this.#of(name);
     if (!blob) return undefined;
-    if (isWeights(name) && this.#of("adapter_config.json") && !this.#of("tabrank.json")) throw adapterBeside();
+    if (isWeights(name) && !this.#of("tabrank.json")) this.#refuseAdapter(name);
     if (!isWeights(name)) requireSize(name, blob.size);
     await requireRight(name, blob);
     if (!isWeights(name)) return { size: blob.size, read: () => readBlob(blob, onBytes) };
@@ -27,6 +27,12 @@ export class GivenFiles implements FileSource {
   async explained(name: string, error: unknown): Promise<unknown> {
     const other = await otherForm(name, async (file) => this.#of(file) !== undefined);
     return other ?? this.#behindFolder(name, codeOf(error)) ?? error;
+  }
+
+  /** One beside the weights changes them. */
+  #refuseAdapter(weights: string): void {
+    const adapter = weights.replace(/[^/]*$/, "adapter_config.json");
+    if (this.#of(adapter)) throw adapterBeside(adapter);
   }
 
   #of(name: string): Blob | undefined {

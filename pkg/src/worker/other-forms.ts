@@ -23,8 +23,8 @@ const FORMS: { file: string; what: string; hint: string }[] = [
 ];
 
 /** The error for an adapter whose weights would change those beside it. From an address nobody asks for one: each load would miss it. */
-export const adapterBeside = (): RerankerError =>
-  new RerankerError({ code: "CHECKPOINT_UNSUPPORTED", message: "source has adapter_config.json: an adapter beside the weights", hint: ADAPTER });
+export const adapterBeside = (file: string): RerankerError =>
+  new RerankerError({ code: "CHECKPOINT_UNSUPPORTED", message: `source has ${file}: an adapter beside the weights`, hint: ADAPTER });
 
 /** The error for a checkpoint that lacks this file and has its weights in another form; undefined where it has none, or the file says nothing of that. */
 export async function otherForm(missing: string, has: (name: string) => Promise<boolean>): Promise<RerankerError | undefined> {

@@ -50,6 +50,13 @@ describe("files that the page gives", () => {
     await give({ ...bundleOf("q8", { "weights-00001-of-00001.safetensors": safetensors(40) }), "adapter_config.json": "{}" });
   });
 
+  test("with an adapter are refused where it lies beside the Transformer's weights, in whatever folder", async () => {
+    const rounds = [[{ name: "0_Transformer/model.safetensors", optional: false }]];
+    const beside = (file: string) => gather(new FakeCheckpoint(rounds), new GivenFiles(blobsOf({ "0_Transformer/model.safetensors": safetensors(100), [file]: "{}" })), new LoadMeter(() => {}));
+    await expect(beside("0_Transformer/adapter_config.json")).rejects.toMatchObject({ message: "source has 0_Transformer/adapter_config.json: an adapter beside the weights" });
+    await beside("adapter_config.json");
+  });
+
   test("with the folder in front of their names say so", async () => {
     const error = { code: "CHECKPOINT_INVALID", message: 'source has no "config.json", but "my-model/config.json"', hint: expect.stringContaining('take "my-model/" off') };
     await expect(give(Object.fromEntries(Object.entries(WHOLE).map(([name, content]) => [`my-model/${name}`, content])))).rejects.toMatchObject(error);

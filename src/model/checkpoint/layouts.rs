@@ -2,7 +2,7 @@
 
 use super::modules::{self, Module, ModuleKind};
 use super::{
-    ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, PICKLE, PICKLE_INDEX,
+    ADAPTER, ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, PICKLE, PICKLE_INDEX,
     SENTENCE_TRANSFORMERS, WEIGHT_INDEX, WEIGHTS, token_ids, weights,
 };
 use crate::error::{Error, Result};
@@ -24,6 +24,14 @@ impl CheckpointFiles {
     pub(crate) fn transformer_path(&self) -> Result<String> {
         let modules = self.modules()?;
         Ok(modules[0].path_of(""))
+    }
+
+    /// Where an adapter's settings would lie, if there is one: beside the Transformer's weights, which it changes.
+    ///
+    /// # Errors
+    /// What `modules.json` says wrongly.
+    pub fn adapter_file(&self) -> Result<String> {
+        Ok(format!("{}{ADAPTER}", self.transformer_path()?))
     }
 
     /// A bundle says everything else itself.

@@ -398,8 +398,8 @@ pub(crate) const MODULES: &str = "modules.json";
 /// The settings of all of a model's modules. Beside no `modules.json` the libraries do not read it, and a load does not ask for it
 /// but where it is likely; who can look into the folder inserts it, so that a model whose modules are missing is refused.
 pub const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
-/// By this file the libraries tell an adapter, whose weights change those beside it. A load does not ask for it; who can look into
-/// the folder inserts it, so that it is refused.
+/// By this file the libraries tell an adapter, whose weights change those beside it. No load asks for it: it would be absent from all
+/// but a few folders. Who can look into the folder inserts [`CheckpointFiles::adapter_file`], so that it is refused.
 pub const ADAPTER: &str = "adapter_config.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
 const WEIGHTS: &str = "model.safetensors";

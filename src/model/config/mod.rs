@@ -22,7 +22,7 @@ mod vector;
 use serde::Serialize;
 
 use crate::error::{Error, Result, Warning};
-use crate::model::checkpoint::{ADAPTER, Architecture, CheckpointFiles};
+use crate::model::checkpoint::{Architecture, CheckpointFiles};
 use crate::model::overrides::Overrides;
 
 pub use crate::model::activation::Activation;
@@ -186,10 +186,11 @@ impl ModelConfig {
 
 /// The libraries would add an adapter's weights to those of the folder.
 fn refuse_adapter(files: &CheckpointFiles) -> Result<()> {
-    match files.get(ADAPTER) {
+    let file = files.adapter_file()?;
+    match files.get(&file) {
         None => Ok(()),
         Some(_) => Err(Error::Unsupported {
-            file: ADAPTER.to_owned(),
+            file,
             field: "an adapter".to_owned(),
             value: "beside the weights".to_owned(),
             hint: "merge it into its base model (`merge_and_unload` of peft) and save that",
