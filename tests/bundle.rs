@@ -38,7 +38,7 @@ fn tensors(files: &CheckpointFiles) -> impl Fn(&str) -> Option<TensorInfo> {
 
 #[test]
 fn every_layout_comes_back_in_every_type() {
-    for case in CASES {
+    for case in CASES.iter() {
         let fixture = Fixture::read(case);
         let original = fixture.load();
         let expected = embeddings(&original, &fixture);

@@ -353,7 +353,7 @@ impl ReadAt for Parts {
 
 #[test]
 fn weights_that_come_in_parts_give_the_same_bytes() {
-    for case in CASES {
+    for case in CASES.iter() {
         let parts = Parts::of(case);
         let (options, mut observer) = (to_q8(), Unobserved);
         let found = convert_from(parts.headers(), &parts, &options, &mut observer);

@@ -12,7 +12,7 @@ const TOLERANCE: f32 = 1e-4;
 
 #[test]
 fn tokens_equal_the_reference() {
-    for name in CASES {
+    for name in CASES.iter() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         for (kind, index, expected) in fixture.expected.texts() {
@@ -31,7 +31,7 @@ fn tokens_equal_the_reference() {
 
 #[test]
 fn every_hidden_state_equals_the_reference() {
-    for name in CASES {
+    for name in CASES.iter() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         let mut compared = 0;
@@ -56,7 +56,7 @@ fn every_hidden_state_equals_the_reference() {
 
 #[test]
 fn embeddings_and_pooled_vectors_equal_the_reference() {
-    for name in CASES {
+    for name in CASES.iter() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         for (kind, index, expected) in fixture.expected.texts() {
@@ -108,7 +108,7 @@ fn the_first_token_s_vector_is_its_last_hidden_state() {
 
 #[test]
 fn scores_equal_the_reference() {
-    for name in CASES {
+    for name in CASES.iter() {
         let fixture = Fixture::read(name);
         let reranker = fixture.load();
         let documents: Vec<&str> =

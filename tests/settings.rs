@@ -756,7 +756,7 @@ fn an_unknown_field_is_warned_of_by_name() {
 /// The published fixtures themselves say nothing unknown.
 #[test]
 fn what_the_libraries_write_is_known() {
-    for case in common::CASES {
+    for case in common::CASES.iter() {
         let warnings = ModelConfig::from_files(&Fixture::read(case).files).unwrap().warnings;
         assert!(warnings.iter().all(|w| w.code != "SETTING_UNKNOWN"), "{case}: {warnings:?}");
     }

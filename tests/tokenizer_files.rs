@@ -222,7 +222,7 @@ fn spelled_tokens_can_be_text() {
 #[test]
 fn texts_without_spelled_tokens_are_the_same_either_way() {
     let mut changed = 0;
-    for case in common::CASES {
+    for case in common::CASES.iter() {
         let fixture = Fixture::read(case);
         let config = ModelConfig::from_files(&fixture.files).unwrap();
         let load = || Tokenizer::load(&fixture.files, &config, &mut Vec::new()).unwrap();

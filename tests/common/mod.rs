@@ -9,6 +9,7 @@ pub mod stages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use pollster::block_on;
 use safetensors::SafeTensors;
@@ -18,38 +19,10 @@ use tabrank::{
     CheckpointFiles, DeviceChoice, LoadOptions, ModelConfig, Overrides, Reranker, Unobserved,
 };
 
-/// Every case; a missing one fails.
-pub const CASES: &[&str] = &[
-    "plain",
-    "bi-encoder",
-    "pylate",
-    "pylate-attended-two-dense",
-    "pylate-no-expansion",
-    "pylate-old",
-    "stanford",
-    "sentence-transformers",
-    "sentence-transformers-min",
-    "f16",
-    "bf16",
-    "distilbert-pylate",
-    "distilbert-stanford",
-    "distilbert",
-    "distilbert-plain",
-    "modernbert-wide",
-    "modernbert-pylate",
-    "modernbert-stanford",
-    "modernbert",
-    "modernbert-plain",
-    "roberta-pylate",
-    "roberta-stanford",
-    "roberta",
-    "roberta-plain",
-    "xlm-roberta-pylate",
-    "xlm-roberta-stanford",
-    "xlm-roberta",
-    "xlm-roberta-plain",
-    "jina",
-];
+/// Every case; a missing one fails. The browser's tests read the same list.
+pub static CASES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../fixtures/cases.json")).expect("a list of names")
+});
 
 /// What the reference libraries computed for one text.
 #[derive(Deserialize)]

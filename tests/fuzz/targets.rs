@@ -67,7 +67,7 @@ fn bundle(data: &[u8]) {
     ended((|| {
         let mut u = Unstructured::new(data);
         let dtype = *u.choose(&[Dtype::F32, Dtype::F16, Dtype::Q8, Dtype::Q4])?;
-        let case = *u.choose(CASES)?;
+        let case = *u.choose(&CASES)?;
         let mut bundle = Crafted::new(converted_once(case, dtype));
         let names: Vec<_> = bundle.files.keys().filter(|name| *name != MANIFEST).cloned().collect();
         for _ in 0..u.int_in_range(0..=2)? {
@@ -89,7 +89,7 @@ fn bundle(data: &[u8]) {
 fn tokenizer(data: &[u8]) {
     ended((|| {
         let mut u = Unstructured::new(data);
-        let mut files = files_of(u.choose(CASES)?);
+        let mut files = files_of(u.choose(&CASES)?);
         let own: Vec<_> = files.keys().filter(|name| name.contains("token")).cloned().collect();
         for _ in 0..u.int_in_range(1..=4)? {
             let name = u.choose(&own)?;
@@ -188,7 +188,7 @@ fn converted_once(case: &'static str, dtype: Dtype) -> BundleFiles {
 }
 
 fn changed_checkpoint(u: &mut Unstructured<'_>) -> Result<tabrank::Result<CheckpointFiles>> {
-    let mut files = files_of(u.choose(CASES)?);
+    let mut files = files_of(u.choose(&CASES)?);
     let names: Vec<_> = files.keys().cloned().collect();
     for _ in 0..u.int_in_range(1..=3)? {
         let name = u.choose(&names)?;

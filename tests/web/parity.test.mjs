@@ -6,37 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { openEngine } from "./lib/engine.mjs";
 import { need, needWasm, ROOT } from "./lib/paths.mjs";
 
-const CASES = [
-  "plain",
-  "bi-encoder",
-  "pylate",
-  "pylate-attended-two-dense",
-  "pylate-no-expansion",
-  "pylate-old",
-  "stanford",
-  "sentence-transformers",
-  "sentence-transformers-min",
-  "f16",
-  "bf16",
-  "distilbert",
-  "distilbert-plain",
-  "distilbert-pylate",
-  "distilbert-stanford",
-  "modernbert",
-  "modernbert-plain",
-  "modernbert-pylate",
-  "modernbert-stanford",
-  "modernbert-wide",
-  "roberta",
-  "roberta-plain",
-  "roberta-pylate",
-  "roberta-stanford",
-  "xlm-roberta",
-  "xlm-roberta-plain",
-  "xlm-roberta-pylate",
-  "xlm-roberta-stanford",
-  "jina",
-];
+const CASES = JSON.parse(await readFile(need("tests/fixtures/cases.json", "git checkout tests/fixtures"), "utf8"));
 
 // How they begin. The adapter is in software and takes seconds for each new length: of the texts an empty one, a question, one that is cut, and emoji.
 const FEW = /^($|When did|In the first year|👩)/u;
