@@ -123,7 +123,8 @@ impl<'a> Calibration<'a> {
         if self.hidden.is_empty() {
             self.embed()?;
         }
-        let layer = Layer::load(&self.encoder, weights, index, &device::cpu())?;
+        let longest = self.batches.iter().map(|batch| batch.ids.len()).max().unwrap_or(0);
+        let layer = Layer::load(&self.encoder, weights, index, longest, &device::cpu())?;
         let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
         for (batch, hidden) in self.batches.iter().zip(&mut self.hidden) {
             let mut squares = Vec::new();

@@ -40,7 +40,7 @@ impl Bert {
             pause(observer).await?;
             layers.push(BertLayer::load(config, &weights, layer, device)?);
         }
-        let rope = rope(config, device);
+        let rope = rope(config, config.positions.longest(), device);
         Ok(Self { embeddings, layers, heads: config.num_attention_heads, rope })
     }
 
@@ -64,11 +64,11 @@ impl Bert {
     }
 }
 
-/// Of positions that are no rows of a table.
-fn rope(config: &BertConfig, device: &Device) -> Option<Rope> {
+/// Of positions that are no rows of a table, for texts of at most `longest` tokens.
+fn rope(config: &BertConfig, longest: usize, device: &Device) -> Option<Rope> {
     match config.positions {
-        Positions::Rotary { base, limit } => {
-            Some(Rope::new(base, config.head_width(), limit, device))
+        Positions::Rotary { base, .. } => {
+            Some(Rope::new(base, config.head_width(), longest, device))
         }
         Positions::Absolute { .. } => None,
     }
@@ -127,10 +127,11 @@ impl LoneLayer {
         config: &BertConfig,
         weights: &Weights<'_>,
         layer: usize,
+        longest: usize,
         device: &Device,
     ) -> Result<Self> {
         let layer = BertLayer::load(config, weights, layer, device)?;
-        Ok(Self { layer, heads: config.num_attention_heads, rope: rope(config, device) })
+        Ok(Self { layer, heads: config.num_attention_heads, rope: rope(config, longest, device) })
     }
 
     /// `[tokens, hidden]` → the same shape.
@@ -244,13 +245,18 @@ impl BertLayer {
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
         watch.input(intermediate, &x);
-        if watch.wants_inputs() {
-            let wide = self.intermediate.forward_then(x.clone(), self.activation);
-            watch.input(output, &wide);
-        }
-        let wide = |x| feed_forward(x, &self.intermediate, self.activation, &self.output);
-        let wide = by_rows(x.clone(), observer, wide).await?;
-        Ok(self.output_norm.add_forward(wide, x))
+        let narrow = match watch.wants_inputs() {
+            true => {
+                let wide = self.intermediate.forward_then(x.clone(), self.activation);
+                watch.input(output, &wide);
+                self.output.forward(wide)
+            }
+            false => {
+                let both = |x| feed_forward(x, &self.intermediate, self.activation, &self.output);
+                by_rows(x.clone(), observer, both).await?
+            }
+        };
+        Ok(self.output_norm.add_forward(narrow, x))
     }
 }
 

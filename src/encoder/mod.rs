@@ -128,7 +128,7 @@ pub(crate) enum Layer {
 }
 
 impl Layer {
-    /// Reads the layer's tensors.
+    /// Reads the layer's tensors, for texts of at most `longest` tokens.
     ///
     /// # Errors
     /// As [`Encoder::load`].
@@ -136,14 +136,16 @@ impl Layer {
         config: &EncoderConfig,
         weights: &Weights<'_>,
         layer: usize,
+        longest: usize,
         device: &Device,
     ) -> Result<Self> {
         Ok(match config {
             EncoderConfig::Bert(config) => {
-                Layer::Bert(Box::new(bert::LoneLayer::load(config, weights, layer, device)?))
+                let layer = bert::LoneLayer::load(config, weights, layer, longest, device)?;
+                Layer::Bert(Box::new(layer))
             }
             EncoderConfig::ModernBert(config) => {
-                let layer = modernbert::LoneLayer::load(config, weights, layer, device)?;
+                let layer = modernbert::LoneLayer::load(config, weights, layer, longest, device)?;
                 Layer::ModernBert(Box::new(layer))
             }
         })

@@ -47,7 +47,7 @@ impl ModernBert {
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for layer in 0..config.num_hidden_layers {
             pause(observer).await?;
-            let rope = ropes.of(config, layer, device);
+            let rope = ropes.of(config, layer, config.max_length(), device);
             let [_, following_norm] = config.layer_norms(layer);
             layers.push(ModernBertLayer::load(&loading, layer, rope, &following_norm)?);
         }
@@ -127,13 +127,19 @@ impl Loading<'_> {
 struct Ropes(Vec<(f64, Arc<Rope>)>);
 
 impl Ropes {
-    fn of(&mut self, config: &ModernBertConfig, layer: usize, device: &Device) -> Arc<Rope> {
+    /// For texts of at most `longest` tokens.
+    fn of(
+        &mut self,
+        config: &ModernBertConfig,
+        layer: usize,
+        longest: usize,
+        device: &Device,
+    ) -> Arc<Rope> {
         let base = config.rope_theta(layer);
         if let Some((_, rope)) = self.0.iter().find(|(other, _)| *other == base) {
             return rope.clone();
         }
-        let rope = Rope::new(base, config.head_width(), config.max_length(), device);
-        let rope = Arc::new(rope);
+        let rope = Arc::new(Rope::new(base, config.head_width(), longest, device));
         self.0.push((base, rope.clone()));
         rope
     }
@@ -151,11 +157,12 @@ impl LoneLayer {
         config: &ModernBertConfig,
         weights: &Weights<'_>,
         layer: usize,
+        longest: usize,
         device: &Device,
     ) -> Result<Self> {
         let loading = Loading { config, weights, device };
         let norm = layer.checked_sub(1).map(|before| loading.norm(&config.layer_norms(before)[1]));
-        let rope = Ropes::default().of(config, layer, device);
+        let rope = Ropes::default().of(config, layer, longest, device);
         // The norm behind it is the next layer's, which computes it: any does here.
         let [mlp_norm, _] = config.layer_norms(layer);
         let layer = ModernBertLayer::load(&loading, layer, rope, &mlp_norm)?;
@@ -245,12 +252,18 @@ impl ModernBertLayer {
         let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
         watch.input(up, &normed);
-        if watch.wants_inputs() {
-            watch.input(down, &self.up.forward_then(normed.clone(), self.gate));
-        }
-        let wide = |x| feed_forward(x, &self.up, self.gate, &self.down);
-        let wide = by_rows(normed, observer, wide).await?;
-        let (x, normed) = self.following_norm.sum_forward(wide, x);
+        let narrow = match watch.wants_inputs() {
+            true => {
+                let wide = self.up.forward_then(normed, self.gate);
+                watch.input(down, &wide);
+                self.down.forward(wide)
+            }
+            false => {
+                let both = |x| feed_forward(x, &self.up, self.gate, &self.down);
+                by_rows(normed, observer, both).await?
+            }
+        };
+        let (x, normed) = self.following_norm.sum_forward(narrow, x);
         Ok(Stream { x, normed })
     }
 }
