@@ -3,8 +3,8 @@
 //! A piece of a text at a time, whose keys are packed once, and of it a tile of queries: what is held grows with the keys that
 //! they see, never with a text's square.
 //!
-//! A score that is infinite or no number would vanish in the maximum, and its weight be as good as any: each is
-//! multiplied by zero and added up, which makes the sum of weights NaN, and the query's row with it.
+//! A score that is infinite or no number makes the sum of weights NaN, and the query's row with it: by its own weight, or, since
+//! the weight of -∞ is zero, by the least score.
 
 use std::ops::Range;
 
@@ -96,6 +96,8 @@ struct Head<'a> {
     /// Of the whole text, as `masked`.
     qkv: &'a [f32],
     masked: &'a [i32],
+    /// Whether a row of the text takes no part.
+    some_masked: bool,
     queries: Range<usize>,
     /// Keys that one of the queries sees.
     keys: Range<usize>,
@@ -117,7 +119,8 @@ impl<'a> Head<'a> {
         let hidden = qkv.len() / masked.len() / 3;
         let width = hidden / heads.count;
         let keys = heads.seen(queries.clone(), masked.len());
-        Self { qkv, masked, queries, keys, heads, hidden, column: head * width, width }
+        let some_masked = masked.iter().any(|&masked| masked != 0);
+        Self { qkv, masked, some_masked, queries, keys, heads, hidden, column: head * width, width }
     }
 
     /// `out` `[queries, hidden]`, of which the head's columns are written.
@@ -168,32 +171,36 @@ impl<'a> Head<'a> {
         &self.qkv[start..start + self.width]
     }
 
-    /// A query or key, turned by its place.
-    fn turned(&self, row: usize, part: usize, out: &mut [f32]) {
-        out.copy_from_slice(self.row(row, part));
-        if let Some(table) = self.heads.rotation {
-            turn(out, &table[row * self.width..(row + 1) * self.width]);
+    /// A query or key, turned by its place, times `scale`.
+    fn turned(&self, row: usize, part: usize, scale: f32, out: &mut [f32]) {
+        let values = self.row(row, part);
+        match self.heads.rotation {
+            // A loop: copies of so few values are calls in wasm.
+            None => out.iter_mut().zip(values).for_each(|(out, value)| *out = value * scale),
+            Some(table) => turn(values, &table[row * self.width..][..self.width], scale, out),
         }
     }
 
     fn queries(&self, rows: Range<usize>, scale: f32) -> Vec<f32> {
         let mut queries = vec![0.0; rows.len() * self.width];
         for (row, query) in rows.zip(queries.chunks_exact_mut(self.width)) {
-            self.turned(row, 0, query);
-            query.iter_mut().for_each(|value| *value *= scale);
+            self.turned(row, 0, scale, query);
         }
         queries
     }
 
-    /// `[keys / PANEL, width, PANEL]`.
+    /// `[keys / PANEL, width, PANEL]`. Behind the last key are numbers of no meaning.
     fn keys(&self) -> Vec<f32> {
         let mut packed = vec![0.0; self.keys.len().next_multiple_of(PANEL) * self.width];
-        let mut key = vec![0.0; self.width];
-        for (place, row) in self.keys.clone().enumerate() {
-            self.turned(row, 1, &mut key);
-            let panel = &mut packed[place / PANEL * PANEL * self.width..];
-            for (input, value) in key.iter().enumerate() {
-                panel[input * PANEL + place % PANEL] = *value;
+        let mut keys = vec![0.0; PANEL * self.width];
+        let firsts = self.keys.clone().step_by(PANEL);
+        for (panel, first) in packed.chunks_exact_mut(PANEL * self.width).zip(firsts) {
+            let rows = first..self.keys.end.min(first + PANEL);
+            for (row, key) in rows.zip(keys.chunks_exact_mut(self.width)) {
+                self.turned(row, 1, 1.0, key);
+            }
+            for (input, values) in panel.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+                *values = std::array::from_fn(|place| keys[place * self.width + input]);
             }
         }
         packed
@@ -203,10 +210,14 @@ impl<'a> Head<'a> {
     fn values(&self) -> Vec<f32> {
         let padded = self.keys.len().next_multiple_of(PANEL);
         let mut packed = vec![0.0; padded * self.width.next_multiple_of(PANEL)];
-        for (place, row) in self.keys.clone().enumerate() {
-            for (panel, values) in self.row(row, 2).chunks(PANEL).enumerate() {
-                let start = (panel * padded + place) * PANEL;
-                packed[start..start + values.len()].copy_from_slice(values);
+        for (panel, packed) in packed.chunks_exact_mut(padded * PANEL).enumerate() {
+            let columns = panel * PANEL..self.width.min((panel + 1) * PANEL);
+            for (row, packed) in self.keys.clone().zip(packed.as_chunks_mut::<PANEL>().0) {
+                let values = &self.row(row, 2)[columns.clone()];
+                match values.as_array() {
+                    Some(values) => *packed = *values,
+                    None => packed[..values.len()].copy_from_slice(values),
+                }
             }
         }
         packed
@@ -217,46 +228,52 @@ impl<'a> Head<'a> {
     fn softmax(&self, query: usize, first: usize, scores: &mut [f32]) -> f32 {
         let first = self.keys.start + first;
         let seen = self.heads.seen(query..query + 1, self.masked.len());
-        let masked = &self.masked[seen.clone()];
-        if masked.iter().all(|&masked| masked != 0) {
-            scores.fill(0.0);
-            return 0.0;
-        }
         let (before, rest) = scores.split_at_mut(seen.start - first);
         let (own, behind) = rest.split_at_mut(seen.len());
         before.fill(f32::MIN);
         behind.fill(f32::MIN);
-        for (score, &masked) in own.iter_mut().zip(masked) {
-            *score = if masked == 0 { *score } else { f32::MIN };
+        if self.some_masked {
+            let masked = &self.masked[seen];
+            if masked.iter().all(|&masked| masked != 0) {
+                scores.fill(0.0);
+                return 0.0;
+            }
+            for (score, &masked) in own.iter_mut().zip(masked) {
+                *score = if masked == 0 { *score } else { f32::MIN };
+            }
         }
         let (chunks, _) = scores.as_chunks_mut::<LANES>();
-        // The sums of zeros become the totals.
-        let (mut largest, mut totals) = ([f32::MIN; LANES], [0.0; LANES]);
+        let (mut least, mut largest) = ([f32::MAX; LANES], [f32::MIN; LANES]);
         for chunk in &*chunks {
             for lane in 0..LANES {
                 let score = chunk[lane];
+                least[lane] = if score < least[lane] { score } else { least[lane] };
                 largest[lane] = if score > largest[lane] { score } else { largest[lane] };
-                totals[lane] += score * 0.0;
             }
         }
+        let least = least.iter().fold(f32::MAX, |a, &b| a.min(b));
         let largest = largest.iter().fold(f32::MIN, |a, &b| a.max(b));
+        let mut totals = [0.0; LANES];
         for chunk in chunks {
-            // Masked keys weigh nothing: by the 1e-38 that the exponential ends at, sums would begin with subnormal numbers, at whose
-            // steps processors stop.
-            *chunk = chunk.map(|score| if score == f32::MIN { 0.0 } else { exp2(score - largest) });
-            for (total, weight) in totals.iter_mut().zip(chunk) {
-                *total += *weight;
+            for lane in 0..LANES {
+                chunk[lane] = exp2(chunk[lane] - largest);
+                totals[lane] += chunk[lane];
             }
         }
-        1.0 / totals.iter().sum::<f32>()
+        let total = totals.iter().sum::<f32>();
+        1.0 / if least == f32::NEG_INFINITY { f32::NAN } else { total }
     }
 }
 
-/// Turns the points of a row by angles of which there are cosines, then sines.
-fn turn(row: &mut [f32], angles: &[f32]) {
-    let (x, y) = row.split_at_mut(angles.len() / 2);
-    let (cosines, sines) = angles.split_at(angles.len() / 2);
-    for ((x, y), (cosine, sine)) in x.iter_mut().zip(y).zip(cosines.iter().zip(sines)) {
-        (*x, *y) = (*x * cosine - *y * sine, *y * cosine + *x * sine);
+/// Turns the points of a row by angles of which there are cosines, then sines, and writes them to `out`, times `scale`.
+fn turn(row: &[f32], angles: &[f32], scale: f32, out: &mut [f32]) {
+    let half = angles.len() / 2;
+    let (x, y) = (&row[..half], &row[half..2 * half]);
+    let (cosines, sines) = (&angles[..half], &angles[half..2 * half]);
+    let (out_x, out_y) = out[..2 * half].split_at_mut(half);
+    for place in 0..half {
+        let (x, y, cosine, sine) = (x[place], y[place], cosines[place], sines[place]);
+        out_x[place] = (x * cosine - y * sine) * scale;
+        out_y[place] = (y * cosine + x * sine) * scale;
     }
 }

@@ -5,7 +5,7 @@
 use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 use crate::ops::Gate;
 
-/// Eight values are computed side by side.
+/// Values whose sums, or least and largest, are found side by side.
 pub(super) const LANES: usize = 8;
 /// Adding this rounds to the nearest whole number, ties to even, for magnitudes below 2²².
 pub(super) const ROUND: f32 = 12_582_912.0;
@@ -49,11 +49,7 @@ fn nothing(x: f32) -> f32 {
 
 #[inline(always)]
 fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
-    let (chunks, rest) = values.as_chunks_mut::<LANES>();
-    for chunk in chunks {
-        *chunk = chunk.map(&function);
-    }
-    rest.iter_mut().for_each(|value| *value = function(*value));
+    values.iter_mut().for_each(|value| *value = function(*value));
 }
 
 #[inline(always)]
@@ -139,11 +135,10 @@ pub(super) fn exp(x: f32) -> f32 {
     fraction * f32::from_bits(power)
 }
 
-/// `2ˣ` for `x ≤ 0`, within 3e-7 relative; below -126 it is 1e-38 rather than less. The polynomial is the series of `2ᶠ` with
-/// its coefficients fitted to `|f| ≤ ½`.
+/// `2ˣ` for `x ≤ 0`, within 3e-7 relative; below -126 it is zero, so that no sum begins with subnormal numbers, at whose steps
+/// processors stop. The polynomial is the series of `2ᶠ` with its coefficients fitted to `|f| ≤ ½`.
 #[inline(always)]
 pub(super) fn exp2(x: f32) -> f32 {
-    let x = if x > -126.0 { x } else { -126.0 };
     let rounded = x + ROUND;
     let f = x - (rounded - ROUND);
     let mut p = f * 1.327_646_6e-3 + 9.675_541e-3;
@@ -152,7 +147,8 @@ pub(super) fn exp2(x: f32) -> f32 {
     p = f * p + 6.931_469_6e-1;
     p = f * p + 1.0;
     // The rounded sum's low bits are the exponent.
-    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000))
+    let power = p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
+    if x < -126.0 { 0.0 } else { power }
 }
 
 #[cfg(test)]
