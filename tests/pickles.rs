@@ -115,6 +115,28 @@ fn other_commands_say_who_reads_pickles() {
     assert!(error.contains("the checkpoint has no model.safetensors"), "{error}");
 }
 
+#[test]
+fn what_is_no_archive_is_told_by_its_start() {
+    let whole = fs::read(fixture("number.bin")).unwrap();
+    let cases: [(&[u8], &str); 6] = [
+        (b"", "is empty"),
+        (b"<!doctype html><html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\n", "is a Git LFS pointer"),
+        (b"\x80\x02}q\x00.", "it has no archive round it"),
+        (&whole[..whole.len() / 2], "its archive is cut off or damaged"),
+        (b"something else", "is no pickle of tensors alone"),
+    ];
+    let folder = pickled("plain", &["model.safetensors"], &[]);
+    let model = folder.path().display().to_string();
+    let out = folder.path().join("out").display().to_string();
+    for (bytes, reason) in cases {
+        fs::write(folder.path().join("pytorch_model.bin"), bytes).unwrap();
+        let arguments = ["convert", &model, "--dtype", "q8", "-o", &out];
+        let error = text(&tabrank(&arguments).assert().code(65).get_output().stderr);
+        assert!(error.contains("pytorch_model.bin") && error.contains(reason), "{error}");
+    }
+}
+
 /// An archive that ends anywhere, or of which any byte is another, is taken or refused.
 #[test]
 fn a_damaged_file_is_refused() {

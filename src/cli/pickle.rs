@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::ops::Range;
 
 use tabrank::Error;
-use tabrank::model::checkpoint::MAX_PICKLE;
+use tabrank::model::checkpoint::{MAX_PICKLE, no_archive};
 use zip::{CompressionMethod, ZipArchive, read::ZipFile};
 
 /// Most entries of an archive; a model has about two hundred storages.
 const MAX_ENTRIES: usize = 65_536;
+
+/// Bytes by which a file that is no archive is told.
+const START: u64 = 64;
 
 /// What an archive says of its tensors.
 #[derive(Default)]
@@ -22,14 +25,17 @@ pub struct Found {
 }
 
 /// Reads the archive's list and its pickle.
-pub fn open(name: &str, file: &File) -> Result<Found, Error> {
-    read(file).map_err(|reason| Error::InvalidPickle { file: name.to_owned(), reason })
+pub fn open(name: &str, mut file: &File) -> Result<Found, Error> {
+    let archive = ZipArchive::new(file).map_err(|error| {
+        let mut start = Vec::new();
+        // What cannot be read is not told by its start.
+        let _ = file.rewind().and_then(|()| file.take(START).read_to_end(&mut start));
+        no_archive(name, &start, &error.to_string())
+    })?;
+    read(archive).map_err(|reason| Error::InvalidPickle { file: name.to_owned(), reason })
 }
 
-fn read(file: &File) -> Result<Found, String> {
-    let mut archive = ZipArchive::new(file).map_err(|error| {
-        format!("{error} (before PyTorch 1.6 files were no archives: load it in Python and save it again)")
-    })?;
+fn read(mut archive: ZipArchive<&File>) -> Result<Found, String> {
     if archive.len() > MAX_ENTRIES {
         return Err(format!("it has {} entries; at most {MAX_ENTRIES} are taken", archive.len()));
     }

@@ -37,7 +37,7 @@ pub use architecture::{Architecture, BertArchitecture};
 pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;
-pub use pickle::MAX_PICKLE;
+pub use pickle::{MAX_PICKLE, no_archive};
 pub(crate) use places::Place;
 pub use places::header_end;
 pub use weights::{TensorInfo, Weights};

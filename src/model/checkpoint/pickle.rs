@@ -12,9 +12,29 @@ use safetensors::Dtype;
 
 use super::Place;
 use crate::error::{Error, Result};
+use crate::model::contents::found_instead;
 
 /// Longest pickle, in bytes; a model of a thousand tensors has about 100 kB.
 pub const MAX_PICKLE: usize = 8 << 20;
+/// The instruction that a pickle begins with.
+const PROTOCOL: u8 = 0x80;
+/// Most axes of a tensor. Each tensor has a copy of its shape, which a pickle can name again and again.
+const MAX_AXES: usize = 16;
+
+/// What is wrong with a file that begins with `start` and is no whole archive, for this `reason`.
+pub fn no_archive(file: &str, start: &[u8], reason: &str) -> Error {
+    let file = file.to_owned();
+    let reason = match found_instead(start) {
+        _ if start.starts_with(b"PK") => format!("its archive is cut off or damaged ({reason})"),
+        _ if start.starts_with(&[PROTOCOL]) => {
+            "it has no archive round it, as before PyTorch 1.6: load it in Python and save it again"
+                .to_owned()
+        }
+        Some(found) => return Error::OtherFile { file, found },
+        None => reason.to_owned(),
+    };
+    Error::InvalidPickle { file, reason }
+}
 
 /// A tensor as a pickle has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +177,7 @@ impl<'p> Machine<'p> {
     fn step(&mut self, code: u8) -> Outcome<()> {
         let value = match code {
             // PROTO, FRAME: which version, and how much comes together.
-            0x80 => return self.bytes::<1>().map(drop),
+            PROTOCOL => return self.bytes::<1>().map(drop),
             0x95 => return self.bytes::<8>().map(drop),
             b'(' => Value::Mark,
             b'N' => Value::None,
@@ -345,13 +365,21 @@ impl<'p> Machine<'p> {
                     Value::Dict(_),
                 ],
             ) => {
-                let [shape, strides] = [shape, strides].map(|tuple| self.tuples[tuple].clone());
+                let [shape, strides] = [self.axes(shape)?, self.axes(strides)?];
                 self.tensors.push(Untold { storage, offset: offset as u64, shape, strides });
                 Ok(Value::Tensor(self.tensors.len() - 1))
             }
             (function, _) => {
                 Err(format!("it calls {function:?} with something else than it takes"))
             }
+        }
+    }
+
+    /// A shape or strides.
+    fn axes(&self, tuple: usize) -> Outcome<Vec<Value<'p>>> {
+        match self.tuples[tuple].len() {
+            ..=MAX_AXES => Ok(self.tuples[tuple].clone()),
+            count => Err(format!("it has a tensor of {count} axes; at most {MAX_AXES} are taken")),
         }
     }
 
@@ -444,6 +472,14 @@ mod tests {
         pickle
     }
 
+    /// A pickle of a tensor `a` of one number that has this many axes, as its shape and its strides.
+    fn with_axes(count: usize) -> Vec<u8> {
+        let sizes = [&b"("[..], &b"K\x01".repeat(count), b"t"].concat();
+        let one = state(&["a"], 0);
+        let at = one.windows(4).position(|part| part == b"K\x02\x85K").expect("the shape is there");
+        [&one[..at], &sizes, &sizes, &one[at + 6..]].concat()
+    }
+
     fn text(text: &str) -> Vec<u8> {
         [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
     }
@@ -481,7 +517,7 @@ mod tests {
         let doubling =
             [b")q\x00".to_vec(), b"h\x00h\x00\x86q\x00".repeat(40), b".".to_vec()].concat();
         let itself = b"}q\x00X\x01\x00\x00\x00ah\x00s.".to_vec();
-        let cases: [(Vec<u8>, &str); 13] = [
+        let cases: [(Vec<u8>, &str); 14] = [
             (state(&["a", "a"], 0), "tensor a is there twice"),
             (nested, "it does not make one dictionary"),
             (doubling, "it does not make one dictionary"),
@@ -494,6 +530,7 @@ mod tests {
             (b"cos\nsystem\n.".to_vec(), "it names \"os.system\", which is no part of a tensor"),
             (b"ccollections\nOrderedDict\nN\x85R.".to_vec(), "it calls OrderedDict with"),
             (b"]q\x00.".to_vec(), "it has the instruction ']'"),
+            (with_axes(17), "it has a tensor of 17 axes; at most 16"),
             (vec![b'N'; MAX_PICKLE + 1], "m.bin has 8388609 bytes; at most 8388608"),
         ];
         for (pickle, reason) in cases {
