@@ -241,6 +241,51 @@ fn weights_of_an_adapter_among_the_model_s_are_refused_by_name() {
     common::load(&head);
 }
 
+/// Of two backbones, one of them behind the prefix of a model with a head, transformers takes either, by the architecture.
+#[test]
+fn weights_of_two_backbones_are_refused() {
+    for (case, table) in [
+        ("plain", "bert.embeddings.word_embeddings.weight"),
+        ("roberta-plain", "roberta.embeddings.word_embeddings.weight"),
+        ("modernbert-plain", "embeddings.tok_embeddings.weight"),
+    ] {
+        let files = with_tensor(case, table, f32_tensor(vec![1, 32], &[0.5; 32]));
+        check(&files, "CHECKPOINT_INVALID", "the weights of two backbones");
+        check(&files, "CHECKPOINT_INVALID", table);
+    }
+}
+
+#[test]
+fn an_index_of_no_weights_is_refused_by_its_field() {
+    const INDEX: &str = "model.safetensors.index.json";
+    let cases: [(Change, &str); 4] = [
+        (|index| index["weight_map"] = json!({}), "weight_map names no file"),
+        (|index| index["weight_map"] = Value::Null, "weight_map is missing"),
+        (
+            |index| index["weight_map"]["a"] = json!("pytorch_model.bin"),
+            "weight_map.a is said to be in pytorch_model.bin",
+        ),
+        (
+            |index| index["weight_map"]["a"] = json!("config.json"),
+            "weight_map.a is said to be in config.json",
+        ),
+    ];
+    for (change, culprit) in cases {
+        let files = changed("f16", INDEX, change);
+        check(&files, "CHECKPOINT_INVALID", &format!("{INDEX}: {culprit}"));
+    }
+}
+
+#[test]
+fn a_tensor_in_two_files_is_refused_with_both() {
+    let mut files = Fixture::read("f16").files;
+    let names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let first = files.get(names[0]).unwrap().to_vec();
+    files.insert(names[1], first).unwrap();
+    check(&files, "CHECKPOINT_INVALID", &format!("{}: tensor ", names[1]));
+    check(&files, "CHECKPOINT_INVALID", &format!("is in {} too", names[0]));
+}
+
 /// Behind the Transformer PyLate takes Dense modules, and makes one of random numbers where there is none.
 #[test]
 fn a_pylate_folder_without_its_projection_is_refused() {

@@ -239,16 +239,23 @@ fn values(files: &CheckpointFiles, name: &str, place: &Place) -> Result<Vec<f32>
 
 /// The tensors of several files by name.
 fn places(files: &CheckpointFiles, names: &[String]) -> Result<BTreeMap<String, Place>> {
-    let mut tensors = BTreeMap::new();
+    let mut tensors: BTreeMap<String, Place> = BTreeMap::new();
     for file in names {
         for (tensor, place) in files.places(file)? {
-            if tensors.insert(tensor.clone(), place).is_some() {
-                let reason = format!("tensor {tensor} is in two files");
-                return Err(Error::InvalidSafetensors { file: file.clone(), reason });
+            if let Some(other) = tensors.insert(tensor.clone(), place) {
+                let (field, reason) =
+                    (format!("tensor {tensor}"), format!("is in {} too", other.file));
+                return Err(Error::InvalidField { file: file.clone(), field, reason });
             }
         }
     }
     Ok(tensors)
+}
+
+/// Whether an index can be of this file: `model.safetensors.index.json` of files that end in `.safetensors`.
+fn is_of(index: &str, shard: &str) -> bool {
+    let kind = index.strip_suffix(".index.json").and_then(|whole| Some(whole.rsplit_once('.')?.1));
+    kind.is_none_or(|kind| shard.rsplit_once('.').is_some_and(|(_, other)| other == kind))
 }
 
 /// The files that an index (`model.safetensors.index.json`) spreads the tensors over.
@@ -258,7 +265,16 @@ pub(crate) fn shards(index: &str, bytes: &[u8]) -> Result<BTreeSet<String>> {
     let mut shards = BTreeSet::new();
     for tensor in map.names() {
         let shard = map.required(tensor, map.string(tensor)?)?;
+        if !is_of(index, shard) {
+            return Err(map.invalid(
+                tensor,
+                &format!("is said to be in {shard}, which is no file of its kind"),
+            ));
+        }
         shards.insert(shard.to_owned());
+    }
+    if shards.is_empty() {
+        return Err(fields.invalid("weight_map", "names no file"));
     }
     if shards.len() > MAX_SHARDS {
         return Err(Error::Limit {

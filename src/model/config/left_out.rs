@@ -1,7 +1,7 @@
 //! Which tensors show that a checkpoint is not what it is taken for? Of others that nothing reads, such as heads for other tasks,
 //! transformers says nothing either.
 
-use super::{Layout, STANFORD_PROJECTION};
+use super::{EncoderConfig, Layout, STANFORD_PROJECTION};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, MODULES, Weights};
 
@@ -9,7 +9,11 @@ use crate::model::checkpoint::{CheckpointFiles, MODULES, Weights};
 ///
 /// # Errors
 /// [`Error::Unsupported`], [`Error::InvalidField`], and those of [`Weights::open`].
-pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
+pub(super) fn refuse(
+    files: &CheckpointFiles,
+    layout: Layout,
+    encoder: &EncoderConfig,
+) -> Result<()> {
     if files.manifest().is_some() {
         return Ok(());
     }
@@ -17,7 +21,9 @@ pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
     let Ok(names) = files.backbone_files() else {
         return Ok(());
     };
-    for tensor in Weights::open(files, &names)?.tensors() {
+    let weights = Weights::open(files, &names)?;
+    refuse_second_body(&weights, &names[0], encoder)?;
+    for tensor in weights.tensors() {
         if let Some(hint) = of_adapter(&tensor.name) {
             return Err(Error::Unsupported {
                 file: names[0].clone(),
@@ -31,6 +37,20 @@ pub(super) fn refuse(files: &CheckpointFiles, layout: Layout) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A backbone with the prefix of a save of a model with a head, and one without: of two transformers takes either.
+fn refuse_second_body(weights: &Weights<'_>, file: &str, encoder: &EncoderConfig) -> Result<()> {
+    let (prefix, table) = encoder.prefix();
+    let prefixed = format!("{prefix}{table}");
+    match weights.contains(table) && weights.contains(&prefixed) {
+        false => Ok(()),
+        true => Err(Error::InvalidField {
+            file: file.to_owned(),
+            field: format!("tensor {table}"),
+            reason: format!("is there beside {prefixed}: these are the weights of two backbones"),
+        }),
+    }
 }
 
 /// What to do with a tensor that has one of the names that peft gives, or PyTorch where Jina's code adapts a weight.

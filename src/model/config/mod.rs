@@ -179,7 +179,7 @@ impl ModelConfig {
             warnings,
         };
         files.check_tensors(&model.tensors())?;
-        left_out::refuse(files, layout)?;
+        left_out::refuse(files, layout, &model.encoder)?;
         Ok(model)
     }
 }
