@@ -17,7 +17,7 @@
 //! with marks for its spaces, no token of the vocabulary may reach across either.
 //!
 //! Where white space is no part of any token, that at a text's start does not count: all of it but the last character is passed
-//! over, unless an added token has or takes white space.
+//! over, unless an added token has or takes white space, or something is put before the text.
 //!
 //! Limits: a text is cut at [`MOST`] bytes a token wherever that is, and counts as truncated if anything is left that can be a
 //! token. That happens where the cuts are too far apart (a word or a run of white space of
@@ -152,7 +152,7 @@ impl Cuts {
             ends: HashSet::new(),
             letters: true,
             ideographs: drops && normalizers.iter().any(|normalizer| spaces_ideographs(normalizer)),
-            start: drops,
+            start: drops && !normalizers.iter().any(|normalizer| adds(normalizer)),
             white,
         };
         if let Some(mark) = mark {
@@ -262,6 +262,11 @@ fn is_known(normalizer: &NormalizerWrapper) -> bool {
             .is_some_and(|(pattern, content)| pattern["Regex"] == " {2,}" && content == " "),
         _ => false,
     }
+}
+
+/// Whether something is put before a text, which then stands where the text begins.
+fn adds(normalizer: &NormalizerWrapper) -> bool {
+    matches!(normalizer, NormalizerWrapper::Prepend(_))
 }
 
 fn spaces_ideographs(normalizer: &NormalizerWrapper) -> bool {

@@ -356,8 +356,9 @@ fn normalizer() -> impl Strategy<Value = Value> {
     .prop_map(
         |(pattern, content)| json!({"type": "Replace", "pattern": pattern, "content": content}),
     );
-    let prepend = Just(json!({"type": "Prepend", "prepend": "▁"}));
-    let one = prop_oneof![6 => bert, 2 => strip, 6 => plain, 8 => replace, 1 => prepend];
+    let prepend = prop::sample::select(vec!["▁", "中", "a "]);
+    let prepend = prepend.prop_map(|text| json!({"type": "Prepend", "prepend": text}));
+    let one = prop_oneof![6 => bert, 2 => strip, 6 => plain, 8 => replace, 2 => prepend];
     let list = prop::collection::vec(one.clone(), 0..4)
         .prop_map(|list| json!({"type": "Sequence", "normalizers": list}));
     prop_oneof![1 => Just(Value::Null), 4 => one, 4 => list]
