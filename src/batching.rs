@@ -18,6 +18,12 @@ impl Cost {
         Self { tokens, pairs: (tokens as u64).pow(2) }
     }
 
+    /// What a batch of at most as many tokens takes. Of attention it does half of what one text of as many tokens does: a text
+    /// that is most of a batch goes alone, and others do not make its layers longer still.
+    pub(crate) fn limits(tokens: usize) -> Self {
+        Self { tokens, pairs: Self::of(tokens).pairs / 2 }
+    }
+
     fn fits(self, limits: Self) -> bool {
         self.tokens <= limits.tokens && self.pairs <= limits.pairs
     }

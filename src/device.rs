@@ -4,7 +4,8 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-use burn::tensor::{Device, Tensor};
+pub(crate) use burn::tensor::Device;
+use burn::tensor::Tensor;
 
 use crate::error::{Error, Result};
 
@@ -34,6 +35,17 @@ impl DeviceKind {
             DeviceKind::WebGpu => "webgpu",
         }
     }
+}
+
+/// Most tokens of a batch on a GPU, unless one text has more: what is submitted at a time, so that no driver takes a long batch
+/// for a hang (Windows resets a GPU after two seconds, a browser after ten).
+pub(crate) const GPU_BATCH_TOKENS: usize = 1_024;
+/// On the CPU more tokens do not make products faster, only larger, and each layer longer.
+const CPU_BATCH_TOKENS: usize = 512;
+
+/// Most tokens of a batch of several texts.
+pub(crate) fn batch_tokens(device: &Device) -> usize {
+    if *device == cpu() { CPU_BATCH_TOKENS } else { GPU_BATCH_TOKENS }
 }
 
 /// Burn's CPU device: wasm SIMD in the browser, the platform's own instructions natively.

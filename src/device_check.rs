@@ -3,7 +3,7 @@
 //! In a browser a shader that fails is only logged, and its output buffer keeps plausible stale
 //! numbers; some drivers are right once and wrong ever after. So before a WebGPU device is used, the
 //! whole model runs on it and on the CPU over batches of the shapes in use, twice each, and the
-//! embeddings and scores are compared. Batches grow from one short text to a full batch. A device that
+//! embeddings and scores are compared, or a cross-encoder's hidden states, its head being on the CPU. Batches grow from one short text to a full batch. A device that
 //! is slow (a GPU emulated in software takes seconds for a few tokens) is not put through the large
 //! ones: the check would cost more than it protects.
 //!
@@ -14,16 +14,16 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::device::read;
+use crate::cross_encoder::CrossEncoder;
+use crate::device::{GPU_BATCH_TOKENS, read};
 use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
-use crate::late_interaction::colbert::{ColBert, GPU_BATCH_TOKENS};
-use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::colbert::ColBert;
 use crate::model::config::{ModelConfig, Product};
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
-use crate::ops::{maxsim, scores};
-use crate::text::token_batch::TokenSequence;
+use crate::ops::{maxsim, normalize, scores};
+use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text_kind::TextKind;
 
 /// What an outcome is held against, and how far it may be from it.
@@ -121,7 +121,7 @@ impl Canary {
     /// [`Error::DeviceRejected`] with the first difference, or what the device itself reports; [`Error::Aborted`].
     pub(crate) async fn before_use(
         &self,
-        gpu: &ColBert,
+        gpu: &impl Checked,
         observer: &mut impl Observer,
     ) -> Result<()> {
         let now = observer.now_ms();
@@ -145,9 +145,9 @@ impl Canary {
 ///
 /// # Errors
 /// [`Error::DeviceRejected`] with the first difference, or what the device itself reports.
-pub(crate) async fn check(
-    gpu: &ColBert,
-    cpu: &ColBert,
+pub(crate) async fn check<M: Checked>(
+    gpu: &M,
+    cpu: &M,
     quantized: bool,
     vocabulary: usize,
     longest: usize,
@@ -159,7 +159,7 @@ pub(crate) async fn check(
     for lengths in batches(longest) {
         let texts = || texts(&lengths, vocabulary);
         let start = observer.now_ms();
-        let expected = run(cpu, texts(), observer).await?;
+        let expected = cpu.run(texts(), observer).await?;
         let middle = observer.now_ms();
         let found = run_on_gpu(gpu, texts(), &lengths, "in run 1", observer).await?;
         compare(&expected, &found, &tolerance, &lengths, "in run 1")?;
@@ -196,7 +196,7 @@ fn batches(longest: usize) -> Vec<Vec<usize>> {
 
 /// Texts of these lengths over the whole vocabulary; every third position of the first is not
 /// attended to, as expansion tokens are not, and every fifth of every other yields no embedding.
-fn texts(lengths: &[usize], vocabulary: usize) -> Vec<PlacedText> {
+fn texts(lengths: &[usize], vocabulary: usize) -> Vec<TokenSequence> {
     lengths
         .iter()
         .enumerate()
@@ -211,38 +211,59 @@ fn texts(lengths: &[usize], vocabulary: usize) -> Vec<PlacedText> {
             offsets: vec![None; length],
             truncated: false,
         })
-        .enumerate()
-        .map(|(index, tokens)| PlacedText::whole(TextKind::Document, index, tokens))
         .collect()
 }
 
-/// What a model makes of the texts: their embeddings, and their scores against the first, both by its device.
-struct Outcome {
-    embeddings: TokenEmbeddings,
+/// What a model makes of the texts by its device: their embeddings, and their scores against the first.
+pub(crate) struct Outcome {
+    /// Unit vectors, or what are compared as such.
+    embeddings: Vec<f32>,
     scores: Vec<f32>,
 }
 
-async fn run(
-    model: &ColBert,
-    texts: Vec<PlacedText>,
-    observer: &mut impl Observer,
-) -> Result<Outcome> {
-    let batch = EncodedBatch::compute(model, texts, Held::Embeddings, observer).await?;
-    let embeddings = batch.token_embeddings().await?;
-    let on_device = batch.on_device();
-    let scores = scores(read(maxsim(&on_device, &on_device)).await?);
-    Ok(Outcome { embeddings, scores })
+/// A model that is run on two devices.
+pub(crate) trait Checked {
+    /// Texts that are computed together.
+    async fn run(&self, texts: Vec<TokenSequence>, observer: &mut impl Observer)
+    -> Result<Outcome>;
+}
+
+impl Checked for ColBert {
+    async fn run(
+        &self,
+        texts: Vec<TokenSequence>,
+        observer: &mut impl Observer,
+    ) -> Result<Outcome> {
+        let place = |(index, tokens)| PlacedText::whole(TextKind::Document, index, tokens);
+        let texts = texts.into_iter().enumerate().map(place).collect();
+        let batch = EncodedBatch::compute(self, texts, Held::Embeddings, observer).await?;
+        let embeddings = batch.token_embeddings().await?.values().to_vec();
+        let on_device = batch.on_device();
+        let scores = scores(read(maxsim(&on_device, &on_device)).await?);
+        Ok(Outcome { embeddings, scores })
+    }
+}
+
+impl Checked for CrossEncoder {
+    async fn run(
+        &self,
+        texts: Vec<TokenSequence>,
+        observer: &mut impl Observer,
+    ) -> Result<Outcome> {
+        let hidden = self.hidden_states(&TokenBatch::new(&texts), observer).await?;
+        Ok(Outcome { embeddings: read(normalize(hidden)).await?, scores: Vec::new() })
+    }
 }
 
 /// A value that is not finite is the device's fault here: the CPU's of the same texts are.
 async fn run_on_gpu(
-    gpu: &ColBert,
-    texts: Vec<PlacedText>,
+    gpu: &impl Checked,
+    texts: Vec<TokenSequence>,
     lengths: &[usize],
     when: &str,
     observer: &mut impl Observer,
 ) -> Result<Outcome> {
-    run(gpu, texts, observer).await.map_err(|error| match error {
+    gpu.run(texts, observer).await.map_err(|error| match error {
         Error::NotFinite { .. } => rejected("are not finite", lengths, when),
         other => other,
     })
@@ -255,7 +276,7 @@ fn compare(
     lengths: &[usize],
     when: &str,
 ) -> Result<()> {
-    let embeddings = expected.embeddings.values().iter().zip(found.embeddings.values());
+    let embeddings = expected.embeddings.iter().zip(&found.embeddings);
     let difference = largest(embeddings.map(|(a, b)| (a - b).abs()));
     let scores = expected.scores.iter().zip(&found.scores);
     let relative = largest(scores.map(|(a, b)| (a - b).abs() / a.abs().max(1.0)));

@@ -21,6 +21,16 @@ pub enum Error {
     /// A setting that was given in place of the checkpoint's own does not go with the checkpoint.
     #[error("{option} {reason}")]
     Override { option: &'static str, reason: String },
+    /// What only a model with embeddings gives was asked of a cross-encoder.
+    #[error(
+        "{what} needs embeddings, and this model is a cross-encoder: it reads query and document as one text and gives a score"
+    )]
+    NoEmbeddings { what: &'static str },
+    /// What only a cross-encoder gives was asked of another model.
+    #[error(
+        "{what} needs a cross-encoder, and this model makes embeddings of queries and documents each by itself"
+    )]
+    NotCrossEncoder { what: &'static str },
     /// Windows of long documents would overlap by more than half.
     #[error("overlap is {overlap}; a window of this model holds {room} tokens of a document, of which at most {} can overlap", room / 2)]
     Overlap { overlap: usize, room: usize },
@@ -144,6 +154,8 @@ impl Error {
             Error::EmptyQuery
             | Error::Tokenize { .. }
             | Error::Override { .. }
+            | Error::NoEmbeddings { .. }
+            | Error::NotCrossEncoder { .. }
             | Error::Overlap { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }

@@ -6,6 +6,7 @@
 //! | encode | What vector does each token get? | [`TokenBatch`] → hidden states | [`encoder`] |
 //! | project | Which vectors are kept, at which width? | hidden states → [`TokenEmbeddings`] | [`late_interaction::colbert`] |
 //! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
+//! | read together | How well does a document answer the query, read with it? | pairs → scores | [`cross_encoder`] |
 //! | score | How well does a document answer the query? | query + documents → scores | [`late_interaction::maxsim`] |
 //! | rank | Which documents win? | scores → [`RerankResult`]s | [`stages`] |
 //! | explain | Which tokens matched? | embeddings → [`Explanation`] | [`late_interaction::explain`] |
@@ -24,6 +25,7 @@
 
 mod batching;
 pub mod convert;
+pub mod cross_encoder;
 mod device;
 mod device_check;
 pub mod encoder;
@@ -42,6 +44,7 @@ mod text_kind;
 mod wasm;
 
 pub use convert::{ConvertOptions, convert};
+pub use cross_encoder::{PairInspection, PairScore};
 pub use device::{DeviceChoice, DeviceKind};
 pub use error::{Error, Result, Warning};
 pub use late_interaction::embeddings::TokenEmbeddings;
@@ -54,11 +57,11 @@ pub use model::config::ModelConfig;
 pub use model::overrides::Overrides;
 pub use model::quantize::Dtype;
 pub use observer::{Observer, Stage, Unobserved};
-pub use reranker::{LoadOptions, ModelInfo, Reranker};
+pub use reranker::{LoadOptions, ModelInfo, ModelKind, Reranker};
 pub use stages::late::{RerankOptions, RerankOutput};
 pub use stages::top_k::RerankResult;
 pub use text::long_documents::LongDocuments;
 pub use text::texts::Texts;
-pub use text::token_batch::{TokenBatch, TokenSequence};
+pub use text::token_batch::{TokenBatch, TokenPair, TokenSequence};
 pub use text::tokenizer::SpelledTokens;
 pub use text_kind::TextKind;

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::device::{self, DeviceChoice, DeviceKind};
-use crate::device_check::{self, Canary, CheckReport};
+use crate::cross_encoder::{CrossEncoder, PairInspection};
+use crate::device::{self, Device, DeviceChoice, DeviceKind};
+use crate::device_check::{self, Canary, CheckReport, Checked, Outcome};
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::batch::Held;
-use crate::late_interaction::colbert::{ColBert, Keep};
+use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::encode::{self, EncodeOptions, Encoded, Inspection};
 use crate::late_interaction::explain::Explanation;
@@ -20,9 +21,11 @@ use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::model::room;
 use crate::observer::{Observer, Stage};
+use crate::stages::cross_encoder;
 use crate::stages::late::{self, RerankOptions, RerankOutput};
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
+use crate::text::token_batch::TokenSequence;
 use crate::text::tokenizer::{SpelledTokens, Tokenizer};
 use crate::text_kind::TextKind;
 
@@ -40,28 +43,51 @@ pub struct LoadOptions {
     pub overrides: Overrides,
 }
 
+/// How a model ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// By embeddings, which queries and documents have each by itself.
+    LateInteraction,
+    /// By a score for each query and document that are read together.
+    CrossEncoder,
+}
+
+impl ModelKind {
+    /// The name that callers know: `lateInteraction` or `crossEncoder`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ModelKind::LateInteraction => "lateInteraction",
+            ModelKind::CrossEncoder => "crossEncoder",
+        }
+    }
+}
+
 /// What a loaded model is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
+    pub kind: ModelKind,
     /// `model_type` of `config.json`, e.g. `bert`.
     pub architecture: &'static str,
     /// Whether the checkpoint was trained for late interaction.
     pub late_interaction: bool,
-    /// Width of an embedding.
+    /// Width of an embedding; 0 of a cross-encoder.
     pub dimension: usize,
     /// Whether embeddings are unit vectors, so that similarities lie in [-1, 1].
     pub normalized: bool,
     pub layers: usize,
     pub hidden_size: usize,
     pub vocabulary_size: usize,
-    /// Most tokens of a query.
+    /// Most tokens of a query; of a cross-encoder those of query and document together, special ones included.
     pub query_length: usize,
-    /// Most tokens of a document.
+    /// Most tokens of a document; of a cross-encoder as `query_length`.
     pub document_length: usize,
     /// Whether short queries are filled up.
     pub query_expansion: bool,
     /// How the checkpoint's own modules pool a text, `mean` or `cls`; `None`: not at all, or in another way.
     pub pooling: Option<&'static str>,
+    /// The function that a cross-encoder's scores come out of, by its class in `torch.nn`: `Sigmoid` gives scores from 0 to 1,
+    /// `Identity` any; `None` where scores are sums of similarities.
+    pub activation: Option<&'static str>,
     /// Bytes of the weights as stored.
     pub weight_bytes: usize,
     /// Type of the weights that are multiplied: a bundle's own; a checkpoint's are widened to `f32`.
@@ -72,13 +98,69 @@ pub struct ModelInfo {
 
 /// A loaded model.
 pub struct Reranker {
-    model: ColBert,
+    model: Model,
     kind: DeviceKind,
     info: ModelInfo,
     warnings: Vec<Warning>,
     gpu_fault: Option<String>,
     /// Of a GPU.
     canary: Option<Canary>,
+}
+
+/// A model on one device.
+enum Model {
+    Late(ColBert),
+    Cross(CrossEncoder),
+}
+
+impl Model {
+    /// Puts a checkpoint's weights on `device`. With `keep` a bundle's tensors stay, for a load on a second device.
+    async fn load(
+        files: &CheckpointFiles,
+        config: &ModelConfig,
+        tokenizer: Arc<Tokenizer>,
+        device: &Device,
+        keep: bool,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        Ok(match &config.head {
+            None => {
+                Self::Late(ColBert::load(files, config, tokenizer, device, keep, observer).await?)
+            }
+            Some(head) => Self::Cross(
+                CrossEncoder::load(files, config, head, tokenizer, device, keep, observer).await?,
+            ),
+        })
+    }
+
+    /// The model, if it reads pairs; `what` is what needs that.
+    fn cross(&self, what: &'static str) -> Result<&CrossEncoder> {
+        match self {
+            Model::Cross(model) => Ok(model),
+            Model::Late(_) => Err(Error::NotCrossEncoder { what }),
+        }
+    }
+
+    /// The model, if it makes embeddings; `what` is what needs them.
+    fn late(&self, what: &'static str) -> Result<&ColBert> {
+        match self {
+            Model::Late(model) => Ok(model),
+            Model::Cross(_) => Err(Error::NoEmbeddings { what }),
+        }
+    }
+}
+
+impl Checked for Model {
+    async fn run(
+        &self,
+        texts: Vec<TokenSequence>,
+        observer: &mut impl Observer,
+    ) -> Result<Outcome> {
+        match self {
+            Model::Late(model) => model.run(texts, observer).await,
+            Model::Cross(model) => model.run(texts, observer).await,
+        }
+    }
 }
 
 impl Reranker {
@@ -100,10 +182,9 @@ impl Reranker {
         let info = info(&files, &config, options.spelled_tokens)?;
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
-        let keep = if again { Keep::Tensors } else { Keep::Nothing };
         let device = device::cpu();
         let model =
-            ColBert::load(&files, &config, tokenizer.clone(), &device, keep, observer).await?;
+            Model::load(&files, &config, tokenizer.clone(), &device, again, observer).await?;
         let (gpu_fault, canary) = (None, None);
         let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings, gpu_fault, canary };
         if options.device == DeviceChoice::Cpu {
@@ -158,7 +239,7 @@ impl Reranker {
     /// the number of documents, but for a score each and what `options` ask for.
     ///
     /// # Errors
-    /// [`Error::EmptyQuery`], and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not
+    /// [`Error::EmptyQuery`], [`Error::NoEmbeddings`] for what a cross-encoder does not give, and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not
     /// compute any more what it did at the load.
     pub async fn rerank<T: Texts + ?Sized>(
         &self,
@@ -168,7 +249,12 @@ impl Reranker {
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
         self.watch_gpu(observer).await?;
-        late::rank(&self.model, query, documents, options, observer).await
+        match &self.model {
+            Model::Late(model) => late::rank(model, query, documents, options, observer).await,
+            Model::Cross(model) => {
+                cross_encoder::rank(model, query, documents, options, observer).await
+            }
+        }
     }
 
     /// Embeddings of texts of one kind, handed over batch after batch in the texts' order. A [`Pooling`] is options enough.
@@ -183,8 +269,9 @@ impl Reranker {
         observer: &mut impl Observer,
         each: impl FnMut(Encoded) -> Result<()>,
     ) -> Result<()> {
+        let model = self.model.late("encoding")?;
         self.watch_gpu(observer).await?;
-        encode::encode_each(&self.model, kind, texts, options.into(), observer, each).await
+        encode::encode_each(model, kind, texts, options.into(), observer, each).await
     }
 
     /// Embeddings of texts of one kind, all at once.
@@ -213,18 +300,25 @@ impl Reranker {
     }
 
     /// Texts of one kind on their way through the model, for callers that want more than one thing of each batch.
+    ///
+    /// # Errors
+    /// [`Error::NoEmbeddings`].
     pub fn batches<'a, T: Texts + ?Sized>(
         &'a self,
         kind: TextKind,
         texts: &'a T,
         long_documents: LongDocuments,
-    ) -> Batches<'a, T> {
-        Batches::new(&self.model, kind, texts, long_documents, Held::Hidden)
+    ) -> Result<Batches<'a, T>> {
+        let model = self.model.late("encoding")?;
+        Ok(Batches::new(model, kind, texts, long_documents, Held::Hidden))
     }
 
-    /// Width of the vectors that a pooling gives.
+    /// Width of the vectors that a pooling gives; 0 of a cross-encoder.
     pub fn width(&self, pooling: Pooling) -> usize {
-        pooling.width(&self.model)
+        match &self.model {
+            Model::Late(model) => pooling.width(model),
+            Model::Cross(_) => 0,
+        }
     }
 
     /// Token matches of one document.
@@ -248,7 +342,15 @@ impl Reranker {
     /// # Errors
     /// Those of tokenizing and encoding.
     pub async fn inspect(&self, kind: TextKind, text: &str) -> Result<Inspection> {
-        encode::inspect(&self.model, kind, text).await
+        encode::inspect(self.model.late("inspection of a text")?, kind, text).await
+    }
+
+    /// Every stage of a query and a document that a cross-encoder reads as one text.
+    ///
+    /// # Errors
+    /// [`Error::NotCrossEncoder`], and those of tokenizing and encoding.
+    pub async fn inspect_pair(&self, query: &str, document: &str) -> Result<PairInspection> {
+        self.model.cross("inspection of pairs")?.inspect(query, document).await
     }
 
     /// Puts the model on WebGPU too and holds it against this one, which is on the CPU.
@@ -259,7 +361,7 @@ impl Reranker {
         tokenizer: Arc<Tokenizer>,
         options: &LoadOptions,
         observer: &mut impl Observer,
-    ) -> Result<(ColBert, CheckReport, Canary)> {
+    ) -> Result<(Model, CheckReport, Canary)> {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
@@ -272,8 +374,7 @@ impl Reranker {
             return Err(Error::WebGpuUnavailable { reason });
         }
         let device = device::webgpu().await?;
-        let model =
-            ColBert::load(files, config, tokenizer, &device, Keep::Nothing, observer).await?;
+        let model = Model::load(files, config, tokenizer, &device, false, observer).await?;
         observer.stage(Stage::Check);
         let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
         let vocabulary = config.encoder.vocab_size();
@@ -310,8 +411,12 @@ fn info(
 ) -> Result<ModelInfo> {
     let weights = Weights::open(files, &files.backbone_files()?)?;
     Ok(ModelInfo {
+        kind: match config.head {
+            None => ModelKind::LateInteraction,
+            Some(_) => ModelKind::CrossEncoder,
+        },
         architecture: config.encoder.name(),
-        late_interaction: config.layout != Layout::Plain,
+        late_interaction: !matches!(config.layout, Layout::Plain | Layout::CrossEncoder),
         dimension: config.dimension,
         normalized: matches!(config.projection.last(), Some(ProjectionStep::Normalize)),
         layers: config.encoder.layers(),
@@ -321,6 +426,7 @@ fn info(
         document_length: config.text.document_length,
         query_expansion: config.text.query_expansion.is_some(),
         pooling: config.vector.as_ref().ok().map(|vector| vector.pooling.name()),
+        activation: config.head.as_ref().and_then(|head| head.activation.class()),
         weight_bytes: weights.byte_len(),
         dtype: files.manifest().map_or(Dtype::F32, |manifest| manifest.dtype),
         embedding_id: embedding_id(files, config, spelled_tokens == SpelledTokens::Parse)?,

@@ -46,6 +46,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("ops", &["model::activation", "model::quantize", "random"]),
     ("encoder", &["error", "model", "observer", "ops", "text::token_batch"]),
+    (
+        "cross_encoder",
+        &[
+            "batching",
+            "device",
+            "encoder",
+            "error",
+            "model",
+            "observer",
+            "ops",
+            "text",
+            "text_kind",
+        ],
+    ),
     ("late_interaction::embeddings", &[]),
     (
         "late_interaction::colbert",
@@ -122,6 +136,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "stages::cross_encoder",
+        &["cross_encoder", "error", "observer", "stages::late", "stages::top_k", "text"],
+    ),
+    (
         "convert",
         &[
             "device",
@@ -137,11 +155,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "device_check",
-        &["device", "error", "late_interaction", "model", "observer", "ops", "text", "text_kind"],
+        &[
+            "cross_encoder",
+            "device",
+            "error",
+            "late_interaction",
+            "model",
+            "observer",
+            "ops",
+            "text",
+            "text_kind",
+        ],
     ),
     (
         "reranker",
         &[
+            "cross_encoder",
             "device",
             "device_check",
             "error",
@@ -165,6 +194,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "burn::",
         &[
             "convert",
+            "cross_encoder",
             "device",
             "encoder",
             "late_interaction::batch",

@@ -156,24 +156,31 @@ export interface StoredModel {
 
 /** What the checkpoint's own files say. */
 export interface ModelInfo {
+  /** How it ranks: by embeddings, which queries and documents have each by itself, or by a score for each query and document that are read together. */
+  kind: "lateInteraction" | "crossEncoder";
   architecture: string;
-  /** False for a plain encoder, whose last hidden states are used as they are. */
+  /** Whether it was trained for late interaction: false for a plain encoder, whose last hidden states are used as they are, and for a cross-encoder. */
   lateInteraction: boolean;
-  /** Width of a token's embedding. */
+  /** Width of a token's embedding; 0 of a cross-encoder. */
   dimension: number;
   /** Embeddings are unit vectors, as nearly all models' are, so that similarities and normalized scores lie in [-1, 1]. */
   normalized: boolean;
   layers: number;
   hiddenSize: number;
   vocabularySize: number;
-  /** Tokens a query is cut to. */
+  /** Tokens a query is cut to; of a cross-encoder query and document together are, the longer of the two first. */
   queryLength: number;
-  /** Tokens a document is cut to. */
+  /** Tokens a document is cut to; of a cross-encoder as `queryLength`. */
   documentLength: number;
   /** Queries are filled up with mask tokens. */
   queryExpansion: boolean;
   /** How the checkpoint's own modules pool a text, which is what `pooling: "checkpoint"` does; `null`: not at all, or in another way. */
   pooling: "mean" | "cls" | null;
+  /**
+   * The function that a cross-encoder's scores come out of, by its class in `torch.nn`: of `Sigmoid` they lie between 0 and 1, of `Tanh` between -1 and 1, of
+   * `Identity` they are any numbers; `null` where scores are sums of similarities.
+   */
+  activation: string | null;
   weightBytes: number;
   dtype: Dtype;
   /**

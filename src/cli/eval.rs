@@ -195,7 +195,8 @@ fn in_step<'a>(
     let mut progress = Progress::new(what, texts.len());
     let mut truncated = 0;
     let batches = |model: &'a Reranker| model.batches(kind, texts, long_documents);
-    let mut streams: Vec<_> = models.iter().map(batches).collect();
+    let streams: Result<Vec<_>, _> = models.iter().map(batches).collect();
+    let mut streams = streams.map_err(located)?;
     loop {
         let next = streams.iter_mut().map(|stream| block_on(stream.next(&mut progress)));
         let batches: Vec<_> = next.collect::<Result<_, _>>().map_err(located)?;

@@ -185,6 +185,7 @@ fn layout(layout: Layout) -> &'static str {
         Layout::PyLate => "pylate",
         Layout::Stanford => "stanford",
         Layout::SentenceTransformers => "sentence-transformers",
+        Layout::CrossEncoder => "cross-encoder",
     }
 }
 

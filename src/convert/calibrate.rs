@@ -8,12 +8,12 @@ use std::ops::Range;
 use burn::tensor::Tensor as Numbers;
 
 use crate::device;
-use crate::encoder::{Embeddings, Layer, last_norm};
+use crate::encoder::{Embeddings, Head, Layer, last_norm};
 use crate::error::{Error, Result};
 use crate::late_interaction::colbert::Projection;
 use crate::model::bundle::{Tensor, TensorKind, Tensors};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{DenseConfig, EncoderConfig, ModelConfig};
+use crate::model::config::{DenseConfig, EncoderConfig, HeadStep, ModelConfig};
 use crate::observer::{Observer, pause};
 use crate::random::SplitMix64;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
@@ -145,7 +145,7 @@ impl<'a> Calibration<'a> {
         Ok(sums.into_iter().map(|(name, sums)| (name, sizes(sums))).collect())
     }
 
-    /// Whether the sequences' embeddings are numbers.
+    /// Whether the sequences' embeddings or scores are numbers.
     ///
     /// # Errors
     /// [`Error::Overflow`].
@@ -159,10 +159,19 @@ impl<'a> Calibration<'a> {
             Projection::load(step, weights, &cpu)
         });
         let steps = steps.collect::<Result<Vec<_>>>()?;
+        let head = self.config.head.as_ref().map(|head| {
+            let weights = |step: &HeadStep| Ok(Weights::of_tensors(&tensors, step.tensor_path()));
+            Head::load(head, weights, &cpu)
+        });
+        let head = head.transpose()?;
         for hidden in self.hidden {
             let hidden = norm.as_ref().map_or(hidden.clone(), |norm| norm.forward(hidden));
-            let embeddings = steps.iter().fold(hidden, |x, step| step.forward(x));
-            expect_finite(&device::read(embeddings).await?, || "an embedding".to_owned())?;
+            // Each token's, as of several tokens what is pooled is no number where one is none.
+            let (outcome, what) = match &head {
+                Some(head) => (head.logits(hidden), "a score"),
+                None => (steps.iter().fold(hidden, |x, step| step.forward(x)), "an embedding"),
+            };
+            expect_finite(&device::read(outcome).await?, || what.to_owned())?;
         }
         Ok(())
     }

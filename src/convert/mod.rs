@@ -262,7 +262,7 @@ struct Group<'a> {
     dtype: Dtype,
 }
 
-/// The backbone's tensors, then each Dense module's.
+/// The backbone's tensors, then those of each step of a cross-encoder's head, or each Dense module's.
 fn groups<'a>(
     files: &'a CheckpointFiles,
     config: &ModelConfig,
@@ -276,6 +276,18 @@ fn groups<'a>(
         specs: config.encoder.tensors(),
         dtype,
     }];
+    for step in config.head.iter().flat_map(|head| &head.steps) {
+        let specs = step.tensors();
+        if groups.iter().any(|group| group.specs.contains(&specs[0])) {
+            // Two modules may share a folder.
+            continue;
+        }
+        let names = step.file().map_or_else(|| backbone.clone(), |file| vec![file.to_owned()]);
+        let weights = Weights::open(files, &names)?;
+        let weights = if step.in_backbone() { weights.with_prefix(prefix, probe) } else { weights };
+        let path = step.tensor_path().to_owned();
+        groups.push(Group { weights, path, specs, dtype });
+    }
     for dense in config.dense() {
         let specs = dense.tensors(config.layout);
         if groups.iter().any(|group| group.specs.contains(&specs[0])) {

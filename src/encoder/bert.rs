@@ -78,7 +78,7 @@ pub struct BertEmbeddings {
     /// `[vocab, hidden]` in its stored type, off the device: only the rows that a batch needs go there.
     word: Matrix,
     position: Option<PositionTable>,
-    /// Row 0 of the type table, a text being always of type 0; zeros without one.
+    /// The type table `[types, hidden]`; one row of zeros without one.
     token_type: Vec<f32>,
     norm: LayerNorm,
     device: Device,
@@ -91,11 +91,10 @@ impl BertEmbeddings {
         device: &Device,
     ) -> Result<Self> {
         let hidden = config.hidden_size;
-        let mut token_type = match config.type_vocab_size {
+        let token_type = match config.type_vocab_size {
             Some(types) => weights.read(TYPES, &[types, hidden])?,
             None => vec![0.0; hidden],
         };
-        token_type.truncate(hidden);
         let norm = config.embeddings_norm();
         Ok(Self {
             word: weights.matrix(WORDS, [config.vocab_size, hidden])?,
@@ -107,9 +106,11 @@ impl BertEmbeddings {
     }
 
     pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {
-        let mut rows = self.token_type.repeat(batch.ids.len());
+        let hidden = self.word.columns;
+        let of_type = |&kind: &usize| &self.token_type[kind * hidden..(kind + 1) * hidden];
+        let mut rows: Vec<f32> = batch.types.iter().flat_map(of_type).copied().collect();
         if let Some(position) = &self.position {
-            position.add(batch, self.word.columns, &mut rows);
+            position.add(batch, hidden, &mut rows);
         }
         self.norm.forward(with_tokens(&self.word, batch, rows, &self.device))
     }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::Product;
+use crate::model::config::{Activation, DenseConfig, Product};
 use crate::model::quantize::Matrix;
 use crate::ops::{self, Linear, tensor};
 use crate::text::token_batch::TokenBatch;
@@ -82,6 +82,69 @@ impl LayerNorm {
     /// `x + residual`, and the norm of it.
     pub(crate) fn sum_forward(&self, x: Tensor<2>, residual: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         ops::sum_layer_norm(x, residual, &self.gamma, &self.beta, self.epsilon)
+    }
+}
+
+/// A Dense module of sentence-transformers: `f(x·Wᵀ + b)`, to which what went in may be added.
+pub(crate) struct Dense {
+    linear: Linear,
+    activation: Activation,
+    residual: Residual,
+}
+
+enum Residual {
+    None,
+    /// Adds the input itself.
+    Input,
+    /// Adds a product of the input, where the widths differ.
+    Linear(Box<Linear>),
+}
+
+impl Dense {
+    /// `weights` are those of the module's own file.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub(crate) fn load(
+        config: &DenseConfig,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self> {
+        let shape = [config.out_features, config.in_features];
+        let weight = weights.matrix_full("linear.weight", shape)?;
+        let bias = match config.bias {
+            true => Some(weights.read_full("linear.bias", &[config.out_features])?),
+            false => None,
+        };
+        Ok(Self {
+            linear: Linear::new(weight, bias, device),
+            activation: config.activation,
+            residual: Residual::load(config, weights, device)?,
+        })
+    }
+
+    /// `[rows, in]` → `[rows, out]`.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = self.linear.forward_then(x.clone(), self.activation);
+        match &self.residual {
+            Residual::None => y,
+            Residual::Input => y + x,
+            Residual::Linear(linear) => y + linear.forward(x),
+        }
+    }
+}
+
+impl Residual {
+    fn load(config: &DenseConfig, weights: &Weights<'_>, device: &Device) -> Result<Self> {
+        let (input, output) = (config.in_features, config.out_features);
+        Ok(match config.residual {
+            false => Residual::None,
+            true if input == output => Residual::Input,
+            true => {
+                let weight = weights.matrix_full("residual.weight", [output, input])?;
+                Residual::Linear(Box::new(Linear::new(weight, None, device)))
+            }
+        })
     }
 }
 

@@ -4,12 +4,15 @@
 //! only place that tells them apart.
 
 mod bert;
+mod head;
 mod layers;
 mod modernbert;
 mod steps;
 
 use burn::tensor::{Device, Tensor};
 
+pub(crate) use head::Head;
+pub(crate) use layers::Dense;
 use layers::LayerNorm;
 
 use crate::error::Result;

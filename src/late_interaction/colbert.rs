@@ -8,29 +8,16 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::batching::Cost;
-use crate::encoder::{Encoder, Watch};
+use crate::device;
+use crate::encoder::{Dense, Encoder, Watch};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{
-    Activation, DenseConfig, Layout, ModelConfig, ProjectionStep, STANFORD_PROJECTION, VectorConfig,
-};
+use crate::model::config::{DenseConfig, Layout, ModelConfig, ProjectionStep, VectorConfig};
 use crate::observer::Observer;
-use crate::ops::{Linear, normalize};
+use crate::ops::normalize;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
-
-/// Most tokens of a batch on a GPU, unless one text has more: what is submitted at a time, so that no driver takes a long batch
-/// for a hang (Windows resets a GPU after two seconds, a browser after ten).
-pub(crate) const GPU_BATCH_TOKENS: usize = 1_024;
-
-/// What a load leaves of a bundle's tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keep {
-    Nothing,
-    /// All of them, for a load on a second device.
-    Tensors,
-}
 
 /// A late-interaction model on one device.
 pub struct ColBert {
@@ -44,7 +31,7 @@ pub struct ColBert {
 }
 
 impl ColBert {
-    /// Puts a checkpoint's weights on `device`.
+    /// Puts a checkpoint's weights on `device`. With `keep` a bundle's tensors stay, for a load on a second device.
     ///
     /// # Errors
     /// A weight that is missing, misshapen, of an unknown type or not finite; [`Error::Aborted`].
@@ -53,11 +40,10 @@ impl ColBert {
         config: &ModelConfig,
         tokenizer: Arc<Tokenizer>,
         device: &Device,
-        keep: Keep,
+        keep: bool,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let backbone =
-            Weights::open(files, &files.backbone_files()?)?.keeping(keep == Keep::Tensors);
+        let backbone = Weights::open(files, &files.backbone_files()?)?.keeping(keep);
         let projection = config
             .projection
             .iter()
@@ -109,12 +95,9 @@ impl ColBert {
         self.projection.iter().filter(|step| matches!(step, Projection::Dense(_)))
     }
 
-    /// What a batch takes at most. More tokens do not make the CPU's products faster, only larger, and each layer longer; a GPU
-    /// needs as many to be busy. Of attention a batch does half of what one text of as many tokens does: a text that is most of
-    /// a batch goes alone, and others do not make its layers longer still.
+    /// What a batch takes at most.
     pub(crate) fn batch_limits(&self) -> Cost {
-        let tokens = if self.device == crate::device::cpu() { 512 } else { GPU_BATCH_TOKENS };
-        Cost { tokens, pairs: Cost::of(tokens).pairs / 2 }
+        Cost::limits(device::batch_tokens(&self.device))
     }
 
     /// Tokenizes a text. `index` is its place in the caller's list, for errors.
@@ -176,20 +159,6 @@ pub(crate) enum Projection {
     Normalize,
 }
 
-pub(crate) struct Dense {
-    linear: Linear,
-    activation: Activation,
-    residual: Residual,
-}
-
-enum Residual {
-    None,
-    /// Adds the input itself.
-    Input,
-    /// Adds a product of the input, where the widths differ.
-    Linear(Box<Linear>),
-}
-
 impl Projection {
     /// `weights` opens those of a Dense module.
     ///
@@ -208,18 +177,7 @@ impl Projection {
             }
             ProjectionStep::Normalize => return Ok(Projection::Normalize),
         };
-        let weights = weights(config)?;
-        let shape = [config.out_features, config.in_features];
-        let weight = weights.matrix_full(STANFORD_PROJECTION, shape)?;
-        let bias = match config.bias {
-            true => Some(weights.read_full("linear.bias", &[config.out_features])?),
-            false => None,
-        };
-        Ok(Projection::Dense(Box::new(Dense {
-            linear: Linear::new(weight, bias, device),
-            activation: config.activation,
-            residual: Residual::load(config, &weights, device)?,
-        })))
+        Ok(Projection::Dense(Box::new(Dense::load(config, &weights(config)?, device)?)))
     }
 
     /// `[rows, in]` → `[rows, out]`.
@@ -228,28 +186,7 @@ impl Projection {
             Projection::Normalize => normalize(x),
             // A selection lies in memory of its own, row after row, as the operations want it.
             Projection::Truncate(columns) => x.select(1, (**columns).clone()),
-            Projection::Dense(dense) => {
-                let y = dense.linear.forward_then(x.clone(), dense.activation);
-                match &dense.residual {
-                    Residual::None => y,
-                    Residual::Input => y + x,
-                    Residual::Linear(linear) => y + linear.forward(x),
-                }
-            }
+            Projection::Dense(dense) => dense.forward(x),
         }
-    }
-}
-
-impl Residual {
-    fn load(config: &DenseConfig, weights: &Weights<'_>, device: &Device) -> Result<Self> {
-        let (input, output) = (config.in_features, config.out_features);
-        Ok(match config.residual {
-            false => Residual::None,
-            true if input == output => Residual::Input,
-            true => {
-                let weight = weights.matrix_full("residual.weight", [output, input])?;
-                Residual::Linear(Box::new(Linear::new(weight, None, device)))
-            }
-        })
     }
 }

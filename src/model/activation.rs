@@ -80,21 +80,28 @@ impl Activation {
     /// By its class, written with its whole path; the libraries make it without arguments.
     pub(crate) fn of_class(path: &str) -> Option<Self> {
         let class = path.strip_prefix("torch.nn.")?.rsplit('.').next()?;
-        Some(match class {
-            "Identity" => Activation::Identity,
-            "GELU" => Activation::Gelu,
-            "ReLU" => Activation::Relu,
-            "ReLU6" => Activation::Relu6,
-            "LeakyReLU" => Activation::LeakyRelu,
-            "SiLU" => Activation::Silu,
-            "Hardswish" => Activation::HardSwish,
-            "Mish" => Activation::Mish,
-            "Tanh" => Activation::Tanh,
-            "Sigmoid" => Activation::Sigmoid,
-            _ => return None,
-        })
+        CLASSES.iter().find(|(name, _)| *name == class).map(|(_, function)| *function)
+    }
+
+    /// Its class in `torch.nn`; `None` of functions that have none, or need arguments.
+    pub(crate) fn class(self) -> Option<&'static str> {
+        CLASSES.iter().find(|(_, function)| *function == self).map(|(name, _)| *name)
     }
 }
+
+/// Classes of `torch.nn`.
+const CLASSES: [(&str, Activation); 10] = [
+    ("Identity", Activation::Identity),
+    ("GELU", Activation::Gelu),
+    ("ReLU", Activation::Relu),
+    ("ReLU6", Activation::Relu6),
+    ("LeakyReLU", Activation::LeakyRelu),
+    ("SiLU", Activation::Silu),
+    ("Hardswish", Activation::HardSwish),
+    ("Mish", Activation::Mish),
+    ("Tanh", Activation::Tanh),
+    ("Sigmoid", Activation::Sigmoid),
+];
 
 /// Mean and deviation of [`Activation::Laplace`].
 #[allow(clippy::approx_constant, reason = "the figures of transformers")]

@@ -12,6 +12,8 @@
 //! A bundle's weights are its codes. So a conversion gives another id than its checkpoint, and so may the same conversion on
 //! another kind of machine, where sums are rounded in another way.
 //!
+//! Of a cross-encoder, which makes no embeddings, it says whose scores are the same.
+//!
 //! An id tells models apart and proves nothing: who wants to can make two checkpoints of one id.
 //!
 //! `v1` changes with the numbers that this crate computes of the same model, and with what is covered here. A field that is added
@@ -25,7 +27,8 @@ use crate::error::{Error, Result};
 use crate::model::bundle::sha256;
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::config::{
-    EncoderConfig, ModelConfig, ProjectionStep, TextConfig, TokenizerConfig, VectorConfig,
+    EncoderConfig, HeadConfig, ModelConfig, ProjectionStep, TextConfig, TokenizerConfig,
+    VectorConfig,
 };
 
 /// Hexadecimal digits that are kept.
@@ -55,6 +58,8 @@ pub(crate) struct Covered<'a> {
     projection: &'a [ProjectionStep],
     dimension: usize,
     vector: Option<&'a VectorConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<&'a HeadConfig>,
     parses_special_tokens: bool,
     tokenizer_json: String,
     weights: Vec<String>,
@@ -76,6 +81,7 @@ impl<'a> Covered<'a> {
             projection,
             dimension,
             vector,
+            head,
             overridden: _,
             warnings: _,
         } = config;
@@ -87,6 +93,7 @@ impl<'a> Covered<'a> {
             projection,
             dimension: *dimension,
             vector: vector.as_ref().ok(),
+            head: head.as_ref(),
             parses_special_tokens,
             tokenizer_json,
             weights,

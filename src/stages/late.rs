@@ -34,6 +34,7 @@ pub struct RerankOutput {
     /// Best first.
     pub results: Vec<RerankResult>,
     /// Number of the query's embeddings: score divided by it lies in [-1, 1] where embeddings are unit vectors, but for rounding.
+    /// 1 of a cross-encoder, whose score is one number.
     pub query_length: usize,
     /// Whether the query had more tokens than the model takes.
     pub query_truncated: bool,

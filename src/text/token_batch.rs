@@ -1,4 +1,4 @@
-//! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]) and a batch's ([`TokenBatch`]).
+//! Token ids between tokenizer and encoder: one text's ([`TokenSequence`]), a pair's ([`TokenPair`]) and a batch's ([`TokenBatch`]).
 
 use std::ops::Range;
 
@@ -46,13 +46,28 @@ impl TokenSequence {
     }
 }
 
+/// The tokens of a query and a document that are read as one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenPair {
+    pub ids: Vec<u32>,
+    /// For each of them which text it is of, as the encoder is told it: 0 for the first, 1 for the second, 0 throughout where it
+    /// is not told.
+    pub types: Vec<usize>,
+    /// Whether tokens of the query are left out, as the pair has more than the checkpoint's length takes.
+    pub query_truncated: bool,
+    /// The same of the document.
+    pub truncated: bool,
+}
+
 /// Several sequences under each other, without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenBatch {
     /// Ids of all tokens, text after text.
     pub ids: Vec<u32>,
     /// For each of them whether it may be attended to.
     pub attention_mask: Vec<bool>,
+    /// For each of them the row of the encoder's table of types, if it has one.
+    pub types: Vec<usize>,
     /// Tokens of each text.
     pub lengths: Vec<usize>,
 }
@@ -60,12 +75,25 @@ pub struct TokenBatch {
 impl TokenBatch {
     /// Puts `sequences` under each other.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a TokenSequence>) -> Self {
-        let mut batch = Self { ids: Vec::new(), attention_mask: Vec::new(), lengths: Vec::new() };
+        let mut batch = Self::default();
         for sequence in sequences {
             batch.ids.extend_from_slice(&sequence.ids);
             batch.attention_mask.extend_from_slice(&sequence.attention_mask);
             batch.lengths.push(sequence.len());
         }
+        batch.types.resize(batch.ids.len(), 0);
+        batch
+    }
+
+    /// Puts `pairs` under each other.
+    pub fn of_pairs<'a>(pairs: impl IntoIterator<Item = &'a TokenPair>) -> Self {
+        let mut batch = Self::default();
+        for pair in pairs {
+            batch.ids.extend_from_slice(&pair.ids);
+            batch.types.extend_from_slice(&pair.types);
+            batch.lengths.push(pair.ids.len());
+        }
+        batch.attention_mask.resize(batch.ids.len(), true);
         batch
     }
 }

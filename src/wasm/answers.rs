@@ -51,6 +51,8 @@ impl From<&crate::Warning> for EngineWarning {
 #[serde(rename_all = "camelCase")]
 #[tsify(missing_as_null)]
 pub struct ModelInfo {
+    #[tsify(type = "\"lateInteraction\" | \"crossEncoder\"")]
+    kind: &'static str,
     architecture: &'static str,
     late_interaction: bool,
     dimension: usize,
@@ -63,6 +65,7 @@ pub struct ModelInfo {
     query_expansion: bool,
     #[tsify(type = "\"mean\" | \"cls\" | null")]
     pooling: Option<&'static str>,
+    activation: Option<&'static str>,
     weight_bytes: usize,
     /// The type of the weights that are multiplied.
     dtype: Dtype,
@@ -72,6 +75,7 @@ pub struct ModelInfo {
 impl From<&crate::ModelInfo> for ModelInfo {
     fn from(info: &crate::ModelInfo) -> Self {
         let crate::ModelInfo {
+            kind,
             architecture,
             late_interaction,
             dimension,
@@ -83,11 +87,13 @@ impl From<&crate::ModelInfo> for ModelInfo {
             document_length,
             query_expansion,
             pooling,
+            activation,
             weight_bytes,
             dtype,
             embedding_id,
         } = info.clone();
         Self {
+            kind: kind.name(),
             architecture,
             late_interaction,
             dimension,
@@ -99,6 +105,7 @@ impl From<&crate::ModelInfo> for ModelInfo {
             document_length,
             query_expansion,
             pooling,
+            activation,
             weight_bytes,
             dtype: dtype.into(),
             embedding_id,

@@ -5,6 +5,7 @@
 #[cfg(feature = "cli")]
 pub mod command;
 pub mod crafted;
+pub mod pairs;
 pub mod stages;
 
 use std::fs;

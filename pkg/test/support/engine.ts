@@ -6,6 +6,7 @@ import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } fro
 import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
+  kind: "lateInteraction",
   architecture: "bert",
   lateInteraction: false,
   dimension: 2,
@@ -17,6 +18,7 @@ export const INFO: ModelInfo = {
   documentLength: 8,
   queryExpansion: false,
   pooling: "mean",
+  activation: null,
   weightBytes: 100,
   embeddingId: "v1-0123456789abcdef0123456789abcdef",
   dtype: "f32",

@@ -61,7 +61,7 @@ impl CheckpointFiles {
         }
         for module in self.modules()?.iter().filter(|module| module.has_settings) {
             // Of the others the libraries have defaults for all they say, which are not those of multi-vector models.
-            let optional = !multi_vector && module.kind != ModuleKind::Dense;
+            let optional = !multi_vector && !module.kind.has_weights();
             files.push((module.path_of("config.json"), optional));
         }
         Ok(files)
@@ -87,7 +87,7 @@ impl CheckpointFiles {
         files.extend(self.token_files()?.into_iter().map(|name| (format!("{root}{name}"), true)));
         files.extend(self.backbone_choices(&root)?);
         for module in self.modules()? {
-            if module.kind == ModuleKind::Dense {
+            if module.kind.has_weights() {
                 let file = module.path_of(WEIGHTS);
                 files.push((file.clone(), self.takes_pickles));
                 if self.is_absent(&file) && self.takes_pickles {
@@ -141,6 +141,21 @@ impl CheckpointFiles {
         Ok(config
             .strings("architectures")?
             .is_some_and(|names| names.iter().any(|name| name == "HF_ColBERT")))
+    }
+
+    /// Whether this is a cross-encoder: by what `config_sentence_transformers.json` says where there are modules, else by the class
+    /// of the weights.
+    pub(crate) fn is_cross_encoder(&self) -> Result<bool> {
+        if self.get(MODULES).is_some() {
+            let config = self.fields(SENTENCE_TRANSFORMERS)?;
+            let class = config.as_ref().map_or(Ok(None), |config| config.string("model_type"))?;
+            return Ok(class == Some("CrossEncoder"));
+        }
+        let Some(config) = self.fields("config.json")? else {
+            return Ok(false);
+        };
+        let classes = config.strings("architectures")?.unwrap_or_default();
+        Ok(classes.iter().any(|name| name.ends_with("ForSequenceClassification")))
     }
 
     /// Whether `modules.json` is sentence-transformers 6's for multi-vector models.

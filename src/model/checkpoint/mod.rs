@@ -279,7 +279,7 @@ impl CheckpointFiles {
         self.iter().map(move |(name, bytes)| (name, size(name, bytes)))
     }
 
-    /// All stored tensors, a Dense module's behind its folder.
+    /// All stored tensors, another module's behind its folder.
     ///
     /// # Errors
     /// As [`Weights::open`].
@@ -288,7 +288,7 @@ impl CheckpointFiles {
         if self.bundle.is_some() {
             return Ok(tensors);
         }
-        for module in self.modules()?.iter().filter(|module| module.kind == ModuleKind::Dense) {
+        for module in self.modules()?.iter().filter(|module| module.kind.has_weights()) {
             let weights = Weights::open(self, &[module.path_of(WEIGHTS)])?;
             let behind = |info: TensorInfo| TensorInfo { name: module.path_of(&info.name), ..info };
             tensors.extend(weights.tensors().into_iter().map(behind));

@@ -16,6 +16,8 @@ pub(crate) enum ModuleKind {
     /// One vector a text: what a bi-encoder does after the Transformer, and late interaction leaves out.
     Pooling,
     Dense,
+    /// Of one vector a text, in a cross-encoder's head.
+    LayerNorm,
     MultiVectorMask,
     Normalize,
 }
@@ -30,6 +32,7 @@ impl ModuleKind {
             ("sentence_transformers", "Transformer") => ModuleKind::Transformer,
             ("sentence_transformers", "Pooling") => ModuleKind::Pooling,
             ("sentence_transformers" | "pylate", "Dense") => ModuleKind::Dense,
+            ("sentence_transformers", "LayerNorm") => ModuleKind::LayerNorm,
             ("sentence_transformers", "MultiVectorMask") => ModuleKind::MultiVectorMask,
             ("sentence_transformers", "Normalize") => ModuleKind::Normalize,
             _ => return None,
@@ -41,8 +44,16 @@ impl ModuleKind {
         match self {
             ModuleKind::Transformer => false,
             ModuleKind::Normalize => class.starts_with("sentence_transformers.base."),
-            ModuleKind::Pooling | ModuleKind::Dense | ModuleKind::MultiVectorMask => true,
+            ModuleKind::Pooling
+            | ModuleKind::Dense
+            | ModuleKind::LayerNorm
+            | ModuleKind::MultiVectorMask => true,
         }
+    }
+
+    /// Whether the module's folder has weights.
+    pub(super) fn has_weights(self) -> bool {
+        matches!(self, ModuleKind::Dense | ModuleKind::LayerNorm)
     }
 }
 
@@ -125,7 +136,7 @@ fn module(index: usize, entry: &Value, names: &mut HashSet<String>) -> Result<Mo
         file: MODULES.to_owned(),
         field: format!("[{index}].type"),
         value: class.to_owned(),
-        hint: "Transformer, Pooling, Dense, MultiVectorMask and Normalize of sentence_transformers are, and Dense of pylate",
+        hint: "Transformer, Pooling, Dense, LayerNorm, MultiVectorMask and Normalize of sentence_transformers are, and Dense of pylate",
     })?;
     let path = text("path")?.trim_end_matches('/').to_owned();
     let of_pylate = class.starts_with("pylate.");

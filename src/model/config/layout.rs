@@ -14,6 +14,9 @@ pub enum Layout {
     Stanford,
     /// sentence-transformers 6 with a MultiVectorMask module.
     SentenceTransformers,
+    /// No embeddings: a pair's hidden states make a score. sentence-transformers' `CrossEncoder`, or a class of transformers with
+    /// a head for sequences.
+    CrossEncoder,
 }
 
 impl Layout {
@@ -22,6 +25,9 @@ impl Layout {
     pub(super) fn of(files: &CheckpointFiles) -> Result<Self> {
         if files.is_stanford()? {
             return Ok(Layout::Stanford);
+        }
+        if files.is_cross_encoder()? {
+            return Ok(Layout::CrossEncoder);
         }
         let config = files.fields(SENTENCE_TRANSFORMERS)?;
         let class = config.as_ref().map_or(Ok(None), |config| config.string("model_type"))?;
@@ -47,7 +53,7 @@ impl Layout {
                 hint: match multi_vector {
                     true => "with a MultiVectorMask module, MultiVectorEncoder is",
                     false => {
-                        "ColBERT and SentenceTransformer are, and MultiVectorEncoder with a MultiVectorMask module"
+                        "ColBERT, CrossEncoder and SentenceTransformer are, and MultiVectorEncoder with a MultiVectorMask module"
                     }
                 },
             }),
@@ -60,9 +66,10 @@ impl Layout {
     pub(crate) fn marker_fields(self) -> (&'static str, [&'static str; 2]) {
         match self {
             Layout::Stanford => (ARTIFACT, ["query_token_id", "doc_token_id"]),
-            Layout::Plain | Layout::PyLate | Layout::SentenceTransformers => {
-                (SENTENCE_TRANSFORMERS, ["query_prefix", "document_prefix"])
-            }
+            Layout::Plain
+            | Layout::PyLate
+            | Layout::SentenceTransformers
+            | Layout::CrossEncoder => (SENTENCE_TRANSFORMERS, ["query_prefix", "document_prefix"]),
         }
     }
 }

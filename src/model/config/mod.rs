@@ -7,6 +7,7 @@
 
 mod backbone;
 mod bert;
+mod head;
 mod layout;
 mod left_out;
 mod modernbert;
@@ -28,13 +29,14 @@ use crate::model::overrides::Overrides;
 pub use crate::model::activation::Activation;
 pub use bert::{BertConfig, Naming, Positions};
 pub(crate) use bert::{POSITIONS, TYPES, WORDS};
+pub use head::{HeadConfig, HeadStep, LinearConfig, NormConfig};
 pub use layout::Layout;
 pub(crate) use modernbert::TOKENS;
 pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
 pub(crate) use products::layer_of;
 pub use products::{Product, Role};
-pub(crate) use projection::STANFORD_PROJECTION;
+use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
 pub use special_tokens::{SpecialTokens, Token};
 pub use text::{LowerCase, QueryExpansion, Strategy, TextConfig};
@@ -125,10 +127,12 @@ pub struct ModelConfig {
     pub tokenizer: TokenizerConfig,
     pub text: TextConfig,
     pub projection: Vec<ProjectionStep>,
-    /// Width of an embedding.
+    /// Width of an embedding; 0 of a cross-encoder.
     pub dimension: usize,
     /// How the checkpoint itself makes one vector of a text, or why that is not computed here.
     pub vector: Result<VectorConfig>,
+    /// How a cross-encoder makes a score; `None` of a model that makes embeddings.
+    pub head: Option<HeadConfig>,
     /// What stands in place of the files' own settings.
     pub overridden: Overridden,
     /// What the user should know about this checkpoint.
@@ -158,10 +162,15 @@ impl ModelConfig {
         let layout = Layout::of(files)?;
         let tokenizer = TokenizerConfig::from_files(files, &reading.root)?;
         let text = text::read(&mut reading, layout, &encoder, &tokenizer)?;
-        let mut projection = projection::read(&mut reading, layout, encoder.hidden_size())?;
-        let full = projection::dimension(&projection, encoder.hidden_size())?;
-        let dimension = projection::truncate(&mut reading, &mut projection, full)?;
         let prompts = text.query_prefix.len() + text.document_prefix.len() > 0;
+        let (mut projection, mut full, mut head) = (Vec::new(), 0, None);
+        if layout == Layout::CrossEncoder {
+            head = Some(head::read(&mut reading, &encoder, &tokenizer, prompts)?);
+        } else {
+            projection = projection::read(&mut reading, layout, encoder.hidden_size())?;
+            full = projection::dimension(&projection, encoder.hidden_size())?;
+        }
+        let dimension = projection::truncate(&mut reading, &mut projection, full)?;
         let vector = vector::read(&mut reading, layout, prompts, full)?;
         let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
@@ -175,6 +184,7 @@ impl ModelConfig {
             projection,
             dimension,
             vector,
+            head,
             overridden,
             warnings,
         };

@@ -43,6 +43,9 @@ impl Overridden {
     /// # Errors
     /// [`Error::Override`], or [`Error::BundleManifest`] for a bundle's own.
     pub(super) fn apply(&self, layout: Layout, text: &mut TextConfig) -> Result<()> {
+        if layout == Layout::CrossEncoder {
+            return self.apply_to_pairs(text);
+        }
         let values = &self.values;
         let prefixes = [
             (&values.query_prefix, &mut text.query_prefix),
@@ -62,6 +65,30 @@ impl Overridden {
             // Where the checkpoint has no skiplist, that of documents, as in both libraries.
             text.skiplist_documents |= !text.skiplist_queries;
         }
+        Ok(())
+    }
+
+    /// A cross-encoder takes what stands before its first text, and how long both are together.
+    fn apply_to_pairs(&self, text: &mut TextConfig) -> Result<()> {
+        for option in [
+            "document_prefix",
+            "query_length",
+            "do_query_expansion",
+            "expansion_length",
+            "expansion_token",
+            "attend_to_expansion_tokens",
+            "skiplist_words",
+            "truncate_dim",
+        ] {
+            let reason = "is not for a cross-encoder, which reads query and document as one text and makes no embeddings: query_prefix and document_length, which counts both, are";
+            self.refuse_if_set(option, reason)?;
+        }
+        if let Some(prompt) = &self.values.query_prefix {
+            text.query_prefix.clone_from(prompt);
+        }
+        let length = self.values.document_length;
+        text.document_length = self.length("document_length", length, text.document_length)?;
+        text.query_length = text.document_length;
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! Which tensors does a model have, and which are multiplied with what?
 
-use super::{DenseConfig, EncoderConfig, Layout, ModelConfig, ProjectionStep, TOKENS, WORDS};
+use super::{
+    DenseConfig, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig, ModelConfig,
+    ProjectionStep, TOKENS, WORDS,
+};
 use crate::model::bundle::{TensorKind, TensorSpec};
 
 /// What a product does, which decides how it is quantized.
@@ -108,6 +111,7 @@ impl ModelConfig {
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut tensors = self.encoder.tensors();
         tensors.extend(self.dense().flat_map(|dense| dense.tensors(self.layout)));
+        tensors.extend(self.head.iter().flat_map(HeadConfig::tensors));
         tensors
     }
 
@@ -120,12 +124,70 @@ impl ModelConfig {
     }
 }
 
+impl HeadConfig {
+    /// All tensors under their names in a bundle. Few rows go through its matrices, so that little is gained by fewer bytes.
+    fn tensors(&self) -> Vec<TensorSpec> {
+        self.steps.iter().flat_map(HeadStep::tensors).collect()
+    }
+}
+
+impl HeadStep {
+    /// Its tensors under their names in a bundle.
+    pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let mut tensors = match self {
+            HeadStep::Linear(linear) => linear.tensors().collect(),
+            HeadStep::Dense(dense) => dense.tensors(Layout::CrossEncoder),
+            HeadStep::Norm(norm) => {
+                let name = format!("{}{}", self.tensor_path(), norm.name);
+                norm_tensors(&name, norm.size, norm.bias).collect()
+            }
+        };
+        for spec in tensors.iter_mut().filter(|spec| spec.kind == TensorKind::Product) {
+            spec.kind = TensorKind::Half;
+        }
+        tensors
+    }
+
+    /// File of a module's own weights.
+    pub(crate) fn file(&self) -> Option<&str> {
+        match self {
+            HeadStep::Linear(_) => None,
+            HeadStep::Dense(dense) => Some(&dense.file),
+            HeadStep::Norm(norm) => norm.file.as_deref(),
+        }
+    }
+
+    /// What only a bundle puts before the names of its tensors: a module's folder, with a closing `/`.
+    pub(crate) fn tensor_path(&self) -> &str {
+        self.file().map_or("", folder)
+    }
+
+    /// Whether the backbone's prefix stands before its names.
+    pub(crate) fn in_backbone(&self) -> bool {
+        matches!(self, HeadStep::Linear(LinearConfig { in_backbone: true, .. }))
+    }
+}
+
+impl LinearConfig {
+    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+        let weight = [self.rows, self.columns];
+        let weight = spec(&format!("{}.weight", self.name), &weight, TensorKind::Product);
+        let bias = || spec(&format!("{}.bias", self.name), &[self.rows], TensorKind::Plain);
+        [weight].into_iter().chain(self.bias.then(bias))
+    }
+}
+
+/// The folder of a file, with a closing `/` unless it is the root.
+fn folder(file: &str) -> &str {
+    file.rfind('/').map_or("", |slash| &file[..=slash])
+}
+
 impl DenseConfig {
     /// What stands before the names of its tensors in a bundle: the module's folder, with a closing `/`.
     pub(crate) fn tensor_path(&self, layout: Layout) -> &str {
         match layout {
             Layout::Stanford => "",
-            _ => self.file.rfind('/').map_or("", |slash| &self.file[..=slash]),
+            _ => folder(&self.file),
         }
     }
 

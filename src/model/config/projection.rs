@@ -30,7 +30,7 @@ pub struct DenseConfig {
 }
 
 /// Name of the projection among the weights of a Stanford checkpoint.
-pub(crate) const STANFORD_PROJECTION: &str = "linear.weight";
+pub(super) const STANFORD_PROJECTION: &str = "linear.weight";
 
 /// What a module works on, by its name in sentence-transformers.
 const TOKENS: &str = "token_embeddings";
@@ -69,6 +69,14 @@ pub(super) fn read(
             }
             ModuleKind::Normalize if normalized(reading, &module)? == TOKENS => {
                 steps.push(ProjectionStep::Normalize)
+            }
+            ModuleKind::LayerNorm => {
+                return Err(Error::Unsupported {
+                    file: MODULES.to_owned(),
+                    field: "type".to_owned(),
+                    value: "LayerNorm".to_owned(),
+                    hint: "in a cross-encoder it is",
+                });
             }
             _ => {}
         }
@@ -166,16 +174,29 @@ fn in_place(config: &Fields<'_>, default: &'static str) -> Result<&'static str> 
 }
 
 fn dense(reading: &mut Reading<'_>, layout: Layout, module: &Module) -> Result<DenseConfig> {
+    dense_with(reading, layout, module, |config| {
+        // What a bi-encoder does to a text's one vector is done to each token's, as sentence-transformers converts it.
+        match in_place(config, TOKENS)? == SENTENCE && layout == Layout::SentenceTransformers {
+            true => Err(config.unsupported("module_input_name", SENTENCE, "token_embeddings is")),
+            false => Ok(()),
+        }
+    })
+}
+
+/// A Dense module; `check` looks at what it reads and writes.
+pub(super) fn dense_with(
+    reading: &mut Reading<'_>,
+    layout: Layout,
+    module: &Module,
+    check: impl FnOnce(&Fields<'_>) -> Result<()>,
+) -> Result<DenseConfig> {
     let name = module.path_of("config.json");
     let config = reading
         .files
         .fields(&name)?
         .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
     config.warn_of_unknown(DENSE_FIELDS, &mut reading.warnings);
-    // What a bi-encoder does to a text's one vector is done to each token's, as sentence-transformers converts it.
-    if in_place(&config, TOKENS)? == SENTENCE && layout == Layout::SentenceTransformers {
-        return Err(config.unsupported("module_input_name", SENTENCE, "token_embeddings is"));
-    }
+    check(&config)?;
     let count = |field| config.required(field, config.count(field, MAX_HIDDEN)?);
     let dense = DenseConfig {
         file: module.path_of("model.safetensors"),
@@ -217,31 +238,34 @@ fn activation(
         (class, Layout::PyLate) => config.required(FIELD, class)?,
         (class, _) => config.or_default(FIELD, class, "torch.nn.Tanh", &mut reading.warnings)?,
     };
-    Activation::of_class(class).ok_or_else(|| {
-        config.unsupported(
-            FIELD,
-            class,
-            "Identity, GELU, ReLU, ReLU6, LeakyReLU, SiLU, Hardswish, Mish, Tanh and Sigmoid of torch.nn are",
-        )
-    })
+    Activation::of_class(class).ok_or_else(|| config.unsupported(FIELD, class, FUNCTIONS))
 }
+
+/// Those that [`Activation::of_class`] knows.
+pub(super) const FUNCTIONS: &str = "Identity, GELU, ReLU, ReLU6, LeakyReLU, SiLU, Hardswish, Mish, Tanh and Sigmoid of torch.nn are";
 
 /// Width after all steps; each Dense must take what the one before gives.
 pub(super) fn dimension(steps: &[ProjectionStep], hidden_size: usize) -> Result<usize> {
     let mut width = hidden_size;
     for step in steps {
         if let ProjectionStep::Dense(dense) = step {
-            if dense.in_features != width {
-                return Err(Error::TensorShape {
-                    name: format!("{}: linear.weight", dense.file),
-                    expected: vec![dense.out_features, width],
-                    found: vec![dense.out_features, dense.in_features],
-                });
-            }
+            check_width(dense, width)?;
             width = dense.out_features;
         }
     }
     Ok(width)
+}
+
+/// A Dense module takes what the step before it gives.
+pub(super) fn check_width(dense: &DenseConfig, width: usize) -> Result<()> {
+    match dense.in_features == width {
+        true => Ok(()),
+        false => Err(Error::TensorShape {
+            name: format!("{}: linear.weight", dense.file),
+            expected: vec![dense.out_features, width],
+            found: vec![dense.out_features, dense.in_features],
+        }),
+    }
 }
 
 /// Keeps the first values of an embedding, if the caller wants no more: in front of the normalisation, as what comes of it is to be

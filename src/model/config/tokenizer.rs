@@ -48,6 +48,10 @@ pub struct TokenizerConfig {
     pub cuts_right: bool,
     /// Whether texts are said to be filled up on the right; else `tokenizer.json` has the word.
     pub fills_right: bool,
+    /// Whether the model is told which text of a pair a token is of; `None` where versions of transformers differ. A model of
+    /// single texts never is.
+    #[serde(skip)]
+    pub passes_types: Option<bool>,
 }
 
 /// Who makes the components round the vocabulary.
@@ -110,6 +114,7 @@ impl TokenizerConfig {
         };
         Ok(Self {
             model_max_length: model_max_length(&config)?,
+            passes_types: passes_types(&config, name)?,
             class: name.class(&config)?,
             special_tokens,
             added,
@@ -145,6 +150,7 @@ impl TokenizerConfig {
 #[derive(Clone, Copy, PartialEq)]
 enum ClassName {
     Bert,
+    DistilBert,
     Roberta,
     XlmRoberta,
     Gemma,
@@ -155,7 +161,7 @@ impl ClassName {
     /// What special tokens are called where no file says it.
     fn defaults(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            ClassName::Bert => special_tokens::BERT,
+            ClassName::Bert | ClassName::DistilBert => special_tokens::BERT,
             ClassName::Roberta | ClassName::XlmRoberta => special_tokens::ROBERTA,
             ClassName::Gemma => special_tokens::GEMMA,
             ClassName::General => &[],
@@ -164,7 +170,9 @@ impl ClassName {
 
     fn class(self, config: &Fields<'_>) -> Result<TokenizerClass> {
         Ok(match self {
-            ClassName::Bert => TokenizerClass::Bert(bert_normalization(config)?),
+            ClassName::Bert | ClassName::DistilBert => {
+                TokenizerClass::Bert(bert_normalization(config)?)
+            }
             ClassName::Roberta => TokenizerClass::Roberta(RobertaSwitches {
                 add_prefix_space: config.bool("add_prefix_space")?.unwrap_or(false),
                 trim_offsets: config.bool("trim_offsets")?.unwrap_or(true),
@@ -189,7 +197,7 @@ fn class_name(config: &Fields<'_>, model: Option<&Fields<'_>>) -> Result<ClassNa
     };
     Ok(match class {
         Some("BertTokenizer" | "BertTokenizerFast") => ClassName::Bert,
-        Some("DistilBertTokenizer" | "DistilBertTokenizerFast") => ClassName::Bert,
+        Some("DistilBertTokenizer" | "DistilBertTokenizerFast") => ClassName::DistilBert,
         Some("RobertaTokenizer" | "RobertaTokenizerFast") => ClassName::Roberta,
         Some("XLMRobertaTokenizer" | "XLMRobertaTokenizerFast") => ClassName::XlmRoberta,
         Some("CamembertTokenizer" | "CamembertTokenizerFast") => ClassName::XlmRoberta,
@@ -222,6 +230,17 @@ fn refuse_unread(config: &Fields<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The classes have defaults, which that of the general class has changed.
+fn passes_types(config: &Fields<'_>, name: ClassName) -> Result<Option<bool>> {
+    let inputs = config.strings("model_input_names")?;
+    Ok(match (inputs, name) {
+        (Some(inputs), _) => Some(inputs.iter().any(|input| input == "token_type_ids")),
+        (None, ClassName::Bert) => Some(true),
+        (None, ClassName::General) => None,
+        (None, _) => Some(false),
+    })
 }
 
 /// transformers writes "no limit" as a number far beyond any length; `max_len` is the field's old name.

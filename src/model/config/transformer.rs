@@ -1,6 +1,6 @@
 //! `sentence_bert_config.json`: how the Transformer module of a sentence-transformers or PyLate folder is called.
 
-use super::{MAX_LENGTH, QueryExpansion, Reading, Strategy};
+use super::{Layout, MAX_LENGTH, QueryExpansion, Reading, Strategy};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES};
 
@@ -75,7 +75,7 @@ impl TransformerSettings {
     }
 
     /// Nothing is said where there is no file.
-    pub(super) fn read(reading: &mut Reading<'_>) -> Result<Self> {
+    pub(super) fn read(reading: &mut Reading<'_>, layout: Layout) -> Result<Self> {
         let name = format!("{}{FILE}", reading.root);
         let Some(config) = reading.files.fields(&name)? else {
             if reading.files.get(MODULES).is_some() {
@@ -84,7 +84,8 @@ impl TransformerSettings {
             return Ok(Self::default());
         };
         config.warn_of_unknown(FIELDS, &mut reading.warnings);
-        refuse_other_calls(&config)?;
+        let classifies = layout == Layout::CrossEncoder && classifies(reading)?;
+        refuse_other_calls(&config, classifies)?;
         let length = |field| config.count(field, MAX_LENGTH);
         let settings = Self {
             max_seq_length: config.count("max_seq_length", 1_000_000)?,
@@ -103,13 +104,35 @@ impl TransformerSettings {
     }
 }
 
-/// Settings under which the module computes something else than the last hidden states of the text's own tokens.
-fn refuse_other_calls(config: &Fields<'_>) -> Result<()> {
-    for (field, taken, hint) in [
-        ("transformer_task", "feature-extraction", "feature-extraction is"),
-        ("module_output_name", "token_embeddings", "token_embeddings is"),
-        ("tokenizer_name_or_path", "", "the folder's own tokenizer is"),
-    ] {
+/// Task of a Transformer that has the head of its class.
+const CLASSIFICATION: &str = "sequence-classification";
+
+/// Whether a cross-encoder's head is that of its class, and not one of modules.
+pub(super) fn classifies(reading: &Reading<'_>) -> Result<bool> {
+    if reading.files.get(MODULES).is_none() {
+        return Ok(true);
+    }
+    let name = format!("{}{FILE}", reading.root);
+    let config = reading.files.fields(&name)?;
+    let task = config.as_ref().map_or(Ok(None), |config| config.string("transformer_task"))?;
+    Ok(task == Some(CLASSIFICATION))
+}
+
+/// Settings under which the module computes something else than the last hidden states of the text's own tokens, or, where it
+/// has the head of its class, what that makes of them.
+fn refuse_other_calls(config: &Fields<'_>, classifies: bool) -> Result<()> {
+    let outputs = match classifies {
+        true => [
+            ("transformer_task", CLASSIFICATION, "sequence-classification is"),
+            ("module_output_name", "scores", "scores is"),
+        ],
+        false => [
+            ("transformer_task", "feature-extraction", "feature-extraction is"),
+            ("module_output_name", "token_embeddings", "token_embeddings is"),
+        ],
+    };
+    let tokenizer = ("tokenizer_name_or_path", "", "the folder's own tokenizer is");
+    for (field, taken, hint) in outputs.into_iter().chain([tokenizer]) {
         match config.string(field)? {
             Some(value) if value != taken => return Err(config.unsupported(field, value, hint)),
             _ => {}
@@ -122,13 +145,18 @@ fn refuse_other_calls(config: &Fields<'_>) -> Result<()> {
     let text = modalities.object("text")?;
     let text = modalities.required("text", text)?;
     let called = [text.string("method")?, text.string("method_output_name")?];
-    match (called, modalities.has("message")) {
-        ([Some("forward"), Some("last_hidden_state")], false) => Ok(()),
-        ([method, output], _) => Err(config.unsupported(
-            "modality_config",
-            output.or(method).unwrap_or_default(),
+    let (taken, hint) = match classifies {
+        true => ("logits", "logits of forward for text is, without a chat template"),
+        false => (
+            "last_hidden_state",
             "last_hidden_state of forward for text is, without a chat template",
-        )),
+        ),
+    };
+    match (called, modalities.has("message")) {
+        ([Some("forward"), Some(output)], false) if output == taken => Ok(()),
+        ([method, output], _) => {
+            Err(config.unsupported("modality_config", output.or(method).unwrap_or_default(), hint))
+        }
     }
 }
 

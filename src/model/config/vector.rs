@@ -74,11 +74,19 @@ pub(super) fn read(
     dimension: usize,
 ) -> Result<Result<VectorConfig>> {
     if layout != Layout::Plain {
+        let hint = match layout {
+            Layout::CrossEncoder => {
+                "a cross-encoder reads query and document together and makes no vectors"
+            }
+            _ => {
+                "a late-interaction checkpoint makes no single vector of a text; pooling mean and cls do"
+            }
+        };
         return Ok(Err(Error::Unsupported {
             file: layout.marker_fields().0.to_owned(),
             field: "pooling".to_owned(),
             value: "checkpoint".to_owned(),
-            hint: "a late-interaction checkpoint makes no single vector of a text; pooling mean and cls do",
+            hint,
         }));
     }
     if reading.files.get(MODULES).is_none() {
@@ -144,7 +152,11 @@ fn of_sentence(reading: &Reading<'_>, module: &Module) -> Result<bool> {
     Ok(input.is_none_or(|input| input == SENTENCE))
 }
 
-fn mode(reading: &mut Reading<'_>, module: &Module, prompts: bool) -> Result<Result<PoolingMode>> {
+pub(super) fn mode(
+    reading: &mut Reading<'_>,
+    module: &Module,
+    prompts: bool,
+) -> Result<Result<PoolingMode>> {
     let name = module.path_of("config.json");
     let Some(config) = reading.files.fields(&name)? else {
         let hint = " (a bundle made without it: convert the checkpoint again)";

@@ -11,6 +11,7 @@
 
 mod definition;
 mod offsets;
+mod pairs;
 mod probe;
 mod window;
 
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use definition::Definition;
 use offsets::{LowerCased, Trim, strip, without_prefix};
+pub use pairs::PairQuery;
+use pairs::PairTemplate;
 use tokenizers::{AddedToken, AddedVocabulary};
 
 use crate::error::{Error, Result, Warning};
@@ -49,6 +52,8 @@ pub struct Tokenizer {
     strip: bool,
     lower_case: bool,
     windows: window::Windows,
+    /// What goes round the texts of a pair, if the model reads any.
+    pair: Option<PairTemplate>,
 }
 
 /// How one kind of text becomes tokens.
@@ -84,10 +89,14 @@ impl Tokenizer {
         let name = format!("{}tokenizer.json", files.transformer_path()?);
         let bytes =
             files.get(&name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
-        let Definition { tokenizer: inner, trim } = definition::build(bytes, config)?;
+        let Definition { tokenizer: inner, trim, pair } = definition::build(bytes, config)?;
         let text = &config.text;
         let skiplist = skiplist(&inner, &text.skiplist_words, warnings);
-        let special = added_tokens(&inner);
+        // Of a pair each text must have room for a token.
+        let (special, least) = match &pair {
+            Some(pair) => (pair.special(), 2),
+            None => (added_tokens(&inner), 1),
+        };
         let side = |prefix: &str, field: &'static str, length: usize, skips: bool| {
             // A marker that is a token without the space behind it needs none: it is apart from the text as it is.
             let spaced = text.prefixes_are_tokens && inner.token_to_id(prefix).is_none();
@@ -96,7 +105,7 @@ impl Tokenizer {
                 head: None,
                 head_length: 0,
                 prefix: prefix.to_owned(),
-                content_length: content_length(config, field, length, special)?,
+                content_length: content_length(config, field, length, special, least)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
@@ -122,6 +131,7 @@ impl Tokenizer {
             strip: text.strip,
             lower_case: text.lower_case == LowerCase::Text,
             windows: window::Windows::new(&inner),
+            pair,
             lost: HashMap::new(),
             inner,
         };
@@ -229,7 +239,7 @@ impl Tokenizer {
         let (content, skipped) = if self.strip { strip(text) } else { (text, 0) };
         let passed = self.windows.passed_over(content);
         let (content, skipped) = (&content[passed..], skipped + passed);
-        let kept = self.kept_tokens(side, content, long)?;
+        let kept = self.kept_tokens(side, content, long, side.content_length)?;
         let encoding = self.inner.post_process(kept.encoding, None, true)?;
         let in_text = |(start, end): (usize, usize)| {
             let range = without_prefix((start, end), side.prefix.len())?;
@@ -259,14 +269,16 @@ impl Tokenizer {
         Ok((sequence, frame))
     }
 
-    /// Tokens of the prefix and of as much of the content as they need, cut to what all windows reach.
+    /// Tokens of the prefix and of as much of the content as they need, cut to what all windows reach, of which one holds `length`
+    /// tokens.
     fn kept_tokens(
         &self,
         side: &Side,
         content: &str,
         long: LongDocuments,
+        length: usize,
     ) -> tokenizers::Result<Kept> {
-        let most = long.most().saturating_mul(side.content_length);
+        let most = long.most().saturating_mul(length);
         let mut windows = self.windows.of(content, most).peekable();
         loop {
             let window =
@@ -280,7 +292,7 @@ impl Tokenizer {
             }
             let mut encoding = side.after_head(encoding);
             let head = side.head_of(&encoding);
-            let reach = head + long.reach(side.content_length - head);
+            let reach = head + long.reach(length - head);
             let enough = encoding.len() > reach;
             if enough || windows.peek().is_none() {
                 let rest = &content[window.len()..];
@@ -429,9 +441,10 @@ fn content_length(
     field: &'static str,
     length: usize,
     special: usize,
+    least: usize,
 ) -> Result<usize> {
     // At least one token of content: none at all would make every text alike.
-    if let Some(content) = length.checked_sub(special).filter(|&content| content > 0) {
+    if let Some(content) = length.checked_sub(special).filter(|&content| content >= least) {
         return Ok(content);
     }
     let rest = format!("leaves no room beside {special} special tokens");

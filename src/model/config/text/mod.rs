@@ -3,9 +3,10 @@
 //! PyLate and Stanford folders are read as PyLate reads them, the others as sentence-transformers does; what the two read
 //! differently, or a library of theirs alone, is refused.
 //!
-//! Sources: `MultiVectorEncoder` and its `Transformer` and `MultiVectorMask` modules in
+//! Sources: `MultiVectorEncoder`, `CrossEncoder` and their `Transformer` and `MultiVectorMask` modules in
 //! sentence-transformers 6.2, `ColBERT` in PyLate 1.6.
 
+mod cross_encoder;
 mod pylate;
 mod sentence_transformers;
 mod stanford;
@@ -81,15 +82,18 @@ pub(super) fn read(
     encoder: &EncoderConfig,
     tokenizer: &TokenizerConfig,
 ) -> Result<TextConfig> {
-    let settings = TransformerSettings::read(reading)?;
+    let settings = TransformerSettings::read(reading, layout)?;
     let positions = encoder.max_length();
     let mut text = match layout {
         Layout::PyLate => pylate::read(reading, &settings)?,
         Layout::Stanford => stanford::read(reading, encoder)?,
-        Layout::Plain | Layout::SentenceTransformers => {
+        Layout::Plain | Layout::SentenceTransformers | Layout::CrossEncoder => {
             let own = tokenizer.model_max_length.unwrap_or(positions).min(positions);
             settings.check_max_seq_length(reading, positions)?;
-            sentence_transformers::read(reading, &settings, own)?
+            match layout {
+                Layout::CrossEncoder => cross_encoder::read(reading, &settings, own)?,
+                _ => sentence_transformers::read(reading, &settings, own)?,
+            }
         }
     };
     reading.overridden.apply(layout, &mut text)?;

@@ -14,6 +14,7 @@ use template::Template;
 use tokenizers::Tokenizer;
 
 use super::offsets::Trim;
+use super::pairs::PairTemplate;
 use crate::error::{Error, Result};
 use crate::model::checkpoint::Fields;
 use crate::model::config::ModelConfig;
@@ -24,6 +25,8 @@ const FILE: &str = "tokenizer.json";
 pub(super) struct Definition {
     pub tokenizer: Tokenizer,
     pub trim: Option<Trim>,
+    /// What goes round the texts of a pair, if the model reads any.
+    pub pair: Option<PairTemplate>,
 }
 
 /// Builds the tokenizer that `tokenizer.json` and the checkpoint's other files describe.
@@ -39,10 +42,10 @@ pub(super) fn build(bytes: &[u8], config: &ModelConfig) -> Result<Definition> {
     tokenizer.with_normalizer(normalizer).map_err(|error| invalid(error.to_string()))?;
     tokenizer.with_pre_tokenizer(pre_tokenizer);
     added::add(&mut tokenizer, &parts, config)?;
-    let Template { processor, trim } = Template::read(&parts, &tokenizer, config)?;
+    let Template { processor, trim, pair } = Template::read(&parts, &tokenizer, config)?;
     tokenizer.with_post_processor(Some(processor));
     tokenizer.set_encode_special_tokens(config.tokenizer.splits_special_tokens);
-    Ok(Definition { tokenizer, trim })
+    Ok(Definition { tokenizer, trim, pair })
 }
 
 fn check_version(parts: &Fields<'_>) -> Result<()> {

@@ -1,5 +1,5 @@
-//! The special tokens that go round a text. At least one is needed: a text without any token would leave the encoder nothing
-//! to attend to.
+//! The special tokens that go round a text, and round the two of a pair. At least one is needed: a text without any token would
+//! leave the encoder nothing to attend to.
 
 use serde_json::{Map, Value, json};
 use tokenizers::PostProcessorWrapper;
@@ -7,19 +7,23 @@ use tokenizers::Tokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 
 use super::super::offsets::Trim;
+use super::super::pairs::{PairPiece, PairTemplate};
 use super::{FILE, invalid, unsupported};
 use crate::error::Result;
 use crate::model::checkpoint::Fields;
-use crate::model::config::{ModelConfig, TokenizerClass};
+use crate::model::config::{EncoderConfig, ModelConfig, TokenizerClass};
 
 /// Most pieces of a template, and most tokens of one.
 const MOST: usize = 16;
 const HINT: &str = "TemplateProcessing, BertProcessing and RobertaProcessing are";
 const SEQUENCE: &str = "ByteLevel and one of the others behind it are";
 
-/// A place of a template: where the text stands, or a special token with its ids.
+/// A place of a template: where a text stands, or a special token with its ids.
+#[derive(Clone)]
 enum Piece {
     Text,
+    /// That of a pair's second text.
+    Second,
     Special(String, Vec<u32>),
 }
 
@@ -27,7 +31,12 @@ enum Piece {
 pub(super) struct Template {
     pub processor: PostProcessorWrapper,
     pub trim: Option<Trim>,
+    /// What goes round the texts of a pair, if the model reads any.
+    pub pair: Option<PairTemplate>,
 }
+
+/// A template's pieces, each with the type of its tokens.
+type Typed = Vec<(Piece, usize)>;
 
 impl Template {
     /// That of the class that reads the files.
@@ -36,23 +45,65 @@ impl Template {
         tokenizer: &Tokenizer,
         config: &ModelConfig,
     ) -> Result<Self> {
-        let (pieces, trim) = match &config.tokenizer.class {
+        let wants_pair = config.head.is_some();
+        let (pieces, pair, trim) = match &config.tokenizer.class {
             TokenizerClass::Bert(_) => {
-                (of_class(tokenizer, config, "BertTokenizer needs it")?, None)
+                let pieces = of_class(tokenizer, config, "BertTokenizer needs it")?;
+                let pair = framed_pair(&pieces, false);
+                (pieces, Some(pair), None)
             }
             TokenizerClass::Roberta(switches) => {
                 let trim = Trim { add_prefix_space: switches.add_prefix_space };
                 let pieces = of_class(tokenizer, config, "RobertaTokenizer needs it")?;
-                (pieces, switches.trim_offsets.then_some(trim))
+                let pair = framed_pair(&pieces, true);
+                (pieces, Some(pair), switches.trim_offsets.then_some(trim))
             }
-            TokenizerClass::General => of_file(parts, config.encoder.vocab_size())?,
+            TokenizerClass::General => of_file(parts, config.encoder.vocab_size(), wants_pair)?,
         };
         let texts = pieces.iter().filter(|piece| matches!(piece, Piece::Text)).count();
         if texts != 1 || pieces.len() == 1 {
             return Err(invalid("post_processor needs one text and a special token".to_owned()));
         }
-        Ok(Self { processor: build(&pieces)?, trim })
+        let pair = pair.filter(|_| wants_pair).map(|pair| of_pair(pair, config)).transpose()?;
+        Ok(Self { processor: build(&pieces)?, trim, pair })
     }
+}
+
+/// The pair of a class that frames a text by its first token and its separator. RoBERTa's separator stands twice between the
+/// texts, and all its tokens are of one type.
+fn framed_pair(single: &[Piece], roberta: bool) -> Typed {
+    let (first, separator) = (single[0].clone(), single[single.len() - 1].clone());
+    let second = usize::from(!roberta);
+    let mut pair = vec![(first, 0), (Piece::Text, 0), (separator.clone(), 0)];
+    if roberta {
+        pair.push((separator.clone(), 0));
+    }
+    pair.extend([(Piece::Second, second), (separator, second)]);
+    pair
+}
+
+/// Both texts stand in it once. Types count where the encoder is told them.
+fn of_pair(pieces: Typed, config: &ModelConfig) -> Result<PairTemplate> {
+    let types = config.head.as_ref().is_some_and(|head| head.types);
+    let rows = match &config.encoder {
+        EncoderConfig::Bert(bert) if types => bert.type_vocab_size.unwrap_or(0),
+        _ => usize::MAX,
+    };
+    if let Some((_, kind)) = pieces.iter().find(|(_, kind)| *kind >= rows) {
+        let reason = format!("post_processor.pair has type {kind}; the model has {rows}");
+        return Err(invalid(reason));
+    }
+    let pieces = pieces.into_iter().map(|(piece, kind)| {
+        let piece = match piece {
+            Piece::Text => PairPiece::First,
+            Piece::Second => PairPiece::Second,
+            Piece::Special(_, ids) => PairPiece::Special(ids),
+        };
+        (piece, if types { kind } else { 0 })
+    });
+    PairTemplate::new(pieces.collect()).ok_or_else(|| {
+        invalid("post_processor.pair needs each of two texts once and a special token".to_owned())
+    })
 }
 
 /// The classes' own: their first token, the text, their separator.
@@ -68,14 +119,17 @@ fn of_class(tokenizer: &Tokenizer, config: &ModelConfig, need: &str) -> Result<V
     Ok(vec![special("cls_token")?, Piece::Text, special("sep_token")?])
 }
 
+/// What goes round a text and, if that is wanted, round the texts of a pair, and whether white space counts.
+type Read = (Vec<Piece>, Option<Typed>, Option<Trim>);
+
 /// The file's own: the only one of a Sequence that has tokens, behind `ByteLevel`.
-fn of_file(parts: &Fields<'_>, rows: usize) -> Result<(Vec<Piece>, Option<Trim>)> {
+fn of_file(parts: &Fields<'_>, rows: usize, wants_pair: bool) -> Result<Read> {
     let part = parts.object("post_processor")?;
     let Some(part) = part else {
         return Err(parts.unsupported("post_processor", "(none)", HINT));
     };
     if part.string("type")? != Some("Sequence") {
-        return of_part(parts, &part, rows);
+        return of_part(parts, &part, rows, wants_pair);
     }
     let list = part.value("processors").and_then(Value::as_array);
     match part.required("processors", list)?.as_slice() {
@@ -92,8 +146,8 @@ fn of_file(parts: &Fields<'_>, rows: usize) -> Result<(Vec<Piece>, Option<Trim>)
                     ));
                 }
             }
-            let (pieces, trim) = of_part(parts, &second, rows)?;
-            Ok((pieces, trim.or(trimmed(&first)?)))
+            let (pieces, pair, trim) = of_part(parts, &second, rows, wants_pair)?;
+            Ok((pieces, pair, trim.or(trimmed(&first)?)))
         }
         other => {
             let found = format!("a Sequence of {}", other.len());
@@ -103,18 +157,21 @@ fn of_file(parts: &Fields<'_>, rows: usize) -> Result<(Vec<Piece>, Option<Trim>)
 }
 
 /// Known by its fields as the library knows it: it does not look at the type.
-fn of_part(
-    parts: &Fields<'_>,
-    part: &Fields<'_>,
-    rows: usize,
-) -> Result<(Vec<Piece>, Option<Trim>)> {
+fn of_part(parts: &Fields<'_>, part: &Fields<'_>, rows: usize, wants_pair: bool) -> Result<Read> {
     let framed = part.has("cls") && part.has("sep");
     let trims = part.has("trim_offsets") && part.has("add_prefix_space");
-    let pair = || Ok(vec![pair(part, "cls", rows)?, Piece::Text, pair(part, "sep", rows)?]);
+    let frame = |trim, roberta| {
+        let pieces = vec![token(part, "cls", rows)?, Piece::Text, token(part, "sep", rows)?];
+        let pair = framed_pair(&pieces, roberta);
+        Ok((pieces, Some(pair), trim))
+    };
     match part.string("type")? {
-        None | Some("RobertaProcessing") if framed && trims => Ok((pair()?, trimmed(part)?)),
-        None | Some("BertProcessing") if framed && !part.has("trim_offsets") => Ok((pair()?, None)),
-        None | Some("TemplateProcessing") if !framed => Ok((pieces(part, rows)?, None)),
+        None | Some("RobertaProcessing") if framed && trims => frame(trimmed(part)?, true),
+        None | Some("BertProcessing") if framed && !part.has("trim_offsets") => frame(None, false),
+        None | Some("TemplateProcessing") if !framed => {
+            let pair = wants_pair.then(|| pieces(part, "pair", rows)).transpose()?;
+            Ok((single(part, rows)?, pair, None))
+        }
         other => Err(parts.unsupported("post_processor", other.unwrap_or("another kind"), HINT)),
     }
 }
@@ -127,7 +184,7 @@ fn trimmed(part: &Fields<'_>) -> Result<Option<Trim>> {
 }
 
 /// A special token of BertProcessing and RobertaProcessing: its name and its id.
-fn pair(part: &Fields<'_>, field: &str, rows: usize) -> Result<Piece> {
+fn token(part: &Fields<'_>, field: &str, rows: usize) -> Result<Piece> {
     match part.value(field).and_then(Value::as_array).map(Vec::as_slice) {
         Some([Value::String(name), id]) => {
             Ok(Piece::Special(name.clone(), vec![id_of(name, id, rows)?]))
@@ -136,25 +193,42 @@ fn pair(part: &Fields<'_>, field: &str, rows: usize) -> Result<Piece> {
     }
 }
 
-fn pieces(part: &Fields<'_>, rows: usize) -> Result<Vec<Piece>> {
-    let special = part.object("special_tokens")?;
-    let special = part.required("special_tokens", special)?;
-    let single = part.value("single").and_then(Value::as_array);
-    let single = part.required("single", single)?;
-    if single.len() > MOST {
-        let found = format!("{} pieces", single.len());
-        return Err(unsupported("post_processor.single", found, "at most 16 are"));
+/// A lone text's, all of whose tokens are of one type.
+fn single(part: &Fields<'_>, rows: usize) -> Result<Vec<Piece>> {
+    let typed = pieces(part, "single", rows)?;
+    match typed.iter().any(|(piece, kind)| *kind != 0 || matches!(piece, Piece::Second)) {
+        true => {
+            Err(invalid("post_processor.single holds another text, or another type".to_owned()))
+        }
+        false => Ok(typed.into_iter().map(|(piece, _)| piece).collect()),
     }
-    single.iter().map(|value| piece(value, &special, rows)).collect()
 }
 
-fn piece(value: &Value, special: &Fields<'_>, rows: usize) -> Result<Piece> {
-    let other = || invalid(format!("post_processor.single holds {value}"));
+fn pieces(part: &Fields<'_>, field: &str, rows: usize) -> Result<Typed> {
+    let special = part.object("special_tokens")?;
+    let special = part.required("special_tokens", special)?;
+    let list = part.value(field).and_then(Value::as_array);
+    let list = part.required(field, list)?;
+    let field = format!("post_processor.{field}");
+    if list.len() > MOST {
+        let found = format!("{} pieces", list.len());
+        return Err(unsupported(&field, found, "at most 16 are"));
+    }
+    list.iter().map(|value| piece(value, &field, &special, rows)).collect()
+}
+
+fn piece(value: &Value, field: &str, special: &Fields<'_>, rows: usize) -> Result<(Piece, usize)> {
+    let other = || invalid(format!("{field} holds {value}"));
     let (text, token) = (&value["Sequence"], &value["SpecialToken"]);
     let body = if text.is_object() { text } else { token };
-    let id = body["id"].as_str().filter(|_| body["type_id"] == 0).ok_or_else(other)?;
+    let kind = body["type_id"].as_u64().filter(|&kind| kind < MOST as u64).ok_or_else(other)?;
+    let (id, kind) = (body["id"].as_str().ok_or_else(other)?, kind as usize);
     if text.is_object() {
-        return if id == "A" { Ok(Piece::Text) } else { Err(other()) };
+        return match id {
+            "A" => Ok((Piece::Text, kind)),
+            "B" => Ok((Piece::Second, kind)),
+            _ => Err(other()),
+        };
     }
     let entry = special
         .object(id)?
@@ -163,10 +237,8 @@ fn piece(value: &Value, special: &Fields<'_>, rows: usize) -> Result<Piece> {
         entry.value("ids").and_then(Value::as_array).filter(|ids| (1..=MOST).contains(&ids.len()));
     let ids =
         ids.ok_or_else(|| invalid(format!("post_processor: {id:?} needs 1 to {MOST} ids")))?;
-    Ok(Piece::Special(
-        id.to_owned(),
-        ids.iter().map(|number| id_of(id, number, rows)).collect::<Result<_>>()?,
-    ))
+    let ids = ids.iter().map(|number| id_of(id, number, rows)).collect::<Result<_>>()?;
+    Ok((Piece::Special(id.to_owned(), ids), kind))
 }
 
 /// An id that has a row in the model's table.
@@ -184,7 +256,7 @@ fn build(pieces: &[Piece]) -> Result<PostProcessorWrapper> {
     let (mut single, mut special) = (Vec::new(), Map::new());
     for piece in pieces {
         match piece {
-            Piece::Text => single.push(text("A")),
+            Piece::Text | Piece::Second => single.push(text("A")),
             Piece::Special(name, ids) => {
                 single.push(json!({"SpecialToken": {"id": name, "type_id": 0}}));
                 let names = vec![name; ids.len()];
@@ -192,7 +264,7 @@ fn build(pieces: &[Piece]) -> Result<PostProcessorWrapper> {
             }
         }
     }
-    // The library wants a template for pairs as well; it is never used.
+    // The library wants a template for pairs as well; it is never used, as pairs are cut before they are put together.
     let pair = [text("A"), text("B")];
     let template = json!({"single": single, "pair": pair, "special_tokens": special});
     let template: TemplateProcessing = serde_json::from_value(template)
