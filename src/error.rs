@@ -31,6 +31,9 @@ pub enum Error {
         "{what} needs a cross-encoder, and this model makes embeddings of queries and documents each by itself"
     )]
     NotCrossEncoder { what: &'static str },
+    /// An argument of a call that does not go with the others, or with the model.
+    #[error("{argument} {reason}")]
+    Argument { argument: String, reason: String },
     /// Windows of long documents would overlap by more than half.
     #[error("overlap is {overlap}; a window of this model holds {room} tokens of a document, of which at most {} can overlap", room / 2)]
     Overlap { overlap: usize, room: usize },
@@ -133,6 +136,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of an argument.
+    pub(crate) fn argument(argument: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::Argument { argument: argument.into(), reason: reason.into() }
+    }
+
     /// Every string that [`Error::code`] can answer, sorted.
     pub const CODES: &[&str] = &[
         "ABORTED",
@@ -156,6 +164,7 @@ impl Error {
             | Error::Override { .. }
             | Error::NoEmbeddings { .. }
             | Error::NotCrossEncoder { .. }
+            | Error::Argument { .. }
             | Error::Overlap { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }

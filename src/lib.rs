@@ -8,7 +8,7 @@
 //! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
 //! | read together | How well does a document answer the query, read with it? | pairs → scores | [`cross_encoder`] |
 //! | score | How well does a document answer the query? | query + documents → scores | [`late_interaction::maxsim`] |
-//! | rank | Which documents win? | scores → [`RerankResult`]s | [`stages`] |
+//! | rank | Which documents win, after which stages? | scores → [`RerankResult`]s | [`stages`] |
 //! | explain | Which tokens matched? | embeddings → [`Explanation`] | [`late_interaction::explain`] |
 //! | quantize | How is a weight stored in fewer bytes? | weights → [`model::quantize::Matrix`] | [`model::quantize`] |
 //! | pack | In which files does a converted model travel? | tensors → files, and back | [`model::bundle`] |
@@ -58,8 +58,11 @@ pub use model::overrides::Overrides;
 pub use model::quantize::Dtype;
 pub use observer::{Observer, Stage, Unobserved};
 pub use reranker::{LoadOptions, ModelInfo, ModelKind, Reranker};
-pub use stages::late::{RerankOptions, RerankOutput};
-pub use stages::top_k::RerankResult;
+pub use stages::bm25::Bm25Options;
+pub use stages::fusion::Fusion;
+pub use stages::options::{RerankOptions, StageKind, StageOptions};
+pub use stages::query::Query;
+pub use stages::results::{RerankOutput, RerankResult, StageResult};
 pub use text::long_documents::LongDocuments;
 pub use text::texts::Texts;
 pub use text::token_batch::{TokenBatch, TokenPair, TokenSequence};

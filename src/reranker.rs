@@ -21,8 +21,11 @@ use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::model::room;
 use crate::observer::{Observer, Stage};
-use crate::stages::cross_encoder;
-use crate::stages::late::{self, RerankOptions, RerankOutput};
+use crate::stages::options::RerankOptions;
+use crate::stages::pipeline;
+use crate::stages::query::Query;
+use crate::stages::reader::Ranker;
+use crate::stages::results::RerankOutput;
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
@@ -235,26 +238,27 @@ impl Reranker {
         self.gpu_fault.as_deref()
     }
 
-    /// Encodes query and documents, scores every document and keeps the best, batch after batch: memory does not grow with
-    /// the number of documents, but for a score each and what `options` ask for.
+    /// Takes the documents through the stages of `options`, by default through late interaction alone: query and documents are encoded,
+    /// batch after batch, and every document is scored. Memory does not grow with the number of documents, but for some numbers each
+    /// and what `options` ask for.
     ///
     /// # Errors
-    /// [`Error::EmptyQuery`], [`Error::NoEmbeddings`] for what a cross-encoder does not give, and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not
-    /// compute any more what it did at the load.
-    pub async fn rerank<T: Texts + ?Sized>(
+    /// [`Error::EmptyQuery`], [`Error::Argument`], [`Error::NoEmbeddings`] and [`Error::NotCrossEncoder`] for what the model does not
+    /// give, and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not compute any more what it did
+    /// at the load.
+    pub async fn rerank<'q, T: Texts + ?Sized>(
         &self,
-        query: &str,
+        query: impl Into<Query<'q>>,
         documents: &T,
-        options: RerankOptions,
+        options: &RerankOptions,
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
         self.watch_gpu(observer).await?;
-        match &self.model {
-            Model::Late(model) => late::rank(model, query, documents, options, observer).await,
-            Model::Cross(model) => {
-                cross_encoder::rank(model, query, documents, options, observer).await
-            }
-        }
+        let ranker = match &self.model {
+            Model::Late(model) => Ranker::Late(model),
+            Model::Cross(model) => Ranker::Cross(model),
+        };
+        pipeline::rank(ranker, query.into(), documents, options, observer).await
     }
 
     /// Embeddings of texts of one kind, handed over batch after batch in the texts' order. A [`Pooling`] is options enough.
@@ -325,16 +329,24 @@ impl Reranker {
     ///
     /// # Errors
     /// As [`Reranker::rerank`].
-    pub async fn explain(
+    pub async fn explain<'q>(
         &self,
-        query: &str,
+        query: impl Into<Query<'q>>,
         document: &str,
         long_documents: LongDocuments,
         observer: &mut impl Observer,
     ) -> Result<Explanation> {
-        let options = RerankOptions { top_k: None, explain: true, long_documents };
-        let mut output = self.rerank(query, &[document], options, observer).await?;
+        let options = RerankOptions { explain: true, long_documents, ..RerankOptions::default() };
+        let mut output = self.rerank(query, &[document], &options, observer).await?;
         Ok(output.explanations.remove(0))
+    }
+
+    /// How a dense stage pools by default: as the checkpoint says, or by the mean where it says nothing that is computed here.
+    pub fn dense_pooling(&self) -> Pooling {
+        match self.info.pooling {
+            Some(_) => Pooling::Checkpoint,
+            None => Pooling::Mean,
+        }
     }
 
     /// Every stage of one text.

@@ -37,7 +37,7 @@ fn a_list_s_scores_are_those_of_its_pairs() {
         let model = fixture.load();
         for query in &fixture.queries {
             let ranked =
-                rerank(&model, query, &fixture.documents, RerankOptions::default()).unwrap();
+                rerank(&model, query, &fixture.documents, &RerankOptions::default()).unwrap();
             assert_eq!(ranked.len(), fixture.documents.len());
             for (index, score) in ranked {
                 let alone = block_on(model.inspect_pair(query, &fixture.documents[index])).unwrap();
@@ -51,7 +51,7 @@ fn rerank(
     model: &Reranker,
     query: &str,
     documents: &[String],
-    options: RerankOptions,
+    options: &RerankOptions,
 ) -> Result<Vec<(usize, f32)>, Error> {
     let output = block_on(model.rerank(query, documents, options, &mut Unobserved))?;
     Ok(output.results.iter().map(|result| (result.index, result.score)).collect())

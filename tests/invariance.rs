@@ -50,8 +50,8 @@ fn a_hundred_runs_give_the_same_bits() {
     let model = Fixture::read("pylate").load();
     let documents = ["the oil crisis", "war", "", "the price of war and oil"];
     let run = || {
-        let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
-        block_on(model.rerank("oil", &documents, options, &mut Unobserved)).unwrap()
+        let options = RerankOptions { explain: true, ..RerankOptions::default() };
+        block_on(model.rerank("oil", &documents, &options, &mut Unobserved)).unwrap()
     };
     let first = run();
     let bits = |output: &RerankOutput| -> Vec<(usize, u32)> {

@@ -111,9 +111,13 @@ fn scores_and_explanations_are_of_the_whole_text() {
     let Expected { query, document, cases } = expected();
     let model = load(&files());
     for (index, case) in cases.iter().enumerate() {
-        let options = RerankOptions { top_k: None, explain: true, long_documents: case.long() };
+        let options = RerankOptions {
+            explain: true,
+            long_documents: case.long(),
+            ..RerankOptions::default()
+        };
         let documents = ["oil", document.as_str()];
-        let output = block_on(model.rerank(&query, &documents, options, &mut Unobserved)).unwrap();
+        let output = block_on(model.rerank(&query, &documents, &options, &mut Unobserved)).unwrap();
         let place = output.results.iter().position(|result| result.index == 1).unwrap();
         let (score, explanation) = (output.results[place].score, &output.explanations[place]);
         assert!((score - case.score).abs() < TOLERANCE * case.score.abs(), "case {index}: {score}");

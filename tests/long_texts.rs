@@ -119,7 +119,7 @@ fn a_long_text_is_ranked_and_explained_to_its_end() {
     let options = RerankOptions { explain: true, ..RerankOptions::default() };
     let documents = ["oil", text.as_str(), "war"];
     let query = "the price of oil in 1973, and what came of it";
-    let output = block_on(model.rerank(query, &documents, options, &mut Unobserved)).unwrap();
+    let output = block_on(model.rerank(query, &documents, &options, &mut Unobserved)).unwrap();
     let place = output.results.iter().position(|result| result.index == 1).unwrap();
     let alone = block_on(model.explain(query, &text, LongDocuments::Cut, &mut Unobserved)).unwrap();
     assert_eq!(output.explanations[place], alone);

@@ -59,9 +59,8 @@ fn the_default_model_equals_pytorch() {
     assert!(compared > 16, "only {compared} tensors were compared");
     let documents: Vec<&str> = expected.documents.iter().map(|d| d.text.as_str()).collect();
     for (query, row) in expected.queries.iter().zip(&expected.scores) {
-        let mut observer = Unobserved;
-        let output =
-            reranker.rerank(&query.text, &documents, RerankOptions::default(), &mut observer);
+        let (options, mut observer) = (RerankOptions::default(), Unobserved);
+        let output = reranker.rerank(&query.text, &documents, &options, &mut observer);
         for result in block_on(output).unwrap().results {
             let score = row[result.index].unwrap();
             assert!((result.score - score).abs() / score.abs().max(1.0) < 1e-4, "{}", query.text);

@@ -78,8 +78,8 @@ fn widen(tensor: &mut Raw) {
 
 fn assert_refused(model: &Reranker, case: &str) {
     let refused = |error: Error| assert_eq!(error.code(), "NON_FINITE", "{case}: {error}");
-    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
-    refused(block_on(model.rerank("oil", &["war"], options, &mut Unobserved)).expect_err(case));
+    let options = RerankOptions { explain: true, ..RerankOptions::default() };
+    refused(block_on(model.rerank("oil", &["war"], &options, &mut Unobserved)).expect_err(case));
     for kind in [TextKind::Query, TextKind::Document] {
         let mut observer = Unobserved;
         let encoded = model.encode(kind, &["the price of war"], Pooling::None, &mut observer);

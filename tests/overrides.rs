@@ -90,7 +90,7 @@ fn check(model: &Reranker, case: &Case, place: usize, tensors: &SafeTensors<'_>)
     for (query, scores) in case.queries.iter().zip(&case.scores) {
         let options = RerankOptions::default();
         let ranked =
-            block_on(model.rerank(&query.text, documents.as_slice(), options, &mut Unobserved));
+            block_on(model.rerank(&query.text, documents.as_slice(), &options, &mut Unobserved));
         for result in ranked.unwrap().results {
             assert!((result.score - scores[result.index]).abs() < 1e-4, "{}", case.case);
         }

@@ -119,7 +119,7 @@ fn scores_equal_the_reference() {
             }
             let options = RerankOptions::default();
             let mut observer = Unobserved;
-            let output = reranker.rerank(&query.text, &documents, options, &mut observer);
+            let output = reranker.rerank(&query.text, &documents, &options, &mut observer);
             let output = block_on(output).unwrap();
             assert_eq!(output.results.len(), documents.len());
             for result in &output.results {

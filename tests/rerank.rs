@@ -16,7 +16,7 @@ fn rerank(
     model: &Reranker,
     query: &str,
     documents: &[&str],
-    options: RerankOptions,
+    options: &RerankOptions,
 ) -> RerankOutput {
     block_on(model.rerank(query, documents, options, &mut Unobserved)).unwrap()
 }
@@ -31,7 +31,7 @@ fn encode(model: &Reranker, texts: &[&str]) -> Vec<Vec<f32>> {
 fn the_best_come_first_and_equal_documents_keep_their_order() {
     let model = Fixture::read("pylate").load();
     let documents = ["the oil crisis", "water", "the oil crisis", "", "war and oil"];
-    let all = rerank(&model, "the oil crisis", &documents, RerankOptions::default());
+    let all = rerank(&model, "the oil crisis", &documents, &RerankOptions::default());
     assert_eq!(all.results.len(), documents.len());
     for pair in all.results.windows(2) {
         let tie = pair[0].score == pair[1].score && pair[0].index < pair[1].index;
@@ -43,10 +43,10 @@ fn the_best_come_first_and_equal_documents_keep_their_order() {
         &model,
         "the oil crisis",
         &documents,
-        RerankOptions { top_k: Some(2), explain: false, ..RerankOptions::default() },
+        &RerankOptions { top_k: Some(2), explain: false, ..RerankOptions::default() },
     );
     assert_eq!(best.results, all.results[..2]);
-    assert!(rerank(&model, "oil", &[], RerankOptions::default()).results.is_empty());
+    assert!(rerank(&model, "oil", &[], &RerankOptions::default()).results.is_empty());
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn embeddings_do_not_depend_on_the_neighbours() {
 fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
     let model = Fixture::read("stanford").load();
     let document = "👩‍🔬 The Oil crisis — é water!";
-    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
-    let output = rerank(&model, "oil crisis", &[document, "war"], options);
+    let options = RerankOptions { explain: true, ..RerankOptions::default() };
+    let output = rerank(&model, "oil crisis", &[document, "war"], &options);
     assert_eq!(output.explanations.len(), 2);
     for (result, explanation) in output.results.iter().zip(&output.explanations) {
         assert_eq!(explanation.score, result.score);
@@ -99,8 +99,8 @@ fn a_text_that_is_cut_says_so_wherever_it_is_read() {
     let long = "oil crisis ".repeat(300);
     let texts = ["oil crisis", long.as_str()];
     for (query, query_truncated) in [(texts[0], false), (texts[1], true)] {
-        let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
-        let output = rerank(&model, query, &texts, options);
+        let options = RerankOptions { explain: true, ..RerankOptions::default() };
+        let output = rerank(&model, query, &texts, &options);
         assert_eq!(output.query_truncated, query_truncated);
         for ((result, truncated), explanation) in
             output.results.iter().zip(&output.truncated).zip(&output.explanations)
@@ -130,7 +130,7 @@ fn a_document_without_embeddings_ranks_last_with_a_finite_score() {
         &model,
         "oil",
         &["", "war"],
-        RerankOptions { top_k: None, explain: true, ..RerankOptions::default() },
+        &RerankOptions { explain: true, ..RerankOptions::default() },
     );
     assert_eq!(output.results[1].index, 0);
     assert_eq!(output.results[1].score, -(output.query_length as f32));
@@ -143,12 +143,12 @@ fn empty_queries_are_refused_and_long_texts_cut() {
     let model = Fixture::read("plain").load();
     for query in ["", "  \n\t", "\u{200b}", "\u{1}\u{200d} \u{301}"] {
         let error =
-            block_on(model.rerank(query, &["a"], RerankOptions::default(), &mut Unobserved));
+            block_on(model.rerank(query, &["a"], &RerankOptions::default(), &mut Unobserved));
         assert_eq!(error.unwrap_err(), Error::EmptyQuery);
     }
     let huge = "a ".repeat(3 << 20);
     let documents = ["a", huge.as_str()];
-    let output = rerank(&model, "a", &documents, RerankOptions::default());
+    let output = rerank(&model, "a", &documents, &RerankOptions::default());
     let long = output.results.iter().position(|result| result.index == 1).unwrap();
     assert_eq!([output.truncated[long], output.truncated[1 - long]], [true, false]);
     let mut observer = Stopper::at_batch(1);
@@ -218,7 +218,7 @@ fn an_observer_can_stop_a_call_between_batches() {
     let documents = vec![long.as_str(); 64];
     let mut observer = Stopper::at_batch(1);
     let stopped =
-        block_on(model.rerank("oil", &documents, RerankOptions::default(), &mut observer));
+        block_on(model.rerank("oil", &documents, &RerankOptions::default(), &mut observer));
     assert_eq!(stopped.unwrap_err(), Error::Aborted);
     assert_eq!(observer.batches, 1);
     assert_eq!(
@@ -233,12 +233,12 @@ fn an_observer_can_stop_a_call_at_every_text_and_layer() {
     let documents = ["oil", "war", "water"];
     let mut observer = Stopper::at_pause(usize::MAX);
     let options = RerankOptions::default();
-    block_on(model.rerank("oil", &documents, options, &mut observer)).unwrap();
+    block_on(model.rerank("oil", &documents, &options, &mut observer)).unwrap();
     // One batch: a pause before each document's tokens, before and within each layer, and before the scores.
     assert_eq!(observer.pauses, documents.len() + 2 * model.info().layers + 1);
     for pause in 1..=observer.pauses {
         let mut observer = Stopper::at_pause(pause);
-        let stopped = block_on(model.rerank("oil", &documents, options, &mut observer));
+        let stopped = block_on(model.rerank("oil", &documents, &options, &mut observer));
         assert_eq!(stopped.unwrap_err(), Error::Aborted);
         assert_eq!(observer.pauses, pause, "nothing goes on after the stop");
     }
@@ -252,7 +252,7 @@ fn what_is_shown_of_equal_texts_is_within_what_is_promised() {
     let options = RerankOptions { top_k: Some(1), explain: true, ..RerankOptions::default() };
     let mut beyond = false;
     for text in &texts {
-        let output = rerank(&model, text, &[text], options);
+        let output = rerank(&model, text, &[text], &options);
         let (score, explanation) = (output.results[0].score, &output.explanations[0]);
         assert_eq!(explanation.score.to_bits(), score.to_bits());
         let matches = &explanation.matches;
@@ -279,8 +279,8 @@ fn a_folder_without_the_last_step_has_no_unit_vectors_and_says_so() {
     let model = common::load(&files);
     assert!(!model.info().normalized);
     let text = "the price of war";
-    let options = RerankOptions { top_k: None, explain: true, ..RerankOptions::default() };
-    let output = rerank(&model, text, &[text], options);
+    let options = RerankOptions { explain: true, ..RerankOptions::default() };
+    let output = rerank(&model, text, &[text], &options);
     let most = output.explanations[0].matches.iter().map(|found| found.similarity.abs());
     assert!(most.fold(0.0, f32::max) > 1.1, "{output:?}");
 }
@@ -293,12 +293,12 @@ fn batches_do_not_show_in_a_ranking() {
         .collect();
     let options = RerankOptions { top_k: Some(7), explain: true, ..RerankOptions::default() };
     let mut observer = Stopper::at_pause(usize::MAX);
-    let best = block_on(model.rerank("oil 17", &documents, options, &mut observer)).unwrap();
+    let best = block_on(model.rerank("oil 17", &documents, &options, &mut observer)).unwrap();
     assert!(observer.batches > 10, "only {} batches", observer.batches);
     assert!(observer.done.is_sorted() && observer.done.last() == Some(&(300, 300)));
     let mut alone: Vec<(usize, f32)> = documents
         .iter()
-        .map(|document| rerank(&model, "oil 17", &[document], RerankOptions::default()))
+        .map(|document| rerank(&model, "oil 17", &[document], &RerankOptions::default()))
         .map(|output| output.results[0].score)
         .enumerate()
         .collect();
@@ -325,7 +325,7 @@ fn what_is_not_finite_is_named() {
         tensors.insert(name.to_owned(), crafted::f32_tensor(shape, &values));
     });
     let model = common::load(&files.open().unwrap());
-    let error = block_on(model.rerank("oil", &["war"], RerankOptions::default(), &mut Unobserved));
+    let error = block_on(model.rerank("oil", &["war"], &RerankOptions::default(), &mut Unobserved));
     assert_eq!(error.unwrap_err().to_string(), "an embedding of query is not finite");
     let mut observer = Unobserved;
     let encoded = model.encode(TextKind::Document, &["oil", "war"], Pooling::None, &mut observer);
@@ -386,7 +386,7 @@ fn spelled_special_tokens_do_not_change_a_rank() {
     let text = block_on(Reranker::load(files, &options, &mut Unobserved)).unwrap();
     let parse = Fixture::read("pylate").load();
     let score = |model: &Reranker, document: &str| {
-        rerank(model, "the oil crisis", &[document], RerankOptions::default()).results[0].score
+        rerank(model, "the oil crisis", &[document], &RerankOptions::default()).results[0].score
     };
     for token in ["[MASK]", "[CLS]", "[SEP]", "[Q] ", "[D] ", "[unused0]"] {
         let spelled = format!("water {}", token.repeat(50));

@@ -310,7 +310,9 @@ export interface TokenEmbeddings {
 
 /** A token and where it stands in the original text; `start` and `end` (UTF-16) are null for tokens that the text does not hold. */
 export interface TokenSpan {
-  id: number;
+  /** `null` for an embedding that came without its token. */
+  id: number | null;
+  /** Empty where there is no `id`. */
   token: string;
   start: number | null;
   end: number | null;

@@ -8,8 +8,9 @@ use pollster::block_on;
 use rayon::prelude::*;
 use serde::Serialize;
 use tabrank::ops::PackedQuery;
-use tabrank::stages::top_k::TopK;
-use tabrank::{LongDocuments, Pooling, RerankResult, Reranker, TextKind, TokenEmbeddings};
+use tabrank::stages::dense;
+use tabrank::stages::top_k::{Scored, TopK};
+use tabrank::{LongDocuments, Pooling, Reranker, TextKind, TokenEmbeddings};
 
 use super::data::{Data, DataArgs, Text};
 use super::jsonl;
@@ -131,9 +132,9 @@ fn evaluate(models: &[Reranker], args: &EvalArgs, data: &Data) -> Result<Report,
             queries.par_iter_mut().try_for_each(|query| query.rank(&documents))
         },
     )?;
-    let queries: Vec<Vec<(RerankResult, Scores)>> =
+    let queries: Vec<Vec<(Scored, Scores)>> =
         queries.into_iter().map(|query| query.candidates.into_ranked()).collect();
-    let place = |(result, _): &(RerankResult, Scores)| result.index;
+    let place = |(result, _): &(Scored, Scores)| result.index;
     let dense: Vec<Vec<usize>> =
         queries.iter().map(|candidates| candidates.iter().map(place).collect()).collect();
     let orders: Vec<Vec<Vec<usize>>> =
@@ -167,18 +168,14 @@ fn pooling(model: &Reranker, asked: Option<DenseArg>) -> Pooling {
         Some(DenseArg::Mean) => Pooling::Mean,
         Some(DenseArg::Cls) => Pooling::Cls,
         Some(DenseArg::Checkpoint) => Pooling::Checkpoint,
-        None if model.info().pooling.is_some() => Pooling::Checkpoint,
-        None => Pooling::Mean,
+        None => model.dense_pooling(),
     }
 }
 
 /// The vectors at length 1, so that their product is the cosine.
 fn unit(vectors: &TokenEmbeddings) -> TokenEmbeddings {
     let mut unit = TokenEmbeddings::new(vectors.dimension());
-    for vector in vectors.texts() {
-        let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
-        unit.push(&vector.iter().map(|value| value / norm).collect::<Vec<f32>>());
-    }
+    vectors.texts().for_each(|vector| unit.push(&dense::unit(vector)));
     unit
 }
 
@@ -246,7 +243,7 @@ impl Query {
     fn rank(&mut self, documents: &Documents<'_>) -> Result<(), CliError> {
         let results = documents.pooled.iter().zip(documents.first..).map(|(vector, index)| {
             let score = self.pooled.iter().zip(*vector).map(|(a, b)| a * b).sum();
-            (RerankResult { index, score }, Scores::new())
+            (Scored { index, score }, Scores::new())
         });
         self.candidates.extend(results)?;
         for (result, scores) in self.candidates.iter_mut().filter(|(_, scores)| scores.is_empty()) {
@@ -279,15 +276,12 @@ fn text(embeddings: &TokenEmbeddings, place: usize) -> &[f32] {
 }
 
 /// Each query's candidates in the order of a model's scores; equal ones keep the first stage's order.
-fn orders(
-    queries: &[Vec<(RerankResult, Scores)>],
-    model: usize,
-) -> Result<Vec<Vec<usize>>, CliError> {
-    let order = |candidates: &Vec<(RerankResult, Scores)>| {
+fn orders(queries: &[Vec<(Scored, Scores)>], model: usize) -> Result<Vec<Vec<usize>>, CliError> {
+    let order = |candidates: &Vec<(Scored, Scores)>| {
         let mut ranking = TopK::new(candidates.len());
         let each = candidates.iter().enumerate();
         ranking.extend(each.map(|(index, (result, scores))| {
-            (RerankResult { index, score: scores[model] }, result.index)
+            (Scored { index, score: scores[model] }, result.index)
         }))?;
         Ok(ranking.into_ranked().into_iter().map(|(_, place)| place).collect())
     };

@@ -47,10 +47,13 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         Ok(())
     })?;
     let reranker = args.model.load()?;
-    let options =
-        RerankOptions { top_k: args.top_k.map(NonZeroUsize::get), explain: false, long_documents };
+    let options = RerankOptions {
+        top_k: args.top_k.map(NonZeroUsize::get),
+        long_documents: long_documents,
+        ..RerankOptions::default()
+    };
     let mut progress = Progress::new("encode", texts.len());
-    let output = block_on(reranker.rerank(&args.query, &texts, options, &mut progress));
+    let output = block_on(reranker.rerank(&args.query, &texts, &options, &mut progress));
     drop(progress);
     let place = |index: usize| -> &_ { &records[index].place };
     let output = output.map_err(|error| jsonl::located(error, TextKind::Document, place))?;

@@ -16,6 +16,7 @@ use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{HeadConfig, HeadStep, ModelConfig, PoolingMode};
 use crate::observer::{Observer, Stage, Unobserved, batch_done, pause};
 use crate::ops::tensor;
+use crate::text::duplicates::Duplicates;
 use crate::text::texts::Texts;
 use crate::text::token_batch::{TokenBatch, TokenPair};
 use crate::text::tokenizer::Tokenizer;
@@ -76,37 +77,56 @@ impl CrossEncoder {
         })
     }
 
-    /// Scores of all documents, handed over batch after batch in the documents' order.
+    /// What no score goes beyond, if there is such a number.
+    pub(crate) fn bound(&self) -> Option<f32> {
+        self.head.bound()
+    }
+
+    /// Refuses a query that says nothing.
     ///
     /// # Errors
-    /// [`Error::EmptyQuery`], [`Error::NotFinite`], those of tokenizing and of the device, and what `each` answers.
+    /// [`Error::EmptyQuery`], and those of tokenizing.
+    pub(crate) fn check_query(&self, query: &str) -> Result<()> {
+        match self.tokenizer.pair_query(query)?.says_nothing {
+            true => Err(Error::EmptyQuery),
+            false => Ok(()),
+        }
+    }
+
+    /// Scores of the documents at some places, each of those that are the same once, handed over batch after batch.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], those of tokenizing and of the device, and what `each` answers.
     pub(crate) async fn score_each<T: Texts + ?Sized>(
         &self,
         query: &str,
         documents: &T,
+        places: &[usize],
+        duplicates: &mut Duplicates,
         observer: &mut impl Observer,
         mut each: impl FnMut(Vec<PairScore>) -> Result<()>,
     ) -> Result<()> {
         observer.stage(Stage::Tokenize);
         let query = self.tokenizer.pair_query(query)?;
-        if query.says_nothing {
-            return Err(Error::EmptyQuery);
-        }
         let mut batching = Batching::new(Cost::limits(device::batch_tokens(&self.device)));
-        for index in 0..documents.len() {
+        for (done, &index) in places.iter().enumerate() {
             pause(observer).await?;
-            let pair = self.tokenizer.pair(&query, index, &documents.text(index))?;
+            let document = documents.text(index);
+            if duplicates.is_copy(documents, index, &document) {
+                continue;
+            }
+            let pair = self.tokenizer.pair(&query, index, &document)?;
             let cost = Cost::of(pair.ids.len());
             if let Some(batch) = batching.push((index, pair), cost) {
                 each(self.scores(&batch, observer).await?)?;
-                batch_done(observer, index, documents.len()).await?;
+                batch_done(observer, done, places.len()).await?;
                 observer.stage(Stage::Tokenize);
             }
         }
         let batch = batching.finish();
         if !batch.is_empty() {
             each(self.scores(&batch, observer).await?)?;
-            batch_done(observer, documents.len(), documents.len()).await?;
+            batch_done(observer, places.len(), places.len()).await?;
         }
         Ok(())
     }

@@ -53,6 +53,11 @@ impl Head {
         self.steps.iter().fold(vectors, |x, step| step.forward(x))
     }
 
+    /// What no score goes beyond, if there is such a number.
+    pub(crate) fn bound(&self) -> Option<f32> {
+        matches!(self.activation, Activation::Sigmoid | Activation::Tanh).then_some(1.0)
+    }
+
     /// The score that a number stands for.
     pub(crate) fn score(&self, logit: f32) -> f32 {
         plain::pointwise(self.activation, f64::from(logit)) as f32

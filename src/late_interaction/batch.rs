@@ -130,11 +130,6 @@ impl<'a> EncodedBatch<'a> {
         self.texts.iter().filter(|text| text.truncated()).count()
     }
 
-    /// Place behind the last text of a kind, if there is one.
-    pub(crate) fn end_of(&self, kind: TextKind) -> Option<usize> {
-        self.texts.iter().rfind(|text| text.kind == kind).map(|text| text.index + 1)
-    }
-
     /// L2-normalised embeddings of the tokens that yield one.
     ///
     /// # Errors

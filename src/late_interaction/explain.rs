@@ -9,8 +9,9 @@ use crate::text::tokenizer::Tokenizer;
 /// A token and its place in the text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenSpan {
-    pub id: u32,
-    /// As the vocabulary spells it, e.g. `##ing`.
+    /// `None` for an embedding that came without its token.
+    pub id: Option<u32>,
+    /// As the vocabulary spells it, e.g. `##ing`; empty where there is no id.
     pub token: String,
     /// Byte range in the text; `None` for tokens that the text does not hold (`[CLS]`, markers, `[MASK]`).
     pub range: Option<(usize, usize)>,
@@ -40,11 +41,17 @@ pub struct Explanation {
     pub matches: Vec<TokenMatch>,
 }
 
-/// A text's tokens with the embeddings of those that yield one, `[embedded, dimension]`.
+/// A text's tokens, if they are known, with the embeddings of those that yield one, `[embedded, dimension]`.
 #[derive(Clone, Copy)]
 pub struct EncodedText<'a> {
-    pub tokens: &'a TokenSequence,
+    pub tokens: Option<&'a TokenSequence>,
     pub embeddings: &'a [f32],
+}
+
+impl EncodedText<'_> {
+    fn truncated(self) -> bool {
+        self.tokens.is_some_and(|tokens| tokens.truncated)
+    }
 }
 
 /// What explanations need of a model.
@@ -83,13 +90,18 @@ pub fn explain(
             share: if sum == 0.0 { 0.0 } else { similarity / sum },
         })
         .collect();
-    let (query_truncated, truncated) = (query.tokens.truncated, document.tokens.truncated);
+    let (query_truncated, truncated) = (query.truncated(), document.truncated());
     Explanation { score, query_truncated, truncated, matches }
 }
 
 /// Token positions with their embeddings.
 fn rows(text: EncodedText<'_>, dimension: usize) -> impl Iterator<Item = (usize, &[f32])> {
-    text.tokens.embedded().zip(text.embeddings.chunks_exact(dimension))
+    let rows = text.embeddings.chunks_exact(dimension);
+    let positions: Vec<usize> = match text.tokens {
+        Some(tokens) => tokens.embedded().collect(),
+        None => (0..rows.len()).collect(),
+    };
+    positions.into_iter().zip(rows)
 }
 
 fn most_similar(query: &[f32], document: &[(usize, &[f32])]) -> Option<(usize, f32)> {
@@ -103,9 +115,12 @@ fn most_similar(query: &[f32], document: &[(usize, &[f32])]) -> Option<(usize, f
     best
 }
 
-fn span(tokens: &TokenSequence, position: usize, tokenizer: &Tokenizer) -> TokenSpan {
+fn span(tokens: Option<&TokenSequence>, position: usize, tokenizer: &Tokenizer) -> TokenSpan {
+    let Some(tokens) = tokens else {
+        return TokenSpan { id: None, token: String::new(), range: None };
+    };
     let id = tokens.ids[position];
-    TokenSpan { id, token: tokenizer.token(id), range: tokens.offsets[position] }
+    TokenSpan { id: Some(id), token: tokenizer.token(id), range: tokens.offsets[position] }
 }
 
 /// Turns byte offsets of one text into offsets in UTF-16 units, JavaScript's.

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::colbert::ColBert;
 use crate::observer::{Observer, Stage, batch_done, pause};
+use crate::text::duplicates::Duplicates;
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
@@ -23,7 +24,12 @@ pub struct Batches<'a, T: ?Sized> {
     texts: &'a T,
     long: LongDocuments,
     held: Held,
+    /// Of the texts that are read, if not all are.
+    places: Option<&'a [usize]>,
+    duplicates: Option<&'a mut Duplicates>,
     next: usize,
+    /// Texts up to the end of the batches that have been handed out.
+    done: usize,
     batching: Batching<PlacedText>,
 }
 
@@ -37,7 +43,14 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
         held: Held,
     ) -> Self {
         let batching = Batching::new(model.batch_limits());
-        Self { model, kind, texts, long, held, next: 0, batching }
+        let (places, duplicates) = (None, None);
+        Self { model, kind, texts, long, held, places, duplicates, next: 0, done: 0, batching }
+    }
+
+    /// Reads only the texts at some places, each of those that are the same once.
+    pub(crate) fn only(mut self, places: &'a [usize], duplicates: &'a mut Duplicates) -> Self {
+        (self.places, self.duplicates) = (Some(places), Some(duplicates));
+        self
     }
 
     /// Puts a query in front of the documents, in the first batch: a GPU is asked once for both.
@@ -63,26 +76,45 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
     }
 
     async fn gather(&mut self, observer: &mut impl Observer) -> Result<Vec<PlacedText>> {
-        while self.next < self.texts.len() {
+        while self.next < self.len() {
             pause(observer).await?;
-            let text = self.tokenized(self.next)?;
+            let read = self.read()?;
             self.next += 1;
+            let Some(text) = read else { continue };
             let cost = cost(&text);
             if let Some(batch) = self.batching.push(text, cost) {
+                self.done = self.next - 1;
                 return Ok(batch);
             }
         }
+        self.done = self.next;
         Ok(self.batching.finish())
     }
 
-    fn tokenized(&self, index: usize) -> Result<PlacedText> {
-        let (kind, text) = (self.kind, self.texts.text(index));
+    /// How many texts pass through.
+    fn len(&self) -> usize {
+        self.places.map_or(self.texts.len(), <[usize]>::len)
+    }
+
+    /// The next text; nothing if it came before.
+    fn read(&mut self) -> Result<Option<PlacedText>> {
+        let index = self.places.map_or(self.next, |places| places[self.next]);
+        let text = self.texts.text(index);
+        let duplicates = self.duplicates.as_mut();
+        match duplicates.is_some_and(|before| before.is_copy(self.texts, index, &text)) {
+            true => Ok(None),
+            false => self.tokenized(index, &text).map(Some),
+        }
+    }
+
+    fn tokenized(&self, index: usize, text: &str) -> Result<PlacedText> {
+        let kind = self.kind;
         match kind {
             TextKind::Query => {
-                Ok(PlacedText::whole(kind, index, self.model.tokenize(kind, index, &text)?))
+                Ok(PlacedText::whole(kind, index, self.model.tokenize(kind, index, text)?))
             }
             TextKind::Document => {
-                let windows = self.model.tokenizer().windows(index, &text, self.long)?;
+                let windows = self.model.tokenizer().windows(index, text, self.long)?;
                 Ok(PlacedText { kind, index, windows })
             }
         }
@@ -119,11 +151,10 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
     consumer: &mut C,
     observer: &mut impl Observer,
 ) -> Result<()> {
-    let total = batches.texts.len();
-    let mut done = 0;
+    let total = batches.len();
     let mut begun: Option<Begun<C::Held>> = None;
     while let Some(batch) = batches.next(observer).await? {
-        done = batch.end_of(batches.kind).unwrap_or(done);
+        let done = batches.done;
         pause(observer).await?;
         observer.stage(Stage::Score);
         let (held, values) = consumer.begin(batch);

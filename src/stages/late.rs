@@ -1,139 +1,101 @@
-//! How does late interaction rank a list? Documents are scored by MaxSim as they are encoded; of a batch stay its scores,
+//! How does late interaction score a list? Documents are scored by MaxSim as they are encoded; of a batch stay its scores,
 //! and the explanations of those that are among the best so far.
 
 use burn::tensor::Tensor;
 
-use super::top_k::{RerankResult, TopK};
+use super::query::Encodable;
+use super::top_k::{Scored, TopK};
 use crate::device::read;
 use crate::error::Result;
-use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText, chosen};
+use crate::late_interaction::batch::{EncodedBatch, PlacedText, chosen};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::explain::{EncodedText, Explained, Explanation, explain};
-use crate::late_interaction::stream::{self, Batches, Consumer};
 use crate::observer::{Observer, Stage, pause};
-use crate::ops::{BatchEmbeddings, maxsim, scores};
-use crate::text::long_documents::LongDocuments;
-use crate::text::texts::Texts;
+use crate::ops::{BatchEmbeddings, maxsim, scores, tensor};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
-/// How to rerank.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RerankOptions {
-    /// How many documents come out; `None` for all.
-    pub top_k: Option<usize>,
-    /// Whether each comes with its token matches.
-    pub explain: bool,
-    /// What becomes of documents that have more tokens than the model takes.
-    pub long_documents: LongDocuments,
-}
-
-/// The ranked documents.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RerankOutput {
-    /// Best first.
-    pub results: Vec<RerankResult>,
-    /// Number of the query's embeddings: score divided by it lies in [-1, 1] where embeddings are unit vectors, but for rounding.
-    /// 1 of a cross-encoder, whose score is one number.
-    pub query_length: usize,
-    /// Whether the query had more tokens than the model takes.
-    pub query_truncated: bool,
-    /// For each result, whether its text had more tokens than the model takes.
-    pub truncated: Vec<bool>,
-    /// For each result; empty unless asked for.
-    pub explanations: Vec<Explanation>,
-}
-
-/// Ranks `documents`. Of a GPU's numbers the scores are read back, and embeddings for explanations alone.
-///
-/// # Errors
-/// Those of tokenizing and encoding.
-pub(crate) async fn rank<T: Texts + ?Sized>(
-    model: &ColBert,
-    query: &str,
-    documents: &T,
-    options: RerankOptions,
-    observer: &mut impl Observer,
-) -> Result<RerankOutput> {
-    let tokens = model.tokenize(TextKind::Query, 0, query)?;
-    let (query_length, query_truncated) = (tokens.embedded().count(), tokens.truncated);
-    let (long, held) = (options.long_documents, Held::Embeddings);
-    let batches = Batches::new(model, TextKind::Document, documents, long, held).behind(tokens);
-    let best = TopK::new(options.top_k.unwrap_or(documents.len()));
-    let mut ranking = Ranking { model, explain: options.explain, query: None, best };
-    stream::run(batches, &mut ranking, observer).await?;
-    let (results, kept): (Vec<_>, Vec<_>) = ranking.best.into_ranked().into_iter().unzip();
-    Ok(RerankOutput {
-        results,
-        query_length,
-        query_truncated,
-        truncated: kept.iter().map(|kept| kept.truncated).collect(),
-        explanations: kept.into_iter().filter_map(|kept| kept.explanation).collect(),
-    })
-}
-
-struct Ranking<'a> {
+/// Scores the texts of a pass; if the query is one of them it comes first.
+pub(crate) struct Late<'a> {
     model: &'a ColBert,
-    explain: bool,
-    /// Known with the first batch.
+    /// Known with the first batch, or before.
     query: Option<Query>,
-    best: TopK<Kept>,
+    /// Of which explanations are kept, if any are wanted.
+    best: Option<TopK<Option<Explanation>>>,
 }
 
 struct Query {
-    /// The first batch, whose first text is the query.
+    /// Of the texts in it the query is the first.
     batch: BatchEmbeddings,
-    tokens: TokenSequence,
+    tokens: Option<TokenSequence>,
     /// Read back for the first explanation.
     embeddings: Option<Vec<f32>>,
 }
 
-/// What stays of a document.
-struct Kept {
-    truncated: bool,
-    explanation: Option<Explanation>,
+impl Query {
+    fn given(values: &[f32], model: &ColBert) -> Self {
+        let length = values.len() / model.dimension();
+        let rows = tensor(values.to_vec(), [length, model.dimension()], model.device());
+        let batch = BatchEmbeddings::new(rows, &[length], &vec![true; length]);
+        Self { batch, tokens: None, embeddings: Some(values.to_vec()) }
+    }
 }
 
-impl Consumer for Ranking<'_> {
-    type Held = (Vec<PlacedText>, BatchEmbeddings);
+impl<'a> Late<'a> {
+    /// Explains as many of the best.
+    pub(crate) fn new(model: &'a ColBert, query: &Encodable<'_>, explained: Option<usize>) -> Self {
+        let query = match query {
+            Encodable::Tokens(_) => None,
+            Encodable::Embeddings(values) => Some(Query::given(values, model)),
+        };
+        Self { model, query, best: explained.map(TopK::new) }
+    }
 
-    fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
+    /// A batch's embeddings, and its texts' scores where they were computed.
+    pub(crate) fn begin(&mut self, batch: &EncodedBatch<'_>) -> (BatchEmbeddings, Tensor<1>) {
         let embeddings = batch.on_device();
-        let texts = batch.into_texts();
         let query = self.query.get_or_insert_with(|| Query {
             batch: embeddings.clone(),
-            tokens: texts[0].tokens(),
+            tokens: Some(batch.model_and_texts().1[0].tokens()),
             embeddings: None,
         });
         let scores = maxsim(&query.batch, &embeddings);
-        ((texts, embeddings), scores)
+        (embeddings, scores)
     }
 
-    async fn finish(
+    /// A score for each of `texts` but the query, of the values that were read.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`], [`crate::Error::DeviceLost`] and [`crate::Error::Aborted`].
+    pub(crate) async fn finish(
         &mut self,
-        (texts, embeddings): Self::Held,
-        values: Vec<f32>,
+        texts: &[PlacedText],
+        embeddings: &BatchEmbeddings,
+        values: &[f32],
         observer: &mut impl Observer,
-    ) -> Result<()> {
-        let values = scores(values);
+    ) -> Result<Vec<f32>> {
+        let values = scores(values.to_vec());
         // The query is scored with itself, so that a number of its own that is not finite is told from a document's.
         if let Some((text, _)) = texts.iter().zip(&values).find(|(_, score)| !score.is_finite()) {
             return Err(text.not_finite());
         }
         let documents = texts.iter().zip(values).filter(|(text, _)| is_document(text));
-        self.best.extend(documents.map(|(text, score)| {
-            let kept = Kept { truncated: text.truncated(), explanation: None };
-            (RerankResult { index: text.index, score }, kept)
-        }))?;
-        if self.explain {
+        let documents: Vec<(usize, f32)> =
+            documents.map(|(text, score)| (text.index, score)).collect();
+        if let Some(best) = &mut self.best {
             observer.stage(Stage::Explain);
-            self.explain_new(&texts, &embeddings, observer).await?;
+            best.extend(documents.iter().map(|&(index, score)| (Scored { index, score }, None)))?;
+            self.explain_new(texts, embeddings, observer).await?;
         }
-        Ok(())
+        Ok(documents.into_iter().map(|(_, score)| score).collect())
     }
-}
 
-impl Ranking<'_> {
+    /// Explanations of the best documents, with their places.
+    pub(crate) fn into_explanations(self) -> impl Iterator<Item = (usize, Explanation)> {
+        let best = self.best.into_iter().flat_map(TopK::into_ranked);
+        best.filter_map(|(result, explanation)| Some((result.index, explanation?)))
+    }
+
     /// Explains the documents of this batch that are among the best.
     async fn explain_new(
         &mut self,
@@ -142,23 +104,23 @@ impl Ranking<'_> {
         observer: &mut impl Observer,
     ) -> Result<()> {
         let dimension = self.model.dimension();
-        let new = self.best.iter_mut().filter(|(_, kept)| kept.explanation.is_none());
-        let mut new: Vec<(RerankResult, &mut Kept)> = new.collect();
+        let best = self.best.iter_mut().flat_map(TopK::iter_mut);
+        let mut new: Vec<New<'_>> = best.filter(|(_, explanation)| explanation.is_none()).collect();
         if new.is_empty() {
             return Ok(());
         }
         new.sort_unstable_by_key(|(result, _)| result.index);
         let query = self.query.as_mut().expect("the first batch has come");
-        if query.embeddings.is_none() {
-            let rows = read(rows(&query.batch, 0..query.tokens.len())).await?;
-            query.embeddings = Some(chosen(query.tokens.embedded(), &rows, dimension));
+        if let (None, Some(tokens)) = (&query.embeddings, &query.tokens) {
+            let rows = read(rows(&query.batch, 0..tokens.len())).await?;
+            query.embeddings = Some(chosen(tokens.embedded(), &rows, dimension));
         }
         let places = places(texts, &new);
         let parts: Vec<Tensor<2>> =
             places.iter().map(|place| rows(embeddings, place.rows.clone())).collect();
         let values = read(Tensor::cat(parts, 0)).await?;
         let query = EncodedText {
-            tokens: &query.tokens,
+            tokens: query.tokens.as_ref(),
             embeddings: query.embeddings.as_deref().unwrap_or_default(),
         };
         let model = Explained {
@@ -167,18 +129,21 @@ impl Ranking<'_> {
             normalized: self.model.is_normalized(),
         };
         let mut values = values.as_slice();
-        for (place, (result, kept)) in places.into_iter().zip(new) {
+        for (place, (result, explanation)) in places.into_iter().zip(new) {
             pause(observer).await?;
             let (own, rest) = values.split_at(place.rows.len() * dimension);
             values = rest;
             let (tokens, embeddings) =
                 (&place.text.tokens(), &chosen(place.text.embedded(), own, dimension));
-            let document = EncodedText { tokens, embeddings };
-            kept.explanation = Some(explain(result.score, query, document, model));
+            let document = EncodedText { tokens: Some(tokens), embeddings };
+            *explanation = Some(explain(result.score, query, document, model));
         }
         Ok(())
     }
 }
+
+/// A document that is among the best and has no explanation yet.
+type New<'a> = (Scored, &'a mut Option<Explanation>);
 
 fn is_document(text: &PlacedText) -> bool {
     text.kind == TextKind::Document
@@ -191,7 +156,7 @@ struct Place<'a> {
 }
 
 /// Where the documents of `new`, sorted by their index, lie.
-fn places<'a>(texts: &'a [PlacedText], new: &[(RerankResult, &mut Kept)]) -> Vec<Place<'a>> {
+fn places<'a>(texts: &'a [PlacedText], new: &[New<'_>]) -> Vec<Place<'a>> {
     let mut wanted = new.iter().map(|(result, _)| result.index).peekable();
     let mut start = 0;
     let mut places = Vec::with_capacity(new.len());

@@ -7,12 +7,12 @@ use crate::text_kind::TextKind;
 
 /// A document's place in the caller's list, and its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RerankResult {
+pub struct Scored {
     pub index: usize,
     pub score: f32,
 }
 
-impl RerankResult {
+impl Scored {
     /// By score descending, then by index ascending, so that equal documents keep the order they came in.
     fn order(&self, other: &Self) -> Ordering {
         other.score.total_cmp(&self.score).then(self.index.cmp(&other.index))
@@ -22,7 +22,7 @@ impl RerankResult {
 /// The best `k` of the documents that have come so far, each with what is kept of it.
 pub struct TopK<T> {
     k: usize,
-    entries: Vec<(RerankResult, T)>,
+    entries: Vec<(Scored, T)>,
 }
 
 impl<T> TopK<T> {
@@ -35,7 +35,7 @@ impl<T> TopK<T> {
     ///
     /// # Errors
     /// [`Error::NotFinite`]: a score that is NaN or infinite has no rank.
-    pub fn extend(&mut self, documents: impl IntoIterator<Item = (RerankResult, T)>) -> Result<()> {
+    pub fn extend(&mut self, documents: impl IntoIterator<Item = (Scored, T)>) -> Result<()> {
         for (result, kept) in documents {
             if !result.score.is_finite() {
                 let (what, kind) = ("the score", TextKind::Document);
@@ -54,12 +54,12 @@ impl<T> TopK<T> {
     }
 
     /// What is kept, in no order.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (RerankResult, &mut T)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Scored, &mut T)> {
         self.entries.iter_mut().map(|(result, kept)| (*result, kept))
     }
 
     /// Best first.
-    pub fn into_ranked(mut self) -> Vec<(RerankResult, T)> {
+    pub fn into_ranked(mut self) -> Vec<(Scored, T)> {
         self.entries.sort_unstable_by(|a, b| a.0.order(&b.0));
         self.entries
     }
@@ -73,8 +73,7 @@ mod tests {
 
     fn order(scores: &[f32], k: usize, batch: usize) -> Vec<usize> {
         let mut best = TopK::new(k);
-        let results =
-            scores.iter().enumerate().map(|(index, &score)| RerankResult { index, score });
+        let results = scores.iter().enumerate().map(|(index, &score)| Scored { index, score });
         let results: Vec<_> = results.map(|result| (result, ())).collect();
         results.chunks(batch).for_each(|batch| best.extend(batch.to_vec()).unwrap());
         best.into_ranked().into_iter().map(|(result, ())| result.index).collect()
@@ -106,7 +105,7 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let documents = [0.0, bad].into_iter().enumerate();
             let error = TopK::new(1)
-                .extend(documents.map(|(index, score)| (RerankResult { index, score }, ())))
+                .extend(documents.map(|(index, score)| (Scored { index, score }, ())))
                 .unwrap_err();
             assert_eq!(error.code(), "NON_FINITE");
             assert!(error.to_string().contains("documents[1]"));

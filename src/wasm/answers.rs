@@ -174,7 +174,7 @@ pub struct Encoded {
 #[derive(Tsify, Serialize)]
 #[tsify(missing_as_null)]
 pub struct TokenSpan {
-    id: u32,
+    id: Option<u32>,
     token: String,
     start: Option<u32>,
     end: Option<u32>,

@@ -72,8 +72,9 @@ impl Engine {
         if profile {
             profile::start(now_ms);
         }
-        let options = RerankOptions { top_k, explain, long_documents: windows.into() };
-        let output = self.reranker.rerank(query, &texts, options, &mut observer).await;
+        let long_documents = windows.into();
+        let options = RerankOptions { top_k, explain, long_documents, ..RerankOptions::default() };
+        let output = self.reranker.rerank(query, &texts, &options, &mut observer).await;
         let times = profile::stop();
         let output = output.map_err(throw)?;
         let explanations = match explain {

@@ -151,8 +151,8 @@ fn compare_scores(fixture: &Fixture, reranker: &Reranker) -> Vec<Stage> {
 }
 
 fn score(reranker: &Reranker, query: &str, documents: &[&str]) -> Vec<f32> {
-    let mut observer = Unobserved;
-    let output = reranker.rerank(query, documents, RerankOptions::default(), &mut observer);
+    let (options, mut observer) = (RerankOptions::default(), Unobserved);
+    let output = reranker.rerank(query, documents, &options, &mut observer);
     let mut scores = vec![f32::NAN; documents.len()];
     for result in block_on(output).unwrap().results {
         scores[result.index] = result.score;

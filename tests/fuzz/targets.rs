@@ -141,7 +141,7 @@ fn use_files(files: tabrank::Result<CheckpointFiles>, text: &str) {
 
 fn check_scores(reranker: &Reranker, query: &str, texts: &[&str]) {
     let options = RerankOptions { explain: true, ..RerankOptions::default() };
-    match block_on(reranker.rerank(query, texts, options, &mut Unobserved)) {
+    match block_on(reranker.rerank(query, texts, &options, &mut Unobserved)) {
         Ok(output) => {
             assert!(output.results.iter().all(|result| result.score.is_finite()));
         }

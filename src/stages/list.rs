@@ -1,0 +1,99 @@
+//! The documents that are left of a list, in the order that the stages so far have given them.
+
+use super::results::StageResult;
+
+/// Best first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct List {
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+/// A document that is left.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// Its place in the caller's list.
+    pub(crate) index: usize,
+    pub(crate) fused: Option<f32>,
+    pub(crate) stages: Vec<StageResult>,
+}
+
+impl Candidate {
+    /// The last stage's score.
+    pub(crate) fn score(&self) -> f32 {
+        self.stages.last().map_or(0.0, |stage| stage.score)
+    }
+}
+
+impl List {
+    /// So many documents in the order that they came in, on their way through so many stages.
+    pub(crate) fn new(documents: usize, stages: usize) -> Self {
+        let candidate =
+            |index| Candidate { index, fused: None, stages: Vec::with_capacity(stages) };
+        Self { candidates: (0..documents).map(candidate).collect() }
+    }
+
+    /// Places in the caller's list, best first.
+    pub(crate) fn indices(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.candidates.iter().map(|candidate| candidate.index)
+    }
+
+    /// The same in the order of the caller's list.
+    pub(crate) fn sorted_indices(&self) -> Vec<usize> {
+        let mut indices: Vec<usize> = self.indices().collect();
+        indices.sort_unstable();
+        indices
+    }
+
+    /// Takes a stage's scores, one a candidate, and keeps the best.
+    pub(crate) fn rank(&mut self, scores: &[f64], keep: Option<usize>) {
+        for (candidate, &score) in self.candidates.iter_mut().zip(scores) {
+            candidate.stages.push(StageResult { rank: 0, score: score as f32 });
+        }
+        self.sort(scores);
+        self.candidates.truncate(keep.unwrap_or(usize::MAX));
+        for (rank, candidate) in (1..).zip(&mut self.candidates) {
+            candidate.stages.last_mut().expect("each has a score of this stage").rank = rank;
+        }
+    }
+
+    /// Puts the candidates into the order of scores, more first; of equal ones the order stays.
+    pub(crate) fn sort(&mut self, scores: &[f64]) {
+        let candidates = std::mem::take(&mut self.candidates);
+        let mut pairs: Vec<(f64, Candidate)> = scores.iter().copied().zip(candidates).collect();
+        pairs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        self.candidates = pairs.into_iter().map(|(_, candidate)| candidate).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::List;
+
+    proptest! {
+        #[test]
+        fn ties_keep_the_order_that_came_in(
+            first in prop::collection::vec(0u8..4, 0..30), seed in prop::collection::vec(0u8..4, 30),
+            keep in prop::option::of(0usize..40),
+        ) {
+            let mut list = List::new(first.len(), 2);
+            let scores = |of: &[u8], list: &List| -> Vec<f64> {
+                list.indices().map(|index| of[index].into()).collect()
+            };
+            list.rank(&scores(&first, &list), keep);
+            list.rank(&scores(&seed, &list), None);
+            let mut expected: Vec<usize> = (0..first.len()).collect();
+            expected.sort_by_key(|&index| std::cmp::Reverse(first[index]));
+            expected.truncate(keep.unwrap_or(expected.len()));
+            let ranks: Vec<usize> = expected.clone();
+            expected.sort_by_key(|&index| std::cmp::Reverse(seed[index]));
+            prop_assert_eq!(list.indices().collect::<Vec<_>>(), expected);
+            for (rank, candidate) in (1..).zip(&list.candidates) {
+                prop_assert_eq!(candidate.stages[1].rank, rank);
+                prop_assert_eq!(ranks[candidate.stages[0].rank - 1], candidate.index);
+                prop_assert_eq!(candidate.score(), f32::from(seed[candidate.index]));
+            }
+        }
+    }
+}

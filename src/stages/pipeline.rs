@@ -1,0 +1,299 @@
+//! How do stages rank a list one after the other?
+//!
+//! Each stage scores the documents that are left, puts the best first and keeps as many as it is told. The first of those that want
+//! the encoder sends the documents through it once, and takes what the later ones want as well.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::bm25::{self, Bm25Options};
+use super::diversify;
+use super::fusion::{self, Fusion};
+use super::list::{Candidate, List};
+use super::options::{RerankOptions, StageKind, StageOptions};
+use super::pass::Wanted;
+use super::query::Query;
+use super::reader::{Ranker, Reader};
+use super::results::{RerankOutput, RerankResult};
+use super::told::Told;
+use crate::error::{Error, Result};
+use crate::late_interaction::explain::Explanation;
+use crate::late_interaction::vectors::Pooling;
+use crate::observer::{Observer, Stage};
+use crate::text::texts::Texts;
+
+/// Ranks `documents`.
+///
+/// # Errors
+/// Options that do not go together or with the model, and those of tokenizing and encoding.
+pub(crate) async fn rank<T: Texts + ?Sized>(
+    ranker: Ranker<'_>,
+    query: Query<'_>,
+    documents: &T,
+    options: &RerankOptions,
+    observer: &mut impl Observer,
+) -> Result<RerankOutput> {
+    options.check(documents.len())?;
+    ranker.check(options)?;
+    let stages = match options.stages.is_empty() {
+        true => Cow::Owned(vec![ranker.own_stage().into()]),
+        false => Cow::Borrowed(options.stages.as_slice()),
+    };
+    check_query(query, &stages)?;
+    let reader = Reader::new(ranker, query)?;
+    let list = List::new(documents.len(), stages.len());
+    let pipeline = Pipeline { reader, query, documents, options, list, told: None };
+    pipeline.run(&stages, observer).await
+}
+
+/// Refuses embeddings as the query where a stage reads its text.
+fn check_query(query: Query<'_>, stages: &[StageOptions]) -> Result<()> {
+    let reads = |kind: &StageKind| matches!(kind, StageKind::Bm25(_) | StageKind::Dense(_));
+    let reading = stages.iter().position(|stage| reads(&stage.kind));
+    match (query, reading) {
+        (Query::Embeddings { .. }, Some(place)) => {
+            let argument = format!("stages[{place}] ({})", stages[place].kind.name());
+            let reason = "reads the query's text, of which there are only embeddings";
+            Err(Error::argument(argument, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Pipeline<'a, T: ?Sized> {
+    reader: Reader<'a>,
+    query: Query<'a>,
+    documents: &'a T,
+    options: &'a RerankOptions,
+    list: List,
+    /// By the model, once a stage has wanted it.
+    told: Option<Told>,
+}
+
+impl<T: Texts + ?Sized> Pipeline<'_, T> {
+    async fn run(
+        mut self,
+        stages: &[StageOptions],
+        observer: &mut impl Observer,
+    ) -> Result<RerankOutput> {
+        let mut bound = None;
+        for StageOptions { kind, keep } in stages {
+            let scores;
+            (scores, bound) = self.scores(kind, stages, observer).await?;
+            self.list.rank(&scores, *keep);
+        }
+        if let Some(least) = self.options.min_score {
+            self.list.candidates.retain(|candidate| candidate.score() >= least);
+        }
+        if let Some(fusion) = self.options.fuse {
+            self.fuse(fusion);
+        }
+        if let Some(share) = self.options.diversify {
+            self.diversify(share, observer).await?;
+        }
+        self.list.candidates.truncate(self.options.top_k.unwrap_or(usize::MAX));
+        let explanations = match self.options.explain {
+            true => self.explanations(observer).await?,
+            false => Vec::new(),
+        };
+        Ok(self.output(bound, explanations))
+    }
+
+    /// A score for each document that is left, and what such scores do not go beyond.
+    async fn scores(
+        &mut self,
+        kind: &StageKind,
+        stages: &[StageOptions],
+        observer: &mut impl Observer,
+    ) -> Result<(Vec<f64>, Option<f32>)> {
+        match kind {
+            StageKind::Given => Ok((self.given(), None)),
+            StageKind::Bm25(options) => self.bm25(options, observer).await,
+            StageKind::Dense(pooling) => {
+                let column = poolings(stages).iter().position(|other| other == pooling);
+                let column = column.expect("the stage is one of these");
+                self.read(stages, observer).await?;
+                Ok((self.each(|told, index| told.dense(column, index)), Some(1.0)))
+            }
+            StageKind::Late | StageKind::CrossEncoder => {
+                self.read(stages, observer).await?;
+                Ok((self.each(Told::score), self.reader.bound()))
+            }
+        }
+    }
+
+    /// What the model told of each document that is left.
+    fn each(&self, score: impl Fn(&Told, usize) -> f32) -> Vec<f64> {
+        let told = self.told.as_ref().expect("the model has read the documents");
+        self.list.indices().map(|index| score(told, index).into()).collect()
+    }
+
+    /// Sends the documents through the model, if they have not been yet, for all stages that want it.
+    async fn read(&mut self, stages: &[StageOptions], observer: &mut impl Observer) -> Result<()> {
+        if self.told.is_none() {
+            let keeps = stages.iter().map(|stage| stage.keep).chain([self.options.top_k]);
+            let most = keeps.flatten().min().unwrap_or(usize::MAX);
+            let wanted = Wanted {
+                scores: stages.iter().any(|stage| stage.kind == StageKind::Late),
+                explained: self.options.explain.then_some(most),
+                dense: poolings(stages),
+                means: self.options.diversify.is_some(),
+            };
+            let places = self.list.sorted_indices();
+            self.told = Some(self.pass(&places, &wanted, observer).await?);
+        }
+        Ok(())
+    }
+
+    async fn pass(
+        &self,
+        places: &[usize],
+        wanted: &Wanted,
+        observer: &mut impl Observer,
+    ) -> Result<Told> {
+        let long = self.options.long_documents;
+        self.reader.read(self.documents, places, long, wanted, observer).await
+    }
+
+    /// Scores as they were given; what has none is just below the least.
+    fn given(&self) -> Vec<f64> {
+        let given: Vec<Option<f64>> = self
+            .list
+            .indices()
+            .map(|index| self.options.given.get(index).copied().flatten())
+            .collect();
+        let least = given.iter().flatten().copied().reduce(f64::min).unwrap_or(0.0);
+        given.into_iter().map(|score| score.unwrap_or(least.next_down())).collect()
+    }
+
+    async fn bm25(
+        &self,
+        options: &Bm25Options,
+        observer: &mut impl Observer,
+    ) -> Result<(Vec<f64>, Option<f32>)> {
+        let Query::Text(query) = self.query else {
+            unreachable!("refused before the first stage");
+        };
+        let (scores, bound) =
+            bm25::scores(query, self.documents, self.list.indices(), options, observer).await?;
+        Ok((scores.into_iter().map(f64::from).collect(), Some(bound)))
+    }
+
+    /// Puts the list into the order of its own and the given one.
+    fn fuse(&mut self, fusion: Fusion) {
+        let own: Vec<f64> =
+            self.list.candidates.iter().map(|candidate| candidate.score().into()).collect();
+        let fused = match fusion {
+            Fusion::ReciprocalRanks { k } => {
+                let given = fusion::ranks(&self.given_or_order());
+                let own: Vec<Option<usize>> = (1..=own.len()).map(Some).collect();
+                fusion::reciprocal_ranks(k, &[&given, &own])
+            }
+            Fusion::StandardScores => {
+                let (given, own) =
+                    (fusion::standardized(&self.given()), fusion::standardized(&own));
+                given.iter().zip(&own).map(|(a, b)| a + b).collect()
+            }
+        };
+        for (candidate, &score) in self.list.candidates.iter_mut().zip(&fused) {
+            candidate.fused = Some(score as f32);
+        }
+        self.list.sort(&fused);
+    }
+
+    /// The given scores; without any, the order that the documents came in stands for them.
+    fn given_or_order(&self) -> Vec<Option<f64>> {
+        let given = &self.options.given;
+        let score = |index: usize| given.get(index).copied().unwrap_or(Some(-(index as f64)));
+        self.list.indices().map(score).collect()
+    }
+
+    /// Puts the list into an order in which each document says something new.
+    async fn diversify(&mut self, share: f32, observer: &mut impl Observer) -> Result<()> {
+        if self.told.is_none() {
+            let wanted = Wanted { means: true, ..Wanted::default() };
+            let places = self.list.sorted_indices();
+            self.told = Some(self.pass(&places, &wanted, observer).await?);
+        }
+        let told = self.told.as_ref().expect("the model has read the documents");
+        let candidates = &self.list.candidates;
+        let scores: Vec<f64> = candidates
+            .iter()
+            .map(|candidate| candidate.fused.unwrap_or(candidate.score()).into())
+            .collect();
+        let vectors: Vec<&[f32]> = self.list.indices().map(|index| told.mean(index)).collect();
+        let count = self.options.top_k.unwrap_or(usize::MAX);
+        let order = diversify::order(&scores, &vectors, share, count, observer).await?;
+        self.list.candidates = order.into_iter().map(|place| candidates[place].clone()).collect();
+        Ok(())
+    }
+
+    /// Late interaction's, of the documents that are left: those that the pass kept, and the others by another pass.
+    async fn explanations(&mut self, observer: &mut impl Observer) -> Result<Vec<Explanation>> {
+        let told = self.told.get_or_insert_default();
+        let mut missing = self.list.sorted_indices();
+        missing.retain(|&index| told.explanation(index).is_none());
+        if !missing.is_empty() {
+            let explained = Some(missing.len());
+            let wanted = Wanted { scores: true, explained, ..Wanted::default() };
+            let more = self.pass(&missing, &wanted, &mut Again(observer)).await?;
+            self.told.get_or_insert_default().explain(more);
+        }
+        let told = self.told.get_or_insert_default();
+        let explanation = |index| told.explanation(index).expect("a pass has explained it").clone();
+        Ok(self.list.indices().map(explanation).collect())
+    }
+
+    fn output(self, bound: Option<f32>, explanations: Vec<Explanation>) -> RerankOutput {
+        let told = self.told.unwrap_or_default();
+        let truncated = self.list.indices().map(|index| told.truncated(index)).collect();
+        let result = |candidate: Candidate| RerankResult {
+            index: candidate.index,
+            score: candidate.score(),
+            fused: candidate.fused,
+            same_as: told.first(candidate.index),
+            stages: candidate.stages,
+        };
+        RerankOutput {
+            query_length: self.reader.query_length(),
+            results: self.list.candidates.into_iter().map(result).collect(),
+            bound,
+            query_truncated: told.query_truncated,
+            truncated,
+            explanations,
+        }
+    }
+}
+
+/// The vectors that the stages want, each once.
+fn poolings(stages: &[StageOptions]) -> Vec<Pooling> {
+    let mut poolings = Vec::new();
+    for stage in stages {
+        match stage.kind {
+            StageKind::Dense(pooling) if !poolings.contains(&pooling) => poolings.push(pooling),
+            _ => {}
+        }
+    }
+    poolings
+}
+
+/// Watches a pass over documents that have been counted as done.
+struct Again<'o, O>(&'o mut O);
+
+impl<O: Observer> Observer for Again<'_, O> {
+    fn stage(&mut self, stage: Stage) {
+        self.0.stage(stage);
+    }
+
+    async fn batch_done(&mut self, _: usize, _: usize) -> ControlFlow<()> {
+        self.0.pause().await
+    }
+
+    async fn pause(&mut self) -> ControlFlow<()> {
+        self.0.pause().await
+    }
+
+    fn now_ms(&self) -> f64 {
+        self.0.now_ms()
+    }
+}

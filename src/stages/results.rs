@@ -1,0 +1,45 @@
+//! What comes out of a ranking.
+
+use crate::late_interaction::explain::Explanation;
+
+/// The ranked documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RerankOutput {
+    /// Best first.
+    pub results: Vec<RerankResult>,
+    /// Number of the query's embeddings; 1 of a cross-encoder, whose score is one number.
+    pub query_length: usize,
+    /// The most that the last stage's scores can be, at either side of zero, but for rounding; `None` where they have no bounds. Of
+    /// MaxSim it is the number of the query's embeddings, which holds where those are unit vectors; of BM25 the sum of the query's
+    /// words' weights; of a cosine 1, and of a cross-encoder whose scores come out of a sigmoid.
+    pub bound: Option<f32>,
+    /// Whether the query had more tokens than the model takes.
+    pub query_truncated: bool,
+    /// For each result, whether its text had more tokens than the model takes; `false` where the model has not read it.
+    pub truncated: Vec<bool>,
+    /// For each result; empty unless asked for.
+    pub explanations: Vec<Explanation>,
+}
+
+/// A document that came out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RerankResult {
+    /// Its place in the caller's list.
+    pub index: usize,
+    /// The last stage's.
+    pub score: f32,
+    /// What the order was made by, if the last stage's was fused with another.
+    pub fused: Option<f32>,
+    /// Place in the caller's list of the first document that reads the same, if a model has read both: only that one was encoded.
+    pub same_as: Option<usize>,
+    /// Of each stage, in their order.
+    pub stages: Vec<StageResult>,
+}
+
+/// What a stage said of a document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StageResult {
+    /// From 1, among those that the stage before had kept.
+    pub rank: usize,
+    pub score: f32,
+}
