@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, normalizers
 from transformers import (
-    DistilBertConfig, DistilBertModel, ModernBertConfig, ModernBertForMaskedLM, ModernBertModel, RobertaConfig, RobertaModel,
+    CamembertConfig, CamembertModel, DistilBertConfig, DistilBertModel, ModernBertConfig, ModernBertForMaskedLM, ModernBertModel, RobertaConfig, RobertaModel,
     XLMRobertaConfig, XLMRobertaModel,
 )  # fmt: skip
 
@@ -147,12 +147,15 @@ def older_modernbert_spelling(config: dict, every: int = 3) -> None:
 
 
 def roberta(folder: Path, hidden_size: int, intermediate_size: int = 23, heads: int = 2, layers: int = 2, kind: str = "roberta") -> None:
-    """RoBERTa, or with `kind` XLM-RoBERTa; positions begin after that of the padding, so the table has two rows more than a text."""
-    tokens = save_tokenizer(folder, kind)
-    if kind == "xlm-roberta":
+    """RoBERTa, or with `kind` another of the same build; positions begin after that of the padding, so the table has two rows more than a text."""
+    config, model, tokenizer = {
+        "roberta": (RobertaConfig, RobertaModel, "roberta"),
+        "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel, "xlm-roberta"),
+        "camembert": (CamembertConfig, CamembertModel, "xlm-roberta"),
+    }[kind]
+    tokens = save_tokenizer(folder, tokenizer)
+    if tokenizer == "xlm-roberta":
         without_table(folder)
-    classes = {"roberta": (RobertaConfig, RobertaModel), "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel)}
-    config, model = classes[kind]
     config = config(
         hidden_size=hidden_size, intermediate_size=intermediate_size, num_attention_heads=heads, num_hidden_layers=layers,
         type_vocab_size=1, layer_norm_eps=1e-5, max_position_embeddings=LENGTH + 2, **tokens,

@@ -1,45 +1,71 @@
-"""jina-colbert-v2: Stanford's layout, with the names and the config of code that comes with the checkpoint.
+"""Checkpoints with the names and the config of Jina's own code, which comes with them: jina-colbert-v2, and one without a head of the
+older version of that code.
 
 transformers has no class for those files, but one for the same body, `JinaEmbeddingsV3Model`: XLM-RoBERTa with its norms after the sums,
 one token type, and rotary positions by halves over the whole head in the place of a table. Its loader knows the weights' names too.
 So that class computes what is expected, from a copy of the folder whose config is spelled its way.
+
+The older version, that of jina-reranker-v2, has a table of positions where the newer one turns heads: then it is XLM-RoBERTa by other
+names, as Jina's own `convert_roberta_weights_to_flash.py` makes it out of a checkpoint of `XLMRobertaModel`. That class computes what is
+expected of it.
 """
 
-import re
 import shutil
 import tempfile
+from functools import reduce
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import JinaEmbeddingsV3Config, JinaEmbeddingsV3Model
+from transformers import JinaEmbeddingsV3Config, JinaEmbeddingsV3Model, XLMRobertaModel
 
 import bodies
 import tiny
-from sentence_transformers_cases import Subject
+from sentence_transformers_cases import PlainSubject, Subject
 
+CODE = "jinaai/xlm-roberta-flash-implementation--"
 BASE = 500.0
-NAMES = {
-    r"embeddings\.LayerNorm": "emb_ln",
-    r"^layers": "encoder.layers",
-    r"self_attn\.o_proj": "mixer.out_proj",
-    "post_attention_layernorm": "norm1",
-    "post_mlp_layernorm": "norm2",
-}
+# Of transformers, and of Jina's code.
+NAMES = [
+    ("embeddings.LayerNorm", "emb_ln"),
+    ("layers.", "encoder.layers."),
+    *((f"self_attn.{part}_proj", f"mixer.{part}") for part in "qkv"),
+    ("self_attn.o_proj", "mixer.out_proj"),
+    ("post_attention_layernorm", "norm1"),
+    ("post_mlp_layernorm", "norm2"),
+]
+ABSOLUTE_NAMES = [
+    ("embeddings.LayerNorm", "emb_ln"),
+    ("encoder.layer.", "encoder.layers."),
+    *((f"attention.self.{part}", f"mixer.{part[0]}") for part in ("query", "key", "value")),
+    ("attention.output.dense", "mixer.out_proj"),
+    ("attention.output.LayerNorm", "norm1"),
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+    ("output.LayerNorm", "norm2"),
+]
 
 
-def remote_names(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def renamed(weights: dict[str, torch.Tensor], names) -> dict[str, torch.Tensor]:
+    return {reduce(lambda name, pair: name.replace(*pair), names, name): value for name, value in weights.items()}
+
+
+def remote_names(model: torch.nn.Module, names: list[tuple[str, str]]) -> dict[str, torch.Tensor]:
     """Under `roberta.`, and the three products of a layer's attention as one."""
-    weights = {}
-    for name, value in model.state_dict().items():
-        for pattern, other in NAMES.items():
-            name = re.sub(pattern, other, name)
-        weights[f"roberta.{name}"] = value
-    for name in [name for name in weights if "self_attn.q_proj" in name]:
-        parts = [weights.pop(name.replace("q_proj", f"{part}_proj")) for part in "qkv"]
-        weights[name.replace("self_attn.q_proj", "mixer.Wqkv")] = torch.cat(parts)
+    weights = {f"roberta.{name}": value for name, value in renamed(model.state_dict(), names).items()}
+    for name in [name for name in weights if ".mixer.q." in name]:
+        parts = [weights.pop(name.replace("mixer.q", f"mixer.{part}")) for part in "qkv"]
+        weights[name.replace("mixer.q", "mixer.Wqkv")] = torch.cat(parts)
     return weights
+
+
+def own_names(weights: dict[str, torch.Tensor], names: list[tuple[str, str]]) -> dict[str, torch.Tensor]:
+    """Those of transformers again."""
+    for name in [name for name in weights if ".mixer.Wqkv." in name]:
+        parts = weights.pop(name).chunk(3)
+        weights |= {name.replace("Wqkv", part): value.contiguous() for part, value in zip("qkv", parts)}
+    return renamed(weights, [(jina, own) for own, jina in reversed(names)])
 
 
 def build(folder: Path) -> None:
@@ -53,11 +79,10 @@ def build(folder: Path) -> None:
     tiny.seed_weights(model, 41, bodies.scale)
     linear = nn.Linear(40, 16, bias=False)
     tiny.seed_weights(linear, 42, bodies.scale)
-    code = "jinaai/xlm-roberta-flash-implementation--"
     config = shape | {
         "auto_map": {
-            "AutoConfig": code + "configuration_xlm_roberta.XLMRobertaFlashConfig",
-            "AutoModel": code + "modeling_lora.XLMRobertaLoRA",
+            "AutoConfig": CODE + "configuration_xlm_roberta.XLMRobertaFlashConfig",
+            "AutoModel": CODE + "modeling_lora.XLMRobertaLoRA",
         },
         "emb_pooler": None,
         "hidden_act": "gelu",
@@ -71,7 +96,7 @@ def build(folder: Path) -> None:
     }
     markers = {"query_token_id": "[QueryMarker]", "doc_token_id": "[DocumentMarker]"}
     markers |= {"query_token": "[QueryMarker]", "doc_token": "[DocumentMarker]"}
-    weights = remote_names(model.bfloat16())
+    weights = remote_names(model.bfloat16(), NAMES)
     bodies.save_stanford(folder, weights, config, linear.bfloat16(), attend_to_mask_tokens=True, doc_maxlen=30, **markers)
 
 
@@ -98,3 +123,27 @@ def native_spelling(config: dict) -> None:
         config.pop(name)
     base = config.pop("rotary_emb_base")
     config |= {"model_type": "jina_embeddings_v3", "rope_parameters": {"rope_type": "default", "rope_theta": base}}
+
+
+def build_absolute(folder: Path) -> None:
+    bodies.roberta(folder, kind="xlm-roberta", hidden_size=24, intermediate_size=31)
+    model = XLMRobertaModel.from_pretrained(folder).eval()
+    tiny.seed_weights(model, 45, bodies.scale)
+    save_file(remote_names(model.bfloat16(), ABSOLUTE_NAMES), folder / "model.safetensors", metadata={"format": "pt"})
+
+    def older(config: dict) -> None:
+        config |= {"auto_map": {"AutoConfig": CODE + "configuration_xlm_roberta.XLMRobertaFlashConfig"}, "use_flash_attn": True}
+        config |= {"position_embedding_type": "absolute", "emb_pooler": None}
+
+    bodies.edit(folder / "config.json", older)
+
+
+class AbsoluteSubject(PlainSubject):
+    def __init__(self, folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            copy = Path(temporary) / "copy"
+            shutil.copytree(folder, copy)
+            bodies.edit(copy / "config.json", lambda config: config.pop("auto_map"))
+            weights = own_names(load_file(folder / "model.safetensors"), ABSOLUTE_NAMES)
+            save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+            super().__init__(copy)

@@ -59,6 +59,12 @@ def xlm_roberta_stanford(folder: Path) -> None:
     stanford(folder, 25, body, 8, query_token_id="<s>", doc_token_id="</s>")
 
 
+def camembert_stanford(folder: Path) -> None:
+    """As colbertv1-camembert-base-mmarcoFR has them: markers that are no other's tokens."""
+    body = partial(bodies.roberta, kind="camembert", hidden_size=28, intermediate_size=25)
+    stanford(folder, 43, body, 8, special=["[unused0]", "[unused1]"], query_maxlen=14, doc_maxlen=24)
+
+
 def roberta_pylate(folder: Path) -> None:
     """Two Dense modules with a bias, an activation and a residual each."""
     body = partial(bodies.roberta, hidden_size=36, heads=3, intermediate_size=29)
@@ -89,6 +95,7 @@ CASES = {
     "modernbert-stanford": (modernbert_stanford, Subject),
     "xlm-roberta-pylate": (xlm_roberta_pylate, Subject),
     "xlm-roberta-stanford": (xlm_roberta_stanford, Subject),
+    "camembert-stanford": (camembert_stanford, Subject),
     "roberta-pylate": (roberta_pylate, Subject),
     "roberta-stanford": (roberta_stanford, Subject),
     "distilbert-pylate": (distilbert_pylate, Subject),

@@ -90,9 +90,11 @@ CASES = {
     "modernbert-plain": (modernbert_plain, PlainSubject),
     "xlm-roberta": (xlm_roberta, Subject),
     "xlm-roberta-plain": (partial(plain, seed=38, body=partial(bodies.roberta, kind="xlm-roberta")), PlainSubject),
+    "camembert-plain": (partial(plain, seed=44, body=partial(bodies.roberta, kind="camembert")), PlainSubject),
     "roberta": (roberta, Subject),
     "roberta-plain": (partial(plain, seed=39, body=bodies.roberta), PlainSubject),
     "distilbert": (distilbert, Subject),
     "distilbert-plain": (partial(plain, seed=40, body=bodies.distilbert), PlainSubject),
     "jina": (jina.build, jina.JinaSubject),
+    "jina-absolute": (jina.build_absolute, jina.AbsoluteSubject),
 }
