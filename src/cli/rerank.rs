@@ -49,7 +49,7 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
     let reranker = args.model.load()?;
     let options = RerankOptions {
         top_k: args.top_k.map(NonZeroUsize::get),
-        long_documents: long_documents,
+        long_documents,
         ..RerankOptions::default()
     };
     let mut progress = Progress::new("encode", texts.len());
