@@ -304,6 +304,38 @@ fn inspect_names_every_type_of_a_checkpoint() {
 }
 
 #[test]
+fn a_cross_encoder_is_converted_inspected_verified_and_run() {
+    let (model, folder) = (checkpoint("cross-encoders/bert"), tempfile::tempdir().unwrap());
+    let bundle = folder.path().join("q8").display().to_string();
+    let assert = tabrank(&["convert", &model, "--dtype", "q8", "-o", &bundle]).assert().success();
+    let report = text(&assert.get_output().stdout);
+    assert!(report.contains("over 64 pairs: correlation 0.99"), "{report}");
+
+    for folder in [&bundle, &model] {
+        let assert = tabrank(&["inspect", folder]).assert().success();
+        let report = text(&assert.get_output().stdout);
+        assert!(report.contains("bert (cross-encoder)"), "{report}");
+        assert!(report.contains("scores out of Identity"), "{report}");
+        assert!(report.contains("query and document up to 30 tokens together"), "{report}");
+        let assert = tabrank(&["verify", folder]).assert().success();
+        assert!(text(&assert.get_output().stdout).contains("whole"));
+
+        let input = "{\"text\":\"oil\"}\n{\"text\":\"the war\"}\n";
+        let mut run = tabrank(&["rerank", "--model", folder, "--query", "oil"]);
+        let output = text(&run.write_stdin(input).unwrap().stdout);
+        let ranked: Vec<Value> =
+            output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(ranked.len(), 2);
+        assert!(ranked[0]["score"].as_f64() >= ranked[1]["score"].as_f64(), "{output}");
+    }
+    let mut encode = tabrank(&["encode", "--model", &model, "--kind", "document", "-o", "-"]);
+    let output = encode.write_stdin("{\"text\":\"oil\"}").output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("this model is a cross-encoder"), "{said}");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+}
+
+#[test]
 fn a_converted_bundle_is_inspected_verified_and_run() {
     let (model, folder) = (checkpoint("pylate"), tempfile::tempdir().unwrap());
     let output = folder.path().join("q8");

@@ -33,8 +33,8 @@ pub struct ConvertArgs {
     /// The folder to make, or an empty one to fill.
     #[arg(short, long, value_name = "OUT", value_parser = PathBufValueParser::new().try_map(folder))]
     output: PathBuf,
-    /// Largest loss that is taken: 1 less the mean cosine of an embedding with the checkpoint's
-    /// [default: 0.02, for q4 0.1].
+    /// Largest loss that is taken: 1 less the mean cosine of an embedding with the checkpoint's, of a cross-encoder 1 less the
+    /// correlation of what goes into the score's function [default: 0.02, for q4 0.1].
     #[arg(long, value_name = "LOSS")]
     max_error: Option<f64>,
     /// Where the checkpoint came from, for the manifest.
@@ -75,13 +75,13 @@ pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
     let output = output(args)?;
     let options = options(args);
     let overrides = args.overrides.overrides();
-    let reference = parity::encode(&model::load_files(files.clone(), overrides)?)?;
+    let reference = parity::run(&model::load_files(files.clone(), overrides)?)?;
     let mut progress = Progress::new("convert", 0);
     let bundle = block_on(convert(files, &options, &mut progress))?;
     drop(progress);
     let converted = CheckpointFiles::from_bundle(&bundle)?;
     let sizes = sizes(&converted)?;
-    let found = parity::encode(&model::load_files(converted, Overrides::default())?)?;
+    let found = parity::run(&model::load_files(converted, Overrides::default())?)?;
     let parity = parity::compare(&reference, &found);
     check_parity(args, &parity)?;
     // The manifest comes last: without it a folder is no bundle.
@@ -129,7 +129,7 @@ fn check_parity(args: &ConvertArgs, parity: &Parity) -> Result<(), CliError> {
         DtypeArg::Q4 => 0.1,
         DtypeArg::F32 | DtypeArg::F16 | DtypeArg::Q8 => 0.02,
     });
-    let loss = 1.0 - parity.mean;
+    let loss = parity.loss();
     // Written so that a loss that is no number fails.
     if loss <= limit { Ok(()) } else { Err(CliError::Loss { loss, limit }) }
 }
@@ -155,9 +155,5 @@ fn print(
     for (dtype, bytes) in sizes {
         writeln!(out, "  {dtype:<4} {bytes:>12} bytes of weights")?;
     }
-    writeln!(
-        out,
-        "parity with the checkpoint over {} tokens: mean cosine {:.6}, worst {:.6}",
-        parity.tokens, parity.mean, parity.worst
-    )
+    parity.print(&mut out)
 }

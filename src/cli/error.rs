@@ -88,7 +88,9 @@ impl CliError {
             | CliError::NotComparable => 65,
             CliError::NoWindows { .. }
             | CliError::QueryWindows
-            | CliError::Library(tabrank::Error::Overlap { .. }) => 2,
+            | CliError::Library(
+                tabrank::Error::Overlap { .. } | tabrank::Error::NoEmbeddings { .. },
+            ) => 2,
             CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
                 "DEVICE_LOST" | "ABORTED" => 70,
                 _ => 65,

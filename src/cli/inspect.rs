@@ -59,6 +59,8 @@ struct Report {
 struct Model {
     architecture: &'static str,
     layout: &'static str,
+    /// What a cross-encoder's score comes out of, by its class in `torch.nn`.
+    activation: Option<&'static str>,
     layers: usize,
     hidden_size: usize,
     dimension: usize,
@@ -158,6 +160,7 @@ impl Model {
         Self {
             architecture: config.encoder.name(),
             layout: layout(config.layout),
+            activation: config.head.as_ref().and_then(|head| head.activation.class()),
             layers: config.encoder.layers(),
             hidden_size: config.encoder.hidden_size(),
             dimension: config.dimension,
@@ -252,16 +255,20 @@ fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
 
 fn print_model(out: &mut impl Write, kind: &str, dtype: &str, model: &Model) -> io::Result<()> {
     let Model { architecture, layers, hidden_size, dimension, vocabulary_size, .. } = model;
+    let gives = match model.activation {
+        Some(function) => format!("scores out of {function}"),
+        None => format!("embeddings of {dimension}"),
+    };
     writeln!(out, "{kind}, {architecture} ({}), {dtype}", model.layout)?;
     writeln!(
         out,
-        "{layers} layers, hidden size {hidden_size}, embeddings of {dimension}, vocabulary of {vocabulary_size}"
+        "{layers} layers, hidden size {hidden_size}, {gives}, vocabulary of {vocabulary_size}"
     )?;
-    writeln!(
-        out,
-        "queries up to {} tokens, documents up to {}",
-        model.query_length, model.document_length
-    )?;
+    let (query, document) = (model.query_length, model.document_length);
+    match model.activation {
+        Some(_) => writeln!(out, "query and document up to {document} tokens together")?,
+        None => writeln!(out, "queries up to {query} tokens, documents up to {document}")?,
+    }
     if let Some(id) = &model.embedding_id {
         writeln!(out, "embedding id {id}")?;
     }

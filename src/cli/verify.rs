@@ -7,7 +7,8 @@ use tabrank::Overrides;
 
 use super::{CliError, model, parity};
 
-/// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes a few built-in sentences.
+/// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes or scores a few built-in
+/// sentences.
 ///
 /// Exit code 0 if it is whole; 65 with the culprit on stderr if it is not.
 #[derive(clap::Args)]
@@ -23,7 +24,7 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let files = model::read(&args.folder)?;
     let tensors = files.tensors()?;
-    parity::encode(&model::load_files(files.clone(), Overrides::default())?)?;
+    parity::run(&model::load_files(files.clone(), Overrides::default())?)?;
     let hashes = match files.manifest() {
         Some(manifest) => format!("{} files have their hashes", manifest.entries().count()),
         None => "a checkpoint has no hashes".to_owned(),

@@ -84,7 +84,7 @@ impl Activation {
     }
 
     /// Its class in `torch.nn`; `None` of functions that have none, or need arguments.
-    pub(crate) fn class(self) -> Option<&'static str> {
+    pub fn class(self) -> Option<&'static str> {
         CLASSES.iter().find(|(_, function)| *function == self).map(|(name, _)| *name)
     }
 }

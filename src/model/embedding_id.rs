@@ -58,7 +58,6 @@ pub(crate) struct Covered<'a> {
     projection: &'a [ProjectionStep],
     dimension: usize,
     vector: Option<&'a VectorConfig>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<&'a HeadConfig>,
     parses_special_tokens: bool,
     tokenizer_json: String,

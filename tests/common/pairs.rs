@@ -7,17 +7,12 @@ use tabrank::{CheckpointFiles, Reranker};
 
 use super::{checkpoint, fixtures, load};
 
-/// Every case.
-pub const CASES: &[&str] = &[
-    "bert",
-    "roberta",
-    "xlm-roberta",
-    "camembert",
-    "distilbert",
-    "modernbert",
-    "modernbert-mean",
-    "modules",
-];
+/// Names of the cases.
+pub fn cases() -> Vec<String> {
+    let json =
+        fs::read(fixtures().join("cross-encoders/cases.json")).expect("the fixtures have a list");
+    serde_json::from_slice(&json).unwrap()
+}
 
 /// What the reference computed for one pair.
 #[derive(Deserialize)]

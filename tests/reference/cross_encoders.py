@@ -205,6 +205,7 @@ def main() -> None:
     reference = pinned_versions("requirements.txt")
     for name, build in CASES.items():
         make(name, build, reference)
+    (FIXTURES / "cross-encoders" / "cases.json").write_text(json.dumps(list(CASES), indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
