@@ -160,6 +160,20 @@ fn a_document_that_is_not_long_is_encoded_as_ever() {
 }
 
 #[test]
+fn as_many_windows_as_can_be_counted_hold_the_whole_text() {
+    let model = load(&files());
+    let long = expected().document;
+    let windows = |most| LongDocuments::Windows { overlap: None, most };
+    let whole = windows(NonZeroUsize::new(1_000).unwrap());
+    let whole = encode(&model, &[&long], Pooling::None, whole);
+    assert_eq!(whole.truncated, [false]);
+    for most in [usize::MAX, usize::MAX / 2, usize::MAX / 16, u32::MAX as usize] {
+        let found = windows(NonZeroUsize::new(most).unwrap());
+        assert_eq!(encode(&model, &[&long], Pooling::None, found), whole, "{most}");
+    }
+}
+
+#[test]
 fn windows_that_would_overlap_by_more_than_half_are_refused() {
     let model = load(&files());
     let most = LongDocuments::MOST_WINDOWS;

@@ -157,7 +157,11 @@ fn one_that_does_not_go_with_the_checkpoint_is_named() {
         ("pylate", r#"{"query_length": 0}"#, "query_length is 0"),
         ("pylate", r#"{"document_length": 0}"#, "document_length is 0"),
         ("pylate", r#"{"expansion_length": 0}"#, "expansion_length is 0"),
-        ("pylate", r#"{"query_length": 2}"#, "query_length is 2, which leaves no room beside 2"),
+        (
+            "pylate",
+            r#"{"query_length": 3}"#,
+            "query_length is 3, which leaves no room beside 2 special tokens and a marker",
+        ),
         (
             "pylate",
             r#"{"document_length": 1}"#,

@@ -101,11 +101,12 @@ impl Tokenizer {
             // A marker that is a token without the space behind it needs none: it is apart from the text as it is.
             let spaced = text.prefixes_are_tokens && inner.token_to_id(prefix).is_none();
             let prefix = if spaced { prefix.trim_end() } else { prefix };
+            let marker = text.prefixes_are_tokens && !prefix.is_empty();
             Ok(Side {
                 head: None,
                 head_length: 0,
                 prefix: prefix.to_owned(),
-                content_length: content_length(config, field, length, special, least)?,
+                content_length: content_length(config, field, length, special, least, marker)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
@@ -292,7 +293,7 @@ impl Tokenizer {
             }
             let mut encoding = side.after_head(encoding);
             let head = side.head_of(&encoding);
-            let reach = head + long.reach(length - head);
+            let reach = head.saturating_add(long.reach(length - head));
             let enough = encoding.len() > reach;
             if enough || windows.peek().is_none() {
                 let rest = &content[window.len()..];
@@ -442,12 +443,15 @@ fn content_length(
     length: usize,
     special: usize,
     least: usize,
+    marker: bool,
 ) -> Result<usize> {
-    // At least one token of content: none at all would make every text alike.
-    if let Some(content) = length.checked_sub(special).filter(|&content| content >= least) {
+    // At least one token of a text: none at all would make every text alike.
+    let content = length.checked_sub(special);
+    if let Some(content) = content.filter(|&content| content >= least + usize::from(marker)) {
         return Ok(content);
     }
-    let rest = format!("leaves no room beside {special} special tokens");
+    let and_marker = if marker { " and a marker" } else { "" };
+    let rest = format!("leaves no room beside {special} special tokens{and_marker}");
     config.overridden.refuse_if_set(field, &format!("is {length}, which {rest}"))?;
     Err(invalid(format!("{field} {length} {rest}")))
 }
