@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::pin::Pin;
 
-use super::Group;
+use super::groups::Group;
 use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, TensorKind, Tensors};
 use crate::model::checkpoint::{CheckpointFiles, Place};

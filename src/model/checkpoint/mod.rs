@@ -17,6 +17,7 @@
 //! multi-vector), PyLate, Stanford ColBERT.
 
 mod architecture;
+mod bytes;
 mod fields;
 mod layouts;
 mod modules;
@@ -24,83 +25,28 @@ mod names;
 mod pickle;
 mod places;
 mod token_ids;
+mod wanted;
 mod weights;
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 pub use architecture::{Architecture, BertArchitecture};
+pub use bytes::ReadAt;
+use bytes::Reader;
 pub(crate) use fields::{Fields, not_json};
 pub(crate) use modules::{Module, ModuleKind};
 use names::check_name;
 pub use pickle::{MAX_PICKLE, no_archive};
 pub(crate) use places::Place;
 pub use places::header_end;
+pub use wanted::{MAX_SETTINGS, WantedFile};
+use wanted::{MAX_TOKENIZER, MAX_WEIGHTS, limit_of};
 pub use weights::{TensorInfo, Weights};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::{Error, Result};
-use crate::model::bundle::{
-    Bundle, BundleFiles, FileEntry, Integrity, MANIFEST, MAX_MANIFEST, Manifest, TensorSpec, sha256,
-};
-
-/// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
-const MAX_TOKENIZER: u64 = 64 << 20;
-/// Largest file of settings, in bytes: they have some kilobytes, lists of tokens or of tensors some hundreds. Parsed it takes up to
-/// 36 times its size.
-pub const MAX_SETTINGS: u64 = 8 << 20;
-/// Bytes of a file that are read at a time to be hashed.
-const HASHED_AT_ONCE: usize = 16 << 20;
-/// Most bytes of a weight file that is in memory as a whole, and of a bundle's together: on 32 bits no allocation is longer.
-const MAX_WEIGHTS: u64 = if cfg!(target_pointer_width = "32") { 2 << 30 } else { u64::MAX };
-const NO_PICKLES: &str = " (only safetensors weights are loaded, never pickled ones: `tabrank convert` makes a bundle of those; a bundle's are listed in its tabrank.json, which is not there)";
-
-/// A file to look for next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedFile {
-    /// Path relative to the checkpoint folder, with `/`.
-    pub name: String,
-    /// Whether the checkpoint is complete without it.
-    pub optional: bool,
-    /// Most bytes that are taken, so that a reader can stop there.
-    pub limit: u64,
-    /// What it must be, if a bundle's manifest says so.
-    pub integrity: Option<Integrity>,
-}
-
-impl WantedFile {
-    /// Whether the file's header is enough: the weights of a checkpoint can be read one tensor at a time.
-    pub fn takes_header(&self) -> bool {
-        is_weights(&self.name) && self.integrity.is_none()
-    }
-
-    /// Whether it is a file of PyTorch's: see [`CheckpointFiles::insert_pickle`].
-    pub fn is_pickle(&self) -> bool {
-        is_pickle(&self.name) && self.integrity.is_none()
-    }
-}
-
-/// Reads parts of the files of which [`CheckpointFiles`] has the header alone.
-pub trait ReadAt: Send + Sync {
-    /// The bytes of `file` at `range`, all of them.
-    ///
-    /// # Errors
-    /// [`Error::Read`].
-    fn read_at(&self, file: &str, range: Range<u64>) -> Result<Vec<u8>>;
-}
-
-#[derive(Clone)]
-struct Reader(Arc<dyn ReadAt>);
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
-}
+use crate::model::bundle::{Bundle, BundleFiles, FileEntry, MANIFEST, Manifest, TensorSpec};
 
 /// The files of one checkpoint folder, as far as they have been found.
 #[derive(Debug, Clone, Default)]
@@ -196,71 +142,6 @@ impl CheckpointFiles {
         Ok(())
     }
 
-    /// Says where tensors are read from that are not in memory.
-    pub fn read_with(&mut self, reader: impl ReadAt + 'static) {
-        self.reader = Some(Reader(Arc::new(reader)));
-    }
-
-    /// Notes that the folder has no such file.
-    ///
-    /// # Errors
-    /// [`Error::MissingFile`] if it is not optional.
-    pub fn insert_missing(&mut self, name: &str) -> Result<()> {
-        let required = self.wanted()?.iter().any(|file| file.name == name && !file.optional);
-        if required {
-            // The others are only looked for where the whole file is absent, and that is what a user misses.
-            let name = [PICKLE_INDEX, PICKLE, WEIGHT_INDEX]
-                .into_iter()
-                .fold(name.to_owned(), |name, form| name.replace(form, WEIGHTS));
-            let hint = match self.bundle {
-                None if is_weights(&name) => NO_PICKLES,
-                _ => "",
-            };
-            return Err(Error::MissingFile { name, hint });
-        }
-        self.files.insert(name.to_owned(), None);
-        Ok(())
-    }
-
-    /// The files to look for next, given those found so far; empty when the checkpoint is complete.
-    ///
-    /// # Errors
-    /// What the files so far say wrongly.
-    pub fn wanted(&self) -> Result<Vec<WantedFile>> {
-        if let Some(bundle) = &self.bundle {
-            return Ok(self.listed(bundle));
-        }
-        for round in [Self::manifest_file, Self::roots, Self::settings, Self::weight_files] {
-            let mut files = Vec::new();
-            for (name, optional) in round(self)? {
-                check_name(&name)?;
-                if !self.files.contains_key(&name) {
-                    let limit = limit_of(&name);
-                    files.push(WantedFile { name, optional, limit, integrity: None });
-                }
-            }
-            if !files.is_empty() {
-                return Ok(files);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// The files that a bundle's manifest lists and that are not there yet.
-    fn listed(&self, bundle: &Bundle) -> Vec<WantedFile> {
-        bundle
-            .manifest
-            .entries()
-            .filter(|entry| !self.files.contains_key(&entry.name) && !bundle.has_read(&entry.name))
-            .map(|entry| WantedFile {
-                name: entry.name.clone(),
-                optional: false,
-                limit: limit_of(&entry.name),
-                integrity: Some(entry.integrity.clone()),
-            })
-            .collect()
-    }
-
     /// The manifest, if this is a bundle.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.bundle.as_ref().map(|bundle| &bundle.manifest)
@@ -303,38 +184,6 @@ impl CheckpointFiles {
         })
     }
 
-    /// The SHA-256 of a file, if it is there: a bundle's are known, and were held against it.
-    pub(crate) fn sha256(&self, name: &str) -> Option<String> {
-        let listed = self.manifest().and_then(|manifest| {
-            let entry = manifest.files.iter().find(|entry| entry.name == name)?;
-            Some(entry.integrity.sha256.clone())
-        });
-        listed.or_else(|| self.get(name).map(sha256))
-    }
-
-    /// A hash of each file that holds weights: SHA-256 of a bundle's, which its manifest has, XXH3 of a checkpoint's.
-    ///
-    /// # Errors
-    /// [`Error::MissingFile`].
-    pub(crate) fn weight_hashes(&self) -> Result<Vec<String>> {
-        if let Some(manifest) = self.manifest() {
-            let hashes = manifest.weights.iter().map(|entry| entry.integrity.sha256.clone());
-            return Ok(hashes.collect());
-        }
-        self.backbone_files()?;
-        let weights = self.sizes().filter(|(name, _)| is_weights(name));
-        weights.map(|(name, size)| self.hash(name, size)).collect()
-    }
-
-    /// The XXH3 of a weight file, in hexadecimal.
-    fn hash(&self, name: &str, size: u64) -> Result<String> {
-        let mut hash = Xxh3::new();
-        for start in (0..size).step_by(HASHED_AT_ONCE) {
-            hash.update(&self.bytes(name, start..size.min(start + HASHED_AT_ONCE as u64))?);
-        }
-        Ok(format!("{:032x}", hash.digest128()))
-    }
-
     /// Holds a bundle's tensors against those that its configuration calls for. A checkpoint's are looked at when they
     /// are read: it may hold others too.
     pub(crate) fn check_tensors(&self, specs: &[TensorSpec]) -> Result<()> {
@@ -342,45 +191,6 @@ impl CheckpointFiles {
             Some(bundle) => bundle.tensors.borrow().check(specs, bundle.manifest.dtype),
             None => Ok(()),
         }
-    }
-
-    /// Names and places of the tensors in a weight file, or in the pickle that stands in its place.
-    fn places(&self, name: &str) -> Result<Vec<(String, Place)>> {
-        let in_place = name.strip_suffix(WEIGHTS).map(|folder| format!("{folder}{PICKLE}"));
-        let in_place = in_place.filter(|_| self.get(name).is_none());
-        if let Some(tensors) = self.pickles.get(in_place.as_deref().unwrap_or(name)) {
-            return Ok(tensors.clone());
-        }
-        let bytes =
-            self.get(name).ok_or_else(|| Error::MissingFile { name: name.to_owned(), hint: "" })?;
-        let size = self.headers.get(name).copied().unwrap_or(bytes.len() as u64);
-        places::places(name, bytes, size)
-    }
-
-    /// Some bytes of a weight file, which must lie within it.
-    pub(crate) fn bytes(&self, file: &str, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
-        match (self.get(file), &self.reader) {
-            (Some(bytes), _) if !self.is_partial(file) => {
-                Ok(Cow::Borrowed(&bytes[range.start as usize..range.end as usize]))
-            }
-            (_, Some(Reader(reader))) => {
-                let length = range.end - range.start;
-                let bytes = reader.read_at(file, range)?;
-                assert_eq!(bytes.len() as u64, length, "a reader reads what it was asked for");
-                Ok(Cow::Owned(bytes))
-            }
-            _ => Err(Error::MissingFile { name: file.to_owned(), hint: " beyond its header" }),
-        }
-    }
-
-    /// Whether the tensors of a file are not here.
-    fn is_partial(&self, file: &str) -> bool {
-        self.headers.contains_key(file) || self.pickles.contains_key(file)
-    }
-
-    /// Whether all of the weights can be read without asking anybody.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.reader.is_some() || !self.files.keys().any(|file| self.is_partial(file))
     }
 
     /// The bytes of a file, of weights perhaps all in front of the tensors' data alone; `None` if it is absent.
@@ -406,6 +216,7 @@ const WEIGHTS: &str = "model.safetensors";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";
 const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
+const NO_PICKLES: &str = " (only safetensors weights are loaded, never pickled ones: `tabrank convert` makes a bundle of those; a bundle's are listed in its tabrank.json, which is not there)";
 
 fn is_pickle(name: &str) -> bool {
     name.ends_with(".bin")
@@ -413,16 +224,6 @@ fn is_pickle(name: &str) -> bool {
 
 fn is_weights(name: &str) -> bool {
     name.ends_with(".safetensors")
-}
-
-/// Most bytes that a file of this name may have.
-fn limit_of(name: &str) -> u64 {
-    match name.rsplit('/').next() {
-        Some(MANIFEST) => MAX_MANIFEST as u64,
-        Some("tokenizer.json") => MAX_TOKENIZER,
-        Some(file) if is_weights(file) => MAX_WEIGHTS,
-        _ => MAX_SETTINGS,
-    }
 }
 
 /// Opens a manifest whose files all lie below the folder and come to no more than a model may have.
