@@ -24,16 +24,18 @@ const bundles = TYPES.map((dtype) => {
 });
 const report = JSON.parse(run("eval", "--model", checkpoint, ...bundles.flatMap((path) => ["--compare", path]), "--data", data, "--json"));
 
+const [first, reranked] = report.approaches;
+
 const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length;
 const rows = report.compared.map((model, index) => {
   const files = readdirSync(bundles[index]).map((name) => readFileSync(join(bundles[index], name)));
   const sum = (measure) => files.reduce((total, file) => total + measure(file), 0) / 1e6;
-  return { ...model, megabytes: sum((file) => file.length), compressed: sum(brotli), loss: 100 * (report.reranked["ndcg@10"] - model.reranked["ndcg@10"]) };
+  return { ...model, megabytes: sum((file) => file.length), compressed: sum(brotli), loss: 100 * (reranked["ndcg@10"] - model.reranked["ndcg@10"]) };
 });
 
 console.log("| weights | bundle, MB | brotli, MB | nDCG@10 | MRR@10 | token cosine: mean | worst | shared top 10 | identical top 10 |");
 console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-console.log(`| dense first stage | | | ${report.dense["ndcg@10"].toFixed(4)} | ${report.dense["mrr@10"].toFixed(4)} | | | | |`);
+console.log(`| dense first stage | | | ${first["ndcg@10"].toFixed(4)} | ${first["mrr@10"].toFixed(4)} | | | | |`);
 for (const row of rows) {
   const { dtype, megabytes, compressed, reranked, mean_cosine, worst_cosine } = row;
   const cells = [dtype, megabytes.toFixed(1), compressed.toFixed(1), reranked["ndcg@10"].toFixed(4), reranked["mrr@10"].toFixed(4)];

@@ -10,6 +10,9 @@ use super::overrides::argument;
 pub enum CliError {
     #[error(transparent)]
     Library(tabrank::Error),
+    /// Arguments that do not go with each other.
+    #[error("{argument} {reason}")]
+    Usage { argument: String, reason: String },
     /// An argument that does not go with the model.
     #[error("{argument} {reason}")]
     Argument { argument: String, reason: String },
@@ -55,6 +58,9 @@ impl From<tabrank::Error> for CliError {
             tabrank::Error::Override { option, reason } => {
                 CliError::Argument { argument: argument(option), reason }
             }
+            tabrank::Error::Argument { argument: option, reason } => {
+                CliError::Argument { argument: argument(&option), reason }
+            }
             error => CliError::Library(error),
         }
     }
@@ -86,7 +92,8 @@ impl CliError {
             | CliError::Data { .. }
             | CliError::Loss { .. }
             | CliError::NotComparable => 65,
-            CliError::NoWindows { .. }
+            CliError::Usage { .. }
+            | CliError::NoWindows { .. }
             | CliError::QueryWindows
             | CliError::Library(
                 tabrank::Error::Overlap { .. } | tabrank::Error::NoEmbeddings { .. },

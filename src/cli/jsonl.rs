@@ -49,6 +49,13 @@ impl Record {
             })
         })
     }
+
+    /// A field that must be a finite number, if it is there and not null.
+    pub fn number(&self, field: &str) -> Result<Option<f64>, CliError> {
+        let Some(value) = self.fields.get(field) else { return Ok(None) };
+        let number: Option<Option<f64>> = serde_json::from_str(value.get()).ok();
+        number.ok_or_else(|| self.place.wrong(format!("{field:?} is not a finite number")))
+    }
 }
 
 /// Reads the objects of stdin.

@@ -2,7 +2,6 @@
 //! the console or the clock.
 
 mod convert;
-mod data;
 mod encode;
 mod error;
 mod eval;
@@ -12,7 +11,6 @@ mod inspect;
 pub mod interrupt;
 mod jsonl;
 mod long;
-mod metrics;
 mod model;
 mod output;
 mod overrides;
@@ -21,6 +19,7 @@ mod pickle;
 mod progress;
 mod readme;
 mod rerank;
+mod stages;
 mod verify;
 
 use std::fmt::Display;

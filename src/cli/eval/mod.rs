@@ -1,0 +1,211 @@
+//! `tabrank eval`: how good are the ways to rank on judged data, and what do they take?
+
+mod approaches;
+mod compared;
+mod costs;
+mod data;
+mod judgements;
+mod measures;
+mod pass;
+mod plan;
+mod ranking;
+mod report;
+mod runs;
+mod stream;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use tabrank::stages::bm25::Bm25Options;
+use tabrank::{LoadOptions, ModelKind, Overrides, Reranker};
+
+use self::approaches::Kind;
+use self::compared::{Compared, Cosine};
+use self::data::{Data, DataArgs};
+use self::pass::{Passed, Wanted};
+use self::plan::Plan;
+use self::ranking::Sources;
+use self::report::{Report, Row};
+use self::runs::Run;
+use self::stream::Encoders;
+use self::words::Words;
+use super::stages::{DenseArg, FuseArg, StageArg};
+use super::{CliError, LongArgs, ModelArgs, model};
+
+/// Measure ways to rank.
+///
+/// The table has BM25, dense (the cosine of one vector a text of the same encoder) and late interaction alone, each over the whole corpus, and
+/// those that are used over each other: there the first hands its best 100 on. Each row says how good the order is, and what its last
+/// stage takes: milliseconds a query for its candidates, once with all at hand that can be made of documents beforehand (a word count, a
+/// vector, token embeddings) and once from their texts, and the bytes a document of what is at hand.
+///
+/// The folder is one of BEIR's: corpus.jsonl and queries.jsonl ("id" or "_id", and "text", a line) and judgements (query id, document id and
+/// grade with tabs between, with a header or without; or TREC's four columns). Averages are over the judged queries. Judgements of what is
+/// not there are passed over and counted on stderr.
+///
+/// A run, in and out, has TREC's six columns: query id, Q0, document id, rank, score, tag.
+///
+/// With --compare the table is that of one first stage and late interaction over it; other models rerank the same candidates, and are held
+/// against the first: cosine of each token's embedding with the first model's, overlap of the top ten, share of queries with the very same
+/// top ten.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  tabrank eval --model models/all-MiniLM-L6-v2 --data tests/data/squad-dev-a
+  tabrank eval --model models/all-MiniLM-L6-v2 --data tests/data/squad-dev-a --stage bm25:50 --stage late:10 --write-run late.run
+  tabrank eval --model models/all-MiniLM-L6-v2 --data beir/scifact --with-title --run anserini.run
+  tabrank eval --model models/all-MiniLM-L6-v2 --compare bundles/q8 --data tests/data/squad-dev-a")]
+pub struct EvalArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// How dense pools a text: what the checkpoint says, or mean where it says nothing that is computed here.
+    #[arg(long, value_name = "POOLING")]
+    dense: Option<DenseArg>,
+    #[command(flatten)]
+    long: LongArgs,
+    /// A run of another tool, as a first stage: `given`. It is read as trec_eval reads it: best score first, equal ones by document id,
+    /// falling.
+    #[arg(long, value_name = "FILE")]
+    run: Option<PathBuf>,
+    /// A cross-encoder: a bundle or checkpoint folder. It ranks the first stage's 100, and the best 20 of late interaction.
+    #[arg(long, value_name = "DIR")]
+    cross: Option<PathBuf>,
+    /// A stage of a pipeline of your own, which gets a row: given, bm25, dense, late or cross=DIR, with :KEEP behind it for how many
+    /// documents it hands on [default: all, of the first 100]. Several make up the pipeline in their order.
+    #[arg(long = "stage", value_name = "STAGE")]
+    stages: Vec<StageArg>,
+    /// A row more for each of several stages, whose order is made of the last one's and the first one's: by ranks or by scores, as `rerank
+    /// --fuse` does. May be given twice.
+    #[arg(long, value_name = "BY")]
+    fuse: Vec<FuseArg>,
+    /// Write the results of that pipeline, or of late interaction over the first stage, as a run.
+    #[arg(long, value_name = "FILE")]
+    write_run: Option<PathBuf>,
+    /// A model to hold against the first, such as a bundle made of it. May be given several times.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["cross", "stages"])]
+    compare: Vec<PathBuf>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &EvalArgs) -> Result<(), CliError> {
+    let plan = Plan::of(args)?;
+    let data = Data::read(&args.data)?;
+    let run = match &args.run {
+        Some(path) => runs::read(path, &data)?,
+        None => vec![Vec::new(); data.queries.len()],
+    };
+    let output = args.write_run.as_deref().map(|path| runs::output(path, &data)).transpose()?;
+    let models = models(args)?;
+    let crosses = crosses(args, &plan)?;
+    let (report, written) = evaluate(args, &plan, &data, run, (&models, &crosses))?;
+    if let Some(output) = output {
+        let tag = plan.approaches[plan.written].name().replace(' ', "-");
+        output.write(|out| runs::write(out, &written, &tag, &data))?;
+    }
+    report.print(args.json).map_err(CliError::Stdout)
+}
+
+fn models(args: &EvalArgs) -> Result<Vec<Reranker>, CliError> {
+    let paths = [&args.model.model].into_iter().chain(&args.compare);
+    paths.map(|path| load(path, &args.model.options(), ModelKind::LateInteraction)).collect()
+}
+
+/// Settings that stand in place of a model's own are the first model's.
+fn crosses(args: &EvalArgs, plan: &Plan) -> Result<Vec<Reranker>, CliError> {
+    let options = LoadOptions { overrides: Overrides::default(), ..args.model.options() };
+    let paths = plan.crosses.iter();
+    paths.map(|path| load(path, &options, ModelKind::CrossEncoder)).collect()
+}
+
+/// Loads a model that must be of one kind.
+fn load(path: &Path, options: &LoadOptions, kind: ModelKind) -> Result<Reranker, CliError> {
+    let model = model::load(path, options)?;
+    let reason = match kind {
+        _ if model.info().kind == kind => return Ok(model),
+        ModelKind::LateInteraction => "is a cross-encoder, which ranks for --cross",
+        ModelKind::CrossEncoder => "is no cross-encoder: it makes embeddings",
+    };
+    Err(CliError::Data { path: path.to_owned(), reason })
+}
+
+/// The report, and the results that are written.
+fn evaluate(
+    args: &EvalArgs,
+    plan: &Plan,
+    data: &Data,
+    run: Run,
+    (models, crosses): (&[Reranker], &[Reranker]),
+) -> Result<(Report, Run), CliError> {
+    let mut words = Words::new(data, &Bm25Options::default());
+    let by_words = words.best(plan.depth(Kind::Bm25))?;
+    let wanted = Wanted {
+        dense: plan.depth(Kind::Dense),
+        late: plan.depth(Kind::Late),
+        known: known(&run, plan.depth(Kind::Given), &by_words),
+    };
+    let pooling = DenseArg::pooling(args.dense, &models[0]);
+    let long_documents = args.long.long_documents()?;
+    let encoders = Encoders { models, pooling, long_documents };
+    let Passed { found, mut costs, cosines } = pass::run(&encoders, data, wanted)?;
+    let mut sources = Sources::new(data, run, words, by_words, found, crosses);
+    let mut ranked = sources.rank(&plan.approaches)?;
+    costs.add(&sources);
+    let orders: Vec<Orders> = ranked.iter().map(|ranked| orders(&ranked.run)).collect();
+    let rows = plan.approaches.iter().zip(&ranked).zip(&orders);
+    let rows = rows.map(|((approach, ranked), orders)| {
+        let candidates = ranked.candidates as f64 / data.queries.len() as f64;
+        let cost = costs.of(approach, candidates);
+        Row { approach: approach.name(), quality: data.quality(orders), candidates, cost }
+    });
+    let report = Report {
+        queries: data.queries.len(),
+        documents: data.corpus.len(),
+        dtype: models[0].info().dtype.name(),
+        approaches: rows.collect(),
+        compared: compared(args, models, &sources, &ranked[0].run, &cosines)?,
+    };
+    Ok((report, ranked.swap_remove(plan.written).run))
+}
+
+/// Places in the corpus, in a query's order.
+type Orders = Vec<Vec<usize>>;
+
+fn orders(run: &Run) -> Orders {
+    run.iter().map(|results| results.iter().map(|result| result.index).collect()).collect()
+}
+
+/// What the run and BM25 have found of each query's documents, in the corpus's order.
+fn known(run: &Run, depth: usize, by_words: &Run) -> Orders {
+    let both = run.iter().zip(by_words).map(|(run, by_words)| {
+        let mut places: Vec<usize> =
+            run.iter().take(depth).chain(by_words).map(|result| result.index).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    });
+    both.collect()
+}
+
+/// The other models' orders of what the first stage has found, beside the first model's.
+fn compared(
+    args: &EvalArgs,
+    models: &[Reranker],
+    sources: &Sources<'_>,
+    candidates: &Run,
+    cosines: &[Cosine],
+) -> Result<Vec<Compared>, CliError> {
+    let order = |model: usize| sources.by_model(candidates, model).map(|run| orders(&run));
+    let reference = order(0)?;
+    let others = args.compare.iter().zip(&cosines[1..]).zip(1..);
+    let others = others.map(|((path, cosine), model)| {
+        let order = order(model)?;
+        let which = (path.clone(), models[model].info().dtype.name());
+        let quality = sources.data.quality(&order);
+        Ok(Compared::new(which, quality, cosine, &order, &reference))
+    });
+    others.collect()
+}

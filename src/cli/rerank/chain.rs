@@ -1,0 +1,218 @@
+//! Stages of several models: those of one that follow each other run in one call, and the next model gets the documents that are left.
+
+use std::num::NonZeroUsize;
+
+use pollster::block_on;
+use tabrank::{
+    Bm25Options, Fusion, LoadOptions, LongDocuments, ModelKind, Overrides, RerankOptions,
+    RerankOutput, Reranker, StageKind, StageOptions, StageResult, TextKind,
+};
+
+use super::RerankArgs;
+use crate::cli::input::Place;
+use crate::cli::progress::Progress;
+use crate::cli::stages::{DenseArg, StageArg, StageName};
+use crate::cli::{CliError, jsonl, model, say};
+
+/// The models, and which stages each of them runs.
+pub struct Chain {
+    /// The command's own first.
+    models: Vec<Reranker>,
+    parts: Vec<Part>,
+    long_documents: LongDocuments,
+}
+
+/// Stages that one model runs in one call.
+struct Part {
+    /// By its place among the models.
+    model: usize,
+    stages: Vec<StageOptions>,
+}
+
+/// What is ranked.
+pub struct Candidates<'a> {
+    pub texts: &'a [String],
+    pub places: Vec<&'a Place>,
+    /// Empty where the scores are not wanted, or there are none.
+    pub given: Vec<Option<f64>>,
+}
+
+/// A document that is left.
+#[derive(Clone, Default)]
+pub struct Left {
+    /// Its place among all.
+    pub index: usize,
+    pub score: f32,
+    pub fused: Option<f32>,
+    pub same_as: Option<usize>,
+    pub truncated: bool,
+    pub stages: Vec<StageResult>,
+}
+
+impl Chain {
+    /// Loads the models of all stages, each once.
+    ///
+    /// # Errors
+    /// Those of loading, and stages that their model cannot do.
+    pub fn load(args: &RerankArgs) -> Result<Self, CliError> {
+        let mut folders = vec![&args.model.model];
+        let long_documents = args.long.long_documents()?;
+        let models = vec![args.model.load()?];
+        let mut chain = Self { models, parts: Vec::new(), long_documents };
+        let options = LoadOptions { overrides: Overrides::default(), ..args.model.options() };
+        for stage in &args.stages {
+            let folder = stage.model.as_ref();
+            let known = folder.map(|folder| folders.iter().position(|known| *known == folder));
+            let at = match (known, folder) {
+                (Some(None), Some(folder)) => {
+                    folders.push(folder);
+                    chain.models.push(model::load(folder, &options)?);
+                    folders.len() - 1
+                }
+                (known, _) => known.flatten().unwrap_or(0),
+            };
+            chain.push(at, stage, args)?;
+        }
+        if chain.parts.is_empty() {
+            chain.parts.push(Part { model: 0, stages: Vec::new() });
+        }
+        Ok(chain)
+    }
+
+    /// Appends a stage, which needs no model to count words or to take the scores that were given.
+    fn push(&mut self, at: usize, stage: &StageArg, args: &RerankArgs) -> Result<(), CliError> {
+        let needs_model = !matches!(stage.name, StageName::Given | StageName::Bm25);
+        let options = StageOptions { kind: self.kind(at, stage, args)?, keep: stage.keep };
+        match self.parts.last_mut() {
+            Some(last) if last.model == at || !needs_model => last.stages.push(options),
+            _ => self.parts.push(Part { model: at, stages: vec![options] }),
+        }
+        Ok(())
+    }
+
+    fn kind(&self, at: usize, stage: &StageArg, args: &RerankArgs) -> Result<StageKind, CliError> {
+        stage.check_model(&self.models[at])?;
+        Ok(match stage.name {
+            StageName::Given => StageKind::Given,
+            StageName::Bm25 => StageKind::Bm25(Bm25Options::default()),
+            StageName::Dense => StageKind::Dense(DenseArg::pooling(args.dense, &self.models[at])),
+            StageName::Late => StageKind::Late,
+            StageName::Cross => StageKind::CrossEncoder,
+        })
+    }
+
+    /// What is left of the candidates, best first.
+    ///
+    /// # Errors
+    /// Those of ranking, with the line of the text that they are about.
+    pub fn rank(
+        &self,
+        args: &RerankArgs,
+        candidates: &Candidates<'_>,
+    ) -> Result<Vec<Left>, CliError> {
+        let count = candidates.texts.len();
+        let mut left: Vec<Left> =
+            (0..count).map(|index| Left { index, ..Left::default() }).collect();
+        let (last, others) = self.parts.split_last().expect("a chain has a part");
+        for part in others {
+            let options = self.options(part, given(&left, candidates));
+            left = self.call(part.model, args, options, left, candidates)?;
+        }
+        let options = RerankOptions {
+            fuse: args.fuse.map(Fusion::from),
+            min_score: args.min_score,
+            ..self.options(last, given(&left, candidates))
+        };
+        let top_k = args.top_k.map(NonZeroUsize::get);
+        let makes_embeddings =
+            |model: usize| self.models[model].info().kind == ModelKind::LateInteraction;
+        if args.diversify.is_none() || makes_embeddings(last.model) || !makes_embeddings(0) {
+            let options = RerankOptions { top_k, diversify: args.diversify, ..options };
+            return self.call(last.model, args, options, left, candidates);
+        }
+        left = self.call(last.model, args, options, left, candidates)?;
+        // A cross-encoder has no vectors; the command's model has.
+        let options = RerankOptions { top_k, diversify: args.diversify, ..self.by_scores(&left) };
+        let ranked = self.output(0, args, &options, &left, candidates)?;
+        Ok(ranked.results.iter().map(|result| left[result.index].clone()).collect())
+    }
+
+    /// What is asked of a part.
+    fn options(&self, part: &Part, given: Vec<Option<f64>>) -> RerankOptions {
+        let long_documents = match self.models[part.model].info().kind {
+            ModelKind::LateInteraction => self.long_documents,
+            ModelKind::CrossEncoder => LongDocuments::Cut,
+        };
+        let stages = part.stages.clone();
+        RerankOptions { stages, long_documents, given, ..RerankOptions::default() }
+    }
+
+    /// Keeps the order that there is, by what it was made by.
+    fn by_scores(&self, left: &[Left]) -> RerankOptions {
+        let score = |left: &Left| Some(left.fused.unwrap_or(left.score).into());
+        RerankOptions {
+            stages: vec![StageKind::Given.into()],
+            given: left.iter().map(score).collect(),
+            long_documents: self.long_documents,
+            ..RerankOptions::default()
+        }
+    }
+
+    /// What a model leaves of the documents that it is given.
+    fn call(
+        &self,
+        model: usize,
+        args: &RerankArgs,
+        options: RerankOptions,
+        left: Vec<Left>,
+        candidates: &Candidates<'_>,
+    ) -> Result<Vec<Left>, CliError> {
+        let output = self.output(model, args, &options, &left, candidates)?;
+        if output.query_truncated {
+            let limit = self.models[model].info().query_length;
+            say(format_args!(
+                "warning: the query has more than {limit} tokens; the rest is not read"
+            ));
+        }
+        Ok(merged(&left, output))
+    }
+
+    fn output(
+        &self,
+        model: usize,
+        args: &RerankArgs,
+        options: &RerankOptions,
+        left: &[Left],
+        candidates: &Candidates<'_>,
+    ) -> Result<RerankOutput, CliError> {
+        let texts: Vec<&String> = left.iter().map(|left| &candidates.texts[left.index]).collect();
+        let mut progress = Progress::new("rank", texts.len());
+        let output =
+            block_on(self.models[model].rerank(&args.query, &texts, options, &mut progress));
+        let place = |index: usize| candidates.places[left[index].index];
+        output.map_err(|error| jsonl::located(error, TextKind::Document, place))
+    }
+}
+
+/// The scores that came with what is left, or the order.
+fn given(left: &[Left], candidates: &Candidates<'_>) -> Vec<Option<f64>> {
+    let score = |left: &Left| match candidates.given.get(left.index) {
+        Some(score) => *score,
+        None => Some(-(left.index as f64)),
+    };
+    left.iter().map(score).collect()
+}
+
+/// The documents that a part has left of those that it was given.
+fn merged(before: &[Left], output: RerankOutput) -> Vec<Left> {
+    let merged = output.results.into_iter().zip(output.truncated).map(|(result, truncated)| {
+        let mut left = before[result.index].clone();
+        left.score = result.score;
+        left.fused = result.fused;
+        left.same_as = result.same_as.map(|place| before[place].index).or(left.same_as);
+        left.truncated |= truncated;
+        left.stages.extend(result.stages);
+        left
+    });
+    merged.collect()
+}
