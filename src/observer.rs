@@ -40,6 +40,10 @@ pub trait Observer {
     /// A stage begins, and ends the one before. Batch after batch passes through the stages, so that each comes again.
     fn stage(&mut self, stage: Stage);
 
+    /// The stage of a ranking at this place begins, and ends the one before. What a model is asked once for several stages is part of
+    /// the first of them.
+    fn ranking(&mut self, _place: usize) {}
+
     /// `done` of `total` texts are ranked or encoded, or tensors converted.
     fn batch_done(&mut self, done: usize, total: usize) -> impl Future<Output = ControlFlow<()>>;
 

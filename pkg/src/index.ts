@@ -1,15 +1,34 @@
 /** Late-interaction reranking in the browser tab. Importing this does nothing yet: no worker, no request, no touch of `window`. */
 
 export { Reranker } from "./page/reranker.js";
+export { Scorer } from "./page/scorer.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
+export type {
+  Bm25Stage,
+  CrossEncoderStage,
+  DenseStage,
+  EncoderTimings,
+  Fusion,
+  GivenStage,
+  LateStage,
+  QueryEmbeddings,
+  RerankOptions,
+  RerankOutput,
+  RerankResult,
+  Stage,
+  StageCut,
+  StageModel,
+  StageResult,
+  Timings,
+} from "./ranking.js";
 export type {
   CallProgress,
   CheckpointFiles,
   Device,
   DeviceChoice,
   Dtype,
+  Embeddings,
   EncodeOptions,
-  EncoderTimings,
   ExplainOptions,
   Explanation,
   Limits,
@@ -19,14 +38,13 @@ export type {
   Overrides,
   Pooling,
   Progress,
-  RerankOptions,
-  RerankOutput,
-  RerankResult,
+  ScorerOptions,
   Simd,
+  SimilarityMeasure,
+  SimilarityOptions,
   SpecialTokens,
   StoredModel,
   StoredModelOptions,
-  Timings,
   TokenEmbeddings,
   TokenMatch,
   TokenSpan,

@@ -6,7 +6,8 @@
  */
 
 import type { ErrorData } from "./error.js";
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, Timings, Warning } from "./types.js";
+import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
+import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, Warning } from "./types.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -37,7 +38,8 @@ export interface ConvertOptions {
 export interface LoadRequest {
   /** An address, or the module that an earlier worker compiled. */
   wasm: string | WebAssembly.Module;
-  checkpoint: FolderLocation | GivenLocation;
+  /** Without one there is no model, and embeddings alone are scored. */
+  checkpoint: FolderLocation | GivenLocation | undefined;
   device: DeviceChoice;
   /** The type of weights that was asked for, and what the manifest says of their origin. */
   convert: ConvertOptions | undefined;
@@ -51,7 +53,8 @@ export interface LoadRequest {
 export interface LoadAnswer {
   device: Device;
   simd: Simd;
-  model: ModelInfo;
+  /** Of the checkpoint, if there is one. */
+  model?: ModelInfo;
   warnings: Warning[];
 }
 
@@ -61,9 +64,19 @@ export interface Windows {
   maxWindows: number;
 }
 
+/** A stage as it crosses: its documents' scores and its model do not. */
+export type StageRequest = Omit<GivenStage<never>, "score"> | Bm25Stage | Omit<DenseStage, "model"> | Omit<LateStage, "model"> | Omit<CrossEncoderStage, "model">;
+
 export interface RerankRequest {
-  query: string;
+  /** A text, or embeddings. */
+  query: string | Float32Array;
   texts: string[];
+  stages: StageRequest[];
+  /** The score that each text was given, if there are any; NaN for one that has none. */
+  given?: Float64Array | undefined;
+  minScore?: number | undefined;
+  fuse?: Fusion | undefined;
+  diversify?: number | undefined;
   /** Without these long documents are cut. */
   windows?: Windows | undefined;
   base: number;
@@ -74,8 +87,15 @@ export interface RerankRequest {
 
 export interface RerankAnswer {
   indices: Uint32Array;
+  /** Of each result, of each stage, as the ranks are. */
   scores: Float32Array;
-  queryLength: number;
+  ranks: Uint32Array;
+  /** If they were fused. */
+  fused?: Float32Array;
+  /** For each result the index of the first text that is the same: its own, if that is the first. */
+  sameAs: Uint32Array;
+  /** The most that the last stage's scores can be, at either side of zero, but for rounding; not there where they have no bounds. */
+  bound?: number;
   queryTruncated: boolean;
   truncated: Uint8Array;
   explanations?: Explanation[];
@@ -103,11 +123,19 @@ export interface ExplainRequest {
   windows?: Windows | undefined;
 }
 
+export interface SimilarityRequest {
+  queries: Embeddings;
+  documents: Embeddings;
+  /** Divides each score by the number of the query's embeddings. */
+  mean: boolean;
+}
+
 export interface Calls {
   load: { request: LoadRequest; answer: LoadAnswer };
   rerank: { request: RerankRequest; answer: RerankAnswer };
   encode: { request: EncodeRequest; answer: EncodeAnswer };
   explain: { request: ExplainRequest; answer: Explanation };
+  similarity: { request: SimilarityRequest; answer: Float32Array };
 }
 
 export type CallName = keyof Calls;

@@ -216,73 +216,6 @@ export interface ExplainOptions extends LongDocumentOptions {
   signal?: AbortSignal;
 }
 
-export interface RerankOptions<T> extends LongDocumentOptions {
-  /** Results to give back; all of them by default. */
-  topK?: number;
-  /** Rejects the call at once; the worker leaves its work some milliseconds later. */
-  signal?: AbortSignal;
-  /** Adds to each result which document token each query token matched. Results times query tokens may be a million; `topK` holds it down. */
-  explain?: boolean;
-  /** Adds the encoder's parts to the timings, on the CPU. */
-  profile?: boolean;
-  /**
-   * For queries that are typed: this call ends the one before it that was made with `latest`, which rejects with an `AbortError`, so that answers come in the
-   * queries' order and none comes late. Also where this call is refused.
-   */
-  latest?: boolean;
-  /** The text of a document. By default a document is a string, or an object with a string `text`. */
-  text?: (document: T) => string;
-  onProgress?: (progress: CallProgress) => void;
-}
-
-/** Milliseconds that a call spent in each stage, measured in the worker. Waiting behind other calls does not count. */
-export interface Timings {
-  tokenize: number;
-  encode: number;
-  score: number;
-  explain: number;
-  total: number;
-  /** Where the time of `encode` went, if `profile` asked for it; zeros on WebGPU. */
-  encoder?: EncoderTimings;
-}
-
-/** Milliseconds of the encoder's parts. */
-export interface EncoderTimings {
-  products: number;
-  attention: number;
-  /** LayerNorm and L2 normalisation, with residuals. */
-  norms: number;
-  /** Quantization of activations, with the function in front of it. */
-  quantize: number;
-}
-
-export interface RerankResult<T> {
-  /** Place in the list that was given, from 0. */
-  index: number;
-  /** Place in the new order, from 1. */
-  rank: number;
-  /** MaxSim: the sum over query tokens of the best similarity. Grows with the query's length. */
-  score: number;
-  /** `score` over the number of query embeddings: the one to compare with a threshold. In [-1, 1], if the model's embeddings are `normalized`. */
-  normalizedScore: number;
-  /** The caller's own object. */
-  document: T;
-  /** The text was longer than what was read of it; the rest played no part. */
-  truncated: boolean;
-  explanation?: Explanation;
-}
-
-export interface RerankOutput<T> {
-  /** Best first; equal scores keep the order they came in. */
-  results: RerankResult<T>[];
-  timings: Timings;
-  /** Those that arose during this call. */
-  warnings: Warning[];
-  device: Device;
-  /** The query was longer than the model reads; `warnings` say `QUERY_TRUNCATED`. */
-  queryTruncated: boolean;
-}
-
 /**
  * What becomes of a text's token vectors. `none` (default): an embedding for each token. For single-vector search, one vector a text:
  * `mean` and `cls`, the mean and the first of the last hidden states, L2-normalised, `hiddenSize` wide; `checkpoint`, what the
@@ -308,11 +241,25 @@ export interface TokenEmbeddings {
   truncated: Uint8Array;
 }
 
+/** Embeddings that are there already, as {@link TokenEmbeddings} hold them. */
+export type Embeddings = Pick<TokenEmbeddings, "values" | "lengths" | "dimension">;
+
+/** See {@link LoadOptions}. */
+export type ScorerOptions = Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl" | "limits">;
+
+/** As in sentence-transformers: MaxSim, the sum over a query's embeddings of the best similarity, or that over their number. */
+export type SimilarityMeasure = "maxsim" | "meanmaxsim";
+
+export interface SimilarityOptions {
+  signal?: AbortSignal;
+  /** Default `maxsim`. */
+  measure?: SimilarityMeasure;
+}
+
 /** A token and where it stands in the original text; `start` and `end` (UTF-16) are null for tokens that the text does not hold. */
 export interface TokenSpan {
-  /** `null` for an embedding that came without its token. */
+  /** Null for an embedding that was given, without its token. */
   id: number | null;
-  /** Empty where there is no `id`. */
   token: string;
   start: number | null;
   end: number | null;

@@ -13,11 +13,12 @@ const ALLOWED = {
   redacted: [],
   version: [],
   error: ["types"],
-  protocol: ["error", "types"],
+  ranking: ["types"],
+  protocol: ["error", "ranking", "types"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
-  worker: ["error", "files", "patience", "protocol", "redacted", "storage", "types"],
-  index: ["error", "page", "types"],
+  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types"],
+  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types"],
+  index: ["error", "page", "ranking", "types"],
 };
 
 /** The only file that may import the wasm glue, and the only one that may import its types. */

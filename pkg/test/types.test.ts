@@ -55,6 +55,8 @@ test("what the page sends on is what the engine takes", () => {
   expectTypeOf<Pick<protocol.LoadRequest, "device" | "specialTokens" | "overrides">>().toEqualTypeOf<Pick<glue.LoadSettings, "device" | "specialTokens" | "overrides">>();
   expectTypeOf<protocol.ConvertOptions>().toExtend<glue.ConvertSettings>();
   expectTypeOf<protocol.EncodeRequest["kind"]>().toEqualTypeOf<glue.Kind>();
-  expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<Omit<glue.RerankSettings, "windows">>>();
+  expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<Pick<glue.RerankSettings, "topK" | "explain" | "profile">>>();
+  expectTypeOf<protocol.StageRequest>().toExtend<glue.StageSettings>();
+  expectTypeOf<tabrank.Fusion>().toEqualTypeOf<glue.Fusion>();
   expectTypeOf<protocol.Windows>().toEqualTypeOf<glue.WindowSettings>();
 });

@@ -15,6 +15,13 @@ impl TokenEmbeddings {
         Self { values: Vec::new(), lengths: Vec::new(), dimension }
     }
 
+    /// Embeddings of several texts, row-major, text after text; nothing if `lengths` are not those of the rows.
+    pub fn from_parts(values: Vec<f32>, lengths: Vec<usize>, dimension: usize) -> Option<Self> {
+        let rows = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length))?;
+        let fits = dimension > 0 && rows.checked_mul(dimension) == Some(values.len());
+        fits.then_some(Self { values, lengths, dimension })
+    }
+
     /// Appends one text's embeddings, row-major `[length, dimension]`.
     ///
     /// # Panics
@@ -58,5 +65,24 @@ impl TokenEmbeddings {
             rest = tail;
             text
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TokenEmbeddings;
+
+    #[test]
+    fn parts_have_to_add_up() {
+        let of = |values: usize, lengths: &[usize], dimension| {
+            TokenEmbeddings::from_parts(vec![1.0; values], lengths.to_vec(), dimension)
+        };
+        let mut pushed = TokenEmbeddings::new(2);
+        [2, 0, 4].map(|values| pushed.push(&vec![1.0; values]));
+        assert_eq!(of(6, &[1, 0, 2], 2), Some(pushed));
+        assert_eq!(of(6, &[1, 1], 2), None);
+        assert_eq!(of(6, &[usize::MAX, 4], 2), None);
+        assert_eq!(of(6, &[1 << 63, 3], 2), None);
+        assert_eq!(of(0, &[], 0), None);
     }
 }

@@ -77,7 +77,8 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
         let mut bound = None;
-        for StageOptions { kind, keep } in stages {
+        for (place, StageOptions { kind, keep }) in stages.iter().enumerate() {
+            observer.ranking(place);
             let scores;
             (scores, bound) = self.scores(kind, stages, observer).await?;
             self.list.rank(&scores, *keep);

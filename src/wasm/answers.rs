@@ -119,11 +119,26 @@ pub struct Ranked {
     #[tsify(type = "Uint32Array")]
     #[serde(with = "preserve")]
     pub(super) indices: Uint32Array,
+    /// For each result those of all stages, in their order.
     #[tsify(type = "Float32Array")]
     #[serde(with = "preserve")]
     pub(super) scores: Float32Array,
-    /// Number of the query's embeddings.
-    pub(super) query_length: usize,
+    /// As the scores.
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    pub(super) ranks: Uint32Array,
+    /// If they were asked for; `undefined` else.
+    #[tsify(optional, type = "Float32Array")]
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    pub(super) fused: JsValue,
+    /// For each result the place where its text came first; its own where it came once.
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    pub(super) same_as: Uint32Array,
+    /// The most that the last stage's scores can be, at either side of zero, if that is known.
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bound: Option<f32>,
     pub(super) query_truncated: bool,
     /// For each result 1 if its text was cut.
     #[tsify(type = "Uint8Array")]

@@ -10,11 +10,11 @@ use super::answers::{
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
 use super::options::{Device, EncodeSettings, ExplainSettings, Kind, LoadSettings, RerankSettings};
-use super::texts::{JsTextList, JsTexts};
+use super::texts::{AskedQuery, JsQuery, JsTextList, JsTexts};
 use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::profile;
-use crate::{EncodeOptions, Encoded, Pooling, RerankOptions, RerankOutput, Reranker, Texts};
+use crate::{EncodeOptions, Encoded, Pooling, RerankOutput, RerankResult, Reranker, Texts};
 
 /// A loaded model on one device.
 #[wasm_bindgen]
@@ -58,27 +58,28 @@ impl Engine {
         to_js(&self.reranker.info().into())
     }
 
-    /// Ranks `documents` against `query`.
+    /// Ranks `documents` against `query`, a text or embeddings of one.
     pub async fn rerank(
         &self,
-        query: &str,
+        query: JsQuery,
         documents: JsTextList,
         options: Ts<RerankSettings>,
         hooks: JsHooks,
     ) -> Result<Ts<Ranked>, JsValue> {
-        let RerankSettings { top_k, explain, profile, windows } = from_js(options)?;
+        let settings = from_js(options)?;
+        let (explain, profile) = (settings.explain, settings.profile);
+        let options = settings.into_options(self.reranker.dense_pooling());
+        let query = AskedQuery::new(query, self.reranker.info().dimension)?;
         let texts = JsTexts::new(documents)?;
         let mut observer = JsObserver::new(hooks);
         if profile {
             profile::start(now_ms);
         }
-        let long_documents = windows.into();
-        let options = RerankOptions { top_k, explain, long_documents, ..RerankOptions::default() };
-        let output = self.reranker.rerank(query, &texts, &options, &mut observer).await;
+        let output = self.reranker.rerank(query.as_query(), &texts, &options, &mut observer).await;
         let times = profile::stop();
         let output = output.map_err(throw)?;
         let explanations = match explain {
-            true => explanations(&output, query, &texts, &mut observer).await?.into(),
+            true => explanations(&output, query.text(), &texts, &mut observer).await?.into(),
             false => JsValue::UNDEFINED,
         };
         let parts = profile.then(|| EncoderParts::from(times));
@@ -160,14 +161,25 @@ async fn explanations(
 }
 
 fn ranked(output: &RerankOutput, explanations: JsValue, parts: Option<EncoderParts>) -> Ranked {
-    let indices: Vec<u32> = output.results.iter().map(|result| result.index as u32).collect();
-    let scores: Vec<f32> = output.results.iter().map(|result| result.score).collect();
+    let RerankOutput { results, bound, query_truncated, truncated, .. } = output;
+    let indices = |place: fn(&RerankResult) -> usize| -> Uint32Array {
+        let indices: Vec<u32> = results.iter().map(|result| place(result) as u32).collect();
+        Uint32Array::from(indices.as_slice())
+    };
+    let stages = || results.iter().flat_map(|result| &result.stages);
+    let scores: Vec<f32> = stages().map(|stage| stage.score).collect();
+    let ranks: Vec<u32> = stages().map(|stage| stage.rank as u32).collect();
+    let fused: Option<Vec<f32>> = results.iter().map(|result| result.fused).collect();
     Ranked {
-        indices: Uint32Array::from(indices.as_slice()),
+        indices: indices(|result| result.index),
         scores: Float32Array::from(scores.as_slice()),
-        query_length: output.query_length,
-        query_truncated: output.query_truncated,
-        truncated: bytes(&output.truncated),
+        ranks: Uint32Array::from(ranks.as_slice()),
+        fused: fused
+            .map_or(JsValue::UNDEFINED, |fused| Float32Array::from(fused.as_slice()).into()),
+        same_as: indices(|result| result.same_as.unwrap_or(result.index)),
+        bound: *bound,
+        query_truncated: *query_truncated,
+        truncated: bytes(truncated),
         explanations,
         parts,
     }

@@ -8,9 +8,10 @@
 //! | --- | --- |
 //! | How is a checkpoint gathered, and converted? | `checkpoint` |
 //! | What does a loaded model do? | `engine` |
+//! | How do embeddings score that are there already? | `scored` |
 //! | What goes in, and what comes out? | `options`, `answers` |
 //! | How does the caller watch and stop a call? | `observer` |
-//! | How do texts come in? | `texts` |
+//! | How do a query and texts come in? | `texts` |
 //! | What is there for tests and benches alone? | `probes` |
 
 mod answers;
@@ -19,6 +20,7 @@ mod engine;
 mod observer;
 mod options;
 mod probes;
+mod scored;
 mod texts;
 
 use js_sys::{Function, Reflect};

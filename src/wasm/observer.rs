@@ -15,6 +15,8 @@ const HOOKS: &str = r#"
 export interface Hooks {
   /** A stage begins; batch after batch passes through them, so that each comes again. */
   stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
+  /** The stage of a ranking at this place, from 0, begins. */
+  ranking?(place: number): void;
   /** `done` of `total` texts are ranked or encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */
   batch?(done: number, total: number): boolean | Promise<boolean>;
   /** Asked between layers, texts and blocks of a conversion: `false` stops the call. A promise is waited for, a boolean costs nothing. */
@@ -32,6 +34,7 @@ extern "C" {
 pub(super) struct JsObserver {
     hooks: JsHooks,
     stage: Option<Function>,
+    ranking: Option<Function>,
     batch: Option<Function>,
     pause: Option<Function>,
 }
@@ -40,7 +43,13 @@ impl JsObserver {
     pub(super) fn new(hooks: JsHooks) -> Self {
         let hook =
             |name: &str| Reflect::get(&hooks, &JsValue::from_str(name)).ok()?.dyn_into().ok();
-        Self { stage: hook("stage"), batch: hook("batch"), pause: hook("pause"), hooks }
+        Self {
+            stage: hook("stage"),
+            ranking: hook("ranking"),
+            batch: hook("batch"),
+            pause: hook("pause"),
+            hooks,
+        }
     }
 }
 
@@ -49,6 +58,12 @@ impl Observer for JsObserver {
         if let Some(hook) = &self.stage {
             // A hook that throws is the caller's affair; the call goes on.
             let _ = hook.call1(&self.hooks, &JsValue::from_str(stage.name()));
+        }
+    }
+
+    fn ranking(&mut self, place: usize) {
+        if let Some(hook) = &self.ranking {
+            let _ = hook.call1(&self.hooks, &JsValue::from(place as u32));
         }
     }
 

@@ -34,12 +34,17 @@ export function requireRoomForEmbeddings(texts: readonly string[], pooling: Pool
 }
 
 /** An object for each query token of each result. */
-export function requireRoomForExplanations(query: string, results: number, { queryLength, queryExpansion }: ModelInfo): void {
-  const tokens = queryExpansion ? queryLength : mostTokens(query, queryLength);
+export function requireRoomForExplanations(query: string | Float32Array, results: number, model: ModelInfo): void {
+  const tokens = queryTokens(query, model);
   if (results * tokens <= MOST_MATCHES) return;
   const fitting = count(Math.floor(MOST_MATCHES / tokens));
   const message = `explanations of ${count(results)} results may hold ${count(results * tokens)} matches; a call gives at most ${count(MOST_MATCHES)}`;
   throw new RerankerError({ code: "INPUT_TOO_LARGE", message, hint: `Pass a topK of at most ${fitting}, or leave explain out.` });
+}
+
+function queryTokens(query: string | Float32Array, { dimension, queryLength, queryExpansion }: ModelInfo): number {
+  if (typeof query !== "string") return query.length / dimension;
+  return queryExpansion ? queryLength : mostTokens(query, queryLength);
 }
 
 /** All rows in one array. Parts are let go one by one, so that the engine of JavaScript may free them. */

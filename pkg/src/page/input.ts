@@ -12,8 +12,7 @@ const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text 
 
 export function checkLimits(limits: Partial<Limits> = {}): Limits {
   const merged = { ...DEFAULT_LIMITS };
-  const unknown = namesIn(limits).find((name) => !Object.hasOwn(merged, name));
-  if (unknown !== undefined) throw invalid(`limits.${unknown} is no limit; there are ${Object.keys(merged).join(", ")}`);
+  requireKnown(limits, merged, "limits", "limit");
   for (const name of Object.keys(merged) as (keyof Limits)[]) {
     const place = `limits.${name}`;
     const value = read(limits, name, place);
@@ -45,13 +44,17 @@ export function listOf<T>(documents: readonly T[], limits: Limits): T[] {
 
 /** The strings of a list in a list of our own. */
 export function wordsOf(words: readonly string[], place: string): string[] {
-  const length = lengthOf(words, place);
-  if (length > MOST_WORDS) throw invalid(`${place} has ${length.toLocaleString("en")} entries; at most ${MOST_WORDS.toLocaleString("en")} are taken`);
-  return Array.from({ length }, (_, index) => {
-    const word = read(words, index, `${place}[${index}]`);
-    requireKind("string", word, `${place}[${index}]`);
-    return word as string;
+  return itemsOf(words, place, MOST_WORDS, (word, at) => {
+    requireKind("string", word, at);
+    return word;
   });
+}
+
+/** What each entry of a list is taken for, in a list of our own. */
+export function itemsOf<I, O>(list: readonly I[], place: string, most: number, taken: (item: I, place: string) => O): O[] {
+  const length = lengthOf(list, place);
+  if (length > most) throw invalid(`${place} has ${length.toLocaleString("en")} entries; at most ${most.toLocaleString("en")} are taken`);
+  return Array.from({ length }, (_, index) => taken(read(list, index, `${place}[${index}]`), `${place}[${index}]`));
 }
 
 function lengthOf(list: readonly unknown[], place: string): number {
@@ -68,6 +71,14 @@ export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => 
   return texts;
 }
 
+/** Holds what reaches a model against its own limits. */
+export function requireWithin(query: string, candidates: readonly { index: number; text: string }[], limits: Limits): void {
+  if (candidates.length > limits.documents) throw tooLarge("documents", candidates.length, "entries", limits.documents, "documents");
+  checkLength("query", query, limits);
+  for (const { index, text } of candidates) checkLength(`documents[${index}]`, text, limits);
+  checkTotalLength([query, ...candidates.map(({ text }) => text)], limits);
+}
+
 export function checkTotalLength(texts: readonly string[], limits: Limits): void {
   const total = texts.reduce((sum, text) => sum + text.length, 0);
   if (total > limits.totalLength) throw tooLarge("the call's text", total, "UTF-16 units", limits.totalLength, "totalLength");
@@ -75,15 +86,17 @@ export function checkTotalLength(texts: readonly string[], limits: Limits): void
 
 /** A property of what the caller gave, which may be a getter that throws, or a proxy. */
 export function read<O extends object, K extends keyof O>(object: O, key: K, place: string): O[K] {
-  try {
-    return object[key];
-  } catch (error) {
-    throw invalid(`${place}: reading it threw an error`, undefined, error);
-  }
+  return answerOf(() => object[key], `${place}: reading it`);
+}
+
+/** One that is misspelled would leave something else in force. `known`: what there is, each a `what`. */
+export function requireKnown(object: object, known: object, place: string, what: string): void {
+  const unknown = namesIn(object).find((name) => !Object.hasOwn(known, name));
+  if (unknown !== undefined) throw invalid(`${place}.${unknown} is no ${what}; there are ${Object.keys(known).join(", ")}`);
 }
 
 /** What a proxy hides is not there. */
-export function namesIn(object: object): string[] {
+function namesIn(object: object): string[] {
   try {
     return Object.keys(object);
   } catch {
@@ -111,8 +124,22 @@ export function requireCount(value: unknown, place: string): void {
   requireInteger(value, place, 0, "a whole number from 0");
 }
 
+export function requireFinite(value: unknown, place: string): asserts value is number {
+  requireNumber(value, place, Number.isFinite(value), "a finite number");
+}
+
+/** A number from `least` to `most`. */
+export function requireBetween(least: number, most: number): (value: unknown, place: string) => void {
+  const expected = most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`;
+  return (value, place) => requireNumber(value, place, Number.isFinite(value) && (value as number) >= least && (value as number) <= most, expected);
+}
+
 function requireInteger(value: unknown, place: string, least: number, expected: string): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
+  requireNumber(value, place, Number.isSafeInteger(value) && (value as number) >= least, expected);
+}
+
+function requireNumber(value: unknown, place: string, isRight: boolean, expected: string): void {
+  if (isRight) return;
   const found = typeof value === "number" ? String(value) : kindOf(value);
   throw invalid(`${place} is ${found}; expected ${expected}`);
 }
@@ -159,11 +186,18 @@ function textOf<T>(document: T, index: number, accessor: ((document: T) => strin
 }
 
 function readText<T>(document: T, index: number, accessor: ((document: T) => string) | undefined): unknown {
-  try {
+  return answerOf(() => {
     if (accessor) return accessor(document);
     return typeof document === "object" && document !== null ? (document as { text?: unknown }).text : document;
+  }, `documents[${index}]: reading its text`);
+}
+
+/** What code of the caller's answers. `what` it does, for an error. */
+export function answerOf<A>(ask: () => A, what: string): A {
+  try {
+    return ask();
   } catch (error) {
-    throw invalid(`documents[${index}]: reading its text threw an error`, undefined, error);
+    throw invalid(`${what} threw an error`, undefined, error);
   }
 }
 
@@ -171,7 +205,7 @@ function checkLength(place: string, text: string, limits: Limits): void {
   if (text.length > limits.textLength) throw tooLarge(place, text.length, "UTF-16 units", limits.textLength, "textLength");
 }
 
-function tooLarge(place: string, size: number, unit: string, limit: number, name: keyof Limits): RerankerError {
+export function tooLarge(place: string, size: number, unit: string, limit: number, name: keyof Limits): RerankerError {
   const message = `${place} has ${size.toLocaleString("en")} ${unit}; limits.${name} is ${limit.toLocaleString("en")}`;
   return new RerankerError({ code: "INPUT_TOO_LARGE", message });
 }

@@ -1,8 +1,11 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
-import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, RerankOptions, StoredModelOptions } from "../types.js";
 import type { Windows } from "../protocol.js";
-import { invalid, invalidKind, isAddress, namesIn, read, requireCount, requireKind, requirePositiveInteger, wordsOf } from "./input.js";
+import type { RerankOptions } from "../ranking.js";
+import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions } from "../types.js";
+import { type Checks, checked, kind, word } from "./checks.js";
+import { invalid, invalidKind, isAddress, requireBetween, requireCount, requireFinite, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
 
 /** Windows of a document, where nothing else is asked for; `LongDocuments::MOST_WINDOWS` of the engine. */
 const MOST_WINDOWS = 16;
@@ -10,10 +13,7 @@ const MOST_WINDOWS = 16;
 /** The options of a call, those of long documents as one. */
 export type WithWindows<O extends LongDocumentOptions> = Omit<O, keyof LongDocumentOptions> & { windows?: Windows };
 
-type Check = (value: unknown, name: string) => void;
-
-/** A check for each option there is: the compiler asks for those of new ones. */
-type Checks<O> = { readonly [K in keyof O]-?: Check };
+export type CheckedRerank<T> = Omit<WithWindows<RerankOptions<T>>, "stages"> & { stages?: CheckedStage<T>[] };
 
 const STORED: Checks<StoredModelOptions> = {
   revision: kind("string"),
@@ -57,23 +57,42 @@ const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
 
 const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") };
 
-const RERANK: Checks<RerankOptions<never>> = { ...CALL, topK: requirePositiveInteger, explain: kind("boolean"), profile: kind("boolean"), latest: kind("boolean") };
+const RERANK: Checks<RerankOptions<never>> = {
+  ...CALL,
+  // What it holds is checked as it is read; so is what `fuse` does.
+  stages: () => {},
+  minScore: requireFinite,
+  fuse: () => {},
+  diversify: requireBetween(0, 1),
+  topK: requirePositiveInteger,
+  explain: kind("boolean"),
+  profile: kind("boolean"),
+  latest: kind("boolean"),
+};
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
+
+const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, limits: LOAD.limits };
+
+const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, measure: word("maxsim", "meanmaxsim") };
 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
   const there = checked(options, LOAD);
   return there.overrides ? { ...there, overrides: checkOverrides(there.overrides) } : there;
 };
+export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(options, SCORER);
+export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
-export const checkRerank = <T>(options: RerankOptions<T>): WithWindows<RerankOptions<T>> => withWindows(checked(options, RERANK));
+export const checkRerank = <T>(options: RerankOptions<T>): CheckedRerank<T> => {
+  const { stages, fuse, ...there } = withWindows(checked(options, RERANK));
+  const list = stages === undefined ? undefined : checkStages(stages);
+  return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
+};
 export const checkEncode = <T>(options: EncodeOptions<T>): WithWindows<EncodeOptions<T>> => withWindows(checked(options, ENCODE));
 export const checkExplain = (options: ExplainOptions): WithWindows<ExplainOptions> => withWindows(checked(options, EXPLAIN));
 
-/** A setting that is misspelled would leave the checkpoint's own in force. */
 function checkOverrides(overrides: Overrides): Overrides {
-  const unknown = namesIn(overrides).find((name) => !Object.hasOwn(OVERRIDES, name));
-  if (unknown !== undefined) throw invalid(`overrides.${unknown} is no setting; there are ${Object.keys(OVERRIDES).join(", ")}`);
+  requireKnown(overrides, OVERRIDES, "overrides", "setting");
   const there = checked(overrides, OVERRIDES, "overrides.");
   const { skiplistWords } = there;
   return skiplistWords === undefined ? there : { ...there, skiplistWords: wordsOf(skiplistWords, "overrides.skiplistWords") };
@@ -85,30 +104,6 @@ function withWindows<O extends LongDocumentOptions>({ longDocuments = "cut", ove
   const given = overlap !== undefined ? "overlap" : maxWindows !== undefined ? "maxWindows" : undefined;
   if (given !== undefined) throw invalid(`${given} is given, but long documents are cut`, 'Pass longDocuments: "windows" too.');
   return rest;
-}
-
-/** Those that are there. */
-function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>, path = ""): O {
-  requireKind("object", options, "options");
-  const there: Partial<O> = {};
-  for (const name of Object.keys(checks) as (keyof O & string)[]) {
-    const place = `${path}${name}`;
-    const value = read(options, name, place);
-    if (value === undefined) continue;
-    checks[name](value, place);
-    there[name] = value;
-  }
-  return there as O;
-}
-
-function kind(type: "boolean" | "function" | "object" | "string"): Check {
-  return (value, name) => requireKind(type, value, name);
-}
-
-function word(...words: string[]): Check {
-  return (value, name) => {
-    if (!words.includes(value as string)) throw invalid(`${name} is none of ${words.map((known) => `"${known}"`).join(", ")}`);
-  };
 }
 
 function requireAddress(value: unknown, name: string): void {

@@ -2,7 +2,8 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "../error.js";
-import type { LoadAnswer, LoadRequest, RerankAnswer } from "../protocol.js";
+import type { LoadRequest } from "../protocol.js";
+import type { QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
 import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
 import type {
   CheckpointFiles,
@@ -13,32 +14,22 @@ import type {
   Limits,
   LoadOptions,
   ModelInfo,
-  RerankOptions,
-  RerankOutput,
-  RerankResult,
   Simd,
   StoredModel,
   StoredModelOptions,
   TokenEmbeddings,
   Warning,
 } from "../types.js";
-import { joined, requireRoomForEmbeddings, requireRoomForExplanations } from "./fit.js";
-import { checkLimits, checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
-import { notify } from "./notify.js";
+import { joined, requireRoomForEmbeddings } from "./fit.js";
+import { checkLimits, checkQuery, checkText, checkTotalLength, invalid, listOf, textsOf } from "./input.js";
 import { Latest } from "./latest.js";
-import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, type WithWindows } from "./options.js";
+import { openClient } from "./open-client.js";
+import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
+import { doorTo, type Own } from "./own.js";
+import { rank } from "./pipeline.js";
 import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
-import { ProgressMeter } from "./progress-meter.js";
-import { requireWorkers, startWorker } from "./start-worker.js";
-import { WorkerClient } from "./worker-client.js";
-
-/** What a Reranker works with. */
-interface Own {
-  client: WorkerClient;
-  limits: Limits;
-  model: ModelInfo;
-  latest: Latest;
-}
+import { requireWorkers } from "./start-worker.js";
+import type { WorkerClient } from "./worker-client.js";
 
 /**
  * A late-interaction model in a worker of this page.
@@ -53,12 +44,11 @@ export class Reranker {
   readonly model: ModelInfo;
   /** The instructions that the engine uses on the CPU. */
   readonly simd: Simd;
-  /** @internal Behind a function: proxies that frameworks put in front of objects reach no private field, and would wrap what they find. */
+  /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: WorkerClient, limits: Limits, { model, simd }: LoadAnswer) {
-    const own = { client, limits, model, latest: new Latest() };
-    this.own = () => own;
+  private constructor(client: WorkerClient, limits: Limits, model: ModelInfo, simd: Simd) {
+    this.own = doorTo({ client, limits, model, latest: new Latest() });
     // So that they work when they are taken out of it: const { rerank } = reranker.
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.model = model;
@@ -74,31 +64,10 @@ export class Reranker {
   static async load(source: string | URL | CheckpointFiles, options: LoadOptions = {}): Promise<Reranker> {
     requireWorkers();
     const checked = checkLoad(options);
-    const { signal, onProgress, onWarning, workerUrl } = checked;
-    signal?.throwIfAborted();
+    checked.signal?.throwIfAborted();
     const limits = checkLimits(checked.limits);
-    const meter = new ProgressMeter(onProgress);
-    const client = new WorkerClient({
-      spawn: () => startWorker(workerUrl),
-      load: loadRequest(source, checked),
-      queue: limits.queue,
-      silence: limits.silence,
-      onProgress: (progress) => meter.report(progress),
-      onWarning: (warning) => notify(onWarning, warning),
-    });
-    const abort = () => client.stop(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      // The caller's own code ran since the first look, in getters, and runs once more when it hears that all is ready.
-      signal?.throwIfAborted();
-      const answer = await client.load();
-      meter.ready();
-      signal?.throwIfAborted();
-      return new Reranker(client, limits, answer);
-    } finally {
-      meter.stop();
-      signal?.removeEventListener("abort", abort);
-    }
+    const { client, answer } = await openClient(loadRequest(source, checked), limits, checked);
+    return new Reranker(client, limits, answer.model!, answer.simd);
   }
 
   /**
@@ -161,7 +130,7 @@ export class Reranker {
    * const { results } = await reranker.rerank(query, hits, { text: (hit) => hit.body, topK: 10 });
    * for (const { rank, document } of results) show(rank, document.title);
    */
-  async rerank<T>(query: string, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
+  async rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
     const own = this.own();
     const { latest = false, ...checked } = checkRerank(options);
     if (!latest) return rank(own, query, documents, checked);
@@ -175,7 +144,7 @@ export class Reranker {
    * const { values, lengths, dimension } = await reranker.encodeQuery("who wrote Faust?");
    */
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
-    const { client, limits } = this.own();
+    const { client, limits } = encoderOf(this.own());
     const { pooling = "none", ...rest } = checkEncode(options);
     const texts = [checkQuery(query, limits)];
     return joined(await client.call("encode", { kind: "query", texts, pooling }, rest));
@@ -188,7 +157,7 @@ export class Reranker {
    * const vectors = await reranker.encodeDocuments(pages, { text: (page) => page.body, pooling: "mean" });
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
-    const { client, limits, model } = this.own();
+    const { client, limits, model } = encoderOf(this.own());
     const { pooling = "none", text, windows, ...rest } = checkEncode(options);
     const texts = textsOf(listOf(documents, limits), text, limits);
     checkTotalLength(texts, limits);
@@ -208,7 +177,7 @@ export class Reranker {
    * for (const { document: { start, end }, share } of matches) if (start !== null) mark(start, end, share);
    */
   async explain(query: string, document: string, options: ExplainOptions = {}): Promise<Explanation> {
-    const { client, limits } = this.own();
+    const { client, limits } = encoderOf(this.own());
     const { signal, windows } = checkExplain(options);
     const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits), windows };
     return client.call("explain", request, { signal });
@@ -224,57 +193,13 @@ export class Reranker {
   }
 }
 
-async function rank<T>({ client, limits, model }: Own, query: string, documents: readonly T[], options: Omit<WithWindows<RerankOptions<T>>, "latest">): Promise<RerankOutput<T>> {
-  const { topK: asked = Infinity, text, explain = false, profile = false, windows, ...rest } = options;
-  const question = checkQuery(query, limits);
-  const kept = listOf(documents, limits);
-  const texts = textsOf(kept, text, limits);
-  checkTotalLength([question, ...texts], limits);
-  const warned = client.warnings.length;
-  if (texts.length === 0) {
-    client.requireOpen(rest.signal);
-    return { results: [], timings: { ...NO_TIME }, warnings: [], device: client.device, queryTruncated: false };
-  }
-  const topK = Math.min(asked, texts.length);
-  if (explain) requireRoomForExplanations(query, topK, model);
-  const answer = await client.call("rerank", { query, texts, windows, base: 0, topK, explain, profile }, rest);
-  const { timings, queryTruncated } = answer;
-  const warnings = client.warnings.slice(warned);
-  if (queryTruncated) warnings.push(queryWasCut(model));
-  return { results: resultsOf(answer, kept, model), timings, warnings, device: client.device, queryTruncated };
+/** Refuses what a cross-encoder cannot do. */
+function encoderOf(own: Own): Own {
+  if (own.model.kind === "crossEncoder") throw invalid("the model is a cross-encoder, which makes no embeddings", "Load a late-interaction model beside it.");
+  return own;
 }
 
 const CALLS = ["rerank", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
-
-const NO_TIME = { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0 };
-
-function resultsOf<T>(answer: RerankAnswer, documents: readonly T[], model: ModelInfo): RerankResult<T>[] {
-  const { indices, scores, queryLength, truncated, explanations } = answer;
-  return Array.from(indices, (index, place) => {
-    const score = scores[place]!;
-    const explanation = explanations?.[place];
-    return {
-      index,
-      rank: place + 1,
-      score,
-      normalizedScore: normalizedScore(score, queryLength, model),
-      document: documents[index]!,
-      truncated: truncated[place] === 1,
-      ...(explanation && { explanation }),
-    };
-  });
-}
-
-/** Of unit vectors each query token adds at most 1: what rounding adds beyond is taken off. */
-function normalizedScore(score: number, queryLength: number, { normalized }: ModelInfo): number {
-  const mean = score / Math.max(queryLength, 1);
-  return normalized ? Math.min(Math.max(mean, -1), 1) : mean;
-}
-
-/** Of one call and no other, so that `Reranker.warnings` do not keep it. */
-function queryWasCut({ queryLength }: ModelInfo): Warning {
-  return { code: "QUERY_TRUNCATED", message: `the query is longer than the ${queryLength} tokens that the model reads; the rest of it played no part` };
-}
 
 function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
   const checkpoint = modelLocation(source, options);

@@ -60,7 +60,7 @@ export class WorkerClient {
   #device: Device = "cpu";
   #triesWebGpu = false;
   #nextId = LOAD + 1;
-  #stopped: { reason: unknown } | undefined;
+  readonly #end = new AbortController();
 
   constructor(setup: ClientSetup) {
     this.#setup = setup;
@@ -69,6 +69,11 @@ export class WorkerClient {
 
   get device(): Device {
     return this.#device;
+  }
+
+  /** Aborted, with the reason, once the client was stopped. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
   }
 
   load(): Promise<LoadAnswer> {
@@ -81,7 +86,7 @@ export class WorkerClient {
 
   /** Throws where no call may begin. */
   requireOpen(signal: AbortSignal | undefined): void {
-    if (this.#stopped) throw this.#stopped.reason;
+    this.ended.throwIfAborted();
     signal?.throwIfAborted();
   }
 
@@ -101,8 +106,8 @@ export class WorkerClient {
 
   /** Ends the worker for good. Calls that are open, and those to come, reject with the reason. */
   stop(reason: unknown): void {
-    this.#stopped ??= { reason };
     this.#endAll(reason);
+    this.#end.abort(reason);
   }
 
   #answerTo(message: CallMessage, onProgress: CallOptions["onProgress"]): Promise<AnswerMessage["answer"]> {
@@ -190,7 +195,7 @@ export class WorkerClient {
   /** The next worker uses what this one stored. */
   #prepareNext(): void {
     const { checkpoint } = this.#load;
-    const kept = this.#isLoaded && checkpoint.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
+    const kept = this.#isLoaded && checkpoint?.kind === "folder" && checkpoint.cache === "reload" ? { ...checkpoint, cache: "use" as const } : checkpoint;
     this.#load = { ...this.#load, checkpoint: kept, resume: true };
   }
 
@@ -235,7 +240,7 @@ export class WorkerClient {
 
   /** A worker that takes over repeats what the load warned of. */
   #warn(warning: Warning): void {
-    if (this.#stopped) return;
+    if (this.ended.aborted) return;
     if (this.warnings.some(({ code, message }) => code === warning.code && message === warning.message)) return;
     this.warnings.push(warning);
     this.#setup.onWarning(warning);

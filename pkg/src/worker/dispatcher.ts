@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
@@ -92,6 +92,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await this.#encode(id, request) };
       case "explain":
         return { type: "answer", id, name, answer: await this.#explain(id, request) };
+      case "similarity":
+        return { type: "answer", id, name, answer: await this.#similarity(id, request) };
     }
   }
 
@@ -102,25 +104,42 @@ export class Dispatcher<C extends Checkpoint> {
       this.#post(message);
     };
     this.#engine = await loadEngine(this.#module, request, post, onPanic);
+    const simd = this.#module.simd();
+    if (!this.#engine) return { device: (this.#device = "cpu"), simd, warnings: [] };
     const { device, info, warnings } = this.#engine;
     this.#device = device;
-    return { device, simd: this.#module.simd(), model: info, warnings };
+    return { device, simd, model: info, warnings };
   }
 
-  async #rerank(id: number, { query, texts, windows, base, topK, explain, profile }: RerankRequest): Promise<RerankAnswer> {
+  async #rerank(id: number, { query, texts, base, ...request }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const ranked = await this.#loaded().rerank(query, texts, { topK, explain, profile, ...(windows && { windows }) }, this.#hooks(id, clock));
-    const { indices, parts, ...rest } = ranked;
-    const timings = { ...clock.stop(), ...(parts && { encoder: parts }) };
-    return { ...rest, indices: indices.map((index) => index + base), timings };
+    const ranked = await this.#loaded().rerank(query, texts, there(request), this.#hooks(id, clock));
+    const { indices, sameAs, parts, ...rest } = ranked;
+    const timings = { ...clock.stop(request.stages.length), ...(parts && { encoder: parts }) };
+    return { ...rest, indices: indices.map((index) => index + base), sameAs: sameAs.map((index) => index + base), timings };
   }
 
   #encode(id: number, { kind, texts, pooling, windows }: EncodeRequest): Promise<EncodeAnswer> {
-    return this.#loaded().encode(kind, texts, { pooling, ...(windows && { windows }) }, this.#hooks(id));
+    return this.#loaded().encode(kind, texts, there({ pooling, windows }), this.#hooks(id));
   }
 
   #explain(id: number, { query, document, windows }: ExplainRequest): Promise<Explanation> {
-    return this.#loaded().explain(query, document, { ...(windows && { windows }) }, this.#hooks(id));
+    return this.#loaded().explain(query, document, there({ windows }), this.#hooks(id));
+  }
+
+  /** Query after query: between two of them a cancellation is seen. */
+  async #similarity(id: number, { queries, documents, mean }: SimilarityRequest): Promise<Float32Array> {
+    const scored = new this.#module.ScoredDocuments(documents.values, documents.lengths, documents.dimension);
+    const scores = new Float32Array(queries.lengths.length * documents.lengths.length);
+    let start = 0;
+    for (const [place, length] of queries.lengths.entries()) {
+      if (!(await this.#goesOn(id))) break;
+      const end = start + length * queries.dimension;
+      scores.set(scored.maxsim(queries.values.subarray(start, end), mean), place * documents.lengths.length);
+      start = end;
+    }
+    scored.free();
+    return scores;
   }
 
   #loaded(): Engine {
@@ -130,7 +149,8 @@ export class Dispatcher<C extends Checkpoint> {
 
   #hooks(id: number, clock?: StageClock): Hooks {
     return {
-      stage: (name) => clock?.stage(name),
+      stage: (name) => clock?.part(name),
+      ranking: (place) => clock?.stage(place),
       batch: (done, total) => {
         if (this.#open.has(id)) this.#post({ type: "batch", id, done, total });
         return this.#goesOn(id);
@@ -163,7 +183,24 @@ export class Dispatcher<C extends Checkpoint> {
   }
 }
 
-function transferables({ name, answer }: AnswerMessage): Transferable[] {
-  const arrays = name === "rerank" ? [answer.indices, answer.scores, answer.truncated] : name === "encode" ? [...answer.parts, answer.lengths, answer.truncated] : [];
-  return arrays.map((array) => array.buffer as ArrayBuffer);
+/** Those that are there: the engine's types know no undefined. */
+function there<O extends object>(options: O): { [K in keyof O]: Exclude<O[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof O]: Exclude<O[K], undefined> };
+}
+
+function transferables(message: AnswerMessage): Transferable[] {
+  return arraysOf(message).map((array) => array.buffer as ArrayBuffer);
+}
+
+function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
+  switch (name) {
+    case "rerank":
+      return [answer.indices, answer.scores, answer.ranks, answer.sameAs, answer.truncated];
+    case "encode":
+      return [...answer.parts, answer.lengths, answer.truncated];
+    case "similarity":
+      return [answer];
+    default:
+      return [];
+  }
 }

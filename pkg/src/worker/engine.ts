@@ -5,7 +5,7 @@
 
 import type * as glue from "../../wasm/tabrank.js";
 
-export type { Encoded, Hooks, Ranked, WantedFile } from "../../wasm/tabrank.js";
+export type { Encoded, Hooks, Ranked, RerankSettings, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
 export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
@@ -18,6 +18,9 @@ export type ReadPart = (file: string, start: number, end: number) => Promise<Uin
 
 export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "rerank" | "encode" | "explain">;
 
+/** Embeddings of documents, in wasm memory. */
+export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "free">;
+
 export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   onPanic(callback: (message: string) => void): void;
@@ -25,5 +28,6 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   Checkpoint: new () => C;
   /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
+  ScoredDocuments: new (values: Float32Array, lengths: Uint32Array, dimension: number) => ScoredDocuments;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

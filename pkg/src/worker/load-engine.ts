@@ -1,7 +1,7 @@
 /** A load as the worker does it: compile, prepare the model's files, hand them to the engine, and keep them in this browser once it has accepted them. */
 
 import { RerankerError } from "../error.js";
-import type { FolderLocation, FromWorker, LoadRequest } from "../protocol.js";
+import type { FolderLocation, FromWorker, GivenLocation, LoadRequest } from "../protocol.js";
 import { ModelCache } from "../storage/model-cache.js";
 import type { ModelPlace } from "../storage/stored-models.js";
 import type { Warning } from "../types.js";
@@ -15,20 +15,23 @@ import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
 import { misfit } from "./wasm-proof.js";
 
+/** Undefined without a checkpoint. */
 export async function loadEngine<C extends Checkpoint>(
   module: EngineModule<C>,
   request: LoadRequest,
   post: (message: FromWorker) => void,
   onPanic: (text: string) => void,
-): Promise<Engine> {
+): Promise<Engine | undefined> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
   const [, { unavailable, bufferLimit }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
   module.onPanic(onPanic);
   if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
+  const { checkpoint: location } = request;
+  if (!location) return undefined;
   meter.phase("download");
   const preparation = new Preparation(module, request.convert, meter, hooks(meter));
-  return fromPlace(request, post, preparation, async (checkpoint) => {
+  return fromPlace(location, request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { device, specialTokens, overrides } = request;
     const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
@@ -65,7 +68,8 @@ function hooks(meter: LoadMeter): Hooks {
 }
 
 async function fromPlace<C extends Checkpoint>(
-  { checkpoint: location, convert, resume }: LoadRequest,
+  location: FolderLocation | GivenLocation,
+  { convert, resume }: LoadRequest,
   post: (message: FromWorker) => void,
   preparation: Preparation<C>,
   load: (checkpoint: C) => Promise<Engine>,

@@ -1,27 +1,45 @@
-/** Milliseconds spent in each stage of a call. A stage lasts until the next one begins, and may come again for each batch. */
+/** Milliseconds spent in each part of a call, and in each stage of a ranking. One lasts until the next one begins, and may come again: a part does for each batch. */
 
-import type { Timings } from "../types.js";
+import type { Timings } from "../ranking.js";
 
 export class StageClock {
-  readonly #timings: Timings = { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0 };
   readonly #begin = performance.now();
-  #stage: string | undefined;
-  #since = this.#begin;
+  readonly #parts = new Laps<string>();
+  readonly #stages = new Laps<number>();
 
-  stage(name: string | undefined): void {
-    const now = performance.now();
-    if (isTimed(this.#stage)) this.#timings[this.#stage] += now - this.#since;
-    this.#stage = name;
-    this.#since = now;
+  /** A part begins. */
+  part(name: string): void {
+    this.#parts.begin(name);
   }
 
-  stop(): Timings {
-    this.stage(undefined);
-    this.#timings.total = this.#since - this.#begin;
-    return this.#timings;
+  /** The stage of a ranking at this place begins. */
+  stage(place: number): void {
+    this.#stages.begin(place);
+  }
+
+  /** `stages`: how many the ranking has. */
+  stop(stages: number): Timings {
+    const total = performance.now() - this.#begin;
+    const [tokenize, encode, score, explain] = ["tokenize", "encode", "score", "explain"].map((name) => this.#parts.of(name)) as [number, number, number, number];
+    return { tokenize, encode, score, explain, total, stages: Array.from({ length: stages }, (_, place) => this.#stages.of(place)) };
   }
 }
 
-function isTimed(stage: string | undefined): stage is Exclude<keyof Timings, "total" | "encoder"> {
-  return stage === "tokenize" || stage === "encode" || stage === "score" || stage === "explain";
+class Laps<K> {
+  readonly #times = new Map<K, number>();
+  #current: K | undefined;
+  #since = 0;
+
+  begin(key: K | undefined): void {
+    const now = performance.now();
+    if (this.#current !== undefined) this.#times.set(this.#current, (this.#times.get(this.#current) ?? 0) + now - this.#since);
+    this.#current = key;
+    this.#since = now;
+  }
+
+  /** Ends what runs. */
+  of(key: K): number {
+    this.begin(undefined);
+    return this.#times.get(key) ?? 0;
+  }
 }

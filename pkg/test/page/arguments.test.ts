@@ -63,7 +63,7 @@ function hostile(): unknown[] {
   const long = new Proxy([], { get: (_, key) => (key === "length" ? 1e9 : undefined) });
   const odd = new Proxy([], { get: (_, key) => (key === "length" ? "3" : "text") });
   const endless = Object.assign(["a"], { *[Symbol.iterator]() { for (;;) yield "a"; } });
-  const options = Object.fromEntries(["text", "topK", "signal", "explain", "profile", "onProgress", "pooling", "documents", "hub", "longDocuments", "overlap", "maxWindows"].map((name) => [name, {}]));
+  const options = Object.fromEntries(["text", "topK", "signal", "explain", "profile", "onProgress", "pooling", "documents", "hub", "use", "score", "embeddings", "longDocuments", "overlap", "maxWindows"].map((name) => [name, {}]));
   const getters = Object.defineProperties({}, Object.fromEntries(Object.keys(options).map((name) => [name, { get: throwing, enumerable: true }])));
   return [proxy, cycle, trap, long, odd, endless, getters, JSON.parse('{"__proto__": {"text": "a"}, "constructor": 1}'), Symbol("s"), 1n, () => "a", proxyOf(new AbortController().signal), new Map(), new Date(Number.NaN)];
 }
@@ -87,13 +87,17 @@ const anything = fc.oneof(
   fc.nat(hostile().length - 1).map((place) => new Hidden(place)),
 );
 const optionsOf = (names: string[]) => fc.oneof(anything, ...names.map((name) => fc.record({ [name]: anything })));
+const stages = fc.array(fc.oneof({ weight: 1, arbitrary: anything }, { weight: 2, arbitrary: fc.record({ use: fc.constantFrom("given", "bm25", "dense", "late", "crossEncoder") }) }, { weight: 2, arbitrary: fc.record({ use: fc.constantFrom("given", "bm25", "dense", "late"), keep: anything, score: anything, model: anything, stopWords: anything }, { requiredKeys: ["use"] }) }));
 const query = fc.oneof({ weight: 3, arbitrary: fc.constant("q") }, { weight: 1, arbitrary: anything });
 const documents = fc.oneof({ weight: 2, arbitrary: fc.constant(["a", { text: "b" }]) }, { weight: 1, arbitrary: fc.array(anything) }, { weight: 1, arbitrary: anything });
 
 describe("arguments of any kind end in an answer, or in an error of ours before anything is sent", () => {
   test("to rerank", async () => {
     const reranker = await load();
-    const options = optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress", "longDocuments", "overlap", "maxWindows"]);
+    const options = fc.oneof(
+      optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress", "longDocuments", "overlap", "maxWindows", "stages", "fuse", "minScore", "diversify"]),
+      stages.map((list) => ({ stages: list })),
+    );
     await fc.assert(fc.asyncProperty(query, documents, options, (q, d, o) => assertTyped(() => reranker.rerank(real(q) as string, real(d) as string[], real(o) as RerankOptions<string>))));
   });
 

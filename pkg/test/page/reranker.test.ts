@@ -209,7 +209,8 @@ describe("rerank", () => {
   ])("of %s: what rounding adds to the normalized score is taken off, where it can be told, and the score stays", async (_, normalized, expected) => {
     engine.info = { ...INFO, normalized };
     const scores = normalized ? Float32Array.of(4.000001, 4, -4.000001) : Float32Array.of(5, 4, -5);
-    vi.spyOn(engine, "rerank").mockResolvedValue({ indices: Uint32Array.of(0, 1, 2), scores: scores.slice(), queryLength: 4, queryTruncated: false, truncated: new Uint8Array(3) });
+    const order = { indices: Uint32Array.of(0, 1, 2), sameAs: Uint32Array.of(0, 1, 2), ranks: Uint32Array.of(1, 2, 3), scores: scores.slice() };
+    vi.spyOn(engine, "rerank").mockResolvedValue({ ...order, bound: 4, queryTruncated: false, truncated: new Uint8Array(3) });
     const reranker = await load();
     const { results } = await reranker.rerank("q", ["a", "b", "c"]);
     expect(results.map(({ normalizedScore }) => normalizedScore)).toEqual(expected);

@@ -74,7 +74,7 @@ describe("calls", () => {
     const client = await loaded();
     const controller = new AbortController();
     const events: number[] = [];
-    const request = { query: "q", texts: ["d"], base: 0, topK: 1, explain: false, profile: false };
+    const request = { query: "q", texts: ["d"], stages: [], base: 0, topK: 1, explain: false, profile: false };
     const call = client.call("rerank", request, { signal: controller.signal, onProgress: ({ done }) => events.push(done) });
     ScriptedWorker.last.say({ type: "batch", id: 1, done: 1, total: 2 });
     controller.abort(new Error("typed on"));
@@ -93,7 +93,7 @@ describe("calls", () => {
   test("begun again in a new worker tell of progress from where they were", async () => {
     const client = await loaded();
     const events: number[] = [];
-    const request = { query: "q", texts: ["a", "b", "c"], base: 0, topK: 1, explain: false, profile: false };
+    const request = { query: "q", texts: ["a", "b", "c"], stages: [], base: 0, topK: 1, explain: false, profile: false };
     void client.call("rerank", request, { onProgress: ({ done }) => events.push(done) }).catch(() => {});
     ScriptedWorker.last.say({ type: "batch", id: 1, done: 1, total: 3 }, { type: "batch", id: 1, done: 2, total: 3 }, { type: "fatal", error: PANIC });
     ScriptedWorker.last.load();

@@ -3,7 +3,7 @@
 import { MANIFEST } from "../../src/files.js";
 import type { ConvertOptions, Windows } from "../../src/protocol.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } from "../../src/types.js";
-import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, WantedFile } from "../../src/worker/engine.js";
+import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
   kind: "lateInteraction",
@@ -152,6 +152,21 @@ export function engineError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
+interface Row {
+  text: string;
+  index: number;
+  scores: number[];
+  ranks: number[];
+}
+
+/** What the stages make of a text. */
+const SCORES = {
+  bm25: (text: string) => text.charCodeAt(0),
+  dense: (text: string) => -text.length / 100,
+  late: (text: string) => text.length,
+  crossEncoder: (text: string) => 1 / text.length,
+};
+
 export class FakeEngine implements Engine {
   warnings = [{ code: "NO_LATE_INTERACTION_HEAD", message: "plain encoder" }];
   info = INFO;
@@ -159,25 +174,38 @@ export class FakeEngine implements Engine {
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   readonly started: string[] = [];
+  /** What each ranking was asked for. */
+  readonly asked: RerankSettings[] = [];
   /** Of each call, the windows that were asked for. */
   readonly windows: (Windows | undefined)[] = [];
 
   constructor(public device: Device = "cpu") {}
 
-  async rerank(query: string, documents: string[], options: { topK?: number; explain?: boolean; profile?: boolean; windows?: Windows }, hooks: Hooks): Promise<Ranked> {
-    this.started.push(query);
-    this.windows.push(options.windows);
+  async rerank(query: string | Float32Array, documents: string[], options: RerankSettings, hooks: Hooks): Promise<Ranked> {
+    const { stages = [{ use: "late" }], topK = documents.length, explain, profile, given, windows } = options;
+    this.started.push(typeof query === "string" ? query : "(embeddings)");
+    this.asked.push(options);
+    this.windows.push(windows);
     await this.#texts(documents, hooks);
-    const order = documents.map((text, index) => ({ score: text.length, index })).sort((a, b) => b.score - a.score || a.index - b.index);
-    const best = order.slice(0, options.topK ?? order.length);
+    let left = documents.map((text, index): Row => ({ text, index, scores: [], ranks: [] }));
+    for (const [place, { use, keep }] of stages.entries()) {
+      hooks.ranking?.(place);
+      for (const row of left) row.scores.push(use === "given" ? given![row.index]! : SCORES[use](row.text));
+      left = [...left].sort((a, b) => b.scores[place]! - a.scores[place]!).slice(0, keep);
+      left.forEach((row, rank) => row.ranks.push(rank + 1));
+    }
+    const best = left.slice(0, topK);
+    const queryTruncated = query.length > LONGEST;
     return {
       indices: Uint32Array.from(best, ({ index }) => index),
-      scores: Float32Array.from(best, ({ score }) => score),
-      queryLength: 4,
-      queryTruncated: query.length > LONGEST,
-      truncated: Uint8Array.from(best, ({ score }) => (score > LONGEST ? 1 : 0)),
-      ...(options.explain && { explanations: best.map(({ score }) => ({ score, queryTruncated: query.length > LONGEST, truncated: score > LONGEST, matches: [] })) }),
-      ...(options.profile && { parts: { products: 4, attention: 3, norms: 2, quantize: 1 } }),
+      scores: Float32Array.from(best.flatMap(({ scores }) => scores)),
+      ranks: Uint32Array.from(best.flatMap(({ ranks }) => ranks)),
+      sameAs: Uint32Array.from(best, ({ text }) => documents.indexOf(text)),
+      bound: 4,
+      queryTruncated,
+      truncated: Uint8Array.from(best, ({ text }) => (text.length > LONGEST ? 1 : 0)),
+      ...(explain && { explanations: best.map(({ text }) => ({ score: text.length, queryTruncated, truncated: text.length > LONGEST, matches: [] })) }),
+      ...(profile && { parts: { products: 4, attention: 3, norms: 2, quantize: 1 } }),
     };
   }
 
@@ -205,6 +233,22 @@ export class FakeEngine implements Engine {
 
 type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks) => Promise<Engine>;
 
+/** Scores a query's first value times the number of a document's rows. */
+class FakeDocuments implements ScoredDocuments {
+  constructor(
+    readonly values: Float32Array,
+    readonly lengths: Uint32Array,
+    readonly dimension: number,
+  ) {}
+
+  maxsim(query: Float32Array, mean: boolean): Float32Array {
+    const rows = query.length / this.dimension;
+    return Float32Array.from(this.lengths, (length) => (query[0]! * length) / (mean ? rows : 1));
+  }
+
+  free(): void {}
+}
+
 export interface FakeModule extends EngineModule<FakeCheckpoint> {
   /** As the engine does from its panic hook. */
   panic(message: string): void;
@@ -219,6 +263,7 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     simd: () => "simd128",
     Checkpoint: FakeCheckpoint,
     convert,
+    ScoredDocuments: FakeDocuments,
     Engine: { load },
   };
 }

@@ -27,7 +27,7 @@ class Session {
   }
 
   rerank(id: number, texts: string[], more: Partial<RerankRequest> = {}): void {
-    const request = { query: `query ${id}`, texts, base: 0, topK: texts.length, explain: false, profile: false, ...more };
+    const request: RerankRequest = { query: `query ${id}`, texts, stages: [{ use: "late" }], base: 0, topK: texts.length, explain: false, profile: false, ...more };
     this.dispatcher.receive({ type: "call", id, name: "rerank", request });
   }
 
@@ -77,9 +77,10 @@ describe("calls", () => {
     const { timings } = session.of("answer")[1]!.answer as RerankAnswer;
     expect(timings.encode).toBeGreaterThan(25);
     expect(timings.tokenize).toBeLessThan(5);
-    const { tokenize, encode, score, explain, total, ...others } = timings;
+    const { tokenize, encode, score, explain, total, stages, ...others } = timings;
     expect(tokenize + encode + score + explain).toBeLessThanOrEqual(total + 0.001);
     expect(others).toEqual({});
+    expect(stages).toHaveLength(1);
   });
 
   test("with a profile tell the encoder's parts as well", async () => {

@@ -1,5 +1,5 @@
 // Gives tests the built package as plain functions: what comes out is data, errors included.
-import { Reranker, RerankerError } from "../package/index.js";
+import { Reranker, RerankerError, Scorer } from "../package/index.js";
 
 const rerankers = new Map();
 const workers = [];
@@ -56,6 +56,32 @@ async function rerank(name, query, documents, options) {
   return { results, device, warnings, timings };
 }
 
+/** As options: a stage's model by its name here, and a document's given score is its own `given`. */
+function withStages({ stages, ...options }) {
+  const asStage = ({ model, ...stage }) => ({ ...stage, ...(model && { model: rerankers.get(model).reranker }), ...(stage.use === "given" && { score: ({ given }) => given }) });
+  return { ...options, stages: stages.map(asStage) };
+}
+
+/** The outcome, and what was told of its progress. */
+async function inStages(name, query, documents, options) {
+  const progress = [];
+  const { value, error } = await outcome(rerank(name, query, documents, { ...withStages(options), onProgress: (now) => progress.push(now) }));
+  return { value, error, progress };
+}
+
+/** Rankings of a query and of its embeddings, and scores of embeddings by a Scorer. */
+async function byEmbeddings(name, query, documents) {
+  const { reranker } = rerankers.get(name);
+  const [{ values: embeddings }, encoded] = [await reranker.encodeQuery(query), await reranker.encodeDocuments(documents)];
+  const scores = (of) => of.results.toSorted((a, b) => a.index - b.index).map(({ score }) => score);
+  const [plain, given] = [await reranker.rerank(query, documents), await reranker.rerank({ embeddings }, documents, { explain: true })];
+  const scorer = await Scorer.load();
+  const queries = { values: embeddings, lengths: Uint32Array.of(embeddings.length / encoded.dimension), dimension: encoded.dimension };
+  const scored = { one: [...(await scorer.score(embeddings, encoded))], mean: [...(await scorer.similarity(queries, encoded, { measure: "meanmaxsim" }))] };
+  scorer.dispose();
+  return { plain: scores(plain), given: scores(given), matches: given.results[0].explanation.matches, rows: queries.lengths[0], ...scored };
+}
+
 /** Aborts when `start` says so, and measures how late the promise rejects and how often `onProgress` is called after that. */
 async function aborted(start) {
   const controller = new AbortController();
@@ -81,6 +107,12 @@ function abortLoad(source, phase) {
 function abortRerank(name, query, documents) {
   const { reranker } = rerankers.get(name);
   return aborted((signal, progress) => reranker.rerank(query, documents, { signal, onProgress: progress(({ done }) => done > 0) }));
+}
+
+/** Aborts once more than `after` texts are done. */
+function abortStages(name, query, documents, options, after) {
+  const { reranker } = rerankers.get(name);
+  return aborted((signal, progress) => reranker.rerank(query, documents, { ...withStages(options), signal, onProgress: progress(({ done }) => done > after) }));
 }
 
 /** Aborts a load after so many milliseconds. `late`: how much later it rejects; undefined where it had ended before. */
@@ -165,6 +197,9 @@ globalThis.harness = {
   abortLoadAfter,
   abortRerank,
   abortAt,
+  abortStages,
+  byEmbeddings,
+  inStages,
   smallCalls,
   ownObjects,
   embeddingsHash,

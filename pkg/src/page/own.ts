@@ -1,0 +1,30 @@
+/** What a Reranker works with, and how it is found behind the proxies of frameworks. */
+
+import type { Limits, ModelInfo } from "../types.js";
+import { invalidKind, read } from "./input.js";
+import type { Latest } from "./latest.js";
+import type { WorkerClient } from "./worker-client.js";
+
+export interface Own {
+  client: WorkerClient;
+  limits: Limits;
+  model: ModelInfo;
+  latest: Latest;
+}
+
+/** The doors that were made here: whatever else a caller passes as a Reranker has none of them. */
+const doors = new WeakSet<() => Own>();
+
+/** Behind a function: proxies that frameworks put in front of objects reach no private field, and would wrap what they find. */
+export function doorTo(own: Own): () => Own {
+  const door = () => own;
+  doors.add(door);
+  return door;
+}
+
+/** Of a Reranker that a caller passed. */
+export function ownOf(reranker: unknown, place: string): Own {
+  const door = typeof reranker === "object" && reranker !== null ? read(reranker as { own: () => Own }, "own", place) : undefined;
+  if (door === undefined || !doors.has(door)) throw invalidKind(reranker, place, "a Reranker");
+  return door();
+}

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Embeddings, Scorer } from "../../src/index.js";
+import { type FakeModule, fakeModule } from "../support/engine.js";
+import { FakeServer, ok } from "../support/server.js";
+import { stubWorkers } from "../support/workers.js";
+
+const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** Documents of 1 and 2 rows. */
+const DOCUMENTS: Embeddings = { values: Float32Array.of(1, 0, 0, 1, 1, 1), lengths: Uint32Array.of(1, 2), dimension: 2 };
+
+let module: FakeModule;
+
+beforeEach(() => {
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("location", { href: "https://host/app/index.html" });
+  new FakeServer({ "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  module = fakeModule();
+  stubWorkers(module);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const load = () => Scorer.load({ wasmUrl: "/model/tabrank.wasm" });
+
+describe("a Scorer", () => {
+  test("fetches the wasm module alone", async () => {
+    expect((await load()).simd).toBe("simd128");
+    expect(FakeServer.last!.requests).toEqual(["tabrank.wasm"]);
+  });
+
+  test("scores documents for one query, and many for many", async () => {
+    const { score, similarity } = await load();
+    expect(await score(Float32Array.of(3, 0, 3, 0), DOCUMENTS)).toEqual(Float32Array.of(3, 6));
+    const queries = { values: Float32Array.of(3, 0, 3, 0, 5, 0), lengths: Uint32Array.of(2, 1), dimension: 2 };
+    expect(await similarity(queries, DOCUMENTS)).toEqual(Float32Array.of(3, 6, 5, 10));
+    expect(await similarity(queries, DOCUMENTS, { measure: "meanmaxsim" })).toEqual(Float32Array.of(1.5, 3, 5, 10));
+    expect(await similarity({ ...queries, values: new Float32Array(), lengths: new Uint32Array() }, DOCUMENTS)).toEqual(new Float32Array());
+  });
+
+  test("copies what it is given, and leaves the caller's buffers alone", async () => {
+    const { score } = await load();
+    const query = Float32Array.of(3, 0);
+    const call = score(query, DOCUMENTS);
+    query.fill(7);
+    expect(await call).toEqual(Float32Array.of(3, 6));
+    expect([query.length, DOCUMENTS.values.length]).toEqual([2, 6]);
+  });
+
+  test("is aborted, and replaced when its worker dies", async () => {
+    const { score } = await load();
+    const controller = new AbortController();
+    const call = score(Float32Array.of(3, 0), DOCUMENTS, { signal: controller.signal });
+    controller.abort("enough");
+    await expect(call).rejects.toBe("enough");
+
+    const dying = fakeModule();
+    dying.ScoredDocuments = class {
+      maxsim(): never {
+        throw new WebAssembly.RuntimeError("divide by zero");
+      }
+
+      free(): void {}
+    };
+    stubWorkers(dying, module);
+    const replaced = await load();
+    expect(await replaced.score(Float32Array.of(3, 0), DOCUMENTS)).toEqual(Float32Array.of(3, 6));
+    expect(FakeServer.last!.requests).toEqual(["tabrank.wasm", "tabrank.wasm"]);
+  });
+
+  test("is disposed of", async () => {
+    const scorer = await load();
+    const call = scorer.score(Float32Array.of(3, 0), DOCUMENTS);
+    scorer[Symbol.dispose]();
+    await expect(call).rejects.toMatchObject({ code: "DISPOSED" });
+    await expect(scorer.similarity(DOCUMENTS, DOCUMENTS)).rejects.toMatchObject({ code: "DISPOSED" });
+  });
+
+  test.each<[string, unknown, unknown, string]>([
+    ["no rows", [1, 2], DOCUMENTS, "query is an array; expected a Float32Array"],
+    ["an empty query", new Float32Array(), DOCUMENTS, "query is empty"],
+    ["half a row", Float32Array.of(1, 2, 3), DOCUMENTS, "query has 3 values, which are no rows of 2"],
+    ["no documents", Float32Array.of(1, 2), null, "documents is null; expected an object"],
+    ["no width", Float32Array.of(1, 2), { ...DOCUMENTS, dimension: 0 }, "documents.dimension is 0; expected a positive integer"],
+    ["lengths of another kind", Float32Array.of(1, 2), { ...DOCUMENTS, lengths: [1, 2] }, "documents.lengths is an array; expected a Uint32Array"],
+    ["lengths that do not add up", Float32Array.of(1, 2), { ...DOCUMENTS, lengths: Uint32Array.of(1, 4294967295) }, "documents.values has 6 values; documents.lengths says 4294967296 rows of 2"],
+    ["a proxy", Float32Array.of(1, 2), { ...DOCUMENTS, values: new Proxy(DOCUMENTS.values, {}) }, "documents.values cannot be read: it was transferred, or is a proxy of an array"],
+    ["a getter that throws", Float32Array.of(1, 2), { get dimension(): number { throw new Error("no"); } }, "documents.dimension: reading it threw an error"],
+  ])("refuses %s", async (_, query, documents, message) => {
+    const scorer = await load();
+    await expect(scorer.score(query as Float32Array, documents as Embeddings)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+  });
+
+  test("refuses more documents than its limit, widths that differ, and other measures", async () => {
+    const scorer = await Scorer.load({ wasmUrl: "/model/tabrank.wasm", limits: { documents: 1 } });
+    await expect(scorer.score(Float32Array.of(1, 2), DOCUMENTS)).rejects.toMatchObject({ code: "INPUT_TOO_LARGE", message: "documents has 2 texts; limits.documents is 1" });
+    const other = await load();
+    const wide = { values: Float32Array.of(1, 2, 3), lengths: Uint32Array.of(1), dimension: 3 };
+    await expect(other.similarity(wide, DOCUMENTS)).rejects.toMatchObject({ message: "queries.dimension is 3, and documents.dimension is 2" });
+    await expect(other.similarity(DOCUMENTS, DOCUMENTS, { measure: "cosine" as "maxsim" })).rejects.toMatchObject({ message: 'measure is none of "maxsim", "meanmaxsim"' });
+    await expect(Scorer.load({ device: "cpu", simd: "none" } as object)).rejects.toMatchObject({ message: 'simd is none of "auto", "simd128"' });
+  });
+});
