@@ -178,6 +178,29 @@ describe("with WebGPU, with a tiny model", () => {
     assert.deepEqual(foreign, []);
   });
 
+  it("shows the order after each stage, and moves nothing else", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 10 });
+    assert.equal(await demo.page.isVisible("#stages"), false);
+    await demo.loadModel();
+    await demo.reranked();
+    const [reranked, dense] = [await demo.rows("reranked"), await demo.rows("dense")];
+    const after = async (stage) => {
+      await demo.page.locator("#stages label", { hasText: stage }).click();
+      return demo.rows("reranked");
+    };
+    const ids = (rows) => rows.map(({ id }) => id);
+    const bm25 = await after("BM25");
+    assert.match(await demo.page.textContent("#reranked-way"), /BM25/);
+    assert.deepEqual(ids(bm25).toSorted(), ids(dense).toSorted());
+    assert.notDeepEqual(ids(bm25), ids(reranked));
+    const scores = bm25.map(({ figures: [score] }) => score);
+    assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
+    assert.deepEqual(ids(await after("Dense")), ids(dense));
+    await demo.explain();
+    assert.deepEqual(await after("MaxSim"), reranked);
+    assert.deepEqual(await demo.rows("dense"), dense);
+  });
+
   it("says that a question was cut", LIMIT, async () => {
     demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 5 });
     await demo.loadModel();

@@ -6,6 +6,7 @@ import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
 import { Search } from "./search.ts";
 import { readQuestion, readSettings } from "./settings.ts";
+import { LAST } from "./stage-order.ts";
 import { Store } from "./state.ts";
 import { allowOwnWorkers } from "./trusted-types.ts";
 import { mountAnnouncer } from "./view/announcer.ts";
@@ -17,6 +18,7 @@ import { showRequests } from "./view/network-panel.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
 import { mountSettingsPanel } from "./view/settings-panel.ts";
+import { mountStageSwitch } from "./view/stage-switch.ts";
 import { mountTheme } from "./view/theme.ts";
 import { mountTimingPanel } from "./view/timing-panel.ts";
 
@@ -37,6 +39,7 @@ const store = new Store({
   dense: [],
   denseTime: undefined,
   run: { kind: "none" },
+  after: LAST,
   expanded: false,
 });
 const model = new Model(store, settings, new RequestCounter(showRequests));
@@ -52,6 +55,7 @@ function mount(): void {
   mountSearchForm(store, (text) => search.ask(text, true), (text) => search.ask(text, false));
   mountModelPanel(store, folderName(settings.model), { load: () => search.again(true), cancel: () => model.cancel() });
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
+  mountStageSwitch(store);
   mountSettingsPanel(settings, { candidates: setCandidates, device: setDevice, weights: setWeights });
 }
 

@@ -3,6 +3,7 @@ import type { Reranker } from "tabrank";
 import { candidatesOf, type Corpus } from "./first-stage.ts";
 import type { Model } from "./model.ts";
 import { asProblem } from "./problem.ts";
+import { STAGES } from "./stage-order.ts";
 import type { Candidate, Store } from "./state.ts";
 
 export class Search {
@@ -74,7 +75,7 @@ export class Search {
     this.store.set({ run: { kind: "reranking", done: 0, total: dense.length } });
     const output = await reranker.rerank<Candidate>(question, dense, {
       text: ({ paragraph }) => paragraph.text,
-      topK: dense.length,
+      stages: STAGES,
       explain: true,
       signal,
       onProgress: ({ done, total }) => {

@@ -1,5 +1,6 @@
 // What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
 import type { LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
+import type { StagePlace } from "./stage-order.ts";
 
 export type Device = NonNullable<LoadOptions["device"]>;
 
@@ -68,6 +69,8 @@ export interface State {
   /** Milliseconds of the first stage. */
   denseTime: number | undefined;
   run: Run;
+  /** The stage whose order is shown of what was reranked. */
+  after: StagePlace;
   /** Whether the lists show all rows. */
   expanded: boolean;
 }

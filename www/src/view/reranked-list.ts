@@ -26,7 +26,7 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
   const show = (output: Output) => {
     const before = placesOf(list);
     shown = output;
-    showRows(list, rerankedRows(output, currentExample(store.state)?.relevant), store);
+    showRows(list, rerankedRows(output, store.state.after, currentExample(store.state)?.relevant), store);
     glide(list, before);
     tell(store.state);
   };
@@ -44,6 +44,7 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
       touch.reset();
     }
     if (changed(state, previous, "expanded")) fold(list, store);
+    if (changed(state, previous, "after") && shown !== undefined) show(shown);
     if (changed(state, previous, "run", "model", "dense")) tell(state);
     if (changed(state, previous, "run") && state.run.kind === "done") {
       if (touch.maySwap()) show(state.run.output);

@@ -3,6 +3,7 @@ import type { RerankOutput, RerankResult } from "tabrank";
 import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
 import { rankChange } from "../rank-change.ts";
 import { bestWords, snippet } from "../ranges.ts";
+import { LAST, orderAfter, type Placed, type StagePlace } from "../stage-order.ts";
 import type { Candidate } from "../state.ts";
 import { el } from "./dom.ts";
 import { explanationView } from "./explanation.ts";
@@ -12,24 +13,25 @@ import { figure, resultRow } from "./row.ts";
 /** Words of weaker matches are not marked: most of them are small words that any text has. */
 const MARKED_LEVEL = 4;
 
-export function rerankedRows({ results }: RerankOutput<Candidate>, relevant: string | undefined): HTMLElement[] {
+export function rerankedRows({ results }: RerankOutput<Candidate>, after: StagePlace, relevant: string | undefined): HTMLElement[] {
   const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
-  return results.map((result) => rerankedRow(result, scale, relevant));
+  return orderAfter(results, after).map((placed) => rerankedRow(placed, after, scale, relevant));
 }
 
-function rerankedRow(result: RerankResult<Candidate>, scale: HeatScale, relevant: string | undefined): HTMLElement {
-  const { paragraph, rank } = result.document;
+function rerankedRow({ result, rank, score }: Placed, after: StagePlace, scale: HeatScale, relevant: string | undefined): HTMLElement {
+  const { paragraph } = result.document;
   const { text } = paragraph;
   const marks = bestWords(text, result.explanation?.matches ?? [], levelFloor(scale, MARKED_LEVEL));
-  const change = rankChange(rank, result.rank);
+  const change = rankChange(result.document.rank, rank);
+  const normalized = after === LAST ? [figure("normalized", result.normalizedScore.toFixed(3))] : [];
   return resultRow({
-    rank: result.rank,
+    rank,
     paragraph,
     relevant: paragraph.id === relevant,
     figures: [
       el("span", { class: `change ${change.direction}` }, change.text),
-      figure("score", result.score.toFixed(2)),
-      figure("normalized", result.normalizedScore.toFixed(3)),
+      figure("score", score.toFixed(2)),
+      ...normalized,
     ],
     text: markedText(text, snippet(text, marks), marks),
     action: "why?",
