@@ -78,7 +78,7 @@ mod tests {
             TokenEmbeddings::from_parts(vec![1.0; values], lengths.to_vec(), dimension)
         };
         let mut pushed = TokenEmbeddings::new(2);
-        [2, 0, 4].map(|values| pushed.push(&vec![1.0; values]));
+        [2, 0, 4].iter().for_each(|&values| pushed.push(&vec![1.0; values]));
         assert_eq!(of(6, &[1, 0, 2], 2), Some(pushed));
         assert_eq!(of(6, &[1, 1], 2), None);
         assert_eq!(of(6, &[usize::MAX, 4], 2), None);
