@@ -50,6 +50,7 @@ pub use error::{Error, Result, Warning};
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
+pub use late_interaction::similarity::{Similarity, score, similarity};
 pub use late_interaction::vectors::Pooling;
 pub use model::bundle::{BundleFiles, Integrity, Source};
 pub use model::checkpoint::{CheckpointFiles, WantedFile};

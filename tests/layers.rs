@@ -121,6 +121,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["device", "encoder", "error", "late_interaction", "observer", "text", "text_kind"],
     ),
     ("late_interaction::maxsim", &["late_interaction::embeddings", "ops"]),
+    (
+        "late_interaction::similarity",
+        &["error", "late_interaction::embeddings", "late_interaction::maxsim", "text_kind"],
+    ),
     ("late_interaction::explain", &["text"]),
     ("stages::top_k", &["error", "text_kind"]),
     ("stages::bm25", &["error", "observer", "text"]),

@@ -2,13 +2,12 @@
 
 mod common;
 
-use std::ops::ControlFlow;
-
 use common::crafted::{self, Crafted};
+use common::stopper::Stopper;
 use common::{Fixture, difference};
 use pollster::block_on;
 use tabrank::{
-    CheckpointFiles, DeviceChoice, Dtype, Error, LoadOptions, LongDocuments, Observer, Pooling,
+    CheckpointFiles, DeviceChoice, Dtype, Error, LoadOptions, LongDocuments, Pooling,
     RerankOptions, RerankOutput, Reranker, SpelledTokens, Stage, TextKind, Unobserved,
 };
 
@@ -155,60 +154,6 @@ fn empty_queries_are_refused_and_long_texts_cut() {
     let queries = model.encode(TextKind::Query, &["oil", " "], Pooling::None, &mut observer);
     assert_eq!(block_on(queries).unwrap_err(), Error::EmptyQuery);
     assert!(observer.stages.is_empty(), "a call that will fail does not start");
-}
-
-/// Notes what it is told, and stops at a batch or a pause.
-struct Stopper {
-    stages: Vec<Stage>,
-    batches: usize,
-    done: Vec<(usize, usize)>,
-    pauses: usize,
-    stop_at: (usize, usize),
-}
-
-impl Stopper {
-    fn at_batch(batch: usize) -> Self {
-        Self {
-            stages: Vec::new(),
-            batches: 0,
-            done: Vec::new(),
-            pauses: 0,
-            stop_at: (batch, usize::MAX),
-        }
-    }
-
-    fn at_pause(pause: usize) -> Self {
-        Self { stop_at: (usize::MAX, pause), ..Self::at_batch(0) }
-    }
-}
-
-impl Observer for Stopper {
-    fn stage(&mut self, stage: Stage) {
-        self.stages.push(stage);
-    }
-
-    async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
-        self.batches += 1;
-        self.done.push((done, total));
-        if self.batches < self.stop_at.0 {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    }
-
-    async fn pause(&mut self) -> ControlFlow<()> {
-        self.pauses += 1;
-        if self.pauses < self.stop_at.1 {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    }
-
-    fn now_ms(&self) -> f64 {
-        0.0
-    }
 }
 
 #[test]

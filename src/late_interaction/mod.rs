@@ -1,7 +1,8 @@
 //! One vector a token, and the score that follows from them.
 //!
 //! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them, or one of
-//! the [`vectors`] a text, [`maxsim`] scores documents against a query, [`explain`] tells which tokens matched.
+//! the [`vectors`] a text, [`maxsim`] scores documents against a query, [`similarity`]
+//! does so without a model, [`explain`] tells which tokens matched.
 
 pub mod batch;
 pub mod colbert;
@@ -9,5 +10,6 @@ pub mod embeddings;
 pub mod encode;
 pub mod explain;
 pub mod maxsim;
+pub mod similarity;
 pub mod stream;
 pub mod vectors;

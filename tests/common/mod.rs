@@ -7,6 +7,7 @@ pub mod command;
 pub mod crafted;
 pub mod pairs;
 pub mod stages;
+pub mod stopper;
 
 use std::fs;
 use std::path::{Path, PathBuf};
