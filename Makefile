@@ -2,7 +2,8 @@
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
-# make eval   ranking quality of every weight type on the whole retrieval set, beside PyTorch's figures
+# make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
+#             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
@@ -34,6 +35,9 @@ MINILM := models/all-MiniLM-L6-v2/model.safetensors
 # Of make parity.
 MODEL := $(dir $(MINILM))
 CORPUS := tests/data/squad-dev-a
+# Of make eval.
+DATA := $(CORPUS)
+CROSS :=
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle
 FUZZ_SECONDS := 60
 
@@ -62,6 +66,7 @@ parity: $(STAMPS)/reference $(MINILM) | $(STAMPS)/rust
 eval: $(CLI) $(MINILM) | $(STAMPS)/node
 	node scripts/quality.mjs $(CLI) $(dir $(MINILM)) $(CORPUS) target/quality
 	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
+	node scripts/approaches.mjs $(CLI) $(dir $(MINILM)) $(DATA) -- $(if $(CROSS),--cross $(CROSS))
 
 soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/soak/run.mjs $(SOAK)

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -214,4 +215,106 @@ fn arguments_that_do_not_go_together_are_refused() {
         let error = text(&eval(&data(), more).code(2).get_output().stderr);
         assert!(error.contains(expected), "{more:?}: {error}");
     }
+}
+
+/// What a run says of one query, best first.
+fn of_query(run: &str, query: &str) -> Vec<(String, f32)> {
+    let lines = run.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let lines = lines.filter(|columns| columns[0] == query);
+    lines.map(|columns| (columns[2].to_owned(), columns[4].parse().unwrap())).collect()
+}
+
+fn written(more: &[&str]) -> String {
+    text(&eval(&data(), &[more, &["--write-run", "-"]].concat()).success().get_output().stdout)
+}
+
+/// Texts of the set by their ids.
+fn texts(name: &str) -> BTreeMap<String, String> {
+    let file = fs::read_to_string(fixtures().join("runs").join(name)).unwrap();
+    let field = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+    let lines = file.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.map(|line| (field(&line, "_id"), field(&line, "text"))).collect()
+}
+
+/// The whole corpus at once and a list by itself are different code.
+#[test]
+fn a_pipeline_ranks_as_rerank_does() {
+    let (queries, documents) = (texts("queries.jsonl"), texts("corpus.jsonl"));
+    let pairs = format!("cross={}:2", checkpoint("cross-encoders/bert"));
+    let stages = ["--stage", "dense:7", "--stage", "late:4", "--stage", &pairs];
+    let (first, all) = (written(&stages[..2]), written(&stages));
+    let model = checkpoint("pylate");
+    for (query, text_of_query) in &queries {
+        // In the corpus's order, as ties have it.
+        let mut places: Vec<usize> =
+            of_query(&first, query).iter().map(|(id, _)| id[1..].parse().unwrap()).collect();
+        places.sort_unstable();
+        let object = |place: &usize| {
+            let id = format!("d{place}");
+            serde_json::json!({"text": documents[&id], "id": id}).to_string()
+        };
+        let input: Vec<String> = places.iter().map(object).collect();
+        let arguments = [&["rerank", "--model", &model, "--query", text_of_query], &stages[..]];
+        let assert = tabrank(&arguments.concat()).write_stdin(input.join("\n")).assert().success();
+        let lines = text(&assert.get_output().stdout);
+        let reranked: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let evaluated = of_query(&all, query);
+        assert_eq!((reranked.len(), evaluated.len()), (2, 2));
+        for (object, (id, score)) in reranked.iter().zip(evaluated) {
+            assert_eq!(object["id"], id);
+            assert!((object["score"].as_f64().unwrap() as f32 - score).abs() < 1e-5, "{object}");
+        }
+    }
+}
+
+#[test]
+fn a_cross_encoder_stands_over_others_in_the_table() {
+    let (cross, run) = (checkpoint("cross-encoders/bert"), fixtures().join("runs/run.txt"));
+    let all = rows(&data(), &["--cross", &cross]);
+    assert_eq!(row(&all, "cross over bm25")["candidates"], 100.0);
+    let three = row(&all, "cross over late:20 over dense");
+    assert_eq!((&three["candidates"], &three["ms"]), (&20.0.into(), &Value::Null));
+    assert!(three["ms_from_texts"].as_f64().unwrap() > 0.0);
+    let own = ["--stage", "dense", "--stage", "late:20", "--stage", &format!("cross={cross}")];
+    let own = row(&rows(&data(), &own), "cross over late:20 over dense");
+    assert_eq!(figures(&own), figures(&three));
+    let given = rows(&data(), &["--cross", &cross, "--run", &run.display().to_string()]);
+    row(&given, "cross over given");
+    row(&given, "cross over late:20 over given");
+    let late = checkpoint("pylate");
+    let error = text(&eval(&data(), &["--cross", &late]).code(65).get_output().stderr);
+    assert!(error.contains("is no cross-encoder"), "{error}");
+}
+
+/// Reciprocal ranks worked out from what each stage has written.
+#[test]
+fn fused_orders_are_those_of_both_stages() {
+    let (first, last) =
+        (written(&["--stage", "dense"]), written(&["--stage", "dense", "--stage", "late"]));
+    let mut run = String::new();
+    for query in texts("queries.jsonl").keys() {
+        let first = of_query(&first, query);
+        let part = |place: usize| 1.0 / (61.0 + place as f64);
+        let sum = |(place, (id, _)): (usize, (String, f32))| {
+            let before = first.iter().position(|(other, _)| *other == id).unwrap();
+            (id, part(place) + part(before))
+        };
+        let mut fused: Vec<_> = of_query(&last, query).into_iter().enumerate().map(sum).collect();
+        fused.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        for (rank, (id, _)) in (1..).zip(fused) {
+            run += &format!("{query} Q0 {id} {rank} {} test\n", -rank);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run").display().to_string();
+    fs::write(&file, run).unwrap();
+    let all = rows(&data(), &["--fuse", "ranks", "--fuse", "scores"]);
+    let expected = row(&rows(&data(), &["--run", &file]), "given");
+    let found = row(&all, "late over dense, ranks fused");
+    assert!(same(figures(&found), figures(&expected)), "{found} {expected}");
+    assert_ne!(
+        figures(&row(&all, "late over dense, scores fused")),
+        figures(&row(&all, "late over dense"))
+    );
 }

@@ -9,7 +9,6 @@ use pollster::block_on;
 use tabrank::{EncodeOptions, Encoded, Error, LongDocuments, Pooling, TextKind};
 
 use super::jsonl::{self, InputArgs};
-use super::output::Output;
 use super::progress::Progress;
 use super::{CliError, Kind, LongArgs, ModelArgs, say_truncated};
 
@@ -83,7 +82,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
         Ok(())
     })?;
     let reranker = args.model.load()?;
-    let output = output(args)?;
+    let output = args.model.output(&args.output)?;
     let mut embeddings = Embeddings {
         values: output.scratch()?,
         dimension: reranker.width(pooling),
@@ -108,20 +107,6 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     encoded.map_err(|error| jsonl::located(error, kind, |index| &places[index]))?;
     say_truncated(embeddings.truncated.iter().filter(|cut| **cut).count(), texts.len());
     output.write(|out| embeddings.write(out))
-}
-
-/// What is in the model's folder is never replaced.
-fn output(args: &EncodeArgs) -> Result<Output<'_>, CliError> {
-    let output = Output::find(&args.output)?;
-    let model = args.model.model.canonicalize();
-    let path = output.path().and_then(|path| path.canonicalize().ok());
-    match (path, model) {
-        (Some(path), Ok(model)) if path.starts_with(&model) => Err(CliError::OutputInUse {
-            path: args.output.clone(),
-            reason: "is in the model's folder already",
-        }),
-        _ => Ok(output),
-    }
 }
 
 /// A safetensors file. Its header stands in front and tells the sizes, so that embeddings go to a file without a name first.

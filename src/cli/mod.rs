@@ -24,7 +24,7 @@ mod verify;
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use overrides::OverrideArgs;
@@ -32,6 +32,7 @@ use tabrank::{DeviceChoice, LoadOptions, Reranker, SpelledTokens};
 
 pub use error::CliError;
 use long::LongArgs;
+use output::Output;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -80,6 +81,20 @@ impl ModelArgs {
     /// The model that these name.
     fn load(&self) -> Result<Reranker, CliError> {
         model::load(&self.model, &self.options())
+    }
+
+    /// A file to write. What is in the model's folder is never replaced.
+    fn output<'a>(&self, path: &'a Path) -> Result<Output<'a>, CliError> {
+        let output = Output::find(path)?;
+        let model = self.model.canonicalize();
+        let found = output.path().and_then(|path| path.canonicalize().ok());
+        match (found, model) {
+            (Some(found), Ok(model)) if found.starts_with(&model) => Err(CliError::OutputInUse {
+                path: path.to_owned(),
+                reason: "is in the model's folder already",
+            }),
+            _ => Ok(output),
+        }
     }
 
     /// How models are loaded: on the CPU.

@@ -8,12 +8,14 @@ falling. It has no reciprocal rank with a cutoff, so that measure gets the first
 
 import json
 import random
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytrec_eval
 
-FOLDER = Path(__file__).parent.parent / "fixtures" / "runs"
+HERE = Path(__file__).parent
+FOLDER = HERE.parent / "fixtures" / "runs"
 DOCUMENTS, QUERIES = 130, 6
 MEASURES = {"ndcg@10": "ndcg_cut_10", "recall@100": "recall_100"}
 WORDS = "oil price war bread oven faust goethe poet river bank stone tower light night snow road".split()
@@ -57,6 +59,12 @@ def measure(qrels: dict, run: dict, relevant_from: int) -> dict:
     return figures | {"mrr@10": mean(first_ten(run), "recip_rank")}
 
 
+def pinned_versions() -> dict:
+    pins = dict(line.split("==") for line in (HERE / "requirements-runs.txt").read_text().split())
+    assert all(version(name) == pin for name, pin in pins.items()), "not the versions of requirements-runs.txt"
+    return pins
+
+
 def write(name: str, lines: list[str]) -> None:
     (FOLDER / name).write_text("\n".join(lines) + "\n", "utf-8")
 
@@ -79,7 +87,7 @@ def main() -> None:
     if (FOLDER / "ours.txt").exists():
         with open(FOLDER / "ours.txt", encoding="utf-8") as file:
             runs["ours"] = pytrec_eval.parse_run(file)
-    expected = {name: {str(grade): measure(qrels, run, grade) for grade in (1, 2, 3)} for name, run in runs.items()}
+    expected = {"reference": pinned_versions()} | {name: {str(grade): measure(qrels, run, grade) for grade in (1, 2, 3)} for name, run in runs.items()}
     write("expected.json", [json.dumps(expected, indent=1)])
 
 

@@ -80,7 +80,7 @@ pub struct EvalArgs {
     /// --fuse` does. May be given twice.
     #[arg(long, value_name = "BY")]
     fuse: Vec<FuseArg>,
-    /// Write the results of that pipeline, or of late interaction over the first stage, as a run.
+    /// Write the results of that pipeline, or of late interaction over the first stage, as a run; - is stdout, in place of the table.
     #[arg(long, value_name = "FILE")]
     write_run: Option<PathBuf>,
     /// A model to hold against the first, such as a bundle made of it. May be given several times.
@@ -98,7 +98,10 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
         Some(path) => runs::read(path, &data)?,
         None => vec![Vec::new(); data.queries.len()],
     };
-    let output = args.write_run.as_deref().map(|path| runs::output(path, &data)).transpose()?;
+    let output = args.write_run.as_deref().map(|path| args.model.output(path)).transpose()?;
+    if output.is_some() {
+        runs::check_ids(&data)?;
+    }
     let models = models(args)?;
     let crosses = crosses(args, &plan)?;
     let (report, written) = evaluate(args, &plan, &data, run, (&models, &crosses))?;
@@ -106,7 +109,10 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
         let tag = plan.approaches[plan.written].name().replace(' ', "-");
         output.write(|out| runs::write(out, &written, &tag, &data))?;
     }
-    report.print(args.json).map_err(CliError::Stdout)
+    match args.write_run.as_deref() == Some(Path::new("-")) {
+        true => Ok(()),
+        false => report.print(args.json).map_err(CliError::Stdout),
+    }
 }
 
 fn models(args: &EvalArgs) -> Result<Vec<Reranker>, CliError> {

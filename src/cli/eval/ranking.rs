@@ -13,6 +13,7 @@ use super::data::Data;
 use super::pass::Found;
 use super::runs::Run;
 use super::words::Words;
+use crate::cli::progress::Progress;
 use crate::cli::stages::FuseArg;
 use crate::cli::{CliError, jsonl};
 
@@ -60,7 +61,10 @@ impl<'a> Sources<'a> {
     /// Those of cross-encoders, and scores that are not finite.
     pub fn rank(&mut self, approaches: &[Approach]) -> Result<Vec<Ranked>, CliError> {
         let mut ranked: Vec<Ranked> = approaches.iter().map(|_| Ranked::default()).collect();
-        for query in 0..self.data.queries.len() {
+        let count = self.data.queries.len();
+        let mut progress = Progress::new("rank candidates", count);
+        for query in 0..count {
+            progress.update(query, count);
             let mut pairs = Pairs::new();
             for (approach, ranked) in approaches.iter().zip(&mut ranked) {
                 let (results, candidates) = self.rank_one(approach, query, &mut pairs)?;
@@ -88,7 +92,7 @@ impl<'a> Sources<'a> {
             list = reordered(&list, &scores, stage.keep)?;
         }
         if let Some(by) = approach.fuse {
-            list = fused(&list, self.first(first.kind, query), by)?;
+            list = fused(&list, self.first(first.kind, query), by);
         }
         Ok((list, candidates))
     }
@@ -165,12 +169,12 @@ impl<'a> Sources<'a> {
 }
 
 /// A list in the order that is made of its own and the first stage's.
-fn fused(list: &[Scored], first: &[Scored], by: FuseArg) -> Result<Vec<Scored>, CliError> {
+fn fused(list: &[Scored], first: &[Scored], by: FuseArg) -> Vec<Scored> {
     let given: HashMap<usize, f64> =
         first.iter().map(|result| (result.index, result.score.into())).collect();
     let given: Vec<f64> = list.iter().map(|result| given[&result.index]).collect();
     let own: Vec<f64> = list.iter().map(|result| result.score.into()).collect();
-    let scores = match Fusion::from(by) {
+    let scores: Vec<f64> = match Fusion::from(by) {
         Fusion::ReciprocalRanks { k } => {
             let given = fusion::ranks(&given.into_iter().map(Some).collect::<Vec<_>>());
             let own: Vec<Option<usize>> = (1..=own.len()).map(Some).collect();
@@ -181,8 +185,10 @@ fn fused(list: &[Scored], first: &[Scored], by: FuseArg) -> Result<Vec<Scored>, 
             given.iter().zip(&own).map(|(given, own)| given + own).collect()
         }
     };
-    let scores: Vec<f32> = scores.into_iter().map(|score| score as f32).collect();
-    reordered(list, &scores, None)
+    let mut order: Vec<(f64, usize)> =
+        scores.into_iter().zip(list.iter().map(|result| result.index)).collect();
+    order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    order.into_iter().map(|(score, index)| Scored { index, score: score as f32 }).collect()
 }
 
 /// A list in the order of other scores, cut where it is to be; equal ones keep their order.

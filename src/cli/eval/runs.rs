@@ -13,7 +13,6 @@ use tabrank::stages::top_k::Scored;
 use super::data::{Data, Text, nothing, open, places};
 use super::judgements::columns;
 use crate::cli::input::{Input, Piece};
-use crate::cli::output::Output;
 use crate::cli::{CliError, say};
 
 /// Each query's results, best first; an index is a place in the corpus.
@@ -84,17 +83,17 @@ fn ranked(found: Vec<HashMap<usize, (f32, usize)>>, corpus: &[Text]) -> Run {
     found.into_iter().map(ranked).collect()
 }
 
-/// A file for results of the data.
+/// Refuses data whose ids a run cannot hold.
 ///
 /// # Errors
-/// A place that cannot be written, and ids that a run cannot hold.
-pub fn output<'a>(path: &'a Path, data: &Data) -> Result<Output<'a>, CliError> {
+/// The place of the first one.
+pub fn check_ids(data: &Data) -> Result<(), CliError> {
     let cannot = |text: &&Text| text.id.is_empty() || text.id.contains(char::is_whitespace);
     match data.queries.iter().chain(&data.corpus).find(cannot) {
         Some(text) => {
             Err(text.place.wrong("the id is empty or has white space, which a run cannot hold"))
         }
-        None => Output::find(path),
+        None => Ok(()),
     }
 }
 
