@@ -1,83 +1,85 @@
-// A checkpoint of random weights in the shape of a large model, for what is measured does not depend on the numbers.
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+// Checkpoints of random weights in the shape of models that people load, for what is measured does not depend on the numbers.
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { need, OUTPUT } from "../../tests/web/lib/paths.mjs";
+import { jina, modernBert } from "./bodies.mjs";
+import { pieces } from "./pieces.mjs";
 
-/** Bodies that people load: layers, width, width within a layer, rows of the table, positions, and the type of the file's numbers. */
-export const SHAPES = {
-  // jinaai/jina-colbert-v2: 1.1 GB.
-  jina: { layers: 24, hidden: 1024, wide: 4096, vocabulary: 250_004, positions: 8_192, dtype: "BF16" },
-  // lightonai/GTE-ModernColBERT-v1, as a BERT of as many bytes: 600 MB.
-  gte: { layers: 16, hidden: 768, wide: 3072, vocabulary: 50_368, positions: 8_192, dtype: "F32" },
+const LARGE = {
+  /** jinaai/jina-colbert-v2: 1.1 GB. */
+  jina: () => ({
+    ...jina({ layers: 24, hidden: 1024, wide: 4096, vocabulary: 250_004, positions: 8_194, dimension: 128 }),
+    files: jinaFiles(250_002, 128),
+    dtype: "BF16",
+  }),
+  /** lightonai/GTE-ModernColBERT-v1: 600 MB. */
+  gte: () => {
+    const attention = Array.from({ length: 22 }, (_, layer) => (layer % 3 === 0 ? "full_attention" : "sliding_attention"));
+    return { ...modernBert({ attention, hidden: 768, wide: 1152, vocabulary: 50_370, positions: 8_192 }), files: plainFiles(300), dtype: "F32" };
+  },
 };
 
+const WEIGHTS = "model.safetensors";
 const BYTES = { F32: 4, BF16: 2 };
-const HEADS = 64;
 /** Numbers that are drawn; tensors repeat them from different places on. */
 const DRAWN = 1 << 20;
 const SPREAD = 0.04;
 
-/** Writes a plain BERT checkpoint of this shape into `folder`, with the tokenizer of `tokenizer`, unless it is there; and gives the folder. */
-export function prepareCheckpoint(name, folder, tokenizer) {
-  const shape = SHAPES[name];
-  if (existsSync(join(folder, "model.safetensors"))) return folder;
+/** The folder of a large model, which is made unless it is there, and how many numbers its weights are. */
+export function largeCheckpoint(name) {
+  const folder = join(OUTPUT, "checkpoints", name);
+  const model = LARGE[name]();
+  if (!existsSync(join(folder, WEIGHTS))) writeCheckpoint(folder, model);
+  return { folder, numbers: model.tensors.reduce((sum, [, shape]) => sum + count(shape), 0) };
+}
+
+/** Writes a body's configuration and weights, and `files` by their names. */
+export function writeCheckpoint(folder, { config, tensors, files, dtype }) {
   mkdirSync(folder, { recursive: true });
-  for (const file of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(join(tokenizer, file), join(folder, file));
-  writeFileSync(join(folder, "config.json"), JSON.stringify(config(shape)));
-  writeWeights(join(folder, "model.safetensors"), shape);
-  return folder;
+  for (const [name, fields] of Object.entries({ ...files, "config.json": config })) writeFileSync(join(folder, name), JSON.stringify(fields));
+  writeWeights(join(folder, WEIGHTS), tensors, dtype);
 }
 
-function config({ layers, hidden, wide, vocabulary, positions }) {
-  return {
-    model_type: "bert",
-    hidden_size: hidden,
-    num_hidden_layers: layers,
-    num_attention_heads: hidden / HEADS,
-    intermediate_size: wide,
-    hidden_act: "gelu",
-    vocab_size: vocabulary,
-    max_position_embeddings: positions,
-    type_vocab_size: 2,
-    layer_norm_eps: 1e-12,
-    pad_token_id: 0,
-    position_embedding_type: "absolute",
-  };
+/** Files beside config and weights of a model without a head, whose texts are cut to `length` tokens. */
+export function plainFiles(length) {
+  const files = filesOf("modernbert-wide", ["tokenizer.json", "tokenizer_config.json"]);
+  return { ...files, "tokenizer_config.json": { ...files["tokenizer_config.json"], model_max_length: length } };
 }
 
-/** In the order in which safetensors writes tensors of one type: by name. */
-function tensors({ layers, hidden, wide, vocabulary, positions }) {
-  const norm = (name) => [[`${name}.LayerNorm.bias`, [hidden]], [`${name}.LayerNorm.weight`, [hidden]]];
-  const product = (name, rows, columns) => [[`${name}.bias`, [rows]], [`${name}.weight`, [rows, columns]]];
-  const layer = (index) => {
-    const name = `encoder.layer.${index}`;
-    const attention = ["query", "key", "value"].flatMap((part) => product(`${name}.attention.self.${part}`, hidden, hidden));
-    const outputs = [...product(`${name}.attention.output.dense`, hidden, hidden), ...product(`${name}.output.dense`, hidden, wide)];
-    return [...attention, ...outputs, ...product(`${name}.intermediate.dense`, wide, hidden), ...norm(`${name}.attention.output`), ...norm(`${name}.output`)];
-  };
-  const tables = [["word", vocabulary], ["position", positions], ["token_type", 2]].map(([name, rows]) => [`embeddings.${name}_embeddings.weight`, [rows, hidden]]);
-  const all = [...tables, ...norm("embeddings"), ...Array.from({ length: layers }, (_, index) => layer(index)).flat()];
-  return all.sort(([a], [b]) => (a < b ? -1 : 1));
+/** With a vocabulary of this many tokens, special ones first and the mask last, the markers behind it, and embeddings of this width. */
+function jinaFiles(vocabulary, dim) {
+  const files = filesOf("jina", ["tokenizer.json", "tokenizer_config.json", "artifact.metadata"]);
+  const { model, added_tokens: added, ...rest } = files["tokenizer.json"];
+  const [special, mask] = [model.vocab.slice(0, 4), model.vocab.at(-1)];
+  const moved = added.map((token) => ({ ...token, id: token.id < special.length ? token.id : token.id - model.vocab.length + vocabulary }));
+  const vocab = [...special, ...pieces(vocabulary - special.length - 1), mask];
+  const { added_tokens_decoder: _, ...settings } = files["tokenizer_config.json"];
+  const artifact = { ...files["artifact.metadata"], dim };
+  return { "artifact.metadata": artifact, "tokenizer_config.json": settings, "tokenizer.json": { ...rest, added_tokens: moved, model: { ...model, vocab } } };
 }
 
-function writeWeights(file, shape) {
-  const size = BYTES[shape.dtype];
+function filesOf(fixture, names) {
+  const folder = need(`tests/fixtures/${fixture}/checkpoint`, "git checkout tests/fixtures");
+  return Object.fromEntries(names.map((name) => [name, JSON.parse(readFileSync(join(folder, name), "utf8"))]));
+}
+
+function writeWeights(file, tensors, dtype) {
   let end = 0;
-  const placed = tensors(shape).map(([name, dimensions]) => {
+  // In the order in which safetensors writes tensors of one type: by name.
+  const placed = tensors.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, shape]) => {
     const start = end;
-    end += size * dimensions.reduce((product, dimension) => product * dimension, 1);
-    return { name, dimensions, start, end };
+    end += BYTES[dtype] * count(shape);
+    return { name, shape, start, end };
   });
-  const header = Buffer.from(JSON.stringify(Object.fromEntries(placed.map(({ name, dimensions, start, end }) => [name, { dtype: shape.dtype, shape: dimensions, data_offsets: [start, end] }]))));
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(placed.map(({ name, shape, start, end }) => [name, { dtype, shape, data_offsets: [start, end] }]))));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   const handle = openSync(file, "w");
   for (const part of [length, header]) writeSync(handle, part);
-  const drawn = Buffer.from(numbers(shape.dtype).buffer);
-  const [ones, zeros] = [1, 0].map((value) => Buffer.from(stored(new Float32Array(shape.hidden).fill(value), shape.dtype).buffer));
-  for (const [place, { name, start, end }] of placed.entries()) {
-    if (name.endsWith("LayerNorm.weight")) writeSync(handle, ones);
-    else if (name.endsWith("LayerNorm.bias")) writeSync(handle, zeros);
-    else writeRepeated(handle, drawn, end - start, (size * 7919 * place) % drawn.length);
+  const drawn = Buffer.from(numbers(dtype).buffer);
+  for (const [place, { name, shape, start, end }] of placed.entries()) {
+    if (shape.length > 1) writeRepeated(handle, drawn, end - start, (BYTES[dtype] * 7919 * place) % drawn.length);
+    else writeSync(handle, Buffer.from(stored(new Float32Array(shape[0]).fill(name.endsWith(".weight") ? 1 : 0), dtype).buffer));
   }
   closeSync(handle);
 }
@@ -99,4 +101,8 @@ function numbers(dtype) {
 
 function stored(values, dtype) {
   return dtype === "F32" ? values : new Uint16Array(values.buffer).filter((_, place) => place % 2 === 1);
+}
+
+function count(shape) {
+  return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,13 +1,13 @@
 // Peak memory of a large checkpoint's conversion to q8: in the page, of a server with and without ranges, and on the command line. Some minutes, and 3 GB of disk.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "../../tests/web/lib/package.mjs";
-import { needCli, needMiniLm, needPackage, OUTPUT } from "../../tests/web/lib/paths.mjs";
+import { needCli, needPackage, OUTPUT } from "../../tests/web/lib/paths.mjs";
 import { inMB, MB } from "../../tests/web/lib/wasm-memory.mjs";
-import { prepareCheckpoint, SHAPES } from "./checkpoint.mjs";
+import { largeCheckpoint } from "./checkpoint.mjs";
 import { peakOf } from "./resident.mjs";
 
-/** Which shape is converted where. The first part of an address says how the server answers. */
+/** Which model is converted where. The first part of an address says how the server answers. */
 const RUNS = [
   ["jina", "page, by ranges", (name) => inPage(name, "ranges")],
   ["jina", "page, from one stream", (name) => inPage(name, "open")],
@@ -19,30 +19,22 @@ const RUNS = [
 const MOST = { share: 2.2, beside: 500 * MB };
 
 export async function conversion() {
-  for (const need of [needPackage, needCli, needMiniLm]) need();
+  for (const need of [needPackage, needCli]) need();
   const rows = [["conversion to q8", "where", "checkpoint", "wasm memory", "process", "seconds"]];
   const wrong = [];
   for (const [name, where, run] of RUNS) {
     process.stderr.write(`${name}: ${where}\n`);
-    prepareCheckpoint(name, folderOf(name), needMiniLm().replace(/\/[^/]*$/, ""));
-    const weights = statSync(join(folderOf(name), "model.safetensors")).size;
+    const { folder, numbers } = largeCheckpoint(name);
+    const weights = statSync(join(folder, "model.safetensors")).size;
     const start = performance.now();
-    const { memory, resident } = await run(name);
+    const { memory, resident } = await run(name, folder);
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
     rows.push([name, where, inMB(weights), memory ? inMB(memory) : "-", inMB(resident), seconds]);
-    const most = MOST.share * numbersOf(name, weights) + MOST.beside;
+    // A byte for each number in q8.
+    const most = MOST.share * numbers + MOST.beside;
     if (memory > most) wrong.push(`${name} in a ${where} takes ${inMB(memory)} of wasm memory; at most ${inMB(most)}`);
   }
-  return [{ title: "random weights in the shape of jina-colbert-v2 and of GTE-ModernColBERT-v1's size", rows, wrong }];
-}
-
-/** A byte each in q8. */
-function numbersOf(name, bytes) {
-  return bytes / (SHAPES[name].dtype === "F32" ? 4 : 2);
-}
-
-function folderOf(name) {
-  return join(OUTPUT, "checkpoints", name);
+  return [{ title: "random weights in the shapes of jina-colbert-v2 and GTE-ModernColBERT-v1", rows, wrong }];
 }
 
 async function inPage(name, policy) {
@@ -65,12 +57,11 @@ async function inPage(name, policy) {
   }
 }
 
-async function onCommandLine(name) {
-  mkdirSync(OUTPUT, { recursive: true });
+async function onCommandLine(_, checkpoint) {
   const folder = mkdtempSync(join(OUTPUT, "converted-"));
   try {
     // Random weights give embeddings that any rounding moves far.
-    const parameters = ["convert", folderOf(name), "--dtype", "q8", "-o", join(folder, "q8"), "--max-error", "2"];
+    const parameters = ["convert", checkpoint, "--dtype", "q8", "-o", join(folder, "q8"), "--max-error", "2"];
     return { resident: await peakOf(needCli(), parameters) };
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,14 +1,11 @@
 // What the worker holds of memory and of a GPU, in `self.held()`, and how it comes to harm when it is told to. Imported before anything that may use either.
+import { buffers } from "../pages/gpu-buffers.js";
 import { wrap } from "../pages/patch.js";
 
 const channel = new BroadcastChannel("soak");
 const memories = [];
 const devices = [];
-/** Bytes of each buffer that was made, until it is destroyed or swept up. */
-const buffers = new Map();
-const swept = new FinalizationRegistry((id) => buffers.delete(id));
 const times = { adapter: [], device: [], submit: [], readBack: [] };
-let made = 0;
 
 self.held = async () => {
   await sweep();
@@ -55,7 +52,6 @@ if (typeof GPUDevice !== "undefined") {
   timed(GPUAdapter.prototype, "requestDevice", "device");
   timed(GPUBuffer.prototype, "mapAsync", "readBack");
   countDevices();
-  countBuffers();
   timeSubmits();
 }
 
@@ -75,22 +71,6 @@ function countDevices() {
     void device.lost.then(() => devices.splice(devices.indexOf(device), 1));
     return device;
   });
-}
-
-function countBuffers() {
-  const ids = new WeakMap();
-  wrap(GPUDevice.prototype, "createBuffer", (create, descriptor) => {
-    const buffer = create(descriptor);
-    ids.set(buffer, ++made);
-    buffers.set(made, descriptor.size);
-    swept.register(buffer, made);
-    return buffer;
-  });
-  const { destroy } = GPUBuffer.prototype;
-  GPUBuffer.prototype.destroy = function () {
-    buffers.delete(ids.get(this));
-    return destroy.call(this);
-  };
 }
 
 /** From the moment that work is handed over to its end, what waits in front of it included. */
