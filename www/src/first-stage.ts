@@ -14,6 +14,9 @@ export interface Corpus {
   examples: Example[];
 }
 
+const MISMATCH_HINT =
+  "Questions of your own need vectors that were made with the model that is loaded: make a data folder with it, and name that with ?data=. The questions above bring their own.";
+
 /** Reads one f32 tensor of a safetensors file: u64 length of the header, JSON header, data. */
 export function readTensor(file: ArrayBuffer, name: string): Tensor {
   if (file.byteLength < 8) throw failure("DATA_INVALID", "The vector file is shorter than its header.");
@@ -40,7 +43,7 @@ export function nearest(vectors: Tensor, vector: Float32Array, count: number): {
   const [rows = 0, width = 0] = vectors.shape;
   if (rows > 0 && vector.length !== width) {
     const message = `The stored vectors have ${width} dimensions, the question's has ${vector.length}.`;
-    throw failure("DATA_MISMATCH", message, "The vectors in the data folder have to be made with the model that is loaded.");
+    throw failure("DATA_MISMATCH", message, MISMATCH_HINT);
   }
   const hits = [];
   for (let index = 0; index < rows; index++) {
@@ -49,6 +52,16 @@ export function nearest(vectors: Tensor, vector: Float32Array, count: number): {
     hits.push({ index, cosine });
   }
   return hits.sort((a, b) => b.cosine - a.cosine || a.index - b.index).slice(0, count);
+}
+
+/** What a conversion of the weights leaves of a vector, as its cosine, and vectors of another model have not by chance. */
+const SAME_MODEL = 0.8;
+
+/** Refuses a model that gives a text another vector than the one that made the data folder: both may be as wide. */
+export function requireSameModel(stored: Float32Array, found: Float32Array): void {
+  const [hit] = nearest({ values: stored, shape: [1, stored.length] }, found, 1);
+  if (hit!.cosine >= SAME_MODEL) return;
+  throw failure("DATA_MISMATCH", "The stored vectors are those of another model.", MISMATCH_HINT);
 }
 
 export function candidatesOf(corpus: Corpus, vector: Float32Array, count: number): Candidate[] {

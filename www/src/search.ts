@@ -1,6 +1,6 @@
 // How is a question answered? First stage at once where its vector is known, then the model, then the better order.
-import type { Reranker } from "tabrank";
-import { candidatesOf, type Corpus } from "./first-stage.ts";
+import type { EncodeOptions, Reranker } from "tabrank";
+import { candidatesOf, type Corpus, requireSameModel } from "./first-stage.ts";
 import type { Model } from "./model.ts";
 import { asProblem } from "./problem.ts";
 import { STAGES } from "./stage-order.ts";
@@ -8,6 +8,8 @@ import type { Candidate, Store } from "./state.ts";
 
 export class Search {
   #abort = new AbortController();
+  /** Models whose vectors are those of the corpus. */
+  readonly #known = new WeakSet<Reranker>();
 
   constructor(
     private readonly store: Store,
@@ -66,8 +68,18 @@ export class Search {
     this.store.set({ run: { kind: "searching" } });
     // As the corpus was encoded: by the checkpoint's own pooling, if it has one.
     const pooling = reranker.model.pooling === null ? "mean" : "checkpoint";
+    await this.#requireOwn(corpus, reranker, { pooling, signal });
     const { values } = await reranker.encodeQuery(question, { pooling, signal });
     if (!signal.aborted) this.#firstStage(corpus, values, since);
+  }
+
+  /** An example's vector tells by which model the corpus was encoded. */
+  async #requireOwn(corpus: Corpus, reranker: Reranker, options: EncodeOptions): Promise<void> {
+    const [example] = corpus.examples;
+    if (example === undefined || this.#known.has(reranker)) return;
+    const { values } = await reranker.encodeQuery(example.text, options);
+    requireSameModel(example.vector, values);
+    this.#known.add(reranker);
   }
 
   async #rerank(reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {

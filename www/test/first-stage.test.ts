@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nearest, readTensor } from "../src/first-stage.ts";
+import { nearest, readTensor, requireSameModel } from "../src/first-stage.ts";
 import { asProblem } from "../src/problem.ts";
 
 function safetensors(header: object | string, data: Float32Array): ArrayBuffer {
@@ -64,5 +64,19 @@ describe("nearest", () => {
 
   it("refuses a vector of another width", () => {
     expect(codeOf(() => nearest(vectors, new Float32Array(3), 1))).toBe("DATA_MISMATCH");
+  });
+});
+
+describe("requireSameModel", () => {
+  const stored = new Float32Array([0.6, 0.8]);
+
+  it("takes the vector of converted weights", () => {
+    expect(codeOf(() => requireSameModel(stored, new Float32Array([0.64, 0.7684])))).toBeUndefined();
+  });
+
+  it("refuses another model's, as wide or not", () => {
+    for (const found of [[0.8, -0.6], [-0.6, -0.8], [0.6, 0.8, 0], [NaN, NaN]]) {
+      expect(codeOf(() => requireSameModel(stored, new Float32Array(found)))).toBe("DATA_MISMATCH");
+    }
   });
 });
