@@ -155,6 +155,17 @@ describe("with WebGPU, with a tiny model", () => {
     await demo.explain();
   });
 
+  it("does not search vectors that another model made, however wide, and ranks an example's candidates all the same", LIMIT, async () => {
+    const { model } = tinySettings(browser.server, "demo", "pylate");
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), model, device: "cpu", candidates: 5 });
+    await demo.loadModel();
+    await demo.ask("Which river runs through the city?");
+    await demo.page.waitForSelector("#reranked[data-run=failed]");
+    assert.match(await demo.page.textContent("#reranked-status"), /DATA_MISMATCH.*are those of another model/s);
+    await demo.ask(QUESTIONS[0].text);
+    await demo.reranked();
+  });
+
   it("shows a hundred hostile texts as texts", LIMIT, async () => {
     demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: 200 });
     await demo.loadModel();
