@@ -2,7 +2,7 @@
 //! files is used here, refused, or without effect on numbers. A field that no row names and no file format leaves open is warned of.
 //!
 //! Read in: the configuration and the model of each backbone in transformers 5.24, and `PreTrainedConfig`; `MultiVectorEncoder`, `SentenceTransformer` and
-//! their modules of sentence-transformers 6.2; `ColBERT` and `Dense` of PyLate 1.6; `colbert/infra/config/settings.py` and
+//! their modules of sentence-transformers 6.2, `CrossEncoder` among them; `ColBERT` and `Dense` of PyLate 1.6; `colbert/infra/config/settings.py` and
 //! `colbert/modeling/` of stanford-futuredata/ColBERT. The tokenizer's files have a table of their own, `tokenizer_fields.rs`.
 
 mod common;
@@ -10,7 +10,6 @@ mod common;
 use std::collections::BTreeMap;
 
 use Fate::{NoEffect, Refused, Used};
-use common::Fixture;
 use serde_json::{Value, json};
 use tabrank::model::embedding_id::embedding_id;
 use tabrank::{CheckpointFiles, ModelConfig};
@@ -326,7 +325,6 @@ fn plain() -> Vec<File> {
             ),
             ("model_type", json!("MultiVectorEncoder"), Refused),
             ("model_type", json!("SparseEncoder"), Refused),
-            ("model_type", json!("CrossEncoder"), Refused),
             ("query_expansion", json!({"strategy": "fixed", "length": 8}), Refused),
             ("attend_to_mask_tokens", json!(true), Refused),
             ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
@@ -680,17 +678,140 @@ fn modules() -> File {
     File { case: "pylate", name: "modules.json", closed: false, fields }
 }
 
+/// What `CrossEncoder` reads beside the backbone's own.
+fn cross_encoders() -> Vec<File> {
+    let pairs = "is of calls that name a kind of text, which pairs are none of";
+    let function = |name: &str| json!(format!("torch.nn.modules.activation.{name}"));
+    let config = |case, fields| File { case, name: "config.json", closed: false, fields };
+    let text = |output: &str| json!({"method": "forward", "method_output_name": output});
+    vec![
+        config(
+            "cross-encoders/bert",
+            vec![
+                ("id2label", json!({"0": "relevant"}), NoEffect("is a name")),
+                ("id2label", json!({"0": "no", "1": "yes"}), Refused),
+                ("num_labels", json!(1), NoEffect("id2label says it")),
+                ("sbert_ce_default_activation_function", function("Tanh"), Used),
+                ("sbert_ce_default_activation_function", json!("own.Tanh"), Refused),
+                ("sentence_transformers", json!({"activation_fn": "torch.nn.Tanh"}), Used),
+                ("classifier_dropout", json!(0.5), NoEffect(TRAINING)),
+                ("problem_type", json!("regression"), NoEffect(TRAINING)),
+                ("type_vocab_size", json!(3), Used),
+                ("hidden_size", json!(64), Used),
+            ],
+        ),
+        config(
+            "cross-encoders/roberta",
+            vec![
+                ("sentence_transformers/activation_fn", function("Sigmoid"), Used),
+                ("sentence_transformers/activation_fn", json!("own.Tanh"), Refused),
+                ("sentence_transformers/version", json!("9"), NoEffect("is a note")),
+                (
+                    "sbert_ce_default_activation_function",
+                    function("Sigmoid"),
+                    NoEffect("is outranked"),
+                ),
+            ],
+        ),
+        config(
+            "cross-encoders/modernbert",
+            vec![
+                ("classifier_pooling", json!("mean"), Used),
+                ("classifier_pooling", json!("max"), Refused),
+                ("classifier_bias", json!(true), Used),
+                ("classifier_activation", json!("relu"), Used),
+                ("classifier_activation", json!("prelu"), Refused),
+                ("classifier_dropout", json!(0.5), NoEffect(TRAINING)),
+                ("norm_eps", json!(1e-2), Used),
+                ("norm_bias", json!(true), Used),
+            ],
+        ),
+        File {
+            case: "cross-encoders/xlm-roberta",
+            name: "config_sentence_transformers.json",
+            closed: true,
+            fields: vec![
+                ("activation_fn", function("Tanh"), Used),
+                ("activation_fn", Value::Null, NoEffect("the next file is asked")),
+                ("activation_fn", json!("own.Tanh"), Refused),
+                ("default_prompt_name", json!("other"), Used),
+                ("default_prompt_name", Value::Null, Used),
+                ("default_prompt_name", json!("absent"), Refused),
+                ("prompts/search", json!("another: "), Used),
+                ("prompts/other", json!("another: "), NoEffect("only a call that names it has it")),
+                ("keep_in_fp32_modules", json!(["0"]), NoEffect("all is computed in f32")),
+                ("__version__", json!({"pytorch": "1"}), NoEffect("is a note")),
+                (
+                    "requirements",
+                    json!({"transformers": ">=5"}),
+                    NoEffect("is of the library's version"),
+                ),
+            ],
+        },
+        File {
+            case: "cross-encoders/xlm-roberta",
+            name: "sentence_bert_config.json",
+            closed: true,
+            fields: vec![
+                ("max_seq_length", json!(20), Used),
+                ("do_lower_case", json!(true), Used),
+                ("query_length", json!(9), NoEffect(pairs)),
+                ("document_length", json!(9), NoEffect(pairs)),
+                ("query_expansion", json!({"strategy": "fixed", "length": 8}), NoEffect(pairs)),
+                ("transformer_task", json!("text-generation"), Refused),
+                ("module_output_name", json!("token_embeddings"), Refused),
+                ("modality_config/text", text("logits"), NoEffect("is what the module does")),
+                ("modality_config/text", text("last_hidden_state"), Refused),
+                ("modality_config/message", text("logits"), Refused),
+            ],
+        },
+        File {
+            case: "cross-encoders/modules",
+            name: "1_Pooling/config.json",
+            closed: true,
+            fields: vec![
+                ("pooling_mode", json!("mean"), Used),
+                ("pooling_mode", json!("lasttoken"), Refused),
+                ("include_prompt", json!(false), NoEffect("there is no prompt")),
+                ("embedding_dimension", json!(31), NoEffect("is told by the hidden states")),
+            ],
+        },
+        File {
+            case: "cross-encoders/modules",
+            name: "2_Dense/config.json",
+            closed: true,
+            fields: vec![
+                ("activation_function", function("ReLU"), Used),
+                ("activation_function", json!("own.Tanh"), Refused),
+                ("bias", json!(true), Used),
+                ("in_features", json!(23), Refused),
+                ("use_residual", json!(true), Used),
+                ("module_input_name", json!("token_embeddings"), Refused),
+                ("module_output_name", json!("sentence_embedding"), NoEffect("is what it reads")),
+                ("module_output_name", json!("token_embeddings"), Refused),
+            ],
+        },
+        File {
+            case: "cross-encoders/modules",
+            name: "3_LayerNorm/config.json",
+            closed: true,
+            fields: vec![("dimension", json!(23), Refused)],
+        },
+    ]
+}
+
 fn table() -> Vec<File> {
     let mut files = vec![modules(), stanford()];
     files.extend(config_json());
     files.extend(plain().into_iter().chain(pylate()).chain(sentence_transformers()));
+    files.extend(cross_encoders());
     files
 }
 
 #[test]
 fn every_field_is_used_refused_or_without_effect() {
     for file in table() {
-        let files = Fixture::read(file.case).files;
+        let files = checkpoint(file.case);
         let base = read(&files).unwrap();
         let base_id = embedding_id(&files, &base, true).unwrap();
         for (path, value, fate) in &file.fields {
@@ -720,7 +841,7 @@ fn every_field_is_used_refused_or_without_effect() {
 fn the_table_has_every_field_that_the_libraries_take() {
     let listed = std::fs::read(common::fixtures().join("settings.json")).unwrap();
     let listed: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
-    assert_eq!(listed.len(), 10);
+    assert_eq!(listed.len(), 11);
     for (key, fields) in listed {
         // The settings of a backbone stand in one file, whichever it is.
         let (name, model_type) = key.split_once(": ").unwrap_or((&key, ""));
@@ -736,7 +857,7 @@ fn the_table_has_every_field_that_the_libraries_take() {
 }
 
 fn model_type_of(file: &File) -> String {
-    let files = Fixture::read(file.case).files;
+    let files = checkpoint(file.case);
     let config: Value = serde_json::from_slice(files.get(file.name).unwrap()).unwrap();
     config["model_type"].as_str().unwrap().to_owned()
 }
@@ -756,8 +877,10 @@ fn an_unknown_field_is_warned_of_by_name() {
 /// The published fixtures themselves say nothing unknown.
 #[test]
 fn what_the_libraries_write_is_known() {
-    for case in common::CASES.iter() {
-        let warnings = ModelConfig::from_files(&Fixture::read(case).files).unwrap().warnings;
+    let pairs = common::pairs::cases().into_iter().map(|case| format!("cross-encoders/{case}"));
+    let cases = common::CASES.iter().map(|case| case.to_string()).chain(pairs);
+    for case in cases {
+        let warnings = ModelConfig::from_files(&checkpoint(&case)).unwrap().warnings;
         assert!(warnings.iter().all(|w| w.code != "SETTING_UNKNOWN"), "{case}: {warnings:?}");
     }
 }
@@ -771,8 +894,13 @@ fn read(files: &CheckpointFiles) -> Result<ModelConfig, String> {
     Ok(config)
 }
 
+/// The files of a fixture.
+fn checkpoint(case: &str) -> CheckpointFiles {
+    common::checkpoint(&common::fixtures().join(case).join("checkpoint"))
+}
+
 fn changed(file: &File, path: &str, value: &Value) -> CheckpointFiles {
-    let mut files = Fixture::read(file.case).files;
+    let mut files = checkpoint(file.case);
     let mut whole: Value = serde_json::from_slice(files.get(file.name).unwrap()).unwrap();
     let mut place = &mut whole;
     for part in path.split('/') {

@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use super::options::Dtype;
 use crate::ops::profile::Times;
-use crate::{Integrity, TokenSequence, Utf16Offsets};
+use crate::{Integrity, TokenPair, TokenSequence, Utf16Offsets};
 
 /// A file to fetch next, relative to the folder; of a bundle with its size and lower-case hexadecimal hash.
 #[derive(Tsify, Serialize)]
@@ -300,6 +300,40 @@ impl Inspection {
             hidden_states: hidden_states.iter().map(|s| Float32Array::from(s.as_slice())).collect(),
             embeddings: Float32Array::from(embeddings.values()),
             dimension: embeddings.dimension(),
+        }
+    }
+}
+
+/// Every stage of a query and a document that are read as one text.
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PairInspection {
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    ids: Uint32Array,
+    /// Which text each token is of, as the encoder is told it.
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    types: Uint32Array,
+    query_truncated: bool,
+    truncated: bool,
+    /// What the head gives, of which the score is made.
+    logit: f32,
+    score: f32,
+}
+
+impl From<crate::PairInspection> for PairInspection {
+    fn from(inspection: crate::PairInspection) -> Self {
+        let crate::PairInspection { tokens, logit, score } = inspection;
+        let TokenPair { ids, types, query_truncated, truncated } = tokens;
+        let types: Vec<u32> = types.into_iter().map(|kind| kind as u32).collect();
+        Self {
+            ids: Uint32Array::from(ids.as_slice()),
+            types: Uint32Array::from(types.as_slice()),
+            query_truncated,
+            truncated,
+            logit,
+            score,
         }
     }
 }

@@ -5,7 +5,7 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
 use super::answers::{
-    EncoderParts, EngineWarning, Explanation, Inspection, ModelInfo, Ranked, bytes,
+    EncoderParts, EngineWarning, Explanation, Inspection, ModelInfo, PairInspection, Ranked, bytes,
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
@@ -139,6 +139,17 @@ impl Engine {
     pub async fn inspect(&self, kind: Ts<Kind>, text: &str) -> Result<Ts<Inspection>, JsValue> {
         let inspection = self.reranker.inspect(from_js(kind)?.into(), text).await.map_err(throw)?;
         Ok(to_js(&Inspection::new(&inspection, text)))
+    }
+
+    /// Every stage of a query and a document that a cross-encoder reads as one text, for tests and bug reports.
+    #[wasm_bindgen(js_name = inspectPair)]
+    pub async fn inspect_pair(
+        &self,
+        query: &str,
+        document: &str,
+    ) -> Result<Ts<PairInspection>, JsValue> {
+        let inspection = self.reranker.inspect_pair(query, document).await.map_err(throw)?;
+        Ok(to_js(&inspection.into()))
     }
 }
 

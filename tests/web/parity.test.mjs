@@ -8,6 +8,8 @@ import { need, needWasm, ROOT } from "./lib/paths.mjs";
 
 const CASES = JSON.parse(await readFile(need("tests/fixtures/cases.json", "git checkout tests/fixtures"), "utf8"));
 
+const PAIR_CASES = JSON.parse(await readFile(need("tests/fixtures/cross-encoders/cases.json", "git checkout tests/fixtures"), "utf8"));
+
 // How they begin. The adapter is in software and takes seconds for each new length: of the texts an empty one, a question, one that is cut, and emoji.
 const FEW = /^($|When did|In the first year|👩)/u;
 
@@ -64,6 +66,20 @@ for (const { module, device, tolerance, few } of RUNS) {
         const scores = await engine.call("compareScores", address, device, texts?.query, texts?.document, tolerance);
         assert.deepEqual(scores.differing, []);
         assert.ok(tokens.compared > 0 && encodings.compared > 0 && scores.compared > 0);
+      });
+    }
+
+    for (const name of PAIR_CASES) {
+      it(`pairs of ${name}`, { timeout: 120_000 }, async () => {
+        const folder = engine.url(`fixtures/cross-encoders/${name}/`);
+        const address = { checkpoint: `${folder}checkpoint/`, expected: folder };
+        const { device: found, info } = await engine.call("describe", address, device);
+        assert.deepEqual([found, info.kind], [device, "crossEncoder"]);
+        // An empty document, one of a few tokens and one that is cut.
+        const { tokens, scores } = await engine.call("comparePairs", address, few ? [0, 2, 4] : undefined, tolerance);
+        assert.deepEqual(tokens.differing, []);
+        assert.deepEqual(scores.differing, []);
+        assert.ok(tokens.compared > 0 && scores.compared > 0);
       });
     }
   });

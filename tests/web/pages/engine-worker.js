@@ -4,9 +4,9 @@ import { alone } from "./batches.js";
 import { convertFolder, encode, rerank } from "./calls.js";
 import { openCase } from "./case.js";
 import { loadDamaged } from "./hostile.js";
-import { compareEncodings, compareScores, compareTexts } from "./parity.js";
+import { compareEncodings, comparePairs, compareScores, compareTexts } from "./parity.js";
 
-const functions = { compareEncodings, compareScores, compareTexts, alone, rerank, encode };
+const functions = { compareEncodings, comparePairs, compareScores, compareTexts, alone, rerank, encode };
 /** Those that need no model. */
 const modelless = { checkOperations, errorCodes, simd, memory, loadDamaged, convertFolder };
 const file = new URL(self.location.href).searchParams.get("module") ?? "tabrank_bg.wasm";

@@ -62,11 +62,37 @@ export async function compareScores({ engine, expected }, queries, documents, to
     indices.forEach((index, place) => {
       const score = expected.scores[query][places[index]];
       if (score === null) return;
-      const relative = Math.abs(scores[place] - score) / Math.max(Math.abs(score), 1);
-      report.near(relative, tolerance, `score of query ${query} with document ${places[index]}`);
+      report.near(relative(scores[place], score), tolerance, `score of query ${query} with document ${places[index]}`);
     });
   }
   return report;
+}
+
+/** Ids, types, what the head gives and scores of a cross-encoder's pairs, each computed alone, and the scores of a list; of the documents at some places, or all. */
+export async function comparePairs({ engine, expected }, documents, tolerance) {
+  const tokens = new Report();
+  const scores = new Report();
+  const places = documents ?? [...expected.documents.keys()];
+  for (const [row, query] of expected.queries.entries()) {
+    for (const index of places) {
+      const [pair, place] = [expected.pairs[row][index], `query ${row} with document ${index}`];
+      const { ids, types, logit, score } = await engine.inspectPair(query, expected.documents[index]);
+      tokens.equal([...ids], pair.ids, `ids of ${place}`);
+      tokens.equal([...types], pair.types, `types of ${place}`);
+      scores.near(relative(logit, pair.logit), tolerance, `what the head gives of ${place}`);
+      scores.near(relative(score, pair.score), tolerance, `score of ${place}`);
+    }
+    const list = await engine.rerank(query, places.map((index) => expected.documents[index]), {}, {});
+    list.indices.forEach((index, place) => {
+      const { score } = expected.pairs[row][places[index]];
+      scores.near(relative(list.scores[place], score), tolerance, `score in the list of query ${row} with document ${places[index]}`);
+    });
+  }
+  return { tokens, scores };
+}
+
+function relative(found, expected) {
+  return Math.abs(found - expected) / Math.max(Math.abs(expected), 1);
 }
 
 /** Those whose index is in `texts[kind]`, or all. */
