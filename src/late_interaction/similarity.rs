@@ -33,7 +33,7 @@ impl Similarity {
 /// [`Error::Argument`] if the query's values are not whole embeddings, [`Error::NotFinite`].
 pub fn score(query: &[f32], documents: &TokenEmbeddings, by: Similarity) -> Result<Vec<f32>> {
     let dimension = documents.dimension();
-    if query.len() % dimension != 0 {
+    if query.len().checked_rem(dimension) != Some(0) {
         let reason = format!("are {} values, which is no multiple of {dimension}", query.len());
         return Err(Error::argument("the query's embeddings", reason));
     }

@@ -31,21 +31,31 @@ impl Fusion {
             Fusion::ReciprocalRanks { .. } | Fusion::StandardScores => Ok(()),
         }
     }
-}
 
-/// `Σ 1 / (k + rank)` for each document, of its rank in each of the lists.
-pub fn reciprocal_ranks(k: f32, lists: &[&[Option<usize>]]) -> Vec<f64> {
-    let mut sums = vec![0.0; lists.first().map_or(0, |ranks| ranks.len())];
-    for ranks in lists {
-        for (sum, rank) in sums.iter_mut().zip(*ranks) {
-            *sum += rank.map_or(0.0, |rank| 1.0 / (f64::from(k) + rank as f64));
+    /// What the order of a list is made by that is in the order of its `own` scores, and was `given` others.
+    pub fn fused(self, given: &[Option<f64>], own: &[f64]) -> Vec<f64> {
+        let pairs = |given: Vec<f64>, own: Vec<f64>| {
+            given.into_iter().zip(own).map(|(given, own)| given + own).collect()
+        };
+        match self {
+            Fusion::ReciprocalRanks { k } => {
+                let share = |rank: usize| 1.0 / (f64::from(k) + rank as f64);
+                let given = ranks(given).into_iter().map(|rank| rank.map_or(0.0, share));
+                pairs(given.collect(), (1..=own.len()).map(share).collect())
+            }
+            Fusion::StandardScores => pairs(standardized(&filled(given)), standardized(own)),
         }
     }
-    sums
+}
+
+/// Scores, in whose gaps stands what is just below the least.
+pub(crate) fn filled(scores: &[Option<f64>]) -> Vec<f64> {
+    let least = scores.iter().flatten().copied().reduce(f64::min).unwrap_or(0.0);
+    scores.iter().map(|score| score.unwrap_or(least.next_down())).collect()
 }
 
 /// Scores less their mean, divided by their standard deviation; zeros where all are the same.
-pub fn standardized(scores: &[f64]) -> Vec<f64> {
+fn standardized(scores: &[f64]) -> Vec<f64> {
     // Of any scale, so that no square overflows.
     let most = scores.iter().fold(0.0f64, |most, score| most.max(score.abs()));
     let scaled: Vec<f64> = scores.iter().map(|score| score / most.max(f64::MIN_POSITIVE)).collect();
@@ -58,7 +68,7 @@ pub fn standardized(scores: &[f64]) -> Vec<f64> {
 }
 
 /// Ranks from 1 of those that have a score, more first; equal ones stand in the order of the list.
-pub fn ranks(scores: &[Option<f64>]) -> Vec<Option<usize>> {
+fn ranks(scores: &[Option<f64>]) -> Vec<Option<usize>> {
     let mut places: Vec<usize> =
         (0..scores.len()).filter(|&place| scores[place].is_some()).collect();
     places.sort_by(|&a, &b| {
@@ -80,13 +90,11 @@ mod tests {
 
     #[test]
     fn reciprocal_ranks_add_up() {
-        let lists: [&[Option<usize>]; 2] = [&[Some(1), Some(2), None], &[Some(2), None, Some(1)]];
-        let expected = [1.0 / 61.0 + 1.0 / 62.0, 1.0 / 62.0, 1.0 / 61.0];
-        assert_eq!(reciprocal_ranks(60.0, &lists), expected);
-        assert_eq!(
-            ranks(&[Some(1.0), None, Some(3.0), Some(1.0)]),
-            [Some(2), None, Some(1), Some(3)]
-        );
+        let given = [Some(1.0), None, Some(3.0), Some(1.0)];
+        let fused = Fusion::RECIPROCAL_RANKS.fused(&given, &[9.0, 8.0, 8.0, 7.0]);
+        let shares = [(62.0, 61.0), (f64::INFINITY, 62.0), (61.0, 63.0), (63.0, 64.0)];
+        let expected = shares.map(|(given, own)| 1.0 / given + 1.0 / own);
+        assert_eq!(fused, expected);
     }
 
     #[test]

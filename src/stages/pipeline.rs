@@ -158,13 +158,8 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
 
     /// Scores as they were given; what has none is just below the least.
     fn given(&self) -> Vec<f64> {
-        let given: Vec<Option<f64>> = self
-            .list
-            .indices()
-            .map(|index| self.options.given.get(index).copied().flatten())
-            .collect();
-        let least = given.iter().flatten().copied().reduce(f64::min).unwrap_or(0.0);
-        given.into_iter().map(|score| score.unwrap_or(least.next_down())).collect()
+        let given = self.list.indices().map(|index| self.options.given.get(index).copied());
+        fusion::filled(&given.map(Option::flatten).collect::<Vec<_>>())
     }
 
     async fn bm25(
@@ -184,18 +179,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
     fn fuse(&mut self, fusion: Fusion) {
         let own: Vec<f64> =
             self.list.candidates.iter().map(|candidate| candidate.score().into()).collect();
-        let fused = match fusion {
-            Fusion::ReciprocalRanks { k } => {
-                let given = fusion::ranks(&self.given_or_order());
-                let own: Vec<Option<usize>> = (1..=own.len()).map(Some).collect();
-                fusion::reciprocal_ranks(k, &[&given, &own])
-            }
-            Fusion::StandardScores => {
-                let (given, own) =
-                    (fusion::standardized(&self.given()), fusion::standardized(&own));
-                given.iter().zip(&own).map(|(a, b)| a + b).collect()
-            }
-        };
+        let fused = fusion.fused(&self.given_or_order(), &own);
         for (candidate, &score) in self.list.candidates.iter_mut().zip(&fused) {
             candidate.fused = Some(score as f32);
         }

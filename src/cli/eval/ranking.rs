@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use pollster::block_on;
-use tabrank::stages::fusion;
 use tabrank::stages::top_k::{Scored, TopK};
 use tabrank::{Fusion, RerankOptions, Reranker, TextKind, Unobserved};
 
@@ -172,19 +171,10 @@ impl<'a> Sources<'a> {
 fn fused(list: &[Scored], first: &[Scored], by: FuseArg) -> Vec<Scored> {
     let given: HashMap<usize, f64> =
         first.iter().map(|result| (result.index, result.score.into())).collect();
-    let given: Vec<f64> = list.iter().map(|result| given[&result.index]).collect();
+    let given: Vec<Option<f64>> =
+        list.iter().map(|result| given.get(&result.index).copied()).collect();
     let own: Vec<f64> = list.iter().map(|result| result.score.into()).collect();
-    let scores: Vec<f64> = match Fusion::from(by) {
-        Fusion::ReciprocalRanks { k } => {
-            let given = fusion::ranks(&given.into_iter().map(Some).collect::<Vec<_>>());
-            let own: Vec<Option<usize>> = (1..=own.len()).map(Some).collect();
-            fusion::reciprocal_ranks(k, &[&given, &own])
-        }
-        Fusion::StandardScores => {
-            let (given, own) = (fusion::standardized(&given), fusion::standardized(&own));
-            given.iter().zip(&own).map(|(given, own)| given + own).collect()
-        }
-    };
+    let scores = Fusion::from(by).fused(&given, &own);
     let mut order: Vec<(f64, usize)> =
         scores.into_iter().zip(list.iter().map(|result| result.index)).collect();
     order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
