@@ -9,7 +9,8 @@ use super::answers::{
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
-use super::options::{Device, EncodeSettings, ExplainSettings, Kind, LoadSettings, RerankSettings};
+use super::options::{Device, EncodeSettings, ExplainSettings, Kind, LoadSettings};
+use super::ranking::RerankSettings;
 use super::texts::{AskedQuery, JsQuery, JsTextList, JsTexts};
 use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};

@@ -1,7 +1,7 @@
 //! How does JavaScript call this? The only module that knows of wasm-bindgen.
 //!
 //! Bulk data crosses as flat typed arrays, small objects through serde. TypeScript's types are made of the structs that cross:
-//! [`options`] and [`answers`]. Errors are JavaScript `Error`s with the stable `code` of [`Error::code`]. The TypeScript of
+//! [`options`], [`ranking`] and [`answers`]. Errors are JavaScript `Error`s with the stable `code` of [`Error::code`]. The TypeScript of
 //! `pkg/` is the only caller.
 //!
 //! | question | where |
@@ -9,7 +9,7 @@
 //! | How is a checkpoint gathered, and converted? | `checkpoint` |
 //! | What does a loaded model do? | `engine` |
 //! | How do embeddings score that are there already? | `scored` |
-//! | What goes in, and what comes out? | `options`, `answers` |
+//! | What goes in, and what comes out? | `options`, `ranking`, `answers` |
 //! | How does the caller watch and stop a call? | `observer` |
 //! | How do a query and texts come in? | `texts` |
 //! | What is there for tests and benches alone? | `probes` |
@@ -20,6 +20,7 @@ mod engine;
 mod observer;
 mod options;
 mod probes;
+mod ranking;
 mod scored;
 mod texts;
 

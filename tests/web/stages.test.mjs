@@ -87,7 +87,9 @@ for (const device of ["cpu", "webgpu"]) {
         close(stages[0].score, dense.find((result) => result.index === index).score, "the cosine");
         assert.equal(stages[0].rank, dense.findIndex((result) => result.index === index) + 1);
       }
-      assert.deepEqual([timings.stages.length, progress.at(-1)], [2, { done: tiny.documents.length, total: tiny.documents.length }]);
+      const [pass, rest] = timings.stages;
+      assert.ok(pass > rest && pass + rest <= timings.total + 1, `${pass} and ${rest} of ${timings.total} ms`);
+      assert.deepEqual(progress.at(-1), { done: tiny.documents.length, total: tiny.documents.length });
     });
 
     for (const name of places ? ["bert", "modules"] : CROSS_ENCODERS) {

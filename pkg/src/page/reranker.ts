@@ -32,7 +32,7 @@ import { requireWorkers } from "./start-worker.js";
 import type { WorkerClient } from "./worker-client.js";
 
 /**
- * A late-interaction model in a worker of this page.
+ * A late-interaction model, or a cross-encoder, in a worker of this page.
  *
  * @example
  * const reranker = await Reranker.load("/models/all-MiniLM-L6-v2/");
@@ -124,7 +124,7 @@ export class Reranker {
   }
 
   /**
-   * Orders documents by how well they answer a query.
+   * Orders documents by how well they answer a query, in one stage by this model, or in `stages`.
    *
    * @example
    * const { results } = await reranker.rerank(query, hits, { text: (hit) => hit.body, topK: 10 });

@@ -94,6 +94,10 @@ describe("one model", () => {
     const { reranker, crossEncoder } = await both();
     const { results } = await reranker.rerank("q", ["aa", "b", "aa", "b"], { stages: [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }] });
     expect(results.map(({ index, sameAs }) => [index, sameAs])).toEqual([[1, undefined], [3, 1], [0, undefined], [2, 0]]);
+    // The second comes first to the second model.
+    let asked = 0;
+    const again = await reranker.rerank("q", ["aa", "aa"], { stages: [{ use: "late" }, { use: "given", score: () => asked++ }, { use: "crossEncoder", model: crossEncoder }] });
+    expect(again.results.map(({ index, sameAs }) => [index, sameAs])).toEqual([[1, 0], [0, undefined]]);
   });
 });
 
@@ -123,7 +127,10 @@ describe("several models", () => {
 
   test("take turns, also one model twice", async () => {
     const { reranker, crossEncoder } = await both();
-    const { results } = await reranker.rerank("q", DOCUMENTS, { stages: [{ use: "dense", keep: 3 }, { use: "crossEncoder", model: crossEncoder }, { use: "late", keep: 1 }] });
+    const totals: number[] = [];
+    const stages: Stage<string>[] = [{ use: "dense", keep: 3 }, { use: "crossEncoder", model: crossEncoder }, { use: "late", keep: 1 }];
+    const { results } = await reranker.rerank("q", DOCUMENTS, { stages, onProgress: ({ total }) => totals.push(total) });
+    expect(new Set(totals)).toEqual(new Set([10]));
     expect(results).toMatchObject([{ index: 3, stages: [{ use: "dense" }, { use: "crossEncoder" }, { use: "late" }] }]);
     expect([encoder.asked.length, cross.asked.length]).toEqual([2, 1]);
   });
@@ -136,6 +143,22 @@ describe("several models", () => {
     expect([encoder.asked.map(({ explain }) => explain), cross.asked.map(({ explain }) => explain)]).toEqual([[false, true], [false]]);
     expect(timings.stages).toHaveLength(2);
     expect((await crossEncoder.rerank("q", DOCUMENTS, { stages: [{ use: "late", model: reranker }, { use: "crossEncoder" }], explain: true })).results).toHaveLength(4);
+  });
+
+  test("are explained by the one that is late, whichever encoders there are", async () => {
+    cross.info = INFO;
+    const { reranker, crossEncoder: other } = await both();
+    const { results } = await reranker.rerank("q", DOCUMENTS, { stages: [{ use: "late" }, { use: "dense", model: other }], explain: true });
+    expect(results.every(({ explanation }) => explanation)).toBe(true);
+    expect([encoder.asked.map(({ explain }) => explain), cross.asked.map(({ explain }) => explain)]).toEqual([[false, true], [false]]);
+  });
+
+  test("read long documents in windows where they are encoders", async () => {
+    const { reranker, crossEncoder } = await both();
+    await reranker.rerank("q", DOCUMENTS, { stages: [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }], longDocuments: "windows" });
+    expect([encoder.windows, cross.windows]).toEqual([[{ maxWindows: 16 }], [undefined]]);
+    const message = 'longDocuments is "windows", and a cross-encoder cuts what it does not read';
+    await expect(crossEncoder.rerank("q", DOCUMENTS, { longDocuments: "windows" })).rejects.toMatchObject({ code: "INVALID_INPUT", message });
   });
 
   test("fuse and cut at the last stage, and tell documents apart by an encoder", async () => {
@@ -207,7 +230,10 @@ describe("several models", () => {
 
   test.each([0, 1])("end at once with DISPOSED where one is disposed of, whichever is at work (%i)", async (which) => {
     const { reranker, crossEncoder } = await both();
-    encoder.beforeText = () => [reranker, crossEncoder][which]!.dispose();
+    encoder.beforeText = () => {
+      [reranker, crossEncoder][which]!.dispose();
+      return new Promise(() => {});
+    };
     const call = reranker.rerank("q", DOCUMENTS, { stages: [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }] });
     await expect(call).rejects.toMatchObject({ code: "DISPOSED" });
     expect(cross.started).toEqual([]);
@@ -225,9 +251,11 @@ describe("several models", () => {
 
   test("tell of warnings of the call, each model's", async () => {
     const { reranker, crossEncoder } = await both();
-    cross.info = { ...cross.info, queryLength: 5 };
+    cross.longest = 100;
     const { warnings, queryTruncated, results } = await reranker.rerank("a query that is cut", ["a", "a very long text"], { stages: [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }] });
-    expect(warnings.map(({ code }) => code)).toEqual(["QUERY_TRUNCATED", "QUERY_TRUNCATED"]);
+    expect(warnings.map(({ code }) => code)).toEqual(["QUERY_TRUNCATED"]);
+    cross.longest = 8;
+    expect((await reranker.rerank("a query that is cut", ["a"], { stages: [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }] })).warnings).toHaveLength(2);
     expect([queryTruncated, results.map(({ truncated }) => truncated)]).toEqual([true, [false, true]]);
   });
 });

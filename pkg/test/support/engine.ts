@@ -24,9 +24,6 @@ export const INFO: ModelInfo = {
   dtype: "f32",
 };
 
-/** UTF-16 units of a text that are read. */
-const LONGEST = 8;
-
 /** Rounds of files, as a real checkpoint asks for some only after it has read others. */
 export const ROUNDS: WantedFile[][] = [
   [
@@ -173,6 +170,8 @@ export class FakeEngine implements Engine {
   readonly gpuFault: string | undefined = undefined;
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
+  /** UTF-16 units of a text that are read. */
+  longest = 8;
   readonly started: string[] = [];
   /** What each ranking was asked for. */
   readonly asked: RerankSettings[] = [];
@@ -195,7 +194,7 @@ export class FakeEngine implements Engine {
       left.forEach((row, rank) => row.ranks.push(rank + 1));
     }
     const best = left.slice(0, topK);
-    const queryTruncated = query.length > LONGEST;
+    const queryTruncated = query.length > this.longest;
     return {
       indices: Uint32Array.from(best, ({ index }) => index),
       scores: Float32Array.from(best.flatMap(({ scores }) => scores)),
@@ -203,8 +202,8 @@ export class FakeEngine implements Engine {
       sameAs: Uint32Array.from(best, ({ text }) => documents.indexOf(text)),
       bound: 4,
       queryTruncated,
-      truncated: Uint8Array.from(best, ({ text }) => (text.length > LONGEST ? 1 : 0)),
-      ...(explain && { explanations: best.map(({ text }) => ({ score: text.length, queryTruncated, truncated: text.length > LONGEST, matches: [] })) }),
+      truncated: Uint8Array.from(best, ({ text }) => (text.length > this.longest ? 1 : 0)),
+      ...(explain && { explanations: best.map(({ text }) => ({ score: text.length, queryTruncated, truncated: text.length > this.longest, matches: [] })) }),
       ...(profile && { parts: { products: 4, attention: 3, norms: 2, quantize: 1 } }),
     };
   }
@@ -212,12 +211,12 @@ export class FakeEngine implements Engine {
   async encode(_kind: string, texts: string[], options: { pooling: Pooling; windows?: Windows }, hooks: Hooks): Promise<Encoded> {
     this.windows.push(options.windows);
     await this.#texts(texts, hooks);
-    return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > LONGEST ? 1 : 0)) };
+    return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > this.longest ? 1 : 0)) };
   }
 
   async explain(query: string, document: string, options: { windows?: Windows }): Promise<Explanation> {
     this.windows.push(options.windows);
-    return { score: 1, queryTruncated: query.length > LONGEST, truncated: document.length > LONGEST, matches: [] };
+    return { score: 1, queryTruncated: query.length > this.longest, truncated: document.length > this.longest, matches: [] };
   }
 
   async #texts(texts: string[], hooks: Hooks): Promise<void> {

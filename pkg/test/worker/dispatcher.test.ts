@@ -81,6 +81,7 @@ describe("calls", () => {
     expect(tokenize + encode + score + explain).toBeLessThanOrEqual(total + 0.001);
     expect(others).toEqual({});
     expect(stages).toHaveLength(1);
+    expect(stages[0]).toBeGreaterThan(0);
   });
 
   test("with a profile tell the encoder's parts as well", async () => {

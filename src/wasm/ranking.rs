@@ -1,0 +1,142 @@
+//! How a caller says that a list is to be ranked: TypeScript's types, made of these.
+
+use serde::Deserialize;
+use tsify::Tsify;
+
+use super::options::{Pooling, WindowSettings};
+use crate::{Bm25Options, RerankOptions, StageKind, StageOptions};
+
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RerankSettings {
+    #[tsify(optional)]
+    pub(super) top_k: Option<usize>,
+    /// Adds an explanation to each result.
+    #[serde(default)]
+    pub(super) explain: bool,
+    /// Adds the times of the encoder's parts.
+    #[serde(default)]
+    pub(super) profile: bool,
+    #[tsify(optional)]
+    windows: Option<WindowSettings>,
+    /// In their order; by default the one that the model is made for.
+    #[serde(default)]
+    pub(super) stages: Vec<StageSettings>,
+    /// A score for each document; NaN for one that has none.
+    #[tsify(optional, type = "Float64Array")]
+    given: Option<Vec<f64>>,
+    /// Of the last stage.
+    #[tsify(optional)]
+    min_score: Option<f32>,
+    #[tsify(optional)]
+    fuse: Option<Fusion>,
+    #[tsify(optional)]
+    diversify: Option<f32>,
+}
+
+impl RerankSettings {
+    /// `pooling`: of dense stages that name none.
+    pub(super) fn into_options(self, pooling: crate::Pooling) -> RerankOptions {
+        let RerankSettings {
+            top_k,
+            explain,
+            profile: _,
+            windows,
+            stages,
+            given,
+            min_score,
+            fuse,
+            diversify,
+        } = self;
+        let given = given.unwrap_or_default().into_iter();
+        RerankOptions {
+            top_k,
+            explain,
+            long_documents: windows.into(),
+            stages: stages.into_iter().map(|stage| stage.into_options(pooling)).collect(),
+            given: given.map(|score| (!score.is_nan()).then_some(score)).collect(),
+            fuse: fuse.map(crate::Fusion::from),
+            min_score,
+            diversify,
+        }
+    }
+}
+
+/// A stage, and how many documents it keeps.
+#[derive(Tsify, Deserialize)]
+#[serde(tag = "use", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum StageSettings {
+    Given {
+        #[tsify(optional)]
+        keep: Option<usize>,
+    },
+    Bm25 {
+        #[tsify(optional)]
+        keep: Option<usize>,
+        #[tsify(optional)]
+        k1: Option<f32>,
+        #[tsify(optional)]
+        b: Option<f32>,
+        #[tsify(optional)]
+        stop_words: Option<Vec<String>>,
+    },
+    Dense {
+        #[tsify(optional)]
+        keep: Option<usize>,
+        /// By default as the checkpoint says, or the mean.
+        #[tsify(optional)]
+        pooling: Option<Pooling>,
+    },
+    Late {
+        #[tsify(optional)]
+        keep: Option<usize>,
+    },
+    CrossEncoder {
+        #[tsify(optional)]
+        keep: Option<usize>,
+    },
+}
+
+impl StageSettings {
+    fn into_options(self, default: crate::Pooling) -> StageOptions {
+        let (kind, keep) = match self {
+            StageSettings::Given { keep } => (StageKind::Given, keep),
+            StageSettings::Bm25 { keep, k1, b, stop_words } => {
+                let plain = Bm25Options::default();
+                let options = Bm25Options {
+                    k1: k1.unwrap_or(plain.k1),
+                    b: b.unwrap_or(plain.b),
+                    stop_words: stop_words.unwrap_or(plain.stop_words),
+                };
+                (StageKind::Bm25(options), keep)
+            }
+            StageSettings::Dense { keep, pooling } => {
+                (StageKind::Dense(pooling.map_or(default, crate::Pooling::from)), keep)
+            }
+            StageSettings::Late { keep } => (StageKind::Late, keep),
+            StageSettings::CrossEncoder { keep } => (StageKind::CrossEncoder, keep),
+        };
+        StageOptions { kind, keep }
+    }
+}
+
+/// How two orders become one.
+#[derive(Tsify, Deserialize)]
+#[serde(tag = "by", rename_all = "camelCase")]
+pub enum Fusion {
+    ReciprocalRanks {
+        #[tsify(optional)]
+        k: Option<f32>,
+    },
+    StandardScores,
+}
+
+impl From<Fusion> for crate::Fusion {
+    fn from(fusion: Fusion) -> Self {
+        match fusion {
+            Fusion::ReciprocalRanks { k: None } => crate::Fusion::RECIPROCAL_RANKS,
+            Fusion::ReciprocalRanks { k: Some(k) } => crate::Fusion::ReciprocalRanks { k },
+            Fusion::StandardScores => crate::Fusion::StandardScores,
+        }
+    }
+}
