@@ -97,8 +97,15 @@ async function handOver<C extends Checkpoint>(bundle: MadeBundle, checkpoint: C,
     const bytes = bundle.take(name) as Bytes;
     if (version) await version.keep(name, { sha256: await sha256(bytes), bytes: bytes.length }, bytes);
     checkpoint.add(name, bytes);
+    release(bytes);
   }
   return checkpoint;
+}
+
+/** Ends a buffer where the browser can: a loop comes to its end, and all of a bundle to lie there twice, before anything is swept up. */
+function release({ buffer }: Bytes): void {
+  const ending: ArrayBuffer & { transfer?(length: number): ArrayBuffer } = buffer;
+  ending.transfer?.(0);
 }
 
 function mayKeep(checkpoint: Checkpoint, { dtype }: ConvertOptions): boolean {

@@ -15,6 +15,10 @@ let storage: FakeCache;
 const serve = (files: Record<string, Answer | Answer[]> = {}) => new FakeServer({ ...FILES, ...files });
 const loadAs = (dtype: Dtype, setup: LoadSetup = {}) => load({ convert: { dtype }, ...setup });
 const isCached = (dtype?: Dtype) => isStored(place({ dtype }));
+/** What `transfer(0)` does to a buffer. */
+function detach(this: ArrayBuffer): void {
+  structuredClone(this, { transfer: [this] });
+}
 const trap = async () => {
   throw new WebAssembly.RuntimeError("unreachable");
 };
@@ -44,6 +48,22 @@ describe("a checkpoint", () => {
     expect(convert).toHaveBeenCalledTimes(1);
     expect(seen.map(({ dtype }) => dtype)).toEqual(["q8", "q8"]);
     expect(seen[1]!.added).toEqual(seen[0]!.added);
+  });
+
+  test("lets go of each file that was made as soon as the engine and the storage have it", async () => {
+    // Node.js 20 has none.
+    Object.assign(ArrayBuffer.prototype, { transfer: detach });
+    serve();
+    const taken: Uint8Array[] = [];
+    const { convert } = fakeModule();
+    const watched: FakeModule["convert"] = async (...given) => {
+      const bundle = await convert(...given);
+      const take = bundle.take.bind(bundle);
+      return Object.assign(bundle, { take: (name: string) => (taken.push(take(name)), taken.at(-1)!) });
+    };
+    await loadAs("q8", { module: { convert: watched } });
+    expect(storage.names).toEqual(MADE);
+    expect(taken.map(({ byteLength }) => byteLength)).toEqual(MADE.map(() => 0));
   });
 
   test("is kept in several types, and as it is, side by side", async () => {
