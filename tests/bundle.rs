@@ -43,7 +43,7 @@ fn every_layout_comes_back_in_every_type() {
         let original = fixture.load();
         let expected = embeddings(&original, &fixture);
         let dimension = original.info().dimension;
-        // Attention as steep as in the tiny models of these bodies makes more of each rounding.
+        // Attention as steep as in the tiny models of these bodies makes more of each rounding: see `tests/outliers.rs`.
         let steep = ["modernbert", "roberta", "xlm-roberta", "camembert", "distilbert", "jina"]
             .iter()
             .any(|body| case.starts_with(body));

@@ -4,6 +4,11 @@
 //! those of the half that gates) and small where they are multiplied, by a power of two: the function stays the same, to the last bit in
 //! f32, and what a quantizer makes of it does not. In front of the first layer's attention stands only the embeddings' norm, whose
 //! output all layers add to as well: there they are large in both models.
+//!
+//! What q4 loses of random weights is a matter of depth and gain. Of GTE's shape, 22 layers of 768 values, it loses 0.12 where products
+//! have the gain of these and no channel is an outlier: 0.034 by the table alone, 0.023 by Wqkv, 0.014 by attn.Wo, 0.042 by mlp.Wi and
+//! 0.021 by mlp.Wo. White noise of the same size in place of its own loses as much, so no factor that is moved would help; and at half
+//! the gain, as of weights that were never trained, it loses 0.009. So the layers here are few.
 
 mod common;
 
