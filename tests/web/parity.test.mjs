@@ -76,7 +76,7 @@ for (const { module, device, tolerance, few } of RUNS) {
         const { device: found, info } = await engine.call("describe", address, device);
         assert.deepEqual([found, info.kind], [device, "crossEncoder"]);
         // An empty document, one of a few tokens and one that is cut.
-        const { tokens, scores } = await engine.call("comparePairs", address, few ? [0, 2, 4] : undefined, tolerance);
+        const { tokens, scores } = await engine.call("comparePairs", address, device, few ? [0, 2, 4] : undefined, tolerance);
         assert.deepEqual(tokens.differing, []);
         assert.deepEqual(scores.differing, []);
         assert.ok(tokens.compared > 0 && scores.compared > 0);
