@@ -344,6 +344,37 @@ fn cuts_are_told_of_both_texts() {
     assert_eq!(told(long, long), (true, true));
 }
 
+/// Words without an end, of which a start is read; marks that normalizers remove; nothing.
+#[test]
+fn texts_that_tokenizers_go_wrong_at_make_pairs() {
+    let texts = [
+        "a".repeat(100_000),
+        "oil ".repeat(20_000),
+        "\u{301}".repeat(50_000),
+        " ".repeat(50_000),
+        "\u{200b}\0\u{fffd}".to_owned(),
+        "👩\u{200d}👩\u{200d}👧".repeat(3_000),
+        String::new(),
+    ];
+    for name in cases() {
+        let fixture = Fixture::read(&name);
+        let model = fixture.load();
+        for (query, document) in
+            texts.iter().flat_map(|query| texts.iter().map(move |d| (query, d)))
+        {
+            let found = block_on(model.inspect_pair(query, document)).unwrap();
+            let tokens = &found.tokens;
+            assert!(tokens.ids.len() <= fixture.length, "{name}");
+            assert_eq!(tokens.ids.len(), tokens.types.len(), "{name}");
+            assert!(found.score.is_finite(), "{name}");
+        }
+        let cut = |document: &str| {
+            block_on(model.inspect_pair("oil", document)).unwrap().tokens.truncated
+        };
+        assert!(cut(&texts[0]) && cut(&texts[1]) && !cut("oil"), "{name}");
+    }
+}
+
 fn rerank(model: &Reranker, query: &str, documents: &[String]) -> RerankOutput {
     let options = RerankOptions::default();
     block_on(model.rerank(query, documents, &options, &mut Unobserved)).unwrap()

@@ -80,6 +80,11 @@ impl Content {
     fn len(&self) -> usize {
         self.ids.len() + usize::from(self.more)
     }
+
+    /// Its first tokens, as far as there are as many: of a text whose tokens are long few may stand for all that was read.
+    fn start(&self, count: usize) -> &[u32] {
+        &self.ids[..count.min(self.ids.len())]
+    }
 }
 
 impl Tokenizer {
@@ -113,8 +118,9 @@ impl Tokenizer {
         let counted = first.ids.len().max(most);
         let (second, _) = self.content(TextKind::Document, index, document, counted)?;
         let [kept, behind] = longest_first([first.len(), second.len()], most);
-        let (ids, types) = template.fill(&first.ids[..kept], &second.ids[..behind]);
-        let (query_truncated, truncated) = (kept < first.len(), behind < second.len());
+        let (ids, types) = template.fill(first.start(kept), second.start(behind));
+        let query_truncated = first.more || kept < first.len();
+        let truncated = second.more || behind < second.len();
         Ok(TokenPair { ids, types, query_truncated, truncated })
     }
 
