@@ -126,7 +126,7 @@ impl Overridden {
         let told = self.values.query_length.or(self.values.expansion_length);
         let of_libraries = matches!(layout, Layout::Plain | Layout::SentenceTransformers);
         if of_libraries && told.is_none() {
-            let reason = "needs a length: this checkpoint says nothing of expansion, so set expansion_length or query_length";
+            let reason = "needs a length: this checkpoint says nothing of expansion, so set that of expansion or of queries too";
             return Err(self.refused("do_query_expansion", reason));
         }
         let (strategy, length) = (Strategy::Fixed, query_length);

@@ -390,7 +390,7 @@ impl Expansion {
     }
 
     fn without_mask(config: &ModelConfig) -> Error {
-        let reason = "is true, and this checkpoint names no mask token to fill queries up with; set expansion_token too";
+        let reason = "is true, and this checkpoint names no mask token to fill queries up with; set an expansion token too";
         match config.overridden.refuse_if_set("do_query_expansion", reason) {
             Err(error) => error,
             Ok(()) => config.tokenizer.missing("mask_token", "query expansion needs it"),

@@ -145,10 +145,15 @@ fn refuse_scaling(config: &Fields<'_>) -> Result<()> {
                 _ => false,
             };
             if !plain {
-                let value = parameters.value(name).map_or_else(String::new, Value::to_string);
+                let value = parameters.value(name).map_or_else(String::new, said);
                 return Err(parameters.unsupported(name, &value, "rope_theta alone is"));
             }
         }
     }
     Ok(())
+}
+
+/// A value as a message quotes it.
+fn said(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
