@@ -54,6 +54,26 @@ impl Data {
         }
     }
 
+    /// How many numbers there are.
+    fn len(&self) -> usize {
+        match self {
+            F32(values) => values.len(),
+            F16(values) => values.len(),
+            I8(values) => values.len(),
+            U8(values) => values.len(),
+        }
+    }
+
+    /// Makes room for so many more, so that appending them moves nothing.
+    fn reserve(&mut self, more: usize) {
+        match self {
+            F32(values) => values.reserve_exact(more),
+            F16(values) => values.reserve_exact(more),
+            I8(values) => values.reserve_exact(more),
+            U8(values) => values.reserve_exact(more),
+        }
+    }
+
     /// Moves `more` behind these; false if it is of another type.
     fn append(&mut self, more: Data) -> bool {
         match (self, more) {
@@ -236,13 +256,15 @@ pub(super) fn part_name(name: &str, start: usize, end: usize) -> String {
 }
 
 fn join(name: &str, parts: BTreeMap<usize, Tensor>) -> Result<Tensor> {
+    let count: usize = parts.values().map(|part| part.data.len()).sum();
     let mut joined: Option<Tensor> = None;
-    for (start, part) in parts {
+    for (start, mut part) in parts {
         let rows = joined.as_ref().map_or(0, |tensor| tensor.shape[0]);
         if start != rows {
             return Err(invalid(name, &format!("has rows up to {rows} and then from {start}")));
         }
         let Some(tensor) = &mut joined else {
+            part.data.reserve(count - part.data.len());
             joined = Some(part);
             continue;
         };
