@@ -260,6 +260,20 @@ fn modules_with_several_outputs_are_refused() {
     assert!(error.contains("4_Dense/config.json: out_features \"3\""), "{error}");
 }
 
+/// Who can look into a folder finds the settings of a stack whose list is not there.
+#[test]
+fn modules_that_are_not_listed_are_missed() {
+    let whole = Fixture::read("modules").files;
+    let found = common::gather(|name| match name {
+        "modules.json" => None,
+        name => whole.get(name).map(<[u8]>::to_vec),
+    });
+    let (mut files, name) = (found.unwrap(), "config_sentence_transformers.json");
+    files.insert(name, whole.get(name).unwrap().to_vec()).unwrap();
+    let error = load_with(&files, Overrides::default()).err().unwrap().to_string();
+    assert!(error.contains("no modules.json") && error.contains("a cross-encoder"), "{error}");
+}
+
 #[test]
 fn a_layer_norm_is_no_module_of_other_models() {
     let mut files = Fixture::read("modules").files;

@@ -37,6 +37,11 @@ impl Layout {
             let hint = ", though config_sentence_transformers.json is that of a model with a late-interaction head";
             return Err(Error::MissingFile { name: MODULES.to_owned(), hint });
         }
+        if class == Some("CrossEncoder") {
+            // Where there are modules, or its class has a head, it is one.
+            let hint = ", though config_sentence_transformers.json is that of a cross-encoder and config.json names no class with a head";
+            return Err(Error::MissingFile { name: MODULES.to_owned(), hint });
+        }
         match (class, files.is_multi_vector()?) {
             (Some("ColBERT"), false) => Ok(Layout::PyLate),
             (Some("MultiVectorEncoder"), true) => Ok(Layout::SentenceTransformers),
