@@ -9,7 +9,7 @@
 //! with `w` of `N`. It is Lucene's form: the factor `k1 + 1` of Robertson's, which changes no order, is left out, so that no word gives
 //! more than its weight `idf`, which is never below zero (Kamphuis et al., "Which BM25 Do You Mean?", ECIR 2020).
 //!
-//! Words are those of Unicode's word boundaries (UAX #29) that hold a letter or a digit, in lower case. What is not there: stemming,
+//! Words are those of Unicode's word boundaries (UAX #29) that hold a letter or a digit, in lower case, parted at apostrophes. What is not there: stemming,
 //! compounds, accents that fold, normal forms, and dictionaries for scripts without spaces: a Chinese character is a word, and so is
 //! a whole Thai phrase. Stop words count like others unless the caller names them.
 
@@ -55,9 +55,14 @@ impl Bm25Options {
     }
 }
 
+/// What ends a word: a query for Tesla finds Tesla's, and one for école finds l'école.
+const APOSTROPHES: [char; 3] = ['\'', '\u{2019}', '\u{ff07}'];
+
 /// A text's words in their order, in lower case.
 pub fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    text.unicode_words().map(|word| {
+    let parts = text.unicode_words().flat_map(|word| word.split(APOSTROPHES));
+    // A Hebrew letter may end with one.
+    parts.filter(|word| !word.is_empty()).map(|word| {
         let low = word.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
         if low { Cow::Borrowed(word) } else { Cow::Owned(word.to_lowercase()) }
     })
