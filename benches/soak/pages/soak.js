@@ -64,7 +64,7 @@ class Soak {
 
   /** The largest calls that there can be: what comes after them needs no more. */
   async settle() {
-    const documents = Array(MOST_DOCUMENTS).fill(this.#texts.toSorted((a, b) => b.length - a.length)[0]);
+    const documents = different(this.#texts.toSorted((a, b) => b.length - a.length)[0]);
     for (const query of this.#queries) await this.#reranker.rerank(query, documents, { explain: true });
     await this.#reranker.encodeDocuments(documents);
   }
@@ -198,7 +198,12 @@ async function using(loading, use) {
 
 /** A Reranker's whole life, so many times over. */
 async function lives(count, device) {
-  for (let life = 0; life < count; life++) await using(load(device), (reranker) => reranker.rerank("the price of oil", Array(MOST_DOCUMENTS).fill("bread is baked in an oven")));
+  for (let life = 0; life < count; life++) await using(load(device), (reranker) => reranker.rerank("the price of oil", different("bread is baked in an oven")));
+}
+
+/** As many documents as there can be: those that are the same would be encoded once. */
+function different(text) {
+  return Array.from({ length: MOST_DOCUMENTS }, (_, place) => `${place} ${text}`);
 }
 
 let soak;
