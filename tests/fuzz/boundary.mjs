@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const ROOT = new URL("../../", import.meta.url);
 const fromPackage = createRequire(new URL("pkg/package.json", ROOT));
 const { default: fc } = await import(pathToFileURL(fromPackage.resolve("fast-check")).href);
-const { default: init, Checkpoint, convert, Engine, onPanic } = await import(new URL("pkg/wasm/tabrank.js", ROOT).href);
+const { default: init, Checkpoint, convert, Engine, onPanic, ScoredDocuments } = await import(new URL("pkg/wasm/tabrank.js", ROOT).href);
 
 const seconds = Number(process.argv[2] ?? 60);
 const files = filesBelow(fileURLToPath(new URL("tests/fixtures/pylate/checkpoint/", ROOT)));
@@ -55,16 +55,20 @@ const hostile = fc.oneof(
 const text = fc.oneof(fc.string({ unit: "binary", maxLength: 300 }), fc.constantFrom("\ud800", "", "\0", "x".repeat(100_000), "[MASK]".repeat(99), undefined, null, 7));
 const hook = fc.oneof(hostile, fc.constantFrom(...Object.keys(TRICKS)).map((name) => new Trick(name)));
 const hooks = fc.oneof(hook, fc.record({ stage: hook, batch: hook, pause: hook }, { requiredKeys: [] }));
-const options = fc.oneof(hostile, fc.record({ topK: hostile, explain: hostile, profile: hostile, pooling: hostile, device: hostile, gpuUnavailable: hostile, dtype: hostile, repository: hostile }, { requiredKeys: [] }));
+const options = settings("topK", "explain", "profile", "pooling", "device", "gpuUnavailable", "dtype", "repository", "windows", "stages", "given", "fuse", "minScore", "diversify");
+const stages = fc.array(fc.oneof(settings("use", "keep", "k1", "b", "stopWords", "pooling"), fc.record({ use: fc.constantFrom("given", "bm25", "dense", "late", "crossEncoder"), keep: hostile }, { requiredKeys: ["use"] })), { maxLength: 4 });
+const floats = fc.oneof(fc.float32Array({ maxLength: 128 }), fc.constantFrom(new Float32Array(64).fill(0.125), new Float32Array()));
 const name = fc.oneof(text, fc.constantFrom(...Object.keys(files)));
 const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.constantFrom(...Object.values(files)));
 
 /** Each with arguments of which some are right. */
 const calls = {
-  rerank: fc.tuple(or("oil", text), or(TEXTS, hostile), or({}, options), or({}, hooks)),
+  rerank: fc.tuple(or("oil", fc.oneof(text, hostile, floats)), or(TEXTS, hostile), or({}, fc.oneof(options, fc.record({ stages }))), or({}, hooks)),
   encode: fc.tuple(or("query", text), or(TEXTS, hostile), or({ pooling: "mean" }, options), or({}, hooks)),
-  explain: fc.tuple(or("oil", text), or(TEXTS[0], text), or({}, hooks)),
+  explain: fc.tuple(or("oil", text), or(TEXTS[0], text), or({}, options), or({}, hooks)),
   inspect: fc.tuple(or("document", text), or(TEXTS[0], text)),
+  inspectPair: fc.tuple(or("oil", text), or(TEXTS[0], text)),
+  maxsim: fc.tuple(floats, fc.uint32Array({ maxLength: 8 }), or(16, hostile), floats, fc.boolean()),
   load: fc.tuple(or({ device: "cpu" }, options), or({}, hooks)),
   convert: fc.tuple(or({ dtype: "q8" }, options), or({}, hooks)),
   gather: fc.array(fc.tuple(fc.constantFrom("add", "addMissing", "addHeader"), name, bytes), { maxLength: 6 }),
@@ -75,6 +79,8 @@ const run = {
   encode: (args) => engine.encode(...args),
   explain: (args) => engine.explain(...args),
   inspect: (args) => engine.inspect(...args),
+  inspectPair: (args) => engine.inspectPair(...args),
+  maxsim,
   load: async (args) => (await Engine.load(checkpoint(), ...args)).free(),
   convert: async (args) => (await convert(checkpoint(), ...args, async () => new Uint8Array())).free(),
   gather,
@@ -112,6 +118,19 @@ function or(right, arbitrary) {
 async function answer() {
   const { indices, scores } = await engine.rerank("oil", TEXTS, {}, {});
   return { indices: [...indices], scores: [...scores] };
+}
+
+function settings(...names) {
+  return fc.oneof(hostile, fc.record(Object.fromEntries(names.map((name) => [name, hostile])), { requiredKeys: [] }));
+}
+
+function maxsim([values, lengths, dimension, query, mean]) {
+  const documents = new ScoredDocuments(values, lengths, dimension);
+  try {
+    documents.maxsim(query, mean);
+  } finally {
+    documents.free();
+  }
 }
 
 function checkpoint() {
