@@ -1,6 +1,6 @@
 // Stages and models that are chained in a page: each is what it is by itself, and a chain fails or is aborted as one call does.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { openBrowser } from "./lib/package.mjs";
 import { need, needPackage } from "./lib/paths.mjs";
@@ -8,7 +8,7 @@ import { assertRanked, tinyCase } from "./lib/tiny.mjs";
 
 const LIMIT = { timeout: 120_000 };
 
-const CROSS_ENCODERS = readdirSync(need("tests/fixtures/cross-encoders", "git checkout tests/fixtures"));
+const CROSS_ENCODERS = fixture("cases.json");
 
 /** Of the fixture's documents: an empty one, a word, a sentence, and one that is cut. On WebGPU in software each length takes seconds. */
 const FEW = [0, 2, 3, 4];
@@ -16,9 +16,13 @@ const FEW = [0, 2, 3, 4];
 let tab;
 let tiny;
 
+function fixture(path) {
+  return JSON.parse(readFileSync(need(`tests/fixtures/cross-encoders/${path}`, "git checkout tests/fixtures"), "utf8"));
+}
+
 /** A cross-encoder's folder, a query, documents, and their scores. */
 function crossCase(name, places) {
-  const { queries, documents, pairs } = JSON.parse(readFileSync(need(`tests/fixtures/cross-encoders/${name}/expected.json`, "git checkout tests/fixtures"), "utf8"));
+  const { queries, documents, pairs } = fixture(`${name}/expected.json`);
   const chosen = places ?? documents.map((_, place) => place);
   return {
     checkpoint: `fixtures/cross-encoders/${name}/checkpoint/`,
@@ -94,33 +98,33 @@ for (const device of ["cpu", "webgpu"]) {
 
     for (const name of places ? ["bert", "modules"] : CROSS_ENCODERS) {
       it(`the cross-encoder ${name} scores as CrossEncoder does`, LIMIT, async () => {
-        const fixture = crossCase(name, places);
-        assert.equal((await load("cross", fixture.checkpoint, options)).model.kind, "crossEncoder");
-        const { value } = await tab.harness("rerank", "cross", fixture.query, fixture.documents);
+        const expected = crossCase(name, places);
+        assert.equal((await load("cross", expected.checkpoint, options)).model.kind, "crossEncoder");
+        const { value } = await tab.harness("rerank", "cross", expected.query, expected.documents);
         const scores = value.results.toSorted((a, b) => a.index - b.index).map(({ score, normalizedScore }) => {
           assert.equal(normalizedScore, score);
           return score;
         });
-        scores.forEach((score, place) => close(score, fixture.scores[place], `document ${place}`));
+        scores.forEach((score, place) => close(score, expected.scores[place], `document ${place}`));
         assert.equal(value.device, device);
       });
     }
 
     it("three stages, two models: the last one's scores, and late interaction's explanations", LIMIT, async () => {
-      const fixture = crossCase("bert", places ?? [0, 2, 3, 4, 5, 6]);
+      const expected = crossCase("bert", places ?? [0, 2, 3, 4, 5, 6]);
       await load("late", tiny.checkpoint, options);
-      await load("cross", fixture.checkpoint, options);
+      await load("cross", expected.checkpoint, options);
       const stages = [{ use: "dense", keep: 4 }, { use: "late", keep: 3 }, { use: "crossEncoder", model: "cross", keep: 2 }];
-      const { results, progress, timings } = await inStages("late", fixture.query, fixture.documents, stages, { explain: true });
-      const late = (await inStages("late", fixture.query, fixture.documents, stages.slice(0, 2))).results;
+      const { results, progress, timings } = await inStages("late", expected.query, expected.documents, stages, { explain: true });
+      const late = (await inStages("late", expected.query, expected.documents, stages.slice(0, 2))).results;
       assert.equal(results.length, 2);
       for (const { index, score, stages, explanation } of results) {
-        close(score, fixture.scores[index], "the cross-encoder's score");
+        close(score, expected.scores[index], "the cross-encoder's score");
         assert.deepEqual(stages.slice(0, 2), late.find((result) => result.index === index).stages);
         close(explanation.score, stages[1].score, "the explained score");
         assert.ok(explanation.matches.length > 0);
       }
-      const total = fixture.documents.length + 3;
+      const total = expected.documents.length + 3;
       assert.deepEqual([progress.at(-1), timings.stages.length], [{ done: total, total }, 3]);
       assert.deepEqual(progress, progress.toSorted((a, b) => a.done - b.done));
     });
@@ -194,10 +198,10 @@ describe("chains on the CPU", () => {
   });
 
   it("the second model's worker dies in the middle: a new one goes on, and the first is left alone", LIMIT, async () => {
-    const fixture = crossCase("bert", FEW);
-    await load("cross", fixture.checkpoint, { ...options, workerUrl: tab.faultyWorker([["fault", "panic-in-rerank"], ["lives", 2]]) });
-    const { results } = await inStages("late", fixture.query, fixture.documents, CHAIN);
-    for (const { index, score } of results) close(score, fixture.scores[index], "the score");
+    const expected = crossCase("bert", FEW);
+    await load("cross", expected.checkpoint, { ...options, workerUrl: tab.faultyWorker([["fault", "panic-in-rerank"], ["lives", 2]]) });
+    const { results } = await inStages("late", expected.query, expected.documents, CHAIN);
+    for (const { index, score } of results) close(score, expected.scores[index], "the score");
     assert.deepEqual(await tab.harness("struck"), ["scores"]);
     assert.deepEqual([await tab.harness("workers"), await tab.harness("liveWorkers")], [3, 2]);
   });
