@@ -20,9 +20,9 @@ pub(crate) struct Head {
 }
 
 enum Step {
-    Linear { linear: Linear, activation: Activation },
+    Linear { linear: Box<Linear>, activation: Activation },
     Dense(Box<Dense>),
-    Norm(LayerNorm),
+    Norm(Box<LayerNorm>),
 }
 
 impl Head {
@@ -71,12 +71,14 @@ impl Step {
                 let &LinearConfig { name, rows, columns, bias, activation, .. } = config;
                 let weight = weights.matrix(&format!("{name}.weight"), [rows, columns])?;
                 let bias = bias.then(|| weights.read(&format!("{name}.bias"), &[rows]));
-                Step::Linear { linear: Linear::new(weight, bias.transpose()?, device), activation }
+                let linear = Box::new(Linear::new(weight, bias.transpose()?, device));
+                Step::Linear { linear, activation }
             }
             HeadStep::Dense(config) => Step::Dense(Box::new(Dense::load(config, weights, device)?)),
             HeadStep::Norm(config) => {
                 let &NormConfig { name, size, bias, epsilon, .. } = config;
-                Step::Norm(LayerNorm::load(weights, name, size, bias, epsilon, device)?)
+                let norm = LayerNorm::load(weights, name, size, bias, epsilon, device)?;
+                Step::Norm(Box::new(norm))
             }
         })
     }

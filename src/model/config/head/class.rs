@@ -3,6 +3,7 @@
 use super::{HeadStep, LinearConfig, NormConfig};
 use crate::error::{Result, Warning};
 use crate::model::checkpoint::{BertArchitecture, Fields};
+use crate::model::config::backbone;
 use crate::model::config::{
     Activation, BertConfig, EncoderConfig, MAX_HIDDEN, ModernBertConfig, PoolingMode,
 };
@@ -80,8 +81,7 @@ fn of_modernbert(
     };
     const BIAS: &str = "classifier_bias";
     let bias = config.or_default(BIAS, config.bool(BIAS)?, false, warnings)?;
-    let activation =
-        crate::model::config::backbone::activation(config, "classifier_activation", warnings)?;
+    let activation = backbone::activation(config, "classifier_activation", warnings)?;
     let hidden = bert.hidden_size;
     let (name, rows, columns) = ("head.dense", hidden, hidden);
     let dense = LinearConfig { name, in_backbone: false, rows, columns, bias, activation };
