@@ -130,11 +130,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stages::bm25", &["error", "observer", "text"]),
     ("stages::dense", &["error", "late_interaction", "text_kind"]),
     ("stages::diversify", &["error", "observer"]),
-    ("stages::fusion", &["error"]),
+    ("stages::fusion", &["error", "stages::top_k"]),
     ("stages::query", &["error", "late_interaction", "text", "text_kind"]),
     ("stages::options", &["error", "late_interaction", "stages::bm25", "stages::fusion", "text"]),
     ("stages::results", &["late_interaction"]),
-    ("stages::list", &["stages::results"]),
+    ("stages::list", &["stages::results", "stages::top_k"]),
     ("stages::told", &["late_interaction"]),
     (
         "stages::late",

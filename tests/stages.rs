@@ -134,7 +134,7 @@ fn stop_words_play_no_part_and_words_in_capitals_are_the_same() {
     };
     let with = scores(&["oil the the", "water the"], &options(&["The"]));
     assert_eq!(with, scores(&["OIL", "water"], &options(&[])));
-    assert_eq!(with[1], 0.0);
+    assert_eq!(with[1].to_bits(), 0.0f32.to_bits(), "not minus zero");
     assert_ne!(with, scores(&["oil the the", "water the"], &options(&[])));
 }
 
@@ -344,6 +344,9 @@ fn a_given_score_that_is_missing_stands_behind() {
     assert_eq!(places(&output), [3, 0, 4, 2, 1, 5]);
     assert!(output.results[4].score <= -3.0 && output.results[4].score.is_finite());
     assert_eq!(places(&rerank(&model, &DOCUMENTS[..2], &options(&[None, None]))), [0, 1]);
+    // Equal ones are those of both zeros.
+    let zeros = [Some(-0.0), Some(0.0), Some(1.0)];
+    assert_eq!(places(&rerank(&model, &DOCUMENTS[..3], &options(&zeros))), [2, 0, 1]);
     // Ten whole numbers apart, which single precision does not tell: Typesense's scores are such.
     let large = [Some(578_730_123_365_711_900.0), Some(578_730_123_365_712_000.0)];
     assert_eq!(places(&rerank(&model, &DOCUMENTS[..2], &options(&large))), [1, 0]);
@@ -380,7 +383,7 @@ fn what_does_not_go_together_is_named() {
             RerankOptions { fuse: Some(Fusion::ReciprocalRanks { k: -1.0 }), ..default() },
             "fuse has k -1; it is 0 or more",
         ),
-        (RerankOptions { min_score: Some(f32::NAN), ..default() }, "min_score is not a number"),
+        (RerankOptions { min_score: Some(f64::NAN), ..default() }, "min_score is not a number"),
         (
             RerankOptions { diversify: Some(1.5), ..default() },
             "diversify is 1.5; it goes from 0 to 1",
@@ -437,16 +440,21 @@ fn scores_below_the_least_are_left_out() {
     let model = Fixture::read("pylate").load();
     let all = rerank(&model, &DOCUMENTS, &RerankOptions::default());
     let least = all.results[3].score;
-    let options = RerankOptions { min_score: Some(least), ..RerankOptions::default() };
+    let options = RerankOptions { min_score: Some(least.into()), ..RerankOptions::default() };
     assert_eq!(rerank(&model, &DOCUMENTS, &options).results, all.results[..4]);
     // It is the last stage's score that counts, and what is left can be fewer than asked for.
     let two = || stages([StageKind::Late, bm25()]);
     let words = rerank(&model, &DOCUMENTS, &two());
     let least = words.results[2].score;
     let left: Vec<_> = words.results.into_iter().filter(|found| found.score >= least).collect();
-    let options = RerankOptions { min_score: Some(least), top_k: Some(7), ..two() };
+    let options = RerankOptions { min_score: Some(least.into()), top_k: Some(7), ..two() };
     assert_eq!(rerank(&model, &DOCUMENTS, &options).results, left);
     assert!(left.len() < 7);
+    // Times in milliseconds: single precision tells them apart by minutes.
+    let given = [0.0, 1.0, 2.0].map(|more| Some(1_700_000_000_000.0 + more)).to_vec();
+    let options =
+        RerankOptions { given, min_score: Some(1_700_000_000_001.0), ..stages([StageKind::Given]) };
+    assert_eq!(places(&rerank(&model, &DOCUMENTS[..3], &options)), [2, 1]);
 }
 
 #[test]

@@ -186,13 +186,18 @@ impl WeightedQuery {
             let times = f64::from(document.counts[place].1);
             Some(weight * times / (times + slack))
         });
-        found.sum::<f64>() as f32
+        sum(found)
     }
 
     /// What no score goes beyond.
     pub fn bound(&self) -> f32 {
-        self.weights.iter().map(|(_, weight)| weight).sum::<f64>() as f32
+        sum(self.weights.iter().map(|(_, weight)| *weight))
     }
+}
+
+/// Of nothing it is zero, where Rust's own has a minus.
+fn sum(shares: impl Iterator<Item = f64>) -> f32 {
+    shares.fold(0.0, |sum, share| sum + share) as f32
 }
 
 /// Scores the documents at some places by the words of those alone, each read once. Answers also what no score goes beyond.

@@ -1,5 +1,6 @@
 //! One order of two: which documents do both ways to rank put in front?
 
+use super::top_k::falling;
 use crate::error::{Error, Result};
 
 /// How two orders become one.
@@ -73,7 +74,7 @@ fn ranks(scores: &[Option<f64>]) -> Vec<Option<usize>> {
         (0..scores.len()).filter(|&place| scores[place].is_some()).collect();
     places.sort_by(|&a, &b| {
         let score = |place: usize| scores[place].unwrap_or(f64::NEG_INFINITY);
-        score(b).total_cmp(&score(a))
+        falling(score(a), score(b))
     });
     let mut ranks = vec![None; scores.len()];
     for (rank, place) in (1..).zip(places) {

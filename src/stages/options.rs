@@ -25,7 +25,7 @@ pub struct RerankOptions {
     /// How the order is made of the last stage's and that of `given`; `None`: the last stage's is the order.
     pub fuse: Option<Fusion>,
     /// Documents that the last stage scores below it are left out.
-    pub min_score: Option<f32>,
+    pub min_score: Option<f64>,
     /// Maximal marginal relevance: from 1, relevance alone, to 0, difference alone; `None`: off. See [`mod@super::diversify`].
     pub diversify: Option<f32>,
 }
@@ -92,7 +92,7 @@ impl RerankOptions {
         if let Some(fusion) = self.fuse {
             fusion.check(self.given.is_empty() && documents > 0)?;
         }
-        if self.min_score.is_some_and(f32::is_nan) {
+        if self.min_score.is_some_and(f64::is_nan) {
             return Err(Error::argument("min_score", "is not a number"));
         }
         match self.diversify {

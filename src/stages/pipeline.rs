@@ -84,7 +84,10 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             self.list.rank(&scores, *keep);
         }
         if let Some(least) = self.options.min_score {
-            self.list.candidates.retain(|candidate| candidate.score() >= least);
+            // As fine as the scores are: those of a model are of 32 bits.
+            let is_given = stages.last().is_some_and(|stage| stage.kind == StageKind::Given);
+            let least = if is_given { least } else { f64::from(least as f32) };
+            self.list.candidates.retain(|candidate| candidate.score >= least);
         }
         if let Some(fusion) = self.options.fuse {
             self.fuse(fusion);
@@ -177,8 +180,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
 
     /// Puts the list into the order of its own and the given one.
     fn fuse(&mut self, fusion: Fusion) {
-        let own: Vec<f64> =
-            self.list.candidates.iter().map(|candidate| candidate.score().into()).collect();
+        let own: Vec<f64> = self.list.candidates.iter().map(|candidate| candidate.score).collect();
         let fused = fusion.fused(&self.given_or_order(), &own);
         for (candidate, &score) in self.list.candidates.iter_mut().zip(&fused) {
             candidate.fused = Some(score as f32);
@@ -204,7 +206,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         let candidates = &self.list.candidates;
         let scores: Vec<f64> = candidates
             .iter()
-            .map(|candidate| candidate.fused.unwrap_or(candidate.score()).into())
+            .map(|candidate| candidate.fused.map_or(candidate.score, f64::from))
             .collect();
         let vectors: Vec<&[f32]> = self.list.indices().map(|index| told.mean(index)).collect();
         let count = self.options.top_k.unwrap_or(usize::MAX);
@@ -234,7 +236,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         let truncated = self.list.indices().map(|index| told.truncated(index)).collect();
         let result = |candidate: Candidate| RerankResult {
             index: candidate.index,
-            score: candidate.score(),
+            score: candidate.score as f32,
             fused: candidate.fused,
             same_as: told.first(candidate.index),
             stages: candidate.stages,

@@ -15,8 +15,13 @@ pub struct Scored {
 impl Scored {
     /// By score descending, then by index ascending, so that equal documents keep the order they came in.
     fn order(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then(self.index.cmp(&other.index))
+        falling(self.score.into(), other.score.into()).then(self.index.cmp(&other.index))
     }
+}
+
+/// More first. Minus zero is zero.
+pub fn falling(a: f64, b: f64) -> Ordering {
+    (b + 0.0).total_cmp(&(a + 0.0))
 }
 
 /// The best `k` of the documents that have come so far, each with what is kept of it.
@@ -83,6 +88,7 @@ mod tests {
     fn ties_keep_the_order_of_the_list() {
         assert_eq!(order(&[1.0, 2.0, 1.0, 2.0, -1.0], 9, 2), [1, 3, 0, 2, 4]);
         assert_eq!(order(&[1.0, 2.0, 1.0], 2, 1), [1, 0]);
+        assert_eq!(order(&[-0.0, 0.0, -0.0], 2, 1), [0, 1]);
         assert_eq!(order(&[1.0], 0, 1), [0usize; 0]);
         assert_eq!(order(&[], 3, 1), [0usize; 0]);
     }

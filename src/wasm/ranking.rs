@@ -27,7 +27,7 @@ pub struct RerankSettings {
     given: Option<Vec<f64>>,
     /// Of the last stage.
     #[tsify(optional)]
-    min_score: Option<f32>,
+    min_score: Option<f64>,
     #[tsify(optional)]
     fuse: Option<Fusion>,
     #[tsify(optional)]

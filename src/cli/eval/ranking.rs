@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pollster::block_on;
-use tabrank::stages::top_k::{Scored, TopK};
+use tabrank::stages::top_k::{Scored, TopK, falling};
 use tabrank::{Fusion, RerankOptions, Reranker, TextKind, Unobserved};
 
 use super::approaches::{Approach, Kind};
@@ -177,7 +177,7 @@ fn fused(list: &[Scored], first: &[Scored], by: FuseArg) -> Vec<Scored> {
     let scores = Fusion::from(by).fused(&given, &own);
     let mut order: Vec<(f64, usize)> =
         scores.into_iter().zip(list.iter().map(|result| result.index)).collect();
-    order.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    order.sort_by(|(a, _), (b, _)| falling(*a, *b));
     order.into_iter().map(|(score, index)| Scored { index, score: score as f32 }).collect()
 }
 

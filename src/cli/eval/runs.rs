@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use tabrank::stages::top_k::Scored;
+use tabrank::stages::top_k::{Scored, falling};
 
 use super::data::{Data, Text, nothing, open, places};
 use super::judgements::columns;
@@ -75,8 +75,7 @@ fn ranked(found: Vec<HashMap<usize, (f32, usize)>>, corpus: &[Text]) -> Run {
         let mut results: Vec<Scored> = results.collect();
         results.sort_unstable_by(|a, b| {
             let by_id = || Reverse(&corpus[a.index].id).cmp(&Reverse(&corpus[b.index].id));
-            // Minus zero is zero.
-            (b.score + 0.0).total_cmp(&(a.score + 0.0)).then_with(by_id)
+            falling(a.score.into(), b.score.into()).then_with(by_id)
         });
         results
     };

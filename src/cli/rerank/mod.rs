@@ -49,7 +49,7 @@ pub struct RerankArgs {
     fuse: Option<FuseArg>,
     /// Leave out what the last stage scores below this.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    min_score: Option<f32>,
+    min_score: Option<f64>,
     /// Maximal marginal relevance: how much relevance counts, from 1, alone, to 0, where it is how little a document is like those in front
     /// of it [default: off].
     #[arg(long, value_name = "SHARE")]
