@@ -96,7 +96,13 @@ fn given_scores_are_those_of_the_input() {
     }
     let all = ranked(&model, &["--stage", "given"], &input());
     assert_eq!(ids(&all), [0, 2, 3, 4, 5, 1]);
-    for score in ["\"9\"", "1e999", "[1]"] {
+    // As they came, also those that single precision does not tell apart.
+    let large = [16_777_216u64, 16_777_217].map(|score| json!({"text": "oil", "score": score}));
+    let large = large.map(|object| object.to_string()).join("\n");
+    let found = ranked(&model, &["--stage", "given", "--min-score", "16777217"], &large);
+    assert_eq!(scores(&found), [16_777_217.0]);
+    assert_eq!(found[0]["stages"][0]["score"], 16_777_217.0);
+    for score in ["\"9\"", "1e999", "-1e39", "[1]"] {
         let wrong = format!("{}\n{{\"text\":\"oil\",\"score\":{score}}}", input());
         let error = text(&run(&model, &["--stage", "given"], &wrong).code(65).get_output().stderr);
         assert!(error.contains("stdin:7:1: \"score\" is not a finite number"), "{error}");
@@ -144,6 +150,9 @@ fn the_end_of_the_list_is_cut_fused_and_diversified() {
     assert!(!ids(&late).contains(&1) || !ids(&late).contains(&5));
     let error = run(&other, &["--diversify", "0.5"], &input()).code(2);
     assert!(text(&error.get_output().stderr).contains("diversify needs embeddings"));
+    // Any model of the pipeline that makes embeddings tells them apart.
+    let pipeline = ["--stage", &format!("late={model}"), "--stage", "cross", "--diversify", "0"];
+    assert_eq!(ids(&ranked(&other, &pipeline, &input())).last(), Some(&last));
 }
 
 #[test]
@@ -172,7 +181,20 @@ fn without_scores_the_input_s_order_is_fused() {
 
 #[test]
 fn a_text_that_came_before_says_so() {
-    for stages in [&[][..], &["--stage", "late", "--stage", &format!("cross={}", cross())]] {
+    let cross = format!("cross={}", cross());
+    // Its score puts it in front: still it is the one that came later.
+    let better = input().replace("4.5", "20.5");
+    for stages in
+        [&["late"][..], &["given", "late"], &["given", &cross], &["given", "late", &cross]]
+    {
+        let stages: Vec<&str> = stages.iter().flat_map(|stage| ["--stage", *stage]).collect();
+        let found = ranked(&checkpoint("pylate"), &stages, &better);
+        for object in found {
+            let expected = (object["id"] == 5).then(|| json!(1));
+            assert_eq!(object.get("same_as"), expected.as_ref(), "{stages:?}: {object}");
+        }
+    }
+    for stages in [&[][..], &["--stage", "late", "--stage", &cross]] {
         let found = ranked(&checkpoint("pylate"), stages, &format!("\n{}", input()));
         for object in found {
             let expected = (object["id"] == 5).then(|| json!(2));
@@ -184,7 +206,9 @@ fn a_text_that_came_before_says_so() {
 #[test]
 fn stages_that_cannot_be_had_are_refused() {
     let (late, cross) = (checkpoint("pylate"), cross());
-    let cases: [(&str, &[&str], i32, &str); 9] = [
+    let windows = ["--long-documents", "windows"];
+    let cases: [(&str, &[&str], i32, &str); 10] = [
+        (&cross, &windows, 65, "--long-documents windows needs a model that makes embeddings"),
         (&late, &["--stage", "cross"], 65, "--stage cross needs a cross-encoder (cross=DIR)"),
         (&cross, &["--stage", "late"], 65, "--stage late needs a model that makes embeddings"),
         (&cross, &["--stage", "dense"], 65, "--stage dense needs a model that makes embeddings"),

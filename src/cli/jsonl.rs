@@ -54,6 +54,9 @@ impl Record {
     pub fn number(&self, field: &str) -> Result<Option<f64>, CliError> {
         let Some(value) = self.fields.get(field) else { return Ok(None) };
         let number: Option<Option<f64>> = serde_json::from_str(value.get()).ok();
+        // It is told as a number of 32 bits.
+        let number =
+            number.filter(|number| number.is_none_or(|number| (number as f32).is_finite()));
         number.ok_or_else(|| self.place.wrong(format!("{field:?} is not a finite number")))
     }
 }

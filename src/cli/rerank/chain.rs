@@ -27,6 +27,8 @@ struct Part {
     /// By its place among the models.
     model: usize,
     stages: Vec<StageOptions>,
+    /// Whether a stage wants the model; those in front of the first that does are done along with it.
+    wants_model: bool,
 }
 
 /// What is ranked.
@@ -74,20 +76,48 @@ impl Chain {
             chain.push(at, stage, args)?;
         }
         if chain.parts.is_empty() {
-            chain.parts.push(Part { model: 0, stages: Vec::new() });
+            chain.parts.push(Part { model: 0, stages: Vec::new(), wants_model: true });
         }
+        chain.check_windows(args)?;
         Ok(chain)
     }
 
     /// Appends a stage, which needs no model to count words or to take the scores that were given.
     fn push(&mut self, at: usize, stage: &StageArg, args: &RerankArgs) -> Result<(), CliError> {
-        let needs_model = !matches!(stage.name, StageName::Given | StageName::Bm25);
+        let wants_model = !matches!(stage.name, StageName::Given | StageName::Bm25);
         let options = StageOptions { kind: self.kind(at, stage, args)?, keep: stage.keep };
         match self.parts.last_mut() {
-            Some(last) if last.model == at || !needs_model => last.stages.push(options),
-            _ => self.parts.push(Part { model: at, stages: vec![options] }),
+            Some(last) if !wants_model => last.stages.push(options),
+            Some(last) if last.model == at || !last.wants_model => {
+                last.stages.push(options);
+                (last.model, last.wants_model) = (at, true);
+            }
+            _ => self.parts.push(Part { model: at, stages: vec![options], wants_model }),
         }
         Ok(())
+    }
+
+    /// Refuses windows where no model makes any.
+    fn check_windows(&self, args: &RerankArgs) -> Result<(), CliError> {
+        let ranks = self.parts.iter().any(|part| self.makes_embeddings(part.model));
+        let tells_apart = args.diversify.is_some() && self.tells_apart().is_some();
+        match self.long_documents {
+            LongDocuments::Windows { .. } if !ranks && !tells_apart => Err(CliError::Argument {
+                argument: "--long-documents windows".to_owned(),
+                reason: "needs a model that makes embeddings: a cross-encoder cuts".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn makes_embeddings(&self, model: usize) -> bool {
+        self.models[model].info().kind == ModelKind::LateInteraction
+    }
+
+    /// Whose vectors tell documents apart: the last model's that makes any, else the command's.
+    fn tells_apart(&self) -> Option<usize> {
+        let models = self.parts.iter().rev().map(|part| part.model);
+        models.chain([0]).find(|&model| self.makes_embeddings(model))
     }
 
     fn kind(&self, at: usize, stage: &StageArg, args: &RerankArgs) -> Result<StageKind, CliError> {
@@ -124,24 +154,23 @@ impl Chain {
             ..self.options(last, given(&left, candidates))
         };
         let top_k = args.top_k.map(NonZeroUsize::get);
-        let makes_embeddings =
-            |model: usize| self.models[model].info().kind == ModelKind::LateInteraction;
-        if args.diversify.is_none() || makes_embeddings(last.model) || !makes_embeddings(0) {
+        let tells_apart = args.diversify.and_then(|_| self.tells_apart());
+        let Some(other) = tells_apart.filter(|&model| model != last.model) else {
             let options = RerankOptions { top_k, diversify: args.diversify, ..options };
             return self.call(last.model, args, options, left, candidates);
-        }
+        };
         left = self.call(last.model, args, options, left, candidates)?;
-        // A cross-encoder has no vectors; the command's model has.
+        // The last one is a cross-encoder, which has no vectors.
         let options = RerankOptions { top_k, diversify: args.diversify, ..self.by_scores(&left) };
-        let ranked = self.output(0, args, &options, &left, candidates)?;
+        let ranked = self.output(other, args, &options, &left, candidates)?;
         Ok(ranked.results.iter().map(|result| left[result.index].clone()).collect())
     }
 
     /// What is asked of a part.
     fn options(&self, part: &Part, given: Vec<Option<f64>>) -> RerankOptions {
-        let long_documents = match self.models[part.model].info().kind {
-            ModelKind::LateInteraction => self.long_documents,
-            ModelKind::CrossEncoder => LongDocuments::Cut,
+        let long_documents = match self.makes_embeddings(part.model) {
+            true => self.long_documents,
+            false => LongDocuments::Cut,
         };
         let stages = part.stages.clone();
         RerankOptions { stages, long_documents, given, ..RerankOptions::default() }
@@ -209,7 +238,9 @@ fn merged(before: &[Left], output: RerankOutput) -> Vec<Left> {
         let mut left = before[result.index].clone();
         left.score = result.score;
         left.fused = result.fused;
-        left.same_as = result.same_as.map(|place| before[place].index).or(left.same_as);
+        let first = |place: usize| before[place].same_as.unwrap_or(before[place].index);
+        let same_as = result.same_as.map(first).filter(|&first| first != left.index);
+        left.same_as = same_as.or(left.same_as);
         left.truncated |= truncated;
         left.stages.extend(result.stages);
         left

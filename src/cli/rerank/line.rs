@@ -1,6 +1,6 @@
 //! A candidate as it came, with what it was given.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tabrank::StageResult;
 
 use crate::cli::fields::{self, Fields};
@@ -11,7 +11,8 @@ use crate::cli::stages::StageName;
 pub struct Given {
     pub index: usize,
     pub rank: usize,
-    pub score: f32,
+    #[serde(serialize_with = "short")]
+    pub score: f64,
     pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fused: Option<f32>,
@@ -28,12 +29,24 @@ pub struct OfStage {
     #[serde(rename = "use")]
     name: String,
     rank: usize,
-    score: f32,
+    #[serde(serialize_with = "short")]
+    pub score: f64,
 }
 
 impl OfStage {
-    pub fn new(name: StageName, of: &StageResult) -> Self {
-        Self { name: name.to_string(), rank: of.rank, score: of.score }
+    /// `given`: the candidate's own score, which may be finer than the engine tells.
+    pub fn new(name: StageName, of: &StageResult, given: Option<f64>) -> Self {
+        let score = given.filter(|_| name == StageName::Given).unwrap_or(of.score.into());
+        Self { name: name.to_string(), rank: of.rank, score }
+    }
+}
+
+/// A number of 32 bits by the digits that tell it from others of 32 bits.
+fn short<S: Serializer>(score: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let single = *score as f32;
+    match f64::from(single) == *score {
+        true => serializer.serialize_f32(single),
+        false => serializer.serialize_f64(*score),
     }
 }
 

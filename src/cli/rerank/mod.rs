@@ -80,7 +80,7 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = left.iter().zip(1..).try_for_each(|(left, rank)| {
         let fields = &records[left.index].fields;
-        writeln!(out, "{}", line(fields, &args.given_to(left, rank, &records)))
+        writeln!(out, "{}", line(fields, &args.given_to(left, rank, &records, &candidates)))
     });
     written.and_then(|()| out.flush()).map_err(CliError::Stdout)
 }
@@ -110,16 +110,25 @@ impl RerankArgs {
     }
 
     /// What a candidate is given in the output.
-    fn given_to(&self, left: &Left, rank: usize, records: &[Record]) -> Given {
+    fn given_to(
+        &self,
+        left: &Left,
+        rank: usize,
+        records: &[Record],
+        candidates: &Candidates<'_>,
+    ) -> Given {
+        let given = candidates.given.get(left.index).copied().flatten();
         let stages = self.stages.iter().zip(&left.stages);
+        let stages: Vec<OfStage> =
+            stages.map(|(stage, of)| OfStage::new(stage.name, of, given)).collect();
         Given {
             index: records[left.index].index,
             rank,
-            score: left.score,
+            score: stages.last().map_or(left.score.into(), |last| last.score),
             truncated: left.truncated,
             fused: left.fused,
             same_as: left.same_as.map(|first| records[first].index),
-            stages: stages.map(|(stage, of)| OfStage::new(stage.name, of)).collect(),
+            stages,
         }
     }
 }
