@@ -65,7 +65,7 @@ export interface CrossEncoderStage extends StageCut {
 /** One way to rank a list. */
 export type Stage<T = unknown> = GivenStage<T> | Bm25Stage | DenseStage | LateStage | CrossEncoderStage;
 
-/** A query whose token embeddings are there already, for stages with `late` alone: flat rows of `model.dimension` values, as `encodeQuery` gives them in `values`. */
+/** A query whose token embeddings are there already, for the stages `late` and `given`: flat rows of `model.dimension` values, as `encodeQuery` gives them in `values`. */
 export interface QueryEmbeddings {
   embeddings: Float32Array;
 }
@@ -94,7 +94,7 @@ export interface RerankOptions<T> extends LongDocumentOptions {
   fuse?: Fusion;
   /**
    * Puts documents in front that are unlike those before them, by maximal marginal relevance over one vector a document: from 1, where only the score counts, to 0,
-   * where only the difference does. Off by default. The last stage's model has to be an encoder.
+   * where only the difference does. Off by default. The vectors are those of the last model that is an encoder, the called one's included.
    */
   diversify?: number;
   /** Results to give back; all that are left by default. */
@@ -158,10 +158,13 @@ export interface RerankResult<T> {
   rank: number;
   /**
    * Of the last stage. `late`: MaxSim, the sum over query tokens of the best similarity, which grows with the query's length. `dense`: the cosine, in [-1, 1].
-   * `crossEncoder`: what the model's activation gives, from 0 to 1 for a sigmoid. `bm25`: from 0, without an upper bound. `given`: the document's own.
+   * `crossEncoder`: what the model's activation gives, from 0 to 1 for a sigmoid. `bm25`: from 0, without an upper bound. `given`: the document's own, or just below the least where it has none.
    */
   score: number;
-  /** The one to compare with a threshold. `late`: `score` over the number of query embeddings, in [-1, 1] if the model's embeddings are `normalized`. Else `score`. */
+  /**
+   * The one to compare with a threshold. `late`: `score` over the number of query embeddings, in [-1, 1] if the model's embeddings are `normalized`. `bm25`: over the
+   * most that the query's words can give, from 0 to 1. Else `score`.
+   */
   normalizedScore: number;
   /** What the order was made by, if `fuse` made it. */
   fused?: number;

@@ -1,12 +1,13 @@
 /** Checks embeddings that a caller gives, and copies them: what happens to the caller's own buffers afterwards is nobody's concern. */
 
 import type { Embeddings, Limits } from "../types.js";
-import { invalid, invalidKind, isA, read, requireKind, requirePositiveInteger, tooLarge } from "./input.js";
+import { invalid, invalidKind, isA, read, requireCount, requireFinite, requireKind, tooLarge } from "./input.js";
 
 /** Rows of one text. */
 export function copyOfRows(values: unknown, place: string): Float32Array<ArrayBuffer> {
   const copy = copied(values, Float32Array, place);
   if (copy.length === 0) throw invalid(`${place} is empty`);
+  requireAllFinite(copy, place);
   return copy;
 }
 
@@ -20,13 +21,19 @@ export function copyOfOne(values: unknown, place: string, dimension: number): Em
 export function copyOfEmbeddings(embeddings: Embeddings, place: string, limits: Limits): Embeddings {
   requireKind("object", embeddings, place);
   const dimension: number = read(embeddings, "dimension", `${place}.dimension`);
-  requirePositiveInteger(dimension, `${place}.dimension`);
+  requireCount(1)(dimension, `${place}.dimension`);
   const lengths = copied(read(embeddings, "lengths", `${place}.lengths`), Uint32Array, `${place}.lengths`);
   if (lengths.length > limits.documents) throw tooLarge(place, lengths.length, "texts", limits.documents, "documents");
   const values = copied(read(embeddings, "values", `${place}.values`), Float32Array, `${place}.values`);
   const rows = lengths.reduce((sum, length) => sum + length, 0);
   if (rows * dimension !== values.length) throw invalid(`${place}.values has ${values.length} values; ${place}.lengths says ${rows} rows of ${dimension}`);
   return { values, lengths, dimension };
+}
+
+/** Of queries, which are few: of documents' values the engine tells, without holding the page up. */
+export function requireAllFinite(values: Float32Array, place: string): void {
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  if (index >= 0) requireFinite(values[index], `${place}[${index}]`);
 }
 
 /** `dimension`: values of a row. */

@@ -23,6 +23,10 @@ export function checkLimits(limits: Partial<Limits> = {}): Limits {
   return merged;
 }
 
+/** The engine counts in 32 bits, and has numbers of 32 bits. */
+const MOST_COUNT = 2 ** 32 - 1;
+export const MOST_NUMBER = (2 - 2 ** -23) * 2 ** 127;
+
 export function checkQuery(query: unknown, limits: Limits): string {
   const text = checkText(query, "query", limits);
   if (text.trim() === "") throw invalid("query is empty");
@@ -120,8 +124,12 @@ export function requirePositiveInteger(value: unknown, place: string): void {
   requireInteger(value, place, 1, "a positive integer");
 }
 
-export function requireCount(value: unknown, place: string): void {
-  requireInteger(value, place, 0, "a whole number from 0");
+/** A whole number from `least` on, no more than the engine counts to. */
+export function requireCount(least: number): (value: unknown, place: string) => void {
+  return (value, place) => {
+    requireInteger(value, place, least, least === 1 ? "a positive integer" : `a whole number from ${least}`);
+    requireBetween(least, MOST_COUNT)(value, place);
+  };
 }
 
 export function requireFinite(value: unknown, place: string): asserts value is number {
@@ -130,7 +138,7 @@ export function requireFinite(value: unknown, place: string): asserts value is n
 
 /** A number from `least` to `most`. */
 export function requireBetween(least: number, most: number): (value: unknown, place: string) => void {
-  const expected = most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`;
+  const expected = `a number from ${least} to ${most}`;
   return (value, place) => requireNumber(value, place, Number.isFinite(value) && (value as number) >= least && (value as number) <= most, expected);
 }
 

@@ -40,18 +40,18 @@ const LOAD: Checks<LoadOptions> = {
 const OVERRIDES: Checks<Overrides> = {
   queryPrefix: kind("string"),
   documentPrefix: kind("string"),
-  queryLength: requirePositiveInteger,
-  documentLength: requirePositiveInteger,
+  queryLength: requireCount(1),
+  documentLength: requireCount(1),
   doQueryExpansion: kind("boolean"),
-  expansionLength: requirePositiveInteger,
+  expansionLength: requireCount(1),
   expansionToken: kind("string"),
   attendToExpansionTokens: kind("boolean"),
   // Its words are checked as they are read.
   skiplistWords: () => {},
-  truncateDim: requirePositiveInteger,
+  truncateDim: requireCount(1),
 };
 
-const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"), overlap: requireCount, maxWindows: requirePositiveInteger };
+const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"), overlap: requireCount(0), maxWindows: requireCount(1) };
 
 const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
 

@@ -12,7 +12,7 @@ import type { CheckedRerank } from "./options.js";
 import { outputOf } from "./output.js";
 import type { Own } from "./own.js";
 import { checkRankedQuery } from "./query.js";
-import { aloneOf, givenScores, requestOf } from "./stages.js";
+import { aloneOf, filledScores, givenScores, requestOf } from "./stages.js";
 import { type Step, stepsOf } from "./steps.js";
 import type { CallOptions } from "./worker-client.js";
 
@@ -32,8 +32,9 @@ export interface Candidate {
 /** What all steps have in common. */
 interface Shared {
   query: string | Float32Array;
-  /** The score that each document of the caller's list brought along. */
+  /** The score that each document of the caller's list brought along, NaN for none, and as results tell it. */
   given: Float64Array | undefined;
+  told: Float64Array | undefined;
   windows: Windows | undefined;
   profile: boolean;
 }
@@ -52,7 +53,8 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   checkTotalLength([textOf(question), ...texts], own.limits);
   const steps = stepsOf(own, stages, question, texts.length, options);
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
-  const shared = { query: question, given: givenScores(kept, stages), windows, profile };
+  const given = givenScores(kept, stages);
+  const shared = { query: question, given, told: given && filledScores(given), windows, profile };
   const candidates = texts.map((text, index) => ({ index, text, score: 0, stages: [], truncated: false }));
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
   for (const { client } of owners) client.requireOpen(signal);
@@ -105,7 +107,7 @@ function requestTo<T>(step: Step<T>, { query, given, windows, profile }: Shared,
   return {
     query,
     texts: left.map(({ text }) => text),
-    stages: stages.map(requestOf),
+    stages: stages.map((stage) => requestOf(stage, left.length)),
     given: finishes || given ? Float64Array.from(left, scoreOf) : undefined,
     windows: isEncoders(step) ? windows : undefined,
     base: 0,
@@ -119,14 +121,14 @@ function isEncoders<T>({ own }: Step<T>): boolean {
 }
 
 /** Those that are left of a step, in its order. */
-function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }: Step<T>, { given }: Shared): Candidate[] {
+function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }: Step<T>, { told }: Shared): Candidate[] {
   const { indices, scores, ranks, fused, sameAs, truncated, explanations } = answer;
   return Array.from(indices, (at, row) => {
     const { index, text, ...before } = left[at]!;
     const results = stages.map(({ use }, place) => {
       const cell = row * stages.length + place;
       // As the caller has it, which may be finer.
-      const score = use === "given" ? given![index]! : scores[cell]!;
+      const score = use === "given" ? told![index]! : scores[cell]!;
       return { use, rank: ranks[cell]!, score };
     });
     const first = firstOf(left[sameAs[row]!]!);

@@ -3,7 +3,7 @@
 
 import { RerankerError } from "../error.js";
 import type { Embeddings, Limits, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
-import { copyOfEmbeddings, copyOfOne } from "./embeddings.js";
+import { copyOfEmbeddings, copyOfOne, requireAllFinite } from "./embeddings.js";
 import { checkLimits, invalid } from "./input.js";
 import { openClient } from "./open-client.js";
 import { checkScorer, checkSimilarity } from "./options.js";
@@ -67,6 +67,7 @@ export class Scorer {
     const { client, limits } = this.own();
     const scored = copyOfEmbeddings(documents, "documents", limits);
     const asked = copyOfEmbeddings(queries, "queries", limits);
+    requireAllFinite(asked.values, "queries.values");
     if (asked.dimension !== scored.dimension) throw invalid(`queries.dimension is ${asked.dimension}, and documents.dimension is ${scored.dimension}`);
     return client.call("similarity", { queries: asked, documents: scored, mean: measure === "meanmaxsim" }, { signal });
   }

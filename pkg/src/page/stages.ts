@@ -4,7 +4,7 @@ import type { StageRequest } from "../protocol.js";
 import type { CrossEncoderStage, DenseStage, Fusion, LateStage, Stage } from "../ranking.js";
 import type { ModelInfo } from "../types.js";
 import { type Checks, checked, kind, word } from "./checks.js";
-import { answerOf, invalid, itemsOf, read, requireBetween, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { answerOf, invalid, itemsOf, MOST_NUMBER, read, requireBetween, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { type Own, ownOf } from "./own.js";
 
 const MOST_STAGES = 16;
@@ -27,7 +27,7 @@ const KEEP = { keep: requirePositiveInteger };
 
 const CHECKS: { [S in Stage as S["use"]]: Checks<Omit<S, "use">> } = {
   given: { ...KEEP, score: kind("function") },
-  bm25: { ...KEEP, k1: requireBetween(0, Infinity), b: requireBetween(0, 1), stopWords: taken },
+  bm25: { ...KEEP, k1: requireBetween(0, MOST_NUMBER), b: requireBetween(0, 1), stopWords: taken },
   dense: { ...KEEP, pooling: word("mean", "cls", "checkpoint"), model: taken },
   late: { ...KEEP, model: taken },
   crossEncoder: { ...KEEP, model: taken },
@@ -73,7 +73,7 @@ function withOwn<T>({ model, ...stage }: DenseStage | LateStage | CrossEncoderSt
 }
 
 const FUSIONS: { [F in Fusion as F["by"]]: Checks<Omit<F, "by">> } = {
-  reciprocalRanks: { k: requireBetween(0, Infinity) },
+  reciprocalRanks: { k: requireBetween(0, MOST_NUMBER) },
   standardScores: {},
 };
 
@@ -119,15 +119,24 @@ export function givenScores<T>(documents: readonly T[], stages: readonly Checked
 function givenScore(ask: () => unknown, document: string, stage: number): number {
   const score = answerOf(ask, `${document}: stages[${stage}].score`);
   if (score === undefined || score === null) return Number.NaN;
-  requireFinite(score, `${document}: the score that stages[${stage}].score gave`);
+  const place = `${document}: the score that stages[${stage}].score gave`;
+  requireFinite(score, place);
+  requireBetween(-MOST_NUMBER, MOST_NUMBER)(score, place);
   return score;
 }
 
-/** A stage as it crosses: its model and its function do not. */
-export function requestOf<T>({ own: _, ...stage }: CheckedStage<T>): StageRequest {
-  if (stage.use !== "given") return stage;
-  const { score: __, ...rest } = stage;
-  return rest;
+/** The same, with what one counts as that is not there: just below the least. */
+export function filledScores(given: Float64Array): Float64Array {
+  const least = given.reduce((least, score) => (score < least ? score : least), Infinity);
+  const below = least === Infinity ? 0 : least - Math.max(Math.abs(least) * Number.EPSILON, Number.MIN_VALUE);
+  return given.map((score) => (Number.isNaN(score) ? below : score));
+}
+
+/** A stage as it crosses: its model and its function do not. `documents`: how many there are to keep. */
+export function requestOf<T>({ own: _, ...stage }: CheckedStage<T>, documents: number): StageRequest {
+  const cut = stage.keep !== undefined && { keep: Math.min(stage.keep, documents) };
+  if (stage.use !== "given") return { ...stage, ...cut };
+  return { use: stage.use, ...cut };
 }
 
 /** Whose work a stage is; nobody's that needs no model. */

@@ -170,7 +170,7 @@ export class Dispatcher<C extends Checkpoint> {
     const gpuFailed = this.#device === "webgpu" && GPU_FAULTS.has(data.code);
     if (gpuFailed && data.code === "DEVICE_REJECTED") await noteGpuFault(data.message);
     if (gpuFailed || isDeath(error, this.#panic)) this.#die(data);
-    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#device) });
+    else if (this.#open.has(id)) this.#post({ type: "failed", id, error: withHint(data, this.#device, this.#device === undefined || this.#engine !== undefined) });
   }
 
   #die(error: ErrorData): void {

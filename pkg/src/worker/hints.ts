@@ -22,13 +22,14 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
     "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js; in an extension, to extension_pages in its manifest.",
 };
 
-/** The error with the hint of its code, if it has none of its own. `device`: where the model runs, once it is loaded. */
-export function withHint(error: ErrorData, device: Device | undefined): ErrorData {
-  const hint = error.hint ?? hintOf(error.code, device);
+/** The error with the hint of its code, if it has none of its own. `device`: where the model runs, or MaxSim without one, once it is loaded. */
+export function withHint(error: ErrorData, device: Device | undefined, hasModel = true): ErrorData {
+  const hint = error.hint ?? hintOf(error.code, device, hasModel);
   return { ...error, ...(hint !== undefined && { hint }) };
 }
 
-function hintOf(code: ErrorCode, device: Device | undefined): string | undefined {
+function hintOf(code: ErrorCode, device: Device | undefined, hasModel: boolean): string | undefined {
+  if (code === "NON_FINITE" && !hasModel) return "Check the embeddings: whoever made them wrote something else into them.";
   if (code === "OUT_OF_MEMORY" && device === undefined) return 'Use a smaller model, or smaller weights: dtype "q8" or "q4".';
   if (code === "NON_FINITE" && device === "cpu") return "The checkpoint is damaged: fetch or convert it again.";
   return HINTS[code];

@@ -80,6 +80,31 @@ describe("one model", () => {
     expect(encoder.asked[1]!.given).toEqual(Float64Array.of(0.1, 0.2, Number.NaN, Number.NaN));
   });
 
+  test("a document without a given score has one just below the least", async () => {
+    const { reranker } = await both();
+    const lastOf = async (scores: Record<string, number>) => {
+      const { results } = await reranker.rerank("q", DOCUMENTS, { stages: [{ use: "given", score: (document) => scores[document] }] });
+      return results.map(({ score, stages }) => {
+        expect(stages[0]!.score).toBe(score);
+        return score;
+      });
+    };
+    for (const least of [0.1, 0, -7, 1.7e12]) {
+      const [, last, ...others] = await lastOf({ ccc: least, a: least + 1 });
+      expect(last).toBe(least);
+      for (const other of others) expect([other! < least, least - other! <= Math.max(Math.abs(least) * 1e-15, Number.MIN_VALUE)]).toEqual([true, true]);
+    }
+    expect(await lastOf({})).toEqual([0, 0, 0, 0]);
+  });
+
+  test("keeps all where more are to stay than the engine counts to", async () => {
+    const { reranker, crossEncoder } = await both();
+    const keep = Number.MAX_SAFE_INTEGER;
+    const stages: Stage<string>[] = [{ use: "late", keep }, { use: "bm25", keep: 2 }, { use: "crossEncoder", model: crossEncoder, keep }];
+    expect((await reranker.rerank("q", DOCUMENTS, { stages, topK: keep })).results).toHaveLength(2);
+    expect([encoder.asked[0]!.stages, cross.asked[0]!.stages]).toEqual([[{ use: "late", keep: 4 }, { use: "bm25", keep: 2 }], [{ use: "crossEncoder", keep: 2 }]]);
+  });
+
   test("asks nothing of documents that nothing reads, and hands on how the list is to end", async () => {
     const { reranker } = await both();
     const end = { minScore: -1.5, fuse: { by: "reciprocalRanks", k: 10 }, diversify: 0.5 } as const;
@@ -276,6 +301,7 @@ describe("a query of embeddings", () => {
     const embeddings = Float32Array.of(1, 0, 0);
     for (const [model, query, stages, message] of [
       [reranker, {}, undefined, "query.embeddings is undefined; expected a Float32Array"],
+      [reranker, { embeddings: Float32Array.of(1, 0, NaN, 0) }, undefined, "query.embeddings[2] is NaN; expected a finite number"],
       [reranker, { embeddings: [1, 2] }, undefined, "query.embeddings is an array; expected a Float32Array"],
       [reranker, { embeddings: new Float32Array() }, undefined, "query.embeddings is empty"],
       [reranker, { embeddings }, undefined, "query.embeddings has 3 values, which are no rows of 2"],
@@ -332,7 +358,8 @@ describe("stages at the edge of their type", () => {
     ["an option that there is not", [{ use: "late", kep: 3 }], 'stages[0].kep is no option of "late"; there are use, keep, model'],
     ["a keep of none", [{ use: "late" }, { use: "bm25", keep: 0 }], "stages[1].keep is 0; expected a positive integer"],
     ["a pooling to no vector", [{ use: "dense", pooling: "none" }], 'stages[0].pooling is none of "mean", "cls", "checkpoint"'],
-    ["a k1 below 0", [{ use: "bm25", k1: -1 }], "stages[0].k1 is -1; expected a number from 0"],
+    ["a k1 below 0", [{ use: "bm25", k1: -1 }], "stages[0].k1 is -1; expected a number from 0 to 3.4028234663852886e+38"],
+    ["a k1 that is infinite in 32 bits", [{ use: "bm25", k1: 1e39 }], "stages[0].k1 is 1e+39; expected a number from 0 to 3.4028234663852886e+38"],
     ["a b above 1", [{ use: "bm25", b: 1.1 }], "stages[0].b is 1.1; expected a number from 0 to 1"],
     ["a stop word", [{ use: "bm25", stopWords: ["a", 7] }], "stages[0].stopWords[1] is a number; expected a string"],
     ["a model that is none", [{ use: "late", model: {} }], "stages[0].model is an object; expected a Reranker"],
@@ -341,6 +368,7 @@ describe("stages at the edge of their type", () => {
     ["scores twice", [{ use: "given", score: () => 1 }, { use: "late" }, { use: "given", score: () => 1 }], 'stages[2].use is "given" a second time; a pipeline has one such stage'],
     ["a score that is no number", [{ use: "given", score: () => "1" }], "documents[0]: the score that stages[0].score gave is a string; expected a finite number"],
     ["a score without end", [{ use: "late" }, { use: "given", score: () => Infinity }], "documents[0]: the score that stages[1].score gave is Infinity; expected a finite number"],
+    ["a score that is infinite in 32 bits", [{ use: "given", score: () => -1e39 }], "documents[0]: the score that stages[0].score gave is -1e+39; expected a number from -3.4028234663852886e+38 to 3.4028234663852886e+38"],
     ["a score that throws", [{ use: "given", score: () => { throw new Error("no"); } }], "documents[0]: stages[0].score threw an error"],
     ["another kind of model", [{ use: "crossEncoder" }], 'stages[0].use is "crossEncoder", and its model is an encoder'],
   ])("are refused with their place: %s", async (_, stages, message) => {
@@ -352,7 +380,7 @@ describe("stages at the edge of their type", () => {
   test.each<[string, object, string]>([
     ["a fusion in words", { fuse: "ranks" }, "fuse is a string; expected an object"],
     ["a fusion by nothing", { fuse: {} }, 'fuse.by is none of "reciprocalRanks", "standardScores"'],
-    ["a fusion with k below 0", { fuse: { by: "reciprocalRanks", k: -1 } }, "fuse.k is -1; expected a number from 0"],
+    ["a fusion with k below 0", { fuse: { by: "reciprocalRanks", k: -1 } }, "fuse.k is -1; expected a number from 0 to 3.4028234663852886e+38"],
     ["a fusion with what it has not", { fuse: { by: "standardScores", k: 1 } }, "fuse.k is no option of \"standardScores\"; there are by"],
     ["scores to fuse that are not there", { fuse: { by: "standardScores" } }, 'fuse.by is "standardScores", and no stage is "given"'],
     ["a least score in words", { minScore: "0.5" }, "minScore is a string; expected a finite number"],

@@ -100,6 +100,7 @@ describe("load", () => {
     ["a word for special tokens", "/model", { specialTokens: "escape" }, 'specialTokens is none of "parse", "text"'],
     ["a setting that there is not", "/model", { overrides: { queryMaxlen: 8 } }, "overrides.queryMaxlen is no setting; there are queryPrefix, "],
     ["a length", "/model", { overrides: { queryLength: 0 } }, "overrides.queryLength is 0; expected a positive integer"],
+    ["a length that is not counted to", "/model", { overrides: { documentLength: 2 ** 40 } }, "overrides.documentLength is 1099511627776; expected a number from 1 to 4294967295"],
     ["a prefix", "/model", { overrides: { documentPrefix: 7 } }, "overrides.documentPrefix is a number"],
     ["a switch", "/model", { overrides: { doQueryExpansion: "no" } }, "overrides.doQueryExpansion is a string"],
     ["a width", "/model", { overrides: { truncateDim: 1.5 } }, "overrides.truncateDim is 1.5; expected a positive integer"],
@@ -340,6 +341,8 @@ describe("long documents", () => {
     for (const [options, message] of [
       [{ longDocuments: "whole" as "cut" }, 'longDocuments is none of "cut", "windows"'],
       [{ ...windows, overlap: -1 }, "overlap is -1; expected a whole number from 0"],
+      [{ ...windows, overlap: 2 ** 32 }, "overlap is 4294967296; expected a number from 0 to 4294967295"],
+      [{ ...windows, maxWindows: Number.MAX_SAFE_INTEGER }, "maxWindows is 9007199254740991; expected a number from 1 to 4294967295"],
       [{ ...windows, maxWindows: 0 }, "maxWindows is 0; expected a positive integer"],
       [{ overlap: 4 }, "overlap is given, but long documents are cut"],
       [{ longDocuments: "cut", maxWindows: 4 }, "maxWindows is given, but long documents are cut"],

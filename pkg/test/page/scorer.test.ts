@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Embeddings, Scorer } from "../../src/index.js";
-import { type FakeModule, fakeModule } from "../support/engine.js";
+import { engineError, type FakeModule, fakeModule } from "../support/engine.js";
 import { FakeServer, ok } from "../support/server.js";
 import { stubWorkers } from "../support/workers.js";
 
@@ -70,6 +70,14 @@ describe("a Scorer", () => {
     expect(FakeServer.last!.requests).toEqual(["tabrank.wasm", "tabrank.wasm"]);
   });
 
+  test("blames the embeddings, as there is no checkpoint", async () => {
+    const { score } = await load();
+    vi.spyOn(module.ScoredDocuments.prototype, "maxsim").mockImplementation(() => {
+      throw engineError("NON_FINITE", "the score of documents[0] is not finite");
+    });
+    await expect(score(Float32Array.of(3, 0), DOCUMENTS)).rejects.toMatchObject({ code: "NON_FINITE", hint: expect.stringContaining("Check the embeddings") });
+  });
+
   test("is disposed of", async () => {
     const scorer = await load();
     const call = scorer.score(Float32Array.of(3, 0), DOCUMENTS);
@@ -81,6 +89,7 @@ describe("a Scorer", () => {
   test.each<[string, unknown, unknown, string]>([
     ["no rows", [1, 2], DOCUMENTS, "query is an array; expected a Float32Array"],
     ["an empty query", new Float32Array(), DOCUMENTS, "query is empty"],
+    ["a number that is none", Float32Array.of(1, -Infinity), DOCUMENTS, "query[1] is -Infinity; expected a finite number"],
     ["half a row", Float32Array.of(1, 2, 3), DOCUMENTS, "query has 3 values, which are no rows of 2"],
     ["no documents", Float32Array.of(1, 2), null, "documents is null; expected an object"],
     ["no width", Float32Array.of(1, 2), { ...DOCUMENTS, dimension: 0 }, "documents.dimension is 0; expected a positive integer"],
@@ -93,12 +102,14 @@ describe("a Scorer", () => {
     await expect(scorer.score(query as Float32Array, documents as Embeddings)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
   });
 
-  test("refuses more documents than its limit, widths that differ, and other measures", async () => {
+  test("refuses more documents than its limit, widths that differ, queries that are no numbers, and other measures", async () => {
     const scorer = await Scorer.load({ wasmUrl: "/model/tabrank.wasm", limits: { documents: 1 } });
     await expect(scorer.score(Float32Array.of(1, 2), DOCUMENTS)).rejects.toMatchObject({ code: "INPUT_TOO_LARGE", message: "documents has 2 texts; limits.documents is 1" });
     const other = await load();
     const wide = { values: Float32Array.of(1, 2, 3), lengths: Uint32Array.of(1), dimension: 3 };
     await expect(other.similarity(wide, DOCUMENTS)).rejects.toMatchObject({ message: "queries.dimension is 3, and documents.dimension is 2" });
+    const broken = { values: Float32Array.of(1, 2, 3, NaN), lengths: Uint32Array.of(1, 1), dimension: 2 };
+    await expect(other.similarity(broken, DOCUMENTS)).rejects.toMatchObject({ message: "queries.values[3] is NaN; expected a finite number" });
     await expect(other.similarity(DOCUMENTS, DOCUMENTS, { measure: "cosine" as "maxsim" })).rejects.toMatchObject({ message: 'measure is none of "maxsim", "meanmaxsim"' });
     await expect(Scorer.load({ device: "cpu", simd: "none" } as object)).rejects.toMatchObject({ message: 'simd is none of "auto", "simd128"' });
   });

@@ -47,6 +47,7 @@ test("hints fit what was going on", () => {
   expect(hintOf("OUT_OF_MEMORY", "cpu")).toMatch(/fewer or shorter documents/);
   expect(hintOf("NON_FINITE", "webgpu")).toMatch(/device "cpu"/);
   expect(hintOf("NON_FINITE", "cpu")).not.toMatch(/device/);
+  expect(withHint({ code: "NON_FINITE", message: "m" }, "cpu", false).hint).toMatch(/embeddings/);
   expect(hintOf("WASM_BLOCKED_BY_CSP")).toMatch(/'wasm-unsafe-eval'.*extension_pages/);
   expect(hintOf("NETWORK")).toMatch(/CORS/);
 });
