@@ -12,9 +12,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The query holds no token: nothing, white space, or what the tokenizer drops.
+    /// A query holds no token: nothing, white space, or what the tokenizer drops. `index`: its place, where several are encoded.
     #[error("the query is empty: it holds nothing that the model reads")]
-    EmptyQuery,
+    EmptyQuery { index: usize },
     /// The tokenizer refused a text.
     #[error("{} could not be tokenized: {reason}", kind.place(*index))]
     Tokenize { kind: TextKind, index: usize, reason: String },
@@ -159,7 +159,7 @@ impl Error {
     /// The stable name of the cause, for programs. Messages may change; codes do not.
     pub fn code(&self) -> &'static str {
         match self {
-            Error::EmptyQuery
+            Error::EmptyQuery { .. }
             | Error::Tokenize { .. }
             | Error::Override { .. }
             | Error::NoEmbeddings { .. }

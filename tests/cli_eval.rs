@@ -16,6 +16,9 @@ const CORPUS: &str = "{\"_id\": \"d1\", \"title\": \"Goethe\", \"text\": \"He wr
 const QUERIES: &str = "{\"_id\": \"q1\", \"text\": \"who wrote Faust?\"}\n\
                        {\"_id\": \"q2\", \"text\": \"the price of oil\"}\n\
                        {\"_id\": \"q3\", \"text\": \"never judged\"}\n";
+/// What is left of the second when the tokenizer has cleaned it.
+const EMPTY: &str =
+    "{\"_id\": \"q1\", \"text\": \"who?\"}\n{\"_id\": \"q2\", \"text\": \"\\u200b\"}\n";
 const JUDGED: &str = "q1\td1\t2\nq1\td2\t0\nq2\td2\t1\n";
 
 fn set(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -120,6 +123,7 @@ fn a_set_in_which_nothing_is_judged_is_refused() {
         ("", QUERIES, JUDGED, "corpus.jsonl is empty"),
         (CORPUS, "\n", JUDGED, "queries.jsonl is empty"),
         (two, QUERIES, JUDGED, "corpus.jsonl:3:1: has the id of line 2"),
+        (CORPUS, EMPTY, JUDGED, "queries.jsonl:2: the query is empty"),
         (CORPUS, QUERIES, "q1\td1\n", "qrels.tsv:1:1: needs query id"),
         (
             CORPUS,

@@ -207,7 +207,11 @@ fn a_text_that_came_before_says_so() {
 fn stages_that_cannot_be_had_are_refused() {
     let (late, cross) = (checkpoint("pylate"), cross());
     let windows = ["--long-documents", "windows"];
-    let cases: [(&str, &[&str], i32, &str); 10] = [
+    let nothing = tempfile::tempdir().unwrap();
+    let nothing = nothing.path().display().to_string();
+    let lacks = format!("tabrank: {nothing}: the checkpoint has no config.json");
+    let cases: [(&str, &[&str], i32, &str); 11] = [
+        (&late, &["--stage", "late", "--stage", &format!("cross={nothing}")], 65, &lacks),
         (&cross, &windows, 65, "--long-documents windows needs a model that makes embeddings"),
         (&late, &["--stage", "cross"], 65, "--stage cross needs a cross-encoder (cross=DIR)"),
         (&cross, &["--stage", "late"], 65, "--stage late needs a model that makes embeddings"),

@@ -123,7 +123,7 @@ fn a_query_without_a_word_is_refused_and_a_document_is_not() {
         for query in ["", " \n\t "] {
             let (options, mut observer) = (RerankOptions::default(), Unobserved);
             let result = block_on(model.rerank(query, &["oil"], &options, &mut observer));
-            assert_eq!(result.unwrap_err(), Error::EmptyQuery, "{name} {query:?}");
+            assert_eq!(result.unwrap_err(), Error::EmptyQuery { index: 0 }, "{name} {query:?}");
         }
         assert_eq!(rerank(&model, "oil", &[String::new()]).results.len(), 1);
         assert!(rerank(&model, "oil", &[]).results.is_empty());

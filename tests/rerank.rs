@@ -143,7 +143,7 @@ fn empty_queries_are_refused_and_long_texts_cut() {
     for query in ["", "  \n\t", "\u{200b}", "\u{1}\u{200d} \u{301}"] {
         let error =
             block_on(model.rerank(query, &["a"], &RerankOptions::default(), &mut Unobserved));
-        assert_eq!(error.unwrap_err(), Error::EmptyQuery);
+        assert_eq!(error.unwrap_err(), Error::EmptyQuery { index: 0 });
     }
     let huge = "a ".repeat(3 << 20);
     let documents = ["a", huge.as_str()];
@@ -152,7 +152,7 @@ fn empty_queries_are_refused_and_long_texts_cut() {
     assert_eq!([output.truncated[long], output.truncated[1 - long]], [true, false]);
     let mut observer = Stopper::at_batch(1);
     let queries = model.encode(TextKind::Query, &["oil", " "], Pooling::None, &mut observer);
-    assert_eq!(block_on(queries).unwrap_err(), Error::EmptyQuery);
+    assert_eq!(block_on(queries).unwrap_err(), Error::EmptyQuery { index: 1 });
     assert!(observer.stages.is_empty(), "a call that will fail does not start");
 }
 
@@ -314,7 +314,11 @@ fn every_error_code_is_in_the_list() {
     sorted.sort_unstable();
     sorted.dedup();
     assert_eq!(sorted, Error::CODES);
-    for error in [Error::EmptyQuery, Error::Aborted, Error::DeviceLost { reason: String::new() }] {
+    for error in [
+        Error::EmptyQuery { index: 0 },
+        Error::Aborted,
+        Error::DeviceLost { reason: String::new() },
+    ] {
         assert!(Error::CODES.contains(&error.code()));
     }
 }

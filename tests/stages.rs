@@ -530,7 +530,7 @@ fn a_query_of_embeddings_ranks_as_its_text() {
     assert_eq!(wide, format!("the query's embeddings are 3 wide, and the model's {dimension}"));
     let ragged = error(&values[1..], dimension, &default).to_string();
     assert!(ragged.contains("no multiple of"), "{ragged}");
-    assert_eq!(error(&[], dimension, &default), Error::EmptyQuery);
+    assert_eq!(error(&[], dimension, &default), Error::EmptyQuery { index: 0 });
     let mut bad = values.to_vec();
     bad[3] = f32::INFINITY;
     assert_eq!(error(&bad, dimension, &default).to_string(), "an embedding of query is not finite");

@@ -47,6 +47,9 @@ pub enum CliError {
     /// A data file as a whole.
     #[error("{} {reason}", path.display())]
     Data { path: PathBuf, reason: &'static str },
+    /// What the engine says of a model.
+    #[error("{}: {source}", folder.display())]
+    Model { folder: PathBuf, source: tabrank::Error },
     /// What the engine says of a text, with the line that it came in.
     #[error("{file}:{line}: {source}")]
     Text { file: String, line: usize, source: tabrank::Error },
@@ -67,6 +70,14 @@ impl From<tabrank::Error> for CliError {
 }
 
 impl CliError {
+    /// The error as one of the model in a folder, if it is the engine's.
+    pub fn of_model(self, folder: &Path) -> Self {
+        match self {
+            CliError::Library(source) => CliError::Model { folder: folder.to_owned(), source },
+            other => other,
+        }
+    }
+
     /// A file or folder that could not be read; of a link that leads nowhere, the link.
     pub fn read(path: &Path, source: io::Error) -> Self {
         match dangling_link(path) {
@@ -98,7 +109,9 @@ impl CliError {
             | CliError::Library(
                 tabrank::Error::Overlap { .. } | tabrank::Error::NoEmbeddings { .. },
             ) => 2,
-            CliError::Library(error) | CliError::Text { source: error, .. } => match error.code() {
+            CliError::Library(error)
+            | CliError::Model { source: error, .. }
+            | CliError::Text { source: error, .. } => match error.code() {
                 "DEVICE_LOST" | "ABORTED" => 70,
                 _ => 65,
             },

@@ -110,14 +110,23 @@ pub fn read(
 
 /// What the engine says of a text, with the place that the text came from.
 pub fn located<'a>(error: Error, kind: TextKind, place: impl Fn(usize) -> &'a Place) -> CliError {
-    match error {
-        Error::Tokenize { kind: of, index, .. } | Error::NotFinite { kind: of, index, .. }
-            if of == kind =>
-        {
+    match text_of(&error) {
+        Some((of, index)) if of == kind => {
             let Place { file, line, .. } = place(index);
             CliError::Text { file: file.to_string(), line: *line, source: error }
         }
-        error => error.into(),
+        _ => error.into(),
+    }
+}
+
+/// The text that an error is about, if it is about one.
+pub fn text_of(error: &Error) -> Option<(TextKind, usize)> {
+    match error {
+        Error::EmptyQuery { index } => Some((TextKind::Query, *index)),
+        Error::Tokenize { kind, index, .. } | Error::NotFinite { kind, index, .. } => {
+            Some((*kind, *index))
+        }
+        _ => None,
     }
 }
 
@@ -283,8 +292,10 @@ mod tests {
             assert!(found.to_string().starts_with("stdin:7: "), "{found}");
             assert_eq!(found.exit_code(), code);
         }
-        let query = Error::NotFinite { what: "an embedding", kind: TextKind::Query, index: 0 };
-        let found = located(query, TextKind::Document, |_| &place);
+        let query = Error::EmptyQuery { index: 0 };
+        let found = located(query.clone(), TextKind::Document, |_| &place);
         assert!(!found.to_string().contains("stdin"), "{found}");
+        let found = located(query, TextKind::Query, |_| &place);
+        assert!(found.to_string().starts_with("stdin:7: the query is empty"), "{found}");
     }
 }

@@ -19,7 +19,10 @@ use super::{CliError, pickle, say};
 
 /// Loads the bundle or checkpoint in `folder`; says what runs, and prints its warnings.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Reranker, CliError> {
-    let reranker = block_on(Reranker::load(read(folder)?, options, &mut Unobserved))?;
+    let loaded = read(folder).and_then(|files| {
+        block_on(Reranker::load(files, options, &mut Unobserved)).map_err(CliError::from)
+    });
+    let reranker = loaded.map_err(|error| error.of_model(folder))?;
     let info = reranker.info();
     say(format_args!("{}: {} weights", info.architecture, info.dtype.name()));
     for warning in reranker.warnings() {

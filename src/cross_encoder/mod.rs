@@ -88,7 +88,7 @@ impl CrossEncoder {
     /// [`Error::EmptyQuery`], and those of tokenizing.
     pub(crate) fn check_query(&self, query: &str) -> Result<()> {
         match self.tokenizer.pair_query(query)?.says_nothing {
-            true => Err(Error::EmptyQuery),
+            true => Err(Error::EmptyQuery { index: 0 }),
             false => Ok(()),
         }
     }

@@ -114,7 +114,7 @@ impl ColBert {
         // White space can be tokens.
         let nothing = tokens.says_nothing() || text.trim().is_empty();
         match kind == TextKind::Query && nothing {
-            true => Err(Error::EmptyQuery),
+            true => Err(Error::EmptyQuery { index }),
             false => Ok(tokens),
         }
     }

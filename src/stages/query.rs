@@ -50,7 +50,7 @@ impl<'a> Query<'a> {
             return Err(Error::argument("the query's embeddings", reason));
         }
         match values.iter().all(|value| value.is_finite()) {
-            _ if values.is_empty() => Err(Error::EmptyQuery),
+            _ if values.is_empty() => Err(Error::EmptyQuery { index: 0 }),
             true => Ok(Encodable::Embeddings(values)),
             false => {
                 Err(Error::NotFinite { what: "an embedding", kind: TextKind::Query, index: 0 })

@@ -158,8 +158,12 @@ impl<'a> Sources<'a> {
                 &mut Unobserved,
             ))
         });
-        let place = |index: usize| &texts[index].place;
-        let ranked = ranked.map_err(|error| jsonl::located(error, TextKind::Document, place))?;
+        let ranked = ranked.map_err(|error| match jsonl::text_of(&error) {
+            Some((TextKind::Query, _)) => {
+                jsonl::located(error, TextKind::Query, |_| &queries[query].place)
+            }
+            _ => jsonl::located(error, TextKind::Document, |index| &texts[index].place),
+        })?;
         pairs.extend(
             ranked.results.iter().map(|result| ((cross, places[result.index]), result.score)),
         );
