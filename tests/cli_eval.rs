@@ -160,3 +160,23 @@ fn a_link_to_what_is_not_there_is_named() {
         assert!(error.contains(&expected), "{error}");
     }
 }
+
+#[test]
+fn a_file_that_is_read_is_not_written_over() {
+    let folder = set(&[
+        ("corpus.jsonl", CORPUS),
+        ("queries.jsonl", QUERIES),
+        ("qrels.tsv", JUDGED),
+        ("old.run", "q1 Q0 d1 1 0.5 old\n"),
+    ]);
+    let run = folder.path().join("old.run").display().to_string();
+    for name in ["corpus.jsonl", "queries.jsonl", "qrels.tsv", "old.run"] {
+        let path = folder.path().join(name);
+        let before = fs::read(&path).unwrap();
+        let output = path.display().to_string();
+        let assert = eval(folder.path(), &["--run", &run, "--write-run", &output]).code(74);
+        let error = text(&assert.get_output().stderr);
+        assert!(error.contains(&format!("cannot write {output}: it is the input")), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}

@@ -78,6 +78,11 @@ pub fn places(texts: &[Text]) -> HashMap<&str, usize> {
 }
 
 impl DataArgs {
+    /// Those that are read.
+    pub fn files(&self) -> [PathBuf; 3] {
+        [self.data.join("corpus.jsonl"), self.data.join("queries.jsonl"), self.qrels()]
+    }
+
     fn qrels(&self) -> PathBuf {
         let plain = self.data.join("qrels.tsv");
         let split = self.data.join("qrels/test.tsv");

@@ -29,6 +29,7 @@ use self::report::{Report, Row};
 use self::runs::Run;
 use self::stream::Encoders;
 use self::words::Words;
+use super::output::Output;
 use super::stages::{DenseArg, FuseArg, StageArg};
 use super::{CliError, LongArgs, ModelArgs, model};
 
@@ -98,7 +99,7 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
         Some(path) => runs::read(path, &data)?,
         None => vec![Vec::new(); data.queries.len()],
     };
-    let output = args.write_run.as_deref().map(|path| args.model.output(path)).transpose()?;
+    let output = args.write_run.as_deref().map(|path| args.output(path)).transpose()?;
     if output.is_some() {
         runs::check_ids(&data)?;
     }
@@ -112,6 +113,20 @@ pub fn run(args: &EvalArgs) -> Result<(), CliError> {
     match args.write_run.as_deref() == Some(Path::new("-")) {
         true => Ok(()),
         false => report.print(args.json).map_err(CliError::Stdout),
+    }
+}
+
+impl EvalArgs {
+    /// Where the run goes; not over a file that this reads.
+    fn output<'a>(&self, path: &'a Path) -> Result<Output<'a>, CliError> {
+        let output = self.model.output(path)?;
+        let found = output.path().and_then(|path| path.canonicalize().ok());
+        let files = self.data.files();
+        let mut read = files.iter().chain(&self.run).filter_map(|file| file.canonicalize().ok());
+        match read.any(|file| Some(file) == found) {
+            true => Err(CliError::OutputInUse { path: path.to_owned(), reason: "is the input" }),
+            false => Ok(output),
+        }
     }
 }
 
