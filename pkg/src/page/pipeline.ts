@@ -8,6 +8,7 @@ import type { QueryEmbeddings, RerankOutput, StageResult } from "../ranking.js";
 import type { CallProgress, Explanation } from "../types.js";
 import { checkTotalLength, invalid, listOf, requireWithin, textsOf } from "./input.js";
 import { linked } from "./linked.js";
+import { notify } from "./notify.js";
 import type { CheckedRerank } from "./options.js";
 import { outputOf } from "./output.js";
 import type { Own } from "./own.js";
@@ -75,7 +76,7 @@ function textOf(query: string | Float32Array): string {
 }
 
 /** Each step gets what the one before it left. */
-async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: Candidate[], { signal, onProgress }: CallOptions): Promise<{ left: Candidate[]; gone: Gone<T>[] }> {
+async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: Candidate[], { signal, onProgress }: CallOptions & { signal: AbortSignal }): Promise<{ left: Candidate[]; gone: Gone<T>[] }> {
   const listeners = listenersOf(steps, onProgress);
   const gone: Gone<T>[] = [];
   let left = candidates;
@@ -83,6 +84,9 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
     if (left.length === 0) break;
     requireWithin(textOf(shared.query), left, step.own.limits);
     const answer = await step.own.client.call("rerank", requestTo(step, shared, left), { signal, onProgress: listeners[place] });
+    // Stages that no model takes part in tell of nothing themselves.
+    if (!signal.aborted) listeners[place]?.({ done: 1, total: 1 });
+    signal.throwIfAborted();
     left = step.finishes ? finished(left, answer) : ranked(left, answer, step, shared);
     gone.push({ step, answer });
   }
@@ -93,11 +97,17 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
 function listenersOf<T>(steps: readonly Step<T>[], listener: CallOptions["onProgress"]): CallOptions["onProgress"][] {
   const total = steps.reduce((sum, { size }) => sum + size, 0);
   let before = 0;
+  let heard = 0;
+  const hear = (done: number) => {
+    if (done <= heard) return;
+    heard = done;
+    notify(listener, { done, total });
+  };
   return steps.map(({ size, finishes }) => {
     const start = before;
     before += size;
     if (finishes) return undefined;
-    return listener && (({ done, total: all }: CallProgress) => listener({ done: start + Math.floor((size * done) / all), total }));
+    return listener && (({ done, total: all }: CallProgress) => hear(start + Math.floor((size * done) / all)));
   });
 }
 

@@ -205,6 +205,25 @@ describe("several models", () => {
     expect(events).toEqual([1, 2, 3, 4, 5, 6].map((done) => ({ done, total: 6 })));
   });
 
+  test("tell of the end also where no model reads a text, and can be aborted then", async () => {
+    const { reranker } = await both();
+    vi.spyOn(encoder, "rerank").mockImplementation(async () => ({
+      indices: Uint32Array.of(1, 0),
+      scores: Float32Array.of(7.5, 0),
+      ranks: Uint32Array.of(1, 2),
+      sameAs: Uint32Array.of(1, 0),
+      queryTruncated: false,
+      truncated: new Uint8Array(2),
+    }));
+    const events: CallProgress[] = [];
+    const stages: Stage<string>[] = [{ use: "bm25" }];
+    await reranker.rerank("q", ["a", "b"], { stages, onProgress: (progress) => events.push(progress) });
+    expect(events).toEqual([{ done: 2, total: 2 }]);
+    const controller = new AbortController();
+    const aborted = reranker.rerank("q", ["a", "b"], { stages, signal: controller.signal, onProgress: () => controller.abort("enough") });
+    await expect(aborted).rejects.toBe("enough");
+  });
+
   test("are aborted in each stage", async () => {
     for (const stage of [0, 1, 2]) {
       const { reranker, crossEncoder } = await both();
