@@ -38,30 +38,26 @@ pub(super) fn groups<'a>(
         specs: config.encoder.tensors(),
         dtype,
     }];
-    for step in config.head.iter().flat_map(|head| &head.steps) {
-        let specs = step.tensors();
-        if groups.iter().any(|group| group.specs.contains(&specs[0])) {
-            // Two modules may share a folder.
-            continue;
+    let mut add = |group: Group<'a>| {
+        // Two modules may share a folder.
+        if !groups.iter().any(|other| other.specs.contains(&group.specs[0])) {
+            groups.push(group);
         }
+    };
+    for step in config.head.iter().flat_map(|head| &head.steps) {
         let names = step.file().map_or_else(|| backbone.clone(), |file| vec![file.to_owned()]);
         let weights = Weights::open(files, &names)?;
         let weights = if step.in_backbone() { weights.with_prefix(prefix, probe) } else { weights };
         let path = step.tensor_path().to_owned();
-        groups.push(Group { weights, path, specs, dtype });
+        add(Group { weights, path, specs: step.tensors(), dtype });
     }
     for dense in config.dense() {
-        let specs = dense.tensors(config.layout);
-        if groups.iter().any(|group| group.specs.contains(&specs[0])) {
-            // Two modules may share a folder.
-            continue;
-        }
         let path = dense.tensor_path(config.layout).to_owned();
         let names = if path.is_empty() { &backbone } else { &vec![dense.file.clone()] };
         let weights = Weights::open(files, names)?;
         // A projection is small, and all that it loses ends in the embeddings.
         let dtype = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
-        groups.push(Group { weights, path, specs, dtype });
+        add(Group { weights, path, specs: dense.tensors(config.layout), dtype });
     }
     Ok(groups)
 }
