@@ -116,11 +116,11 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             StageKind::Dense(pooling) => {
                 let column = poolings(stages).iter().position(|other| other == pooling);
                 let column = column.expect("the stage is one of these");
-                self.read(stages, observer).await?;
+                self.read(&self.wanted(stages), observer).await?;
                 Ok((self.each(|told, index| told.dense(column, index)), Some(1.0)))
             }
             StageKind::Late | StageKind::CrossEncoder => {
-                self.read(stages, observer).await?;
+                self.read(&self.wanted(stages), observer).await?;
                 Ok((self.each(Told::score), self.reader.bound()))
             }
         }
@@ -132,19 +132,23 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         self.list.indices().map(|index| score(told, index).into()).collect()
     }
 
-    /// Sends the documents through the model, if they have not been yet, for all stages that want it.
-    async fn read(&mut self, stages: &[StageOptions], observer: &mut impl Observer) -> Result<()> {
+    /// What all stages, and what comes behind them, want of the model.
+    fn wanted(&self, stages: &[StageOptions]) -> Wanted {
+        let keeps = stages.iter().map(|stage| stage.keep).chain([self.options.top_k]);
+        let most = keeps.flatten().min().unwrap_or(usize::MAX);
+        Wanted {
+            scores: stages.iter().any(|stage| stage.kind == StageKind::Late),
+            explained: self.options.explain.then_some(most),
+            dense: poolings(stages),
+            means: self.options.diversify.is_some(),
+        }
+    }
+
+    /// Sends the documents that are left through the model, if none have been yet.
+    async fn read(&mut self, wanted: &Wanted, observer: &mut impl Observer) -> Result<()> {
         if self.told.is_none() {
-            let keeps = stages.iter().map(|stage| stage.keep).chain([self.options.top_k]);
-            let most = keeps.flatten().min().unwrap_or(usize::MAX);
-            let wanted = Wanted {
-                scores: stages.iter().any(|stage| stage.kind == StageKind::Late),
-                explained: self.options.explain.then_some(most),
-                dense: poolings(stages),
-                means: self.options.diversify.is_some(),
-            };
             let places = self.list.sorted_indices();
-            self.told = Some(self.pass(&places, &wanted, observer).await?);
+            self.told = Some(self.pass(&places, wanted, observer).await?);
         }
         Ok(())
     }
@@ -197,11 +201,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
 
     /// Puts the list into an order in which each document says something new.
     async fn diversify(&mut self, share: f32, observer: &mut impl Observer) -> Result<()> {
-        if self.told.is_none() {
-            let wanted = Wanted { means: true, ..Wanted::default() };
-            let places = self.list.sorted_indices();
-            self.told = Some(self.pass(&places, &wanted, observer).await?);
-        }
+        self.read(&Wanted { means: true, ..Wanted::default() }, observer).await?;
         let told = self.told.as_ref().expect("the model has read the documents");
         let candidates = &self.list.candidates;
         let scores: Vec<f64> = candidates
