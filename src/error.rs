@@ -141,6 +141,16 @@ impl Error {
         Error::Argument { argument: argument.into(), reason: reason.into() }
     }
 
+    /// The same of an argument that is part of `place`: `documents[3]`, or a file.
+    pub(crate) fn within(self, place: &str) -> Self {
+        match self {
+            Error::Argument { argument, reason } => {
+                Error::Argument { argument: format!("{place}: {argument}"), reason }
+            }
+            other => other,
+        }
+    }
+
     /// Every string that [`Error::code`] can answer, sorted.
     pub const CODES: &[&str] = &[
         "ABORTED",

@@ -5,6 +5,7 @@
 //! | tokenize | Which ids does this text become? | text → [`TokenSequence`] | [`text::tokenizer`] |
 //! | encode | What vector does each token get? | [`TokenBatch`] → hidden states | [`encoder`] |
 //! | project | Which vectors are kept, at which width? | hidden states → [`TokenEmbeddings`] | [`late_interaction::colbert`] |
+//! | compress | How is a document stored in fewer bytes? | [`TokenEmbeddings`] ↔ [`CompressedEmbeddings`] | [`late_interaction::codec`] |
 //! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
 //! | read together | How well does a document answer the query, read with it? | pairs → scores | [`cross_encoder`] |
 //! | score | How well does a document answer the query? | query + documents → scores | [`late_interaction::maxsim`] |
@@ -47,6 +48,9 @@ pub use convert::{ConvertOptions, convert};
 pub use cross_encoder::{PairInspection, PairScore};
 pub use device::{DeviceChoice, DeviceKind};
 pub use error::{Error, Result, Warning};
+pub use late_interaction::codec::file::{EmbeddingsFile, EmbeddingsInfo, EmbeddingsWriter};
+pub use late_interaction::codec::residual::ResidualParts;
+pub use late_interaction::codec::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows};
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};

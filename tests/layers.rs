@@ -63,6 +63,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("late_interaction::embeddings", &[]),
     (
+        "late_interaction::codec",
+        &["error", "late_interaction::embeddings", "model::bundle", "model::contents", "ops"],
+    ),
+    (
         "late_interaction::colbert",
         &[
             "batching",
@@ -242,7 +246,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("cubecl::", &["ops"]),
     ("unsafe ", &["ops", "wasm"]),
     ("tokenizers::", &["text::tokenizer"]),
-    ("safetensors::", &["cli", "model::bundle", "model::checkpoint"]),
+    ("safetensors::", &["cli", "late_interaction::codec", "model::bundle", "model::checkpoint"]),
     ("zip::", &["cli"]),
     ("wasm_bindgen", &["wasm", "lib"]),
     ("js_sys", &["wasm"]),

@@ -1,10 +1,11 @@
 //! One vector a token, and the score that follows from them.
 //!
 //! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them, or one of
-//! the [`vectors`] a text, [`maxsim`] scores documents against a query, [`similarity`]
+//! the [`vectors`] a text, a [`codec`] stores them, [`maxsim`] scores documents against a query, [`similarity`]
 //! does so without a model, [`explain`] tells which tokens matched.
 
 pub mod batch;
+pub mod codec;
 pub mod colbert;
 pub mod embeddings;
 pub mod encode;

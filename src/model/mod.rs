@@ -8,7 +8,7 @@ pub(crate) mod activation;
 pub mod bundle;
 pub mod checkpoint;
 pub mod config;
-mod contents;
+pub(crate) mod contents;
 pub mod embedding_id;
 pub mod overrides;
 pub mod quantize;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const MAX_DEPTH: usize = 32;
 
 /// Parses a whole document; the error says what is wrong and where.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Nested { depth: 0 }.deserialize(&mut reader).map_err(|e| e.to_string())?;
     reader.end().map_err(|e| e.to_string())?;

@@ -71,6 +71,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 pub use check::{TensorKind, TensorSpec};
+pub(crate) use json::parse as strict_json;
 pub(crate) use manifest::MAX_MANIFEST;
 pub use manifest::{FileEntry, Integrity, Manifest, Source};
 pub(crate) use tensors::{Tensor, Tensors, store};

@@ -19,9 +19,9 @@ const ROWS: usize = 32;
 /// The embeddings of a query, laid out for [`PackedQuery::score`].
 #[derive(Debug, Clone)]
 pub struct PackedQuery {
-    panels: Vec<f32>,
-    rows: usize,
-    dimension: usize,
+    pub(super) panels: Vec<f32>,
+    pub(super) rows: usize,
+    pub(super) dimension: usize,
 }
 
 impl PackedQuery {

@@ -14,6 +14,7 @@ mod f32;
 #[cfg(not(miri))]
 mod flex;
 mod maxsim;
+mod nearest;
 mod norm;
 mod pointwise;
 mod q4;

@@ -1,0 +1,57 @@
+//! Which of many rows points the same way? The largest product of each, without a matrix of them.
+
+use super::PANEL;
+use super::f32::multiply;
+use super::maxsim::PackedQuery;
+use super::rows::for_blocks;
+
+/// Rows that are compared with all packed ones before the next are read: they stay in a cache, and the packed ones are read less often.
+const ROWS: usize = 64;
+
+impl PackedQuery {
+    /// The place of the packed row with the largest product with each of `rows` `[length, dimension]`, the first of several. Products
+    /// are the same on all platforms.
+    ///
+    /// # Panics
+    /// If nothing is packed, or the rows are not whole.
+    pub fn nearest(&self, rows: &[f32]) -> Vec<u32> {
+        assert!(!self.is_empty() && rows.len().is_multiple_of(self.dimension), "rows are whole");
+        let mut places = vec![0; rows.len() / self.dimension];
+        for_blocks(&mut places, 1, ROWS, |first, places| {
+            let rows = &rows[first * self.dimension..][..places.len() * self.dimension];
+            self.nearest_of_block(rows, places);
+        });
+        places
+    }
+
+    fn nearest_of_block(&self, rows: &[f32], places: &mut [u32]) {
+        let mut most = [[f32::NEG_INFINITY; PANEL]; ROWS];
+        let mut panels = [[0u32; PANEL]; ROWS];
+        for (panel, packed) in self.panels.chunks_exact(self.dimension * PANEL).enumerate() {
+            multiply::<false>(rows, self.dimension, packed, |row, products| {
+                let each = most[row].iter_mut().zip(&mut panels[row]).zip(products);
+                each.for_each(|((most, place), &product)| {
+                    let larger = product > *most;
+                    *most = if larger { product } else { *most };
+                    *place = if larger { panel as u32 } else { *place };
+                });
+            });
+        }
+        for (place, (most, panels)) in places.iter_mut().zip(most.iter().zip(&panels)) {
+            *place = self.first_of_largest(most, panels);
+        }
+    }
+
+    /// Behind the last row a panel is filled with zeros, which are nobody's products.
+    fn first_of_largest(&self, most: &[f32; PANEL], panels: &[u32; PANEL]) -> u32 {
+        let lanes = (0..PANEL).map(|lane| (most[lane], panels[lane] * PANEL as u32 + lane as u32));
+        let real = lanes.filter(|(_, place)| (*place as usize) < self.rows);
+        let first = real.reduce(|best, next| {
+            match next.0 > best.0 || next.0 == best.0 && next.1 < best.1 {
+                true => next,
+                false => best,
+            }
+        });
+        first.map_or(0, |(_, place)| place)
+    }
+}
