@@ -13,13 +13,13 @@ pub(super) const NOT_FINITE: f32 = f32::MAX;
 #[derive(Debug, Clone)]
 pub struct BatchEmbeddings {
     /// `[tokens, dimension]`.
-    rows: Tensor<2>,
+    pub(super) rows: Tensor<2>,
     /// Where each text begins, and the end of the last: `[texts + 1]`.
     starts: Tensor<1, Int>,
     /// 1 where a token yields no embedding: `[tokens]`.
-    dropped: Tensor<1, Int>,
+    pub(super) dropped: Tensor<1, Int>,
     /// Tokens of the first text, and those of them that yield an embedding.
-    query: [usize; 2],
+    pub(super) query: [usize; 2],
 }
 
 impl BatchEmbeddings {

@@ -7,6 +7,7 @@
 //! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
 //! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
+//! | [`maxsim_coded`] | the same over decoded rows | the same over decoded rows |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
@@ -14,6 +15,8 @@
 
 mod attention;
 pub mod check;
+mod coded;
+mod codes;
 mod cpu;
 mod gate;
 #[cfg(feature = "gpu")]
@@ -32,6 +35,9 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use attention::Rotation;
 pub use attention::{Attention, Bounds, Rope, attention};
+pub use coded::{CodedBatch, CodedRows, ResidualTables, maxsim_coded};
+pub use codes::DeviceTables;
+use codes::PackedRows;
 pub use cpu::PackedQuery;
 pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
@@ -94,6 +100,14 @@ pub(crate) trait EncoderOps: Backend {
         documents: FloatTensor<Self>,
         starts: IntTensor<Self>,
         dropped: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self>;
+
+    fn maxsim_coded(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        #[extension_type] documents: PackedRows<Self>,
+        starts: IntTensor<Self>,
         query_length: usize,
     ) -> FloatTensor<Self>;
 }

@@ -3,9 +3,11 @@
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
 //! for f32: see [`within_f32`].
 
+use half::f16;
+
 use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
-use crate::ops::Gate;
+use crate::ops::{CodedRows, Gate, ResidualTables};
 
 /// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
 /// summation, so that devices would not agree on it.
@@ -169,6 +171,54 @@ pub fn maxsim(query: &[f32], document: &[f32], dimension: usize) -> f64 {
         score += best;
     }
     score
+}
+
+/// The rows that codes stand for, `[rows, dimension]`: see [`crate::ops::CodedRows`].
+///
+/// # Panics
+/// If residual codes have no tables.
+pub fn decoded(
+    rows: CodedRows<'_>,
+    dimension: usize,
+    tables: Option<ResidualTables<'_>>,
+) -> Vec<f32> {
+    match rows {
+        CodedRows::F32(values) => values.to_vec(),
+        CodedRows::F16(bits) => bits.iter().map(|&bits| f16::from_bits(bits).to_f32()).collect(),
+        CodedRows::Int8 { codes, scales } => codes
+            .chunks_exact(dimension)
+            .zip(scales)
+            .flat_map(|(row, scale)| row.iter().map(move |&code| scale * f32::from(code)))
+            .collect(),
+        CodedRows::Binary(bytes) => {
+            let value = 1.0 / (dimension as f32).sqrt();
+            let signed = move |bit: bool| if bit { value } else { -value };
+            let row = |row: &'_ [u8]| -> Vec<f32> {
+                (0..dimension)
+                    .map(|place| signed(row[place / 8] << (place % 8) & 128 > 0))
+                    .collect()
+            };
+            bytes.chunks_exact(dimension.div_ceil(8)).flat_map(row).collect()
+        }
+        CodedRows::Residual { codes, residuals } => {
+            let tables = tables.expect("residual codes have tables");
+            let rows = residuals.chunks_exact(dimension * tables.nbits / 8);
+            codes
+                .iter()
+                .zip(rows)
+                .flat_map(|(&code, row)| residual_row(code, row, tables))
+                .collect()
+        }
+    }
+}
+
+/// `centroid + weight[bucket]`, L2-normalised.
+fn residual_row(code: u32, residuals: &[u8], tables: ResidualTables<'_>) -> Vec<f32> {
+    let ResidualTables { dimension, centroids, weights, .. } = tables;
+    let centroid = &centroids[code as usize * dimension..][..dimension];
+    let value = |place: usize| centroid[place] + weights[tables.bucket(residuals, place)];
+    let row: Vec<f32> = (0..dimension).map(value).collect();
+    normalize(&row, dimension).into_iter().map(|value| value as f32).collect()
 }
 
 /// LayerNorm of each row, see [`crate::ops::add_layer_norm`].

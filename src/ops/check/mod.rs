@@ -1,5 +1,6 @@
 //! Do the fast versions compute what the plain loops compute? On any device, over random inputs of awkward shapes.
 
+mod coded;
 mod not_finite;
 
 use burn::tensor::{Device, Tensor};
@@ -105,6 +106,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         query.spoil(0, f32::NAN);
         found.push(check_maxsim(device, &query, &documents, "a query that is not finite").await?);
     }
+    found.extend(coded::check(device, &mut random).await?);
     found.extend(not_finite::check(device, &mut random).await?);
     Ok(found)
 }
@@ -420,6 +422,10 @@ impl Random {
         let one = |bits: u64| (bits >> 40) as f32 / (1u64 << 22) as f32 - 2.0;
         let scale = |bits: u64| if bits.is_multiple_of(97) { 5.0 } else { 1.0 };
         (0..count).map(|_| self.next()).map(|bits| one(bits) * scale(bits)).collect()
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next() as u8).collect()
     }
 
     fn positive(&mut self, count: usize) -> Vec<f32> {

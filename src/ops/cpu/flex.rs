@@ -6,7 +6,10 @@ use burn::tensor::TensorData;
 
 use crate::ops::cpu::{self, Heads, Ragged, apply};
 use crate::ops::profile::{self, Part};
-use crate::ops::{Around, EncoderOps, PackedMatrix, PackedWeight, Rotation};
+use crate::ops::{
+    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, ResidualTables,
+    Rotation, plain,
+};
 
 impl EncoderOps for Flex {
     fn linear(
@@ -115,6 +118,43 @@ impl EncoderOps for Flex {
             cpu::maxsim(query, &query_dropped[..query_length], floats(&documents), texts, width);
         let shape = [scores.len()];
         FlexTensor::from_data(TensorData::new(scores, shape))
+    }
+
+    fn maxsim_coded(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        documents: PackedRows<Self>,
+        starts: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self> {
+        let width = width(&query);
+        let query = &floats(&query)[..query_length * width];
+        let query_dropped: &[i32] = query_dropped.storage();
+        let (rows, tables) = coded(&documents, width);
+        let rows = plain::decoded(rows, width, tables);
+        let masked = vec![0; rows.len() / width];
+        let texts = Ragged { starts: starts.storage(), masked: &masked };
+        let scores = cpu::maxsim(query, &query_dropped[..query_length], &rows, texts, width);
+        let shape = [scores.len()];
+        FlexTensor::from_data(TensorData::new(scores, shape))
+    }
+}
+
+/// Documents' codes as plain memory.
+fn coded(rows: &PackedRows<Flex>, dimension: usize) -> (CodedRows<'_>, Option<ResidualTables<'_>>) {
+    match rows {
+        PackedRows::F32(values) => (CodedRows::F32(floats(values)), None),
+        PackedRows::F16(bits) => (CodedRows::F16(bits.storage()), None),
+        PackedRows::Int8 { codes, scales } => {
+            (CodedRows::Int8 { codes: codes.storage(), scales: floats(scales) }, None)
+        }
+        PackedRows::Binary(bytes) => (CodedRows::Binary(bytes.storage()), None),
+        PackedRows::Residual { codes, residuals, centroids, weights, nbits } => {
+            let (centroids, weights) = (floats(centroids), floats(weights));
+            let tables = ResidualTables { dimension, nbits: *nbits, centroids, weights };
+            let (codes, residuals) = (codes.storage(), residuals.storage());
+            (CodedRows::Residual { codes, residuals }, Some(tables))
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The operations on Burn's WebGPU device.
 
+use burn::backend::ops::IntTensorOps as _;
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::tensor::IntDType;
 use burn_wgpu::CubeBackend;
 
-use crate::ops::{Around, EncoderOps, Gate, PackedWeight, Rotation};
+use crate::ops::{Around, EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {
     fn linear(
@@ -72,5 +74,18 @@ impl EncoderOps for CubeBackend {
         query_length: usize,
     ) -> FloatTensor<Self> {
         super::maxsim(query, query_dropped, documents, starts, dropped, query_length)
+    }
+    fn maxsim_coded(
+        query: FloatTensor<Self>,
+        query_dropped: IntTensor<Self>,
+        documents: PackedRows<Self>,
+        starts: IntTensor<Self>,
+        query_length: usize,
+    ) -> FloatTensor<Self> {
+        let PackedRows::F32(rows) = documents else {
+            unreachable!("rows are decoded before they come here");
+        };
+        let kept = Self::int_zeros([rows.meta.shape()[0]].into(), &rows.device, IntDType::I32);
+        super::maxsim(query, query_dropped, rows, starts, kept, query_length)
     }
 }
