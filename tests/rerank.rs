@@ -93,6 +93,27 @@ fn an_explanation_adds_up_to_the_score_and_points_into_the_text() {
 }
 
 #[test]
+fn an_explanation_names_the_rows_that_it_compares() {
+    // It drops punctuation, so that rows and tokens part.
+    let model = Fixture::read("stanford").load();
+    let document = "oil, war, water: the price";
+    let mut observer = Unobserved;
+    let query = model.encode(TextKind::Query, &["water price"], Pooling::None, &mut observer);
+    let query = block_on(query).unwrap().embeddings;
+    let rows = encode(&model, &[document]).remove(0);
+    let row = |values: &[f32], row: usize| -> Vec<f32> {
+        values.chunks_exact(query.dimension()).nth(row).unwrap().to_vec()
+    };
+    let explanation = model.explain("water price", document, LongDocuments::Cut, &mut observer);
+    for (place, found) in block_on(explanation).unwrap().matches.iter().enumerate() {
+        assert_eq!(found.query.row, place);
+        let (asked, matched) = (row(query.values(), place), row(&rows, found.document.row));
+        let similarity: f32 = asked.iter().zip(&matched).map(|(a, b)| a * b).sum();
+        assert!((similarity - found.similarity).abs() < 1e-5, "{place}: {found:?}");
+    }
+}
+
+#[test]
 fn a_text_that_is_cut_says_so_wherever_it_is_read() {
     let model = Fixture::read("stanford").load();
     let long = "oil crisis ".repeat(300);

@@ -263,6 +263,8 @@ export interface TokenSpan {
   token: string;
   start: number | null;
   end: number | null;
+  /** Place of its embedding among the text's, from 0: all that is known of embeddings that came without a text. */
+  row: number;
 }
 
 /** A query token with its best document token. */

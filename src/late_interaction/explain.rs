@@ -15,6 +15,8 @@ pub struct TokenSpan {
     pub token: String,
     /// Byte range in the text; `None` for tokens that the text does not hold (`[CLS]`, markers, `[MASK]`).
     pub range: Option<(usize, usize)>,
+    /// Place of its embedding among the text's, from 0.
+    pub row: usize,
 }
 
 /// A query token and the document token that it matched best.
@@ -73,19 +75,20 @@ pub fn explain(
 ) -> Explanation {
     let Explained { tokenizer, dimension, normalized } = model;
     let limit = if normalized { 1.0 } else { f32::INFINITY };
-    let document_rows: Vec<(usize, &[f32])> = rows(document, dimension).collect();
-    let best: Vec<(usize, usize, f32)> = rows(query, dimension)
-        .filter_map(|(position, row)| {
-            let (matched, similarity) = most_similar(row, &document_rows)?;
-            Some((position, matched, similarity))
+    let best: Vec<(usize, usize, f32)> = (0..)
+        .zip(query.embeddings.chunks_exact(dimension))
+        .filter_map(|(row, embedding)| {
+            let (matched, similarity) = most_similar(embedding, document.embeddings)?;
+            Some((row, matched, similarity))
         })
         .collect();
+    let spans = [query, document].map(|text| Spans::new(text, tokenizer));
     let sum: f32 = best.iter().map(|(_, _, similarity)| similarity).sum();
     let matches = best
         .into_iter()
-        .map(|(position, matched, similarity)| TokenMatch {
-            query: span(query.tokens, position, tokenizer),
-            document: span(document.tokens, matched, tokenizer),
+        .map(|(row, matched, similarity)| TokenMatch {
+            query: spans[0].at(row),
+            document: spans[1].at(matched),
             similarity: similarity.clamp(-limit, limit),
             share: if sum == 0.0 { 0.0 } else { similarity / sum },
         })
@@ -94,33 +97,40 @@ pub fn explain(
     Explanation { score, query_truncated, truncated, matches }
 }
 
-/// Token positions with their embeddings.
-fn rows(text: EncodedText<'_>, dimension: usize) -> impl Iterator<Item = (usize, &[f32])> {
-    let rows = text.embeddings.chunks_exact(dimension);
-    let positions: Vec<usize> = match text.tokens {
-        Some(tokens) => tokens.embedded().collect(),
-        None => (0..rows.len()).collect(),
-    };
-    positions.into_iter().zip(rows)
-}
-
-fn most_similar(query: &[f32], document: &[(usize, &[f32])]) -> Option<(usize, f32)> {
+/// The row of `document` that is most similar to an embedding.
+fn most_similar(embedding: &[f32], document: &[f32]) -> Option<(usize, f32)> {
     let mut best: Option<(usize, f32)> = None;
-    for &(position, row) in document {
-        let similarity: f32 = query.iter().zip(row).map(|(a, b)| a * b).sum();
+    for (row, other) in (0..).zip(document.chunks_exact(embedding.len())) {
+        let similarity: f32 = embedding.iter().zip(other).map(|(a, b)| a * b).sum();
         if best.is_none_or(|(_, most)| similarity > most) {
-            best = Some((position, similarity));
+            best = Some((row, similarity));
         }
     }
     best
 }
 
-fn span(tokens: Option<&TokenSequence>, position: usize, tokenizer: &Tokenizer) -> TokenSpan {
-    let Some(tokens) = tokens else {
-        return TokenSpan { id: None, token: String::new(), range: None };
-    };
-    let id = tokens.ids[position];
-    TokenSpan { id: Some(id), token: tokenizer.token(id), range: tokens.offsets[position] }
+/// A text's tokens by the rows of its embeddings.
+struct Spans<'a> {
+    /// With the position of each that yields an embedding.
+    tokens: Option<(&'a TokenSequence, Vec<usize>)>,
+    tokenizer: &'a Tokenizer,
+}
+
+impl<'a> Spans<'a> {
+    fn new(text: EncodedText<'a>, tokenizer: &'a Tokenizer) -> Self {
+        let tokens = text.tokens.map(|tokens| (tokens, tokens.embedded().collect()));
+        Self { tokens, tokenizer }
+    }
+
+    fn at(&self, row: usize) -> TokenSpan {
+        let Some((tokens, positions)) = &self.tokens else {
+            return TokenSpan { id: None, token: String::new(), range: None, row };
+        };
+        let position = positions[row];
+        let id = tokens.ids[position];
+        let (token, range) = (self.tokenizer.token(id), tokens.offsets[position]);
+        TokenSpan { id: Some(id), token, range, row }
+    }
 }
 
 /// Turns byte offsets of one text into offsets in UTF-16 units, JavaScript's.

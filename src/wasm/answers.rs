@@ -193,13 +193,15 @@ pub struct TokenSpan {
     token: String,
     start: Option<u32>,
     end: Option<u32>,
+    /// Place of its embedding among the text's, from 0.
+    row: usize,
 }
 
 impl TokenSpan {
     fn new(span: &crate::TokenSpan, offsets: &Utf16Offsets) -> Self {
-        let crate::TokenSpan { id, token, range } = span;
+        let crate::TokenSpan { id, token, range, row } = span;
         let (start, end) = range.map(|(start, end)| (offsets.at(start), offsets.at(end))).unzip();
-        Self { id: *id, token: token.clone(), start, end }
+        Self { id: *id, token: token.clone(), start, end, row: *row }
     }
 }
 

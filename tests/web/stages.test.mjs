@@ -138,7 +138,7 @@ for (const device of ["cpu", "webgpu"]) {
         close(mean[place], score / rows, `the mean of document ${place}`);
       }
       assert.equal(matches.length, rows);
-      assert.deepEqual(matches[0].query, { id: null, token: "", start: null, end: null });
+      assert.deepEqual(matches[0].query, { id: null, token: "", start: null, end: null, row: 0 });
     });
   });
 }

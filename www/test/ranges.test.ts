@@ -5,8 +5,8 @@ import { bestWords, mergeRanges, pieces, placeOf, snippet, wordsAround } from ".
 function match(text: string, word: string, similarity: number, query = "token"): TokenMatch {
   const start = text.indexOf(word);
   return {
-    query: { id: 1, token: query, start: 0, end: query.length },
-    document: { id: 2, token: word, start, end: start + word.length },
+    query: { id: 1, token: query, start: 0, end: query.length, row: 0 },
+    document: { id: 2, token: word, start, end: start + word.length, row: 0 },
     similarity,
     share: 0,
   };
@@ -66,9 +66,9 @@ describe("bestWords", () => {
 
   it("leaves out special tokens and punctuation, on either side", () => {
     const special = match(text, "Graz", 0.99);
-    special.query = { id: 101, token: "[CLS]", start: null, end: null };
+    special.query = { id: 101, token: "[CLS]", start: null, end: null, row: 0 };
     const nowhere = match(text, "Graz", 0.98);
-    nowhere.document = { id: 102, token: "[SEP]", start: null, end: null };
+    nowhere.document = { id: 102, token: "[SEP]", start: null, end: null, row: 0 };
     const matches = [special, nowhere, match(text, "all", 0.97, "?"), match(text, ".", 0.96), match(text, "left", 0.1)];
     expect(words(text, bestWords(text, matches, 0))).toEqual(["left"]);
   });
