@@ -3,6 +3,7 @@
 export type ErrorCode =
   | "INVALID_INPUT"
   | "INPUT_TOO_LARGE"
+  | "MODEL_MISMATCH"
   | "CHECKPOINT_INVALID"
   | "CHECKPOINT_UNSUPPORTED"
   | "BUNDLE_INVALID"
@@ -44,6 +45,7 @@ export interface ErrorDetails {
 const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   INVALID_INPUT: { retryable: false },
   INPUT_TOO_LARGE: { retryable: false, hint: "Send less, or raise `limits` when loading." },
+  MODEL_MISMATCH: { retryable: false, hint: "Encode the documents with the model that reranks, in the same version and with the same settings, and name it by `embeddingId`." },
   CHECKPOINT_INVALID: { retryable: false },
   CHECKPOINT_UNSUPPORTED: { retryable: false },
   BUNDLE_INVALID: { retryable: false },

@@ -50,3 +50,4 @@ export type {
   TokenSpan,
   Warning,
 } from "./types.js";
+export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, Rows, ShapedEmbeddings, TrainedCodec } from "./vectors.js";

@@ -8,6 +8,7 @@
 import type { ErrorData } from "./error.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
 import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, Warning } from "./types.js";
+import type { CodecName } from "./vectors.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
@@ -64,13 +65,39 @@ export interface Windows {
   maxWindows: number;
 }
 
+/** Embeddings of texts, all of one codec: rows of one text after the other. Arrays may share a buffer, which then crosses once. */
+export interface VectorGroup {
+  codec: CodecName;
+  dimension: number;
+  /** Rows of each text. */
+  lengths: Uint32Array;
+  /** Which of the call's texts each is. */
+  places: Uint32Array;
+  /** Little-endian; of `residual` the centroids' numbers, in 32 bits. */
+  codes: Uint8Array;
+  /** Of `int8`. */
+  scales?: Float32Array;
+  /** Of `residual`. */
+  residuals?: Uint8Array;
+  /** Of `residual`: a codec that the worker was given. */
+  codecId?: string;
+}
+
+/** Codecs in which a worker can keep what it encodes. */
+export type KeptCodec = Exclude<CodecName, "residual">;
+
 /** A stage as it crosses: its documents' scores and its model do not. */
 export type StageRequest = Omit<GivenStage<never>, "score"> | Bm25Stage | Omit<DenseStage, "model"> | Omit<LateStage, "model"> | Omit<CrossEncoderStage, "model">;
 
 export interface RerankRequest {
   /** A text, or embeddings. */
   query: string | Float32Array;
+  /** Empty for one that has embeddings alone. */
   texts: string[];
+  /** Embeddings that some of the texts bring along. */
+  vectors?: VectorGroup[] | undefined;
+  /** Texts that are encoded are scored in this codec, and their embeddings are part of the answer. */
+  keep?: KeptCodec | undefined;
   stages: StageRequest[];
   /** The score that each text was given, if there are any; NaN for one that has none. */
   given?: Float64Array | undefined;
@@ -99,7 +126,23 @@ export interface RerankAnswer {
   queryTruncated: boolean;
   truncated: Uint8Array;
   explanations?: Explanation[];
+  /** Of the texts that were encoded, if they were to be kept. */
+  kept?: VectorGroup;
   timings: Timings;
+}
+
+export interface CodecRequest {
+  /** A codec's file. */
+  file: Uint8Array;
+}
+
+/** What the file says. */
+export interface CodecAnswer {
+  id: string;
+  dimension: number;
+  /** Of a value's residual. */
+  nbits: number;
+  embeddingId?: string;
 }
 
 export interface EncodeRequest {

@@ -1,6 +1,7 @@
 /** The public types of a ranking: its stages, what goes into `rerank` and what comes out. Times are in milliseconds. */
 
 import type { CallProgress, Device, Explanation, LongDocumentOptions, ModelInfo, Pooling, Warning } from "./types.js";
+import type { GivenEmbeddings, ListedEmbeddings, TrainedCodec } from "./vectors.js";
 
 /** What `Reranker.load` gave: a model of its own, in its own worker. */
 export interface StageModel {
@@ -113,8 +114,30 @@ export interface RerankOptions<T> extends LongDocumentOptions {
    * queries' order and none comes late. Also where this call is refused.
    */
   latest?: boolean;
-  /** The text of a document. By default a document is a string, or an object with a string `text`. */
-  text?: (document: T) => string;
+  /**
+   * The text of a document. By default a document is a string, or an object with a string `text`. One with embeddings needs none, unless a stage reads texts:
+   * `bm25`, `dense`, `crossEncoder`, a stage `late` by another model; and `diversify`.
+   */
+  text?: (document: T) => string | null | undefined;
+  /**
+   * The embeddings of a document: it is scored by them, and its text, if there is one, is not encoded. They are those of one model, the called one unless their
+   * `embeddingId` is another's in `stages`. A document without them (`undefined` or `null`) is encoded. By default those under `embeddings`, which is of any form
+   * that {@link GivenEmbeddings} has, or the fields of {@link DocumentEmbeddings} or {@link ShapedEmbeddings} beside the document's own; or one list for all
+   * documents, in their order: what `EmbeddingList.from` gives, or the bytes that it reads.
+   *
+   * @example
+   * (hit) => hit.vector.colbert
+   */
+  embeddings?: ListedEmbeddings | ArrayBuffer | Uint8Array | ((document: T, index: number) => GivenEmbeddings | null | undefined);
+  /** What embeddings of the codec `residual` are scored with. Each crosses to the worker once. */
+  codecs?: readonly TrainedCodec[];
+  /**
+   * Hands the buffer of a whole list of embeddings over to the worker instead of copying it: afterwards it is empty on the page. A call whose worker dies is then
+   * not tried again. Off by default.
+   */
+  transfer?: boolean;
+  /** A document's name, in results and in messages of errors. By default a string or a number under `id`. */
+  id?: (document: T, index: number) => string | number | null | undefined;
   /** Of all stages together. */
   onProgress?: (progress: CallProgress) => void;
 }
@@ -172,9 +195,11 @@ export interface RerankResult<T> {
   stages: StageResult[];
   /** The caller's own object. */
   document: T;
+  /** The document's own name, if it has one. */
+  id?: string;
   /** The text was longer than what was read of it, in some stage; the rest played no part there. */
   truncated: boolean;
-  /** Place in the list that was given of the first document with the same text, if a model has read both: only that one was encoded. */
+  /** Place in the list that was given of the first document with the same text, if a model has read both: only that one was encoded. Not of one that brought embeddings. */
   sameAs?: number;
   explanation?: Explanation;
 }

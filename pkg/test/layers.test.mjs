@@ -12,13 +12,14 @@ const ALLOWED = {
   patience: [],
   redacted: [],
   version: [],
+  vectors: [],
   error: ["types"],
-  ranking: ["types"],
-  protocol: ["error", "ranking", "types"],
+  ranking: ["types", "vectors"],
+  protocol: ["error", "ranking", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types"],
-  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types"],
-  index: ["error", "page", "ranking", "types"],
+  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors"],
+  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors"],
+  index: ["error", "page", "ranking", "types", "vectors"],
 };
 
 /** The only file that may import the wasm glue, and the only one that may import its types. */

@@ -69,7 +69,7 @@ function lengthOf(list: readonly unknown[], place: string): number {
 }
 
 /** The documents' texts, all checked. */
-export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => string) | undefined, limits: Limits): string[] {
+export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => string | null | undefined) | undefined, limits: Limits): string[] {
   const texts = documents.map((document, index) => textOf(document, index, accessor));
   texts.forEach((text, index) => checkLength(`documents[${index}]`, text, limits));
   return texts;
@@ -185,7 +185,7 @@ function tells(question: () => boolean): boolean {
   }
 }
 
-function textOf<T>(document: T, index: number, accessor: ((document: T) => string) | undefined): string {
+function textOf<T>(document: T, index: number, accessor: ((document: T) => string | null | undefined) | undefined): string {
   const place = accessor || typeof document !== "object" || document === null ? `documents[${index}]` : `documents[${index}].text`;
   const text = readText(document, index, accessor);
   if (typeof text === "string") return text;
@@ -193,7 +193,7 @@ function textOf<T>(document: T, index: number, accessor: ((document: T) => strin
   throw invalid(`${found}; expected a string`, TEXT_HINT);
 }
 
-function readText<T>(document: T, index: number, accessor: ((document: T) => string) | undefined): unknown {
+function readText<T>(document: T, index: number, accessor: ((document: T) => string | null | undefined) | undefined): unknown {
   return answerOf(() => {
     if (accessor) return accessor(document);
     return typeof document === "object" && document !== null ? (document as { text?: unknown }).text : document;

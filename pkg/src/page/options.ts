@@ -68,6 +68,11 @@ const RERANK: Checks<RerankOptions<never>> = {
   explain: kind("boolean"),
   profile: kind("boolean"),
   latest: kind("boolean"),
+  // Read with the documents.
+  embeddings: () => {},
+  codecs: () => {},
+  transfer: kind("boolean"),
+  id: kind("function"),
 };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };

@@ -12,6 +12,7 @@ test("a model's id that was taken for an address: the hint names `hub`", () => {
 const CODES: Record<ErrorCode, boolean> = {
   INVALID_INPUT: false,
   INPUT_TOO_LARGE: true,
+  MODEL_MISMATCH: true,
   CHECKPOINT_INVALID: true,
   CHECKPOINT_UNSUPPORTED: true,
   BUNDLE_INVALID: true,
