@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, GivenLocation, LoadRequest } from "../protocol.js";
+import { causeOf } from "../storage/failure.js";
 import { ModelCache } from "../storage/model-cache.js";
 import type { ModelPlace } from "../storage/stored-models.js";
 import type { Warning } from "../types.js";
@@ -93,9 +94,5 @@ async function openCache(location: FolderLocation, place: ModelPlace, post: (mes
 }
 
 async function whyNotKept(error: unknown): Promise<string> {
-  const estimate = await navigator.storage?.estimate().catch(() => undefined);
-  const megabytes = (bytes: number | undefined) => Math.round((bytes ?? 0) / 1e6).toLocaleString("en");
-  const room = estimate ? `; ${megabytes(estimate.usage)} of ${megabytes(estimate.quota)} MB in use` : "";
-  const name = error instanceof Error ? error.name : "unknown cause";
-  return `The model could not be kept in this browser's storage (${name}${room}); the next visit downloads it again.`;
+  return `The model could not be kept in this browser's storage (${await causeOf(error)}); the next visit downloads it again.`;
 }
