@@ -5,6 +5,7 @@
 //! | tokenize | Which ids does this text become? | text → [`TokenSequence`] | [`text::tokenizer`] |
 //! | encode | What vector does each token get? | [`TokenBatch`] → hidden states | [`encoder`] |
 //! | project | Which vectors are kept, at which width? | hidden states → [`TokenEmbeddings`] | [`late_interaction::colbert`] |
+//! | pool | How does a document keep fewer embeddings? | embeddings → fewer | [`late_interaction::token_pooling`] |
 //! | compress | How is a document stored in fewer bytes? | [`TokenEmbeddings`] ↔ [`CompressedEmbeddings`] | [`late_interaction::codec`] |
 //! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
 //! | read together | How well does a document answer the query, read with it? | pairs → scores | [`cross_encoder`] |
@@ -55,6 +56,7 @@ pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
 pub use late_interaction::similarity::{Similarity, score, similarity};
+pub use late_interaction::token_pooling::TokenPooling;
 pub use late_interaction::vectors::Pooling;
 pub use model::bundle::{BundleFiles, Integrity, Source};
 pub use model::checkpoint::{CheckpointFiles, WantedFile};

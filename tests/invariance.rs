@@ -84,7 +84,7 @@ fn long_documents_in_windows_do_not_depend_on_neighbours() {
     let long_documents = LongDocuments::Windows { overlap: None, most };
     for pooling in [Pooling::None, Pooling::Mean] {
         let encode = |texts: &[&str]| {
-            let options = EncodeOptions { pooling, long_documents };
+            let options = EncodeOptions { pooling, long_documents, ..EncodeOptions::default() };
             let encoded =
                 block_on(reranker.encode(TextKind::Document, texts, options, &mut Unobserved));
             bits_of(&encoded.unwrap())

@@ -67,6 +67,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["error", "late_interaction::embeddings", "model::bundle", "model::contents", "ops"],
     ),
     (
+        "late_interaction::token_pooling",
+        // Its tests draw rows.
+        &["error", "late_interaction::embeddings", "model::config", "random"],
+    ),
+    (
         "late_interaction::colbert",
         &[
             "batching",

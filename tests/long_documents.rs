@@ -63,7 +63,7 @@ fn encode(
     pooling: Pooling,
     long_documents: LongDocuments,
 ) -> Encoded {
-    let options = EncodeOptions { pooling, long_documents };
+    let options = EncodeOptions { pooling, long_documents, ..EncodeOptions::default() };
     block_on(model.encode(TextKind::Document, texts, options, &mut Unobserved)).unwrap()
 }
 

@@ -98,7 +98,7 @@ pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
             Error::Aborted
         })
     };
-    let options = EncodeOptions { pooling, long_documents };
+    let options = EncodeOptions { pooling, long_documents, ..EncodeOptions::default() };
     let encoded = block_on(reranker.encode_each(kind, &texts, options, &mut progress, write));
     drop(progress);
     if let Some(error) = failed {

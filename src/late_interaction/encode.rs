@@ -4,11 +4,12 @@ use burn::tensor::Tensor;
 
 use crate::device::read;
 use crate::encoder::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::stream::{self, Batches, Consumer};
+use crate::late_interaction::token_pooling::{TokenPooling, pool_each};
 use crate::late_interaction::vectors::{self, Pooling};
 use crate::observer::{Observer, Unobserved};
 use crate::text::long_documents::LongDocuments;
@@ -25,9 +26,11 @@ pub struct Encoded {
 }
 
 /// How to encode.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct EncodeOptions {
     pub pooling: Pooling,
+    /// How many token embeddings of a document stay; `None`: as many as the checkpoint says, by default all. Queries keep theirs.
+    pub token_pooling: Option<TokenPooling>,
     /// What becomes of documents that have more tokens than the model takes. Queries are cut.
     pub long_documents: LongDocuments,
 }
@@ -50,7 +53,7 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     observer: &mut impl Observer,
     each: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
-    let EncodeOptions { pooling, long_documents } = options;
+    let EncodeOptions { pooling, token_pooling, long_documents } = options;
     // Queries are few, so those that are empty are found before any is encoded; a document may be empty.
     if kind == TextKind::Query {
         for index in 0..texts.len() {
@@ -59,16 +62,29 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     }
     // A pooling that cannot be had is refused before texts are encoded for it.
     pooling.config(model)?;
+    check_token_pooling(token_pooling, pooling)?;
     let held = if pooling == Pooling::None { Held::Embeddings } else { Held::Hidden };
-    let mut encoding = Encoding { model, pooling, each };
+    let token_pooling = token_pooling.filter(|_| kind == TextKind::Document);
+    let mut encoding = Encoding { model, pooling, token_pooling, each };
     let batches = Batches::new(model, kind, texts, long_documents, held);
     stream::run(batches, &mut encoding, observer).await
+}
+
+fn check_token_pooling(token_pooling: Option<TokenPooling>, pooling: Pooling) -> Result<()> {
+    match token_pooling {
+        Some(_) if pooling != Pooling::None => {
+            Err(Error::argument("token_pooling", "wants an embedding a token: no other pooling"))
+        }
+        Some(token_pooling) => token_pooling.check(),
+        None => Ok(()),
+    }
 }
 
 /// Reads what is asked for of each batch.
 struct Encoding<'m, F> {
     model: &'m ColBert,
     pooling: Pooling,
+    token_pooling: Option<TokenPooling>,
     each: F,
 }
 
@@ -90,7 +106,13 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
         _: &mut impl Observer,
     ) -> Result<()> {
         let embeddings = match self.pooling {
-            Pooling::None => token_embeddings(&texts, &rows, self.model.dimension())?,
+            Pooling::None => {
+                let embeddings = token_embeddings(&texts, &rows, self.model.dimension())?;
+                match self.token_pooling {
+                    Some(pooling) => pool_each(&embeddings, pooling, |place| texts[place].index)?,
+                    None => embeddings,
+                }
+            }
             _ => vectors::vectors(self.model, &texts, &rows, self.pooling).await?,
         };
         let truncated = texts.iter().map(PlacedText::truncated).collect();

@@ -1,8 +1,8 @@
 //! One vector a token, and the score that follows from them.
 //!
 //! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them, or one of
-//! the [`vectors`] a text, a [`codec`] stores them, [`maxsim`] scores documents against a query, [`similarity`]
-//! does so without a model, [`explain`] tells which tokens matched.
+//! the [`vectors`] a text, [`token_pooling`] keeps fewer of a document's, a [`codec`] stores them, [`maxsim`] scores documents
+//! against a query, [`similarity`] does so without a model, [`explain`] tells which tokens matched.
 
 pub mod batch;
 pub mod codec;
@@ -13,4 +13,5 @@ pub mod explain;
 pub mod maxsim;
 pub mod similarity;
 pub mod stream;
+pub mod token_pooling;
 pub mod vectors;

@@ -97,7 +97,8 @@ impl Engine {
     ) -> Result<Ts<answers::Encoded>, JsValue> {
         let EncodeSettings { pooling, windows } = from_js(options)?;
         let pooling = Pooling::from(pooling);
-        let options = EncodeOptions { pooling, long_documents: windows.into() };
+        let options =
+            EncodeOptions { pooling, long_documents: windows.into(), ..EncodeOptions::default() };
         let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
         let take = |encoded: Encoded| {
             parts.push(&Float32Array::from(encoded.embeddings.values()));

@@ -16,6 +16,7 @@ mod products;
 mod projection;
 mod special_tokens;
 mod text;
+mod token_pooling;
 mod tokenizer;
 mod transformer;
 mod vector;
@@ -40,6 +41,7 @@ use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
 pub use special_tokens::{SpecialTokens, Token};
 pub use text::{LowerCase, QueryExpansion, Strategy, TextConfig};
+pub use token_pooling::TokenPooling;
 pub use tokenizer::{BertNormalization, RobertaSwitches, TokenizerClass, TokenizerConfig};
 pub use vector::{PoolingMode, VectorConfig, VectorStep};
 

@@ -1,0 +1,104 @@
+//! Hierarchical token pooling against PyLate and sentence-transformers, and what becomes of documents that are encoded with it.
+
+mod common;
+
+use std::fs;
+
+use common::{Fixture, difference, fixtures};
+use pollster::block_on;
+use serde::Deserialize;
+use tabrank::late_interaction::token_pooling::pool;
+use tabrank::{
+    EncodeOptions, Error, Pooling, Reranker, Result, TextKind, TokenEmbeddings, TokenPooling,
+    Unobserved,
+};
+
+const TOLERANCE: f32 = 1e-6;
+
+#[derive(Deserialize)]
+struct Expected {
+    dimension: usize,
+    documents: Vec<Vec<f32>>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    factor: f64,
+    protected: usize,
+    normalize: bool,
+    pooled: Vec<Vec<f32>>,
+}
+
+/// Takes each expected row out of those found: means stand in another order.
+fn assert_same_rows(found: &[f32], expected: &[f32], dimension: usize, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let mut left: Vec<&[f32]> = found.chunks_exact(dimension).collect();
+    for row in expected.chunks_exact(dimension) {
+        let place = left.iter().position(|other| difference(row, other) < TOLERANCE);
+        left.remove(place.unwrap_or_else(|| panic!("{what}: no row is {row:?}")));
+    }
+}
+
+#[test]
+fn pooled_rows_are_those_of_the_libraries() {
+    for library in ["pylate", "sentence-transformers"] {
+        let json = fs::read(fixtures().join(format!("token_pooling/{library}.json"))).unwrap();
+        let Expected { dimension, documents, cases } = serde_json::from_slice(&json).unwrap();
+        for Case { factor, protected, normalize, pooled } in cases {
+            let pooling = TokenPooling { factor, protected, normalize };
+            for (index, (rows, expected)) in documents.iter().zip(&pooled).enumerate() {
+                let what = format!("{library}: {pooling:?}, document {index}");
+                let found = pool(rows, dimension, pooling, index).unwrap();
+                assert_same_rows(&found, expected, dimension, &what);
+                let kept = (protected * dimension).min(expected.len());
+                assert!(difference(&found[..kept], &expected[..kept]) < TOLERANCE, "{what}");
+            }
+        }
+    }
+}
+
+fn encoded(
+    model: &Reranker,
+    kind: TextKind,
+    texts: &[&str],
+    options: EncodeOptions,
+) -> Result<TokenEmbeddings> {
+    let encoded = block_on(model.encode(kind, texts, options, &mut Unobserved))?;
+    Ok(encoded.embeddings)
+}
+
+#[test]
+fn documents_are_pooled_as_they_are_encoded_and_queries_are_not() {
+    let model = Fixture::read("sentence-transformers").load();
+    let texts =
+        ["The oil crisis began in October of that year.", "oil", "", "water and oil and water"];
+    let pooling = TokenPooling { protected: 2, ..TokenPooling::by(1.5) };
+    let options = EncodeOptions { token_pooling: Some(pooling), ..EncodeOptions::default() };
+    let plain = encoded(&model, TextKind::Document, &texts, EncodeOptions::default()).unwrap();
+    let pooled = encoded(&model, TextKind::Document, &texts, options).unwrap();
+    for (index, (rows, found)) in plain.texts().zip(pooled.texts()).enumerate() {
+        assert_eq!(found, pool(rows, plain.dimension(), pooling, index).unwrap());
+    }
+    assert!(pooled.lengths()[0] < plain.lengths()[0]);
+    let queries = &texts[..2];
+    assert_eq!(
+        encoded(&model, TextKind::Query, queries, options),
+        encoded(&model, TextKind::Query, queries, EncodeOptions::default())
+    );
+}
+
+#[test]
+fn a_pooling_of_tokens_and_one_of_texts_do_not_go_together() {
+    let model = Fixture::read("sentence-transformers").load();
+    let refused = |options| encoded(&model, TextKind::Document, &["oil"], options).unwrap_err();
+    let token_pooling = Some(TokenPooling::by(2.0));
+    let both = EncodeOptions { pooling: Pooling::Mean, token_pooling, ..EncodeOptions::default() };
+    assert_eq!(
+        refused(both).to_string(),
+        "token_pooling wants an embedding a token: no other pooling"
+    );
+    let token_pooling = Some(TokenPooling::by(0.5));
+    let below = refused(EncodeOptions { token_pooling, ..EncodeOptions::default() });
+    assert!(matches!(below, Error::Argument { .. }), "{below}");
+}
