@@ -51,7 +51,9 @@ pub use device::{DeviceChoice, DeviceKind};
 pub use error::{Error, Result, Warning};
 pub use late_interaction::codec::file::{EmbeddingsFile, EmbeddingsInfo, EmbeddingsWriter};
 pub use late_interaction::codec::residual::ResidualParts;
-pub use late_interaction::codec::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows};
+pub use late_interaction::codec::{
+    Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows, TrainOptions,
+};
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};

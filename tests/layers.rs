@@ -64,7 +64,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("late_interaction::embeddings", &[]),
     (
         "late_interaction::codec",
-        &["error", "late_interaction::embeddings", "model::bundle", "model::contents", "ops"],
+        &[
+            "error",
+            "late_interaction::embeddings",
+            "model::bundle",
+            "model::contents",
+            "observer",
+            "ops",
+            "random",
+        ],
     ),
     (
         "late_interaction::token_pooling",

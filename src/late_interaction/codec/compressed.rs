@@ -1,5 +1,7 @@
 //! Embeddings of several documents as a codec stores them.
 
+use std::ops::Range;
+
 use super::{Codec, DocumentRows, Rows, scalar};
 use crate::error::{Error, Result};
 use crate::late_interaction::embeddings::TokenEmbeddings;
@@ -134,8 +136,19 @@ impl CompressedEmbeddings {
     /// # Panics
     /// If there are not as many.
     pub fn document(&self, index: usize) -> DocumentRows<'_> {
+        self.rows.view().range(self.places(index), &self.codec, self.dimension)
+    }
+
+    /// Where the rows of the document at `index` lie among all.
+    pub(super) fn places(&self, index: usize) -> Range<usize> {
         let end = self.ends[index];
-        self.rows.view().range(end - self.lengths[index]..end, &self.codec, self.dimension)
+        end - self.lengths[index]..end
+    }
+
+    /// The embedding at a place among all rows.
+    pub(super) fn row(&self, place: usize) -> Vec<f32> {
+        let row = self.rows.view().range(place..place + 1, &self.codec, self.dimension);
+        row.decompress(&self.codec, self.dimension)
     }
 
     /// The rows of each document.

@@ -22,12 +22,14 @@ mod container;
 mod rows;
 mod scalar;
 mod tables;
+mod train;
 
 use std::sync::Arc;
 
 pub use compressed::CompressedEmbeddings;
 pub use residual::ResidualCodec;
 pub use rows::{DocumentRows, Rows};
+pub use train::TrainOptions;
 
 use crate::error::{Error, Result};
 use crate::late_interaction::embeddings::TokenEmbeddings;

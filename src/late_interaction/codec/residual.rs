@@ -58,7 +58,8 @@ impl ResidualCodec {
     /// [`Error::Argument`], naming the table: `nbits`, `dimension`, `centroids`, `bucket_cutoffs`, `bucket_weights` or
     /// `avg_residual`.
     pub fn new(parts: ResidualParts) -> Result<Self> {
-        check(&parts)?;
+        check_centroids(&parts)?;
+        check_buckets(&parts)?;
         let (id, bytes) = (id(&parts), weights_of_bytes(&parts));
         Ok(Self { parts, id, bytes, packed: OnceLock::new() })
     }
@@ -163,9 +164,16 @@ fn normalize(row: &mut [f32]) {
     row.iter_mut().for_each(|value| *value /= length);
 }
 
-fn check(parts: &ResidualParts) -> Result<()> {
-    let wrong = |name: &str, reason: String| Err(Error::argument(name, reason));
-    let ResidualParts { dimension, nbits, centroids, cutoffs, weights, avg_residual, .. } = parts;
+fn wrong(name: &str, reason: String) -> Result<()> {
+    Err(Error::argument(name, reason))
+}
+
+/// Sizes and centroids.
+///
+/// # Errors
+/// [`Error::Argument`], by the name of the table.
+pub(super) fn check_centroids(parts: &ResidualParts) -> Result<()> {
+    let ResidualParts { dimension, nbits, centroids, .. } = parts;
     if ![1, 2, 4, 8].contains(nbits) {
         return wrong("nbits", format!("is {nbits}; 1, 2, 4 and 8 are taken"));
     }
@@ -179,10 +187,15 @@ fn check(parts: &ResidualParts) -> Result<()> {
     if u32::try_from(centroids.len() / dimension).is_err() {
         return wrong("centroids", "are more than 32 bits number".to_owned());
     }
-    for (name, found, expected) in [
-        ("bucket_cutoffs", cutoffs.len(), (1 << nbits) - 1),
-        ("bucket_weights", weights.len(), 1 << nbits),
-    ] {
+    in_range("centroids", centroids)
+}
+
+fn check_buckets(parts: &ResidualParts) -> Result<()> {
+    let ResidualParts { dimension, nbits, cutoffs, weights, avg_residual, .. } = parts;
+    let count = 1 << nbits;
+    for (name, found, expected) in
+        [("bucket_cutoffs", cutoffs.len(), count - 1), ("bucket_weights", weights.len(), count)]
+    {
         if found != expected {
             return wrong(name, format!("are {found}; {nbits} bits have {expected}"));
         }
@@ -193,19 +206,19 @@ fn check(parts: &ResidualParts) -> Result<()> {
             format!("has {} numbers, not {dimension}", avg_residual.len()),
         );
     }
-    for (name, values) in [
-        ("centroids", centroids),
-        ("bucket_cutoffs", cutoffs),
-        ("bucket_weights", weights),
-        ("avg_residual", avg_residual),
-    ] {
-        if values.iter().any(|value| !(-LARGEST..=LARGEST).contains(value)) {
-            return wrong(name, format!("hold a number that is not finite or beyond {LARGEST}"));
-        }
-    }
+    in_range("bucket_cutoffs", cutoffs)?;
+    in_range("bucket_weights", weights)?;
+    in_range("avg_residual", avg_residual)?;
     match cutoffs.is_sorted() {
         true => Ok(()),
         false => wrong("bucket_cutoffs", "do not ascend".to_owned()),
+    }
+}
+
+fn in_range(name: &str, values: &[f32]) -> Result<()> {
+    match values.iter().all(|value| (-LARGEST..=LARGEST).contains(value)) {
+        true => Ok(()),
+        false => wrong(name, format!("hold a number that is not finite or beyond {LARGEST}")),
     }
 }
 
