@@ -52,6 +52,8 @@ fn config_json() -> Vec<File> {
     ]
 }
 
+/// The fixture whose files lie over those of another.
+const POOLED: &str = "token_pooling";
 const HEADS: &str = "is of heads for other tasks, which are not loaded";
 const TRAINING: &str = "is of training";
 
@@ -635,6 +637,23 @@ fn sentence_transformers() -> Vec<File> {
     ]
 }
 
+/// A module of multi-vector models alone.
+fn token_pooling() -> File {
+    let fields = vec![
+        ("pool_factor", json!(2), Used),
+        ("pool_factor", json!(0.5), Refused),
+        ("pool_factor", json!("2"), Refused),
+        ("num_protected_tokens", json!(0), Used),
+        ("num_protected_tokens", json!(-1), Refused),
+        ("normalize_embeddings", json!(false), Used),
+        ("tasks", json!("document"), NoEffect("says the same")),
+        ("tasks", json!(["query", "document"]), Refused),
+        ("tasks", json!([]), Refused),
+    ];
+    let name = "4_HierarchicalTokenPooling/config.json";
+    File { case: POOLED, name, closed: true, fields }
+}
+
 /// Kinds of modules, by what stands in `type` of a list's second entry.
 fn modules() -> File {
     let module = |name: &str| json!(format!("sentence_transformers.models.{name}"));
@@ -805,6 +824,7 @@ fn table() -> Vec<File> {
     files.extend(config_json());
     files.extend(plain().into_iter().chain(pylate()).chain(sentence_transformers()));
     files.extend(cross_encoders());
+    files.push(token_pooling());
     files
 }
 
@@ -841,7 +861,7 @@ fn every_field_is_used_refused_or_without_effect() {
 fn the_table_has_every_field_that_the_libraries_take() {
     let listed = std::fs::read(common::fixtures().join("settings.json")).unwrap();
     let listed: BTreeMap<String, Vec<String>> = serde_json::from_slice(&listed).unwrap();
-    assert_eq!(listed.len(), 11);
+    assert_eq!(listed.len(), 12);
     for (key, fields) in listed {
         // The settings of a backbone stand in one file, whichever it is.
         let (name, model_type) = key.split_once(": ").unwrap_or((&key, ""));
@@ -896,6 +916,9 @@ fn read(files: &CheckpointFiles) -> Result<ModelConfig, String> {
 
 /// The files of a fixture.
 fn checkpoint(case: &str) -> CheckpointFiles {
+    if case == POOLED {
+        return common::pooled_checkpoint();
+    }
     common::checkpoint(&common::fixtures().join(case).join("checkpoint"))
 }
 

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{Fixture, difference, fixtures};
+use common::{Fixture, difference, fixtures, load, pooled_checkpoint};
 use pollster::block_on;
 use serde::Deserialize;
 use tabrank::late_interaction::token_pooling::pool;
@@ -86,6 +86,39 @@ fn documents_are_pooled_as_they_are_encoded_and_queries_are_not() {
         encoded(&model, TextKind::Query, queries, options),
         encoded(&model, TextKind::Query, queries, EncodeOptions::default())
     );
+}
+
+#[derive(Deserialize)]
+struct ExpectedModel {
+    texts: Vec<String>,
+    dimension: usize,
+    document: Vec<Vec<f32>>,
+    query: Vec<Vec<f32>>,
+}
+
+#[test]
+fn a_model_that_pools_does_so_of_its_own() {
+    let json = fs::read(fixtures().join("token_pooling/model.json")).unwrap();
+    let expected: ExpectedModel = serde_json::from_slice(&json).unwrap();
+    let model = load(&pooled_checkpoint());
+    let texts: Vec<&str> = expected.texts.iter().map(String::as_str).collect();
+    for (kind, expected_rows) in
+        [(TextKind::Document, &expected.document), (TextKind::Query, &expected.query)]
+    {
+        let found = encoded(&model, kind, &texts, EncodeOptions::default()).unwrap();
+        for (found, rows) in found.texts().zip(expected_rows) {
+            assert_same_rows(found, rows, expected.dimension, &format!("{kind:?}"));
+        }
+    }
+    // What a call says stands in its place.
+    let plain = TokenPooling { factor: 1.0, protected: 0, normalize: false };
+    let options = EncodeOptions { token_pooling: Some(plain), ..EncodeOptions::default() };
+    let without = Fixture::read("sentence-transformers").load();
+    assert_eq!(
+        encoded(&model, TextKind::Document, &texts, options),
+        encoded(&without, TextKind::Document, &texts, EncodeOptions::default())
+    );
+    assert_ne!(model.info().embedding_id, without.info().embedding_id);
 }
 
 #[test]

@@ -12,7 +12,9 @@ use crate::device;
 use crate::encoder::{Dense, Encoder, Watch};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{DenseConfig, Layout, ModelConfig, ProjectionStep, VectorConfig};
+use crate::model::config::{
+    DenseConfig, Layout, ModelConfig, ProjectionStep, TokenPooling, VectorConfig,
+};
 use crate::observer::Observer;
 use crate::ops::normalize;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
@@ -26,6 +28,7 @@ pub struct ColBert {
     projection: Vec<Projection>,
     dimension: usize,
     hidden_size: usize,
+    token_pooling: Option<TokenPooling>,
     vector: Result<VectorConfig>,
     device: Device,
 }
@@ -55,6 +58,7 @@ impl ColBert {
             projection,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),
+            token_pooling: config.token_pooling,
             vector: config.vector.clone(),
             device: device.clone(),
         })
@@ -78,6 +82,11 @@ impl ColBert {
     /// Width of a hidden state.
     pub(crate) fn hidden_size(&self) -> usize {
         self.hidden_size
+    }
+
+    /// How many token embeddings of a document stay: as the caller asks for, else as the checkpoint says.
+    pub(crate) fn token_pooling(&self, asked: Option<TokenPooling>) -> Option<TokenPooling> {
+        asked.or(self.token_pooling)
     }
 
     /// How the checkpoint itself makes one vector of a text.

@@ -64,7 +64,7 @@ pub(crate) async fn encode_each<T: Texts + ?Sized>(
     pooling.config(model)?;
     check_token_pooling(token_pooling, pooling)?;
     let held = if pooling == Pooling::None { Held::Embeddings } else { Held::Hidden };
-    let token_pooling = token_pooling.filter(|_| kind == TextKind::Document);
+    let token_pooling = model.token_pooling(token_pooling).filter(|_| kind == TextKind::Document);
     let mut encoding = Encoding { model, pooling, token_pooling, each };
     let batches = Batches::new(model, kind, texts, long_documents, held);
     stream::run(batches, &mut encoding, observer).await

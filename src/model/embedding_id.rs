@@ -27,8 +27,8 @@ use crate::error::{Error, Result};
 use crate::model::bundle::sha256;
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::config::{
-    EncoderConfig, HeadConfig, ModelConfig, ProjectionStep, TextConfig, TokenizerConfig,
-    VectorConfig,
+    EncoderConfig, HeadConfig, ModelConfig, ProjectionStep, TextConfig, TokenPooling,
+    TokenizerConfig, VectorConfig,
 };
 
 /// Hexadecimal digits that are kept.
@@ -57,6 +57,7 @@ pub(crate) struct Covered<'a> {
     text: &'a TextConfig,
     projection: &'a [ProjectionStep],
     dimension: usize,
+    token_pooling: Option<TokenPooling>,
     vector: Option<&'a VectorConfig>,
     head: Option<&'a HeadConfig>,
     parses_special_tokens: bool,
@@ -79,6 +80,7 @@ impl<'a> Covered<'a> {
             text,
             projection,
             dimension,
+            token_pooling,
             vector,
             head,
             overridden: _,
@@ -91,6 +93,7 @@ impl<'a> Covered<'a> {
             text,
             projection,
             dimension: *dimension,
+            token_pooling: *token_pooling,
             vector: vector.as_ref().ok(),
             head: head.as_ref(),
             parses_special_tokens,

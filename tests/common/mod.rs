@@ -140,6 +140,13 @@ pub fn checkpoint(folder: &Path) -> CheckpointFiles {
     gather(|name| fs::read(folder.join(name)).ok()).unwrap()
 }
 
+/// The case sentence-transformers with a module that pools tokens: its own files where it has some.
+pub fn pooled_checkpoint() -> CheckpointFiles {
+    let folders = ["token_pooling", "sentence-transformers"];
+    let folders = folders.map(|case| fixtures().join(case).join("checkpoint"));
+    gather(|name| folders.iter().find_map(|folder| fs::read(folder.join(name)).ok())).unwrap()
+}
+
 /// Hands over what is wanted, as every surface does; `find` gives the bytes of a file, if there is one.
 pub fn gather(mut find: impl FnMut(&str) -> Option<Vec<u8>>) -> tabrank::Result<CheckpointFiles> {
     let mut files = CheckpointFiles::new();

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from sentence_transformers.multi_vector_encoder.modules import HierarchicalTokenPooling, MultiVectorMask
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from sentence_transformers.sentence_transformer.modules.pooling import _LEGACY_POOLING_MODE_KWARGS
 from transformers import BertConfig, DistilBertConfig, ModernBertConfig, RobertaConfig, XLMRobertaConfig
@@ -31,6 +31,7 @@ def main() -> None:
         "1_Dense/config.json": parameters(Dense, "init_weight", "init_bias"),
         "2_MultiVectorMask/config.json": parameters(MultiVectorMask),
         "3_Normalize/config.json": parameters(Normalize),
+        "4_HierarchicalTokenPooling/config.json": parameters(HierarchicalTokenPooling),
         "3_LayerNorm/config.json": parameters(LayerNorm),
     }
     lines = [f"{json.dumps(file)}: {json.dumps(names)}" for file, names in fields.items()]

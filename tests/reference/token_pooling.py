@@ -1,6 +1,10 @@
-"""Writes what PyLate's and sentence-transformers' hierarchical token pooling make of random unit vectors: `tests/fixtures/token_pooling/`.
-Run once in each environment.
+"""Writes what PyLate's and sentence-transformers' hierarchical token pooling make of random unit vectors, and what a model that ends
+in sentence-transformers' module makes of texts: `tests/fixtures/token_pooling/`. Run once in each environment.
 """
+
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,6 +43,28 @@ def sentence_transformers(rows: torch.Tensor, factor: float, protected: int, nor
     return HierarchicalTokenPooling(factor, num_protected_tokens=protected, normalize_embeddings=normalize).pool([rows])[0]
 
 
+TEXTS = ["The oil crisis began in October of that year.", "oil", "water and oil and water and oil"]
+
+
+def model(folder: Path) -> dict:
+    """The case sentence-transformers with the module behind its own. Of its files only those are kept that the case has otherwise."""
+    from sentence_transformers.multi_vector_encoder.modules.token_pooling import HierarchicalTokenPooling
+
+    from sentence_transformers_cases import Subject
+
+    model = Subject(FIXTURES / "sentence-transformers" / "checkpoint").model
+    model.append(HierarchicalTokenPooling(1.5, num_protected_tokens=2))
+    with tempfile.TemporaryDirectory() as saved:
+        model.save(saved)
+        model = Subject(saved).model
+        for file in ["modules.json", "4_HierarchicalTokenPooling/config.json"]:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(saved) / file, folder / file)
+    encode = {"document": model.encode_document, "query": model.encode_query}
+    embeddings = {kind: [values(encode(text)) for text in TEXTS] for kind, encode in encode.items()}
+    return {"texts": TEXTS, "dimension": model.get_embedding_dimension()} | embeddings
+
+
 def values(rows: torch.Tensor) -> list[float]:
     return [float32(value) for value in rows.flatten().tolist()]
 
@@ -65,6 +91,8 @@ def main() -> None:
     }
     folder = FIXTURES / "token_pooling"
     folder.mkdir(exist_ok=True)
+    if not is_pylate:
+        (folder / "model.json").write_text(compact(model(folder / "checkpoint")) + "\n", "utf-8")
     (folder / f"{library()}.json").write_text(compact(expected) + "\n", "utf-8")
 
 

@@ -106,6 +106,14 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.invalid(field, "is not a list of strings"))
     }
 
+    /// A list of strings, of which one may stand by itself.
+    pub(crate) fn words(&self, field: &str) -> Result<Option<Vec<String>>> {
+        match self.value(field) {
+            Some(Value::String(word)) => Ok(Some(vec![word.clone()])),
+            _ => self.strings(field),
+        }
+    }
+
     /// What the reference libraries take where the file does not say; null is not a way of saying nothing.
     pub(crate) fn or_default<T: Display>(
         &self,

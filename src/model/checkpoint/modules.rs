@@ -20,6 +20,8 @@ pub(crate) enum ModuleKind {
     LayerNorm,
     MultiVectorMask,
     Normalize,
+    /// Of a document's token embeddings, fewer stay.
+    HierarchicalTokenPooling,
 }
 
 impl ModuleKind {
@@ -35,6 +37,9 @@ impl ModuleKind {
             ("sentence_transformers", "LayerNorm") => ModuleKind::LayerNorm,
             ("sentence_transformers", "MultiVectorMask") => ModuleKind::MultiVectorMask,
             ("sentence_transformers", "Normalize") => ModuleKind::Normalize,
+            ("sentence_transformers", "HierarchicalTokenPooling") => {
+                ModuleKind::HierarchicalTokenPooling
+            }
             _ => return None,
         })
     }
@@ -47,7 +52,8 @@ impl ModuleKind {
             ModuleKind::Pooling
             | ModuleKind::Dense
             | ModuleKind::LayerNorm
-            | ModuleKind::MultiVectorMask => true,
+            | ModuleKind::MultiVectorMask
+            | ModuleKind::HierarchicalTokenPooling => true,
         }
     }
 
@@ -136,7 +142,7 @@ fn module(index: usize, entry: &Value, names: &mut HashSet<String>) -> Result<Mo
         file: MODULES.to_owned(),
         field: format!("[{index}].type"),
         value: class.to_owned(),
-        hint: "Transformer, Pooling, Dense, LayerNorm, MultiVectorMask and Normalize of sentence_transformers are, and Dense of pylate",
+        hint: "Transformer, Pooling, Dense, LayerNorm, MultiVectorMask, Normalize and HierarchicalTokenPooling of sentence_transformers are, and Dense of pylate",
     })?;
     let path = text("path")?.trim_end_matches('/').to_owned();
     let of_pylate = class.starts_with("pylate.");

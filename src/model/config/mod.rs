@@ -131,6 +131,8 @@ pub struct ModelConfig {
     pub projection: Vec<ProjectionStep>,
     /// Width of an embedding; 0 of a cross-encoder.
     pub dimension: usize,
+    /// How many token embeddings of a document stay, where the checkpoint says so.
+    pub token_pooling: Option<TokenPooling>,
     /// How the checkpoint itself makes one vector of a text, or why that is not computed here.
     pub vector: Result<VectorConfig>,
     /// How a cross-encoder makes a score; `None` of a model that makes embeddings.
@@ -173,6 +175,7 @@ impl ModelConfig {
             full = projection::dimension(&projection, encoder.hidden_size())?;
         }
         let dimension = projection::truncate(&mut reading, &mut projection, full)?;
+        let token_pooling = token_pooling::read(&mut reading, layout)?;
         let vector = vector::read(&mut reading, layout, prompts, full)?;
         let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
@@ -185,6 +188,7 @@ impl ModelConfig {
             text,
             projection,
             dimension,
+            token_pooling,
             vector,
             head,
             overridden,

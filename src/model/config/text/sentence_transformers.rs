@@ -112,13 +112,7 @@ fn with_mask(reading: &mut Reading<'_>, mut text: TextConfig) -> Result<TextConf
     if mask.value("keep_only_token_ids").is_some() {
         return Err(mask.unsupported("keep_only_token_ids", "a list", "null is"));
     }
-    let tasks = match mask.value("skiplist_tasks") {
-        Some(value) if value.is_string() => {
-            mask.string("skiplist_tasks")?.map(|task| vec![task.to_owned()])
-        }
-        _ => mask.strings("skiplist_tasks")?,
-    }
-    .unwrap_or_else(|| vec!["document".to_owned()]);
+    let tasks = mask.words("skiplist_tasks")?.unwrap_or_else(|| vec!["document".to_owned()]);
     text.skiplist_words = mask.strings("skiplist_words")?.unwrap_or_default();
     text.skiplist_queries = tasks.iter().any(|task| task == "query");
     text.skiplist_documents = tasks.iter().any(|task| task == "document");
