@@ -4,6 +4,7 @@ export type ErrorCode =
   | "INVALID_INPUT"
   | "INPUT_TOO_LARGE"
   | "MODEL_MISMATCH"
+  | "NOT_CACHED"
   | "CHECKPOINT_INVALID"
   | "CHECKPOINT_UNSUPPORTED"
   | "BUNDLE_INVALID"
@@ -39,6 +40,8 @@ export interface ErrorData {
 export interface ErrorDetails {
   url?: string;
   status?: number;
+  /** Places of documents in the list that was given. */
+  documents?: number[];
 }
 
 /** The hints of what the page throws itself; the worker's errors bring theirs. */
@@ -46,6 +49,7 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   INVALID_INPUT: { retryable: false },
   INPUT_TOO_LARGE: { retryable: false, hint: "Send less, or raise `limits` when loading." },
   MODEL_MISMATCH: { retryable: false, hint: "Encode the documents with the model that reranks, in the same version and with the same settings, and name it by `embeddingId`." },
+  NOT_CACHED: { retryable: false, hint: "Send the texts, or the embeddings, of the documents that details.documents names." },
   CHECKPOINT_INVALID: { retryable: false },
   CHECKPOINT_UNSUPPORTED: { retryable: false },
   BUNDLE_INVALID: { retryable: false },

@@ -48,6 +48,9 @@ export type {
   TokenEmbeddings,
   TokenMatch,
   TokenSpan,
+  VectorCache,
+  VectorCacheOptions,
+  VectorCacheSize,
   Warning,
 } from "./types.js";
 export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, Rows, ShapedEmbeddings, TrainedCodec } from "./vectors.js";

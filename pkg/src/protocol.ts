@@ -83,6 +83,12 @@ export interface VectorGroup {
   codecId?: string;
 }
 
+/** Embeddings of texts that were encoded. */
+export interface KeptVectors extends VectorGroup {
+  /** 1 for each text that was longer than what was read of it, else 0. */
+  truncated: Uint8Array;
+}
+
 /** Codecs in which a worker can keep what it encodes. */
 export type KeptCodec = Exclude<CodecName, "residual">;
 
@@ -127,7 +133,7 @@ export interface RerankAnswer {
   truncated: Uint8Array;
   explanations?: Explanation[];
   /** Of the texts that were encoded, if they were to be kept. */
-  kept?: VectorGroup;
+  kept?: KeptVectors;
   timings: Timings;
 }
 

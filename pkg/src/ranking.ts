@@ -138,6 +138,11 @@ export interface RerankOptions<T> extends LongDocumentOptions {
   transfer?: boolean;
   /** A document's name, in results and in messages of errors. By default a string or a number under `id`. */
   id?: (document: T, index: number) => string | number | null | undefined;
+  /**
+   * Default: as the model was loaded. `false`: this call neither reads nor fills the vector cache of any model. Stages other than `late`, `bm25` and `given`, and
+   * `diversify`, need more of a document than is kept, so calls that ask for them are as without one.
+   */
+  vectorCache?: boolean;
   /** Of all stages together. */
   onProgress?: (progress: CallProgress) => void;
 }
@@ -151,6 +156,9 @@ export interface Timings {
   total: number;
   /** Of each stage, in their order. Stages of one encoder share a pass over the texts, which counts for the first of them. */
   stages: number[];
+  /** Documents whose embeddings the vector cache had, and those that it was asked for and had not; only where there is one. */
+  cacheHits?: number;
+  cacheMisses?: number;
   /** Where the time of `encode` went, if `profile` asked for it; zeros on WebGPU. */
   encoder?: EncoderTimings;
 }

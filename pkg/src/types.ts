@@ -87,6 +87,33 @@ export interface Overrides {
   truncateDim?: number;
 }
 
+/**
+ * Keeps the embeddings of documents for the next query, so that only those are encoded that were not seen before. What is kept are hashes of texts and codes of
+ * embeddings, no texts; but whoever has a document's embeddings and the model can tell much of what it says.
+ */
+export interface VectorCacheOptions {
+  /** Bytes in the page's memory, and with `persist` as many in this browser's storage, for all models there together; 32,000,000. What was not used for longest goes first. */
+  maxBytes?: number;
+  /** Keeps them in this browser's storage (IndexedDB) too, for the next visit and other tabs. Off by default: then they go with the page. */
+  persist?: boolean;
+  /** How they are kept; `int8` by default. All documents are scored in it, those that were just encoded too, so that no score depends on what was asked before. */
+  codec?: "f32" | "f16" | "int8" | "binary";
+}
+
+/** Bytes of what a vector cache holds. */
+export interface VectorCacheSize {
+  memory: number;
+  /** In this browser's storage, of all models there; 0 without `persist`. */
+  stored: number;
+}
+
+/** What a {@link Reranker} keeps of documents. */
+export interface VectorCache {
+  size(): Promise<VectorCacheSize>;
+  /** Forgets all of it, in this browser's storage too with `persist`. What calls encode that are under way is not kept. Rejects where storage could not be cleared. */
+  clear(): Promise<void>;
+}
+
 export interface LoadOptions {
   /** Default `auto`. With `webgpu` a load without a usable GPU fails instead of falling back. */
   device?: DeviceChoice;
@@ -115,6 +142,8 @@ export interface LoadOptions {
    * fetches all of it anew, and replaces what is there once that has loaded. `off` leaves storage alone.
    */
   cache?: "use" | "reload" | "off";
+  /** Keeps the embeddings of documents for the next query. Off by default: nothing is kept of a call once it is answered. */
+  vectorCache?: boolean | VectorCacheOptions;
   /**
    * A label for the model's version. It is part of the cache key, not of any address: change it when files change under the same address. With `hub` it is the
    * branch, tag or commit to load, `main` by default.

@@ -17,7 +17,7 @@ const ALLOWED = {
   ranking: ["types", "vectors"],
   protocol: ["error", "ranking", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors"],
+  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors"],
   index: ["error", "page", "ranking", "types", "vectors"],
 };

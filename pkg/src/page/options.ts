@@ -2,9 +2,9 @@
 
 import type { Windows } from "../protocol.js";
 import type { RerankOptions } from "../ranking.js";
-import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions } from "../types.js";
+import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, VectorCacheOptions } from "../types.js";
 import { type Checks, checked, kind, word } from "./checks.js";
-import { invalid, invalidKind, isAddress, requireBetween, requireCount, requireFinite, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { invalid, invalidKind, isAddress, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
 
 /** Windows of a document, where nothing else is asked for; `LongDocuments::MOST_WINDOWS` of the engine. */
@@ -29,6 +29,8 @@ const LOAD: Checks<LoadOptions> = {
   specialTokens: word("parse", "text"),
   overrides: kind("object"),
   cache: word("use", "reload", "off"),
+  // What it holds is checked as it is read.
+  vectorCache: () => {},
   onProgress: kind("function"),
   onWarning: kind("function"),
   signal: requireSignal,
@@ -51,6 +53,10 @@ const OVERRIDES: Checks<Overrides> = {
   truncateDim: requireCount(1),
 };
 
+const VECTOR_CACHE: Checks<VectorCacheOptions> = { maxBytes: requireCount(1), persist: kind("boolean"), codec: word("f32", "f16", "int8", "binary") };
+
+const DEFAULT_VECTOR_CACHE: Required<VectorCacheOptions> = { maxBytes: 32_000_000, persist: false, codec: "int8" };
+
 const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"), overlap: requireCount(0), maxWindows: requireCount(1) };
 
 const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
@@ -72,6 +78,7 @@ const RERANK: Checks<RerankOptions<never>> = {
   embeddings: () => {},
   codecs: () => {},
   transfer: kind("boolean"),
+  vectorCache: kind("boolean"),
   id: kind("function"),
 };
 
@@ -84,6 +91,13 @@ const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, measure: 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
   const there = checked(options, LOAD);
   return there.overrides ? { ...there, overrides: checkOverrides(there.overrides) } : there;
+};
+/** Undefined where there is to be none. */
+export const checkVectorCache = (given: LoadOptions["vectorCache"] = false): Required<VectorCacheOptions> | undefined => {
+  if (typeof given === "boolean") return given ? DEFAULT_VECTOR_CACHE : undefined;
+  requireKind("object", given, "vectorCache");
+  requireKnown(given, VECTOR_CACHE, "vectorCache", "option");
+  return { ...DEFAULT_VECTOR_CACHE, ...checked(given, VECTOR_CACHE, "vectorCache.") };
 };
 export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(options, SCORER);
 export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);

@@ -49,7 +49,15 @@ function timingsOf<T>(gone: readonly Gone<T>[]): Timings {
   const all = gone.map(({ answer }) => answer.timings);
   const encoders = all.flatMap(({ encoder }) => (encoder ? [encoder] : []));
   const stages = gone.flatMap(({ step, answer }) => (step.finishes ? [] : answer.timings.stages));
-  return { ...sumOf(PARTS, all), stages, ...(encoders.length > 0 && { encoder: sumOf(ENCODER_PARTS, encoders) }) };
+  return { ...sumOf(PARTS, all), stages, ...cacheCounts(gone), ...(encoders.length > 0 && { encoder: sumOf(ENCODER_PARTS, encoders) }) };
+}
+
+/** Over those calls that asked a cache. */
+function cacheCounts<T>(gone: readonly Gone<T>[]): Pick<Timings, "cacheHits" | "cacheMisses"> {
+  const counts = gone.flatMap(({ counts }) => (counts ? [counts] : []));
+  if (counts.length === 0) return {};
+  const { hits, misses } = sumOf(["hits", "misses"], counts);
+  return { cacheHits: hits, cacheMisses: misses };
 }
 
 function sumOf<K extends string>(names: readonly K[], timings: readonly Record<K, number>[]): Record<K, number> {

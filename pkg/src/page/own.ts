@@ -1,6 +1,7 @@
 /** What a Reranker works with, and how it is found behind the proxies of frameworks. */
 
 import type { Limits, ModelInfo } from "../types.js";
+import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./input.js";
 import type { Latest } from "./latest.js";
 import type { WorkerClient } from "./worker-client.js";
@@ -10,6 +11,8 @@ export interface Own {
   limits: Limits;
   model: ModelInfo;
   latest: Latest;
+  /** Where documents' embeddings are kept, if they are. */
+  cache: DocumentCache | undefined;
 }
 
 /** The doors that were made here: whatever else a caller passes as a Reranker has none of them. */

@@ -6,6 +6,7 @@
 import type { RerankAnswer, RerankRequest, Windows } from "../protocol.js";
 import type { QueryEmbeddings, RerankOutput, StageResult } from "../ranking.js";
 import type { CallProgress, Explanation } from "../types.js";
+import { cachedCall, type Counts } from "./cached-call.js";
 import { checkTotalLength, invalid, listOf, requireWithin, textsOf } from "./input.js";
 import { linked } from "./linked.js";
 import { notify } from "./notify.js";
@@ -38,16 +39,20 @@ interface Shared {
   told: Float64Array | undefined;
   windows: Windows | undefined;
   profile: boolean;
+  /** Whether vector caches may be read and filled. */
+  vectorCache: boolean;
 }
 
 /** A step that was gone, and what it gave. */
 export interface Gone<T> {
   step: Step<T>;
   answer: RerankAnswer;
+  /** What a cache had, if one was asked. */
+  counts?: Counts;
 }
 
 export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T>> {
-  const { text, profile = false, signal, onProgress, windows, stages = [aloneOf<T>(own.model)] } = options;
+  const { text, profile = false, vectorCache = true, signal, onProgress, windows, stages = [aloneOf<T>(own.model)] } = options;
   const question = checkRankedQuery(query, stages, own);
   const kept = listOf(documents, own.limits);
   const texts = textsOf(kept, text, own.limits);
@@ -55,7 +60,7 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   const steps = stepsOf(own, stages, question, texts.length, options);
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
   const given = givenScores(kept, stages);
-  const shared = { query: question, given, told: given && filledScores(given), windows, profile };
+  const shared = { query: question, given, told: given && filledScores(given), windows, profile, vectorCache };
   const candidates = texts.map((text, index) => ({ index, text, score: 0, stages: [], truncated: false }));
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
   for (const { client } of owners) client.requireOpen(signal);
@@ -83,14 +88,29 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
   for (const [place, step] of steps.entries()) {
     if (left.length === 0) break;
     requireWithin(textOf(shared.query), left, step.own.limits);
-    const answer = await step.own.client.call("rerank", requestTo(step, shared, left), { signal, onProgress: listeners[place] });
+    const { answer, counts } = await answerTo(step, shared, left, { signal, onProgress: listeners[place] });
     // Stages that no model takes part in tell of nothing themselves.
     if (!signal.aborted) listeners[place]?.({ done: 1, total: 1 });
     signal.throwIfAborted();
     left = step.finishes ? finished(left, answer) : ranked(left, answer, step, shared);
-    gone.push({ step, answer });
+    gone.push({ step, answer, ...(counts && { counts }) });
   }
   return { left, gone };
+}
+
+/** What a worker makes of those that are left. */
+async function answerTo<T>(step: Step<T>, shared: Shared, left: readonly Candidate[], options: CallOptions): Promise<{ answer: RerankAnswer; counts?: Counts }> {
+  const { client, cache } = step.own;
+  const request = requestTo(step, shared, left);
+  if (!cache || !shared.vectorCache || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, options) };
+  const sought = left.map(({ index, text }, place) => ({ place, index, text }));
+  return cachedCall(client, cache, request, sought, options);
+}
+
+/** Whether a step wants nothing of a document that a cache does not keep. */
+function wantsEmbeddingsAlone<T>({ stages, ask }: Step<T>): boolean {
+  const uses = new Set(stages.map(({ use }) => use));
+  return !uses.has("dense") && !uses.has("crossEncoder") && ask.diversify === undefined && (uses.has("late") || ask.explain);
 }
 
 /** The listener of each step, to whom all of them are one; of the end, which ranks nothing, it hears nothing. */

@@ -4,7 +4,9 @@
 import { RerankerError } from "../error.js";
 import type { LoadRequest } from "../protocol.js";
 import type { QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
+import { causeOf } from "../storage/failure.js";
 import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
+import { deleteVectors } from "../storage/vector-database.js";
 import type {
   CheckpointFiles,
   Device,
@@ -18,13 +20,16 @@ import type {
   StoredModel,
   StoredModelOptions,
   TokenEmbeddings,
+  VectorCache,
+  VectorCacheOptions,
   Warning,
 } from "../types.js";
+import { DocumentCache } from "./document-cache.js";
 import { joined, requireRoomForEmbeddings } from "./fit.js";
 import { checkLimits, checkQuery, checkText, checkTotalLength, invalid, listOf, textsOf } from "./input.js";
 import { Latest } from "./latest.js";
 import { openClient } from "./open-client.js";
-import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored } from "./options.js";
+import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
 import { rank } from "./pipeline.js";
 import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
@@ -44,11 +49,15 @@ export class Reranker {
   readonly model: ModelInfo;
   /** The instructions that the engine uses on the CPU. */
   readonly simd: Simd;
+  /** What is kept of documents for the next query: of a model that was loaded without `vectorCache` nothing. */
+  readonly vectorCache: VectorCache;
   /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: WorkerClient, limits: Limits, model: ModelInfo, simd: Simd) {
-    this.own = doorTo({ client, limits, model, latest: new Latest() });
+  private constructor(client: WorkerClient, limits: Limits, model: ModelInfo, simd: Simd, settings: Required<VectorCacheOptions> | undefined) {
+    const cache = settings && new DocumentCache(model, settings, warningOf(client));
+    this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
+    this.vectorCache = { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() };
     // So that they work when they are taken out of it: const { rerank } = reranker.
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.model = model;
@@ -66,8 +75,9 @@ export class Reranker {
     const checked = checkLoad(options);
     checked.signal?.throwIfAborted();
     const limits = checkLimits(checked.limits);
+    const vectorCache = checkVectorCache(checked.vectorCache);
     const { client, answer } = await openClient(loadRequest(source, checked), limits, checked);
-    return new Reranker(client, limits, answer.model!, answer.simd);
+    return new Reranker(client, limits, answer.model!, answer.simd, vectorCache);
   }
 
   /**
@@ -111,6 +121,17 @@ export class Reranker {
    */
   static async clearCached(source?: string | URL, options: Pick<StoredModelOptions, "hub"> = {}): Promise<boolean> {
     return clearStored(source === undefined ? undefined : storedPlace(source, checkStored(options))).catch(() => false);
+  }
+
+  /**
+   * Deletes the embeddings of all documents, of whatever model, from this browser's storage, where `vectorCache: { persist: true }` has put them. Tells whether
+   * there was anything to delete. What is in the memory of pages stays there until they end or clear it.
+   *
+   * @example
+   * await Reranker.clearVectors();
+   */
+  static async clearVectors(): Promise<boolean> {
+    return deleteVectors().catch(() => false);
   }
 
   /** Where the model runs; changes to `cpu` when WebGPU fails later on and the device was left to us. */
@@ -185,7 +206,9 @@ export class Reranker {
 
   /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
   dispose(): void {
-    this.own().client.stop(new RerankerError({ code: "DISPOSED", message: "this Reranker was disposed of" }));
+    const { client, cache } = this.own();
+    client.stop(new RerankerError({ code: "DISPOSED", message: "this Reranker was disposed of" }));
+    void cache?.store.close();
   }
 
   [Symbol.dispose](): void {
@@ -197,6 +220,17 @@ export class Reranker {
 function encoderOf(own: Own): Own {
   if (own.model.kind === "crossEncoder") throw invalid("the model is a cross-encoder, which makes no embeddings", "Load a late-interaction model beside it.");
   return own;
+}
+
+/** Warns once, of whatever storage fails with first. */
+function warningOf(client: WorkerClient): (error: unknown) => void {
+  let isWarned = false;
+  return async (error) => {
+    if (isWarned) return;
+    isWarned = true;
+    const message = `Embeddings of documents could not be kept in this browser, or read from there (${await causeOf(error)}); those that the page does not hold are encoded again.`;
+    client.warn({ code: "VECTOR_CACHE_UNAVAILABLE", message });
+  };
 }
 
 const CALLS = ["rerank", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;

@@ -110,6 +110,14 @@ export class WorkerClient {
     this.#end.abort(reason);
   }
 
+  /** A worker that takes over repeats what the load warned of. */
+  warn(warning: Warning): void {
+    if (this.ended.aborted) return;
+    if (this.warnings.some(({ code, message }) => code === warning.code && message === warning.message)) return;
+    this.warnings.push(warning);
+    this.#setup.onWarning(warning);
+  }
+
   #answerTo(message: CallMessage, onProgress: CallOptions["onProgress"]): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
       this.#handle?.send(message);
@@ -156,7 +164,7 @@ export class WorkerClient {
       case "progress":
         return this.#setup.onProgress(message.progress);
       case "warning":
-        return this.#warn(message.warning);
+        return this.warn(message.warning);
     }
   }
 
@@ -173,7 +181,7 @@ export class WorkerClient {
     this.#loadDeaths = 0;
     this.#device = answer.device;
     this.#triesWebGpu = answer.device === "webgpu";
-    for (const warning of answer.warnings) this.#warn(warning);
+    for (const warning of answer.warnings) this.warn(warning);
     this.#firstLoad?.resolve(answer);
   }
 
@@ -213,7 +221,7 @@ export class WorkerClient {
   #goOnOnCpu({ message }: ErrorData): void {
     this.#load.device = "cpu";
     this.#replace();
-    this.#warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${message}` });
+    this.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${message}` });
   }
 
   /** The worker that could not tell what it was at was at the oldest call. A call that took all memory would do so again. */
@@ -236,14 +244,6 @@ export class WorkerClient {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     return pending;
-  }
-
-  /** A worker that takes over repeats what the load warned of. */
-  #warn(warning: Warning): void {
-    if (this.ended.aborted) return;
-    if (this.warnings.some(({ code, message }) => code === warning.code && message === warning.message)) return;
-    this.warnings.push(warning);
-    this.#setup.onWarning(warning);
   }
 }
 

@@ -162,6 +162,15 @@ class Writing {
   }
 }
 
+/** Deletes all that is there; whether there was a database. Tabs that have it open let go of it. */
+export function deleteVectors(): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(DATABASE);
+    request.onsuccess = (event) => resolve((event as IDBVersionChangeEvent).oldVersion > 0);
+    request.onerror = () => reject(request.error);
+  });
+}
+
 async function opened(onClose: (database: IDBDatabase) => void): Promise<IDBDatabase> {
   const request = indexedDB.open(DATABASE, 1);
   request.onupgradeneeded = () => {

@@ -13,6 +13,7 @@ const CODES: Record<ErrorCode, boolean> = {
   INVALID_INPUT: false,
   INPUT_TOO_LARGE: true,
   MODEL_MISMATCH: true,
+  NOT_CACHED: true,
   CHECKPOINT_INVALID: true,
   CHECKPOINT_UNSUPPORTED: true,
   BUNDLE_INVALID: true,
