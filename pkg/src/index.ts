@@ -47,6 +47,8 @@ export type {
   StoredModelOptions,
   TokenEmbeddings,
   TokenMatch,
+  TokenPooling,
+  TokenPoolingOptions,
   TokenSpan,
   VectorCache,
   VectorCacheOptions,

@@ -7,7 +7,7 @@
 
 import type { ErrorData } from "./error.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
-import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
@@ -155,6 +155,7 @@ export interface EncodeRequest {
   kind: "query" | "document";
   texts: string[];
   pooling: Pooling;
+  tokenPooling?: TokenPooling | undefined;
   windows?: Windows | undefined;
 }
 

@@ -253,7 +253,28 @@ export interface ExplainOptions extends LongDocumentOptions {
  */
 export type Pooling = "none" | "mean" | "cls" | "checkpoint";
 
-export interface EncodeOptions<T = string> extends LongDocumentOptions {
+/**
+ * Fewer embeddings of a document: those that are alike become their mean, by hierarchical clustering as PyLate (`pool_factor`) and sentence-transformers
+ * (`HierarchicalTokenPooling`) do it. Vectors of one pooling are best kept apart from those of another: what is dropped is gone.
+ */
+export interface TokenPooling {
+  /** About one embedding in so many stays: from 1, which keeps them all; of 1.5, two in three. */
+  factor: number;
+  /** How many of the first ones stay by themselves, `[CLS]` as a rule; 1. */
+  protected?: number;
+  /**
+   * Whether those that stay are brought to length 1, as sentence-transformers does; true. PyLate leaves means as they are, which are shorter; binary and residual
+   * codes do not keep that.
+   */
+  normalize?: boolean;
+}
+
+export interface TokenPoolingOptions {
+  /** Of documents: a factor, or all of it. By default as the checkpoint says, which hardly any does: all embeddings stay. */
+  tokenPooling?: number | TokenPooling;
+}
+
+export interface EncodeOptions<T = string> extends LongDocumentOptions, TokenPoolingOptions {
   signal?: AbortSignal;
   pooling?: Pooling;
   /** The text of a document. By default a document is a string, or an object with a string `text`. */

@@ -15,7 +15,9 @@ use super::texts::{AskedQuery, JsQuery, JsTextList, JsTexts};
 use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::profile;
-use crate::{EncodeOptions, Encoded, Pooling, RerankOutput, RerankResult, Reranker, Texts};
+use crate::{
+    EncodeOptions, Encoded, Pooling, RerankOutput, RerankResult, Reranker, Texts, TokenPooling,
+};
 
 /// A loaded model on one device.
 #[wasm_bindgen]
@@ -95,10 +97,10 @@ impl Engine {
         options: Ts<EncodeSettings>,
         hooks: JsHooks,
     ) -> Result<Ts<answers::Encoded>, JsValue> {
-        let EncodeSettings { pooling, windows } = from_js(options)?;
+        let EncodeSettings { pooling, token_pooling, windows } = from_js(options)?;
         let pooling = Pooling::from(pooling);
-        let options =
-            EncodeOptions { pooling, long_documents: windows.into(), ..EncodeOptions::default() };
+        let token_pooling = token_pooling.map(TokenPooling::from);
+        let options = EncodeOptions { pooling, token_pooling, long_documents: windows.into() };
         let (parts, mut lengths, mut truncated) = (Array::new(), Vec::new(), Vec::new());
         let take = |encoded: Encoded| {
             parts.push(&Float32Array::from(encoded.embeddings.values()));

@@ -7,6 +7,7 @@ use tsify::Tsify;
 
 use crate::{
     ConvertOptions, DeviceKind, LoadOptions, LongDocuments, Source, SpelledTokens, TextKind,
+    TokenPooling,
 };
 
 /// Where a model is to run.
@@ -244,10 +245,35 @@ impl From<ConvertSettings> for ConvertOptions {
 }
 
 #[derive(Tsify, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EncodeSettings {
     pub(super) pooling: Pooling,
     #[tsify(optional)]
+    pub(super) token_pooling: Option<TokenPoolingSettings>,
+    #[tsify(optional)]
     pub(super) windows: Option<WindowSettings>,
+}
+
+/// How many token embeddings of a document stay.
+#[derive(Tsify, Deserialize)]
+pub struct TokenPoolingSettings {
+    factor: f64,
+    #[tsify(optional)]
+    protected: Option<usize>,
+    #[tsify(optional)]
+    normalize: Option<bool>,
+}
+
+impl From<TokenPoolingSettings> for TokenPooling {
+    fn from(settings: TokenPoolingSettings) -> Self {
+        let TokenPoolingSettings { factor, protected, normalize } = settings;
+        let plain = TokenPooling::by(factor);
+        Self {
+            factor,
+            protected: protected.unwrap_or(plain.protected),
+            normalize: normalize.unwrap_or(plain.normalize),
+        }
+    }
 }
 
 #[derive(Tsify, Deserialize)]

@@ -2,9 +2,9 @@
 
 import type { Windows } from "../protocol.js";
 import type { RerankOptions } from "../ranking.js";
-import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, VectorCacheOptions } from "../types.js";
-import { type Checks, checked, kind, word } from "./checks.js";
-import { invalid, invalidKind, isAddress, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
+import { checked, type Checks, kind, word } from "./checks.js";
+import { invalid, invalidKind, isAddress, MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
 
 /** Windows of a document, where nothing else is asked for; `LongDocuments::MOST_WINDOWS` of the engine. */
@@ -12,6 +12,8 @@ const MOST_WINDOWS = 16;
 
 /** The options of a call, those of long documents as one. */
 export type WithWindows<O extends LongDocumentOptions> = Omit<O, keyof LongDocumentOptions> & { windows?: Windows };
+
+export type CheckedEncode<T> = Omit<WithWindows<EncodeOptions<T>>, "tokenPooling"> & { tokenPooling?: TokenPooling };
 
 export type CheckedRerank<T> = Omit<WithWindows<RerankOptions<T>>, "stages"> & { stages?: CheckedStage<T>[] };
 
@@ -82,7 +84,14 @@ const RERANK: Checks<RerankOptions<never>> = {
   id: kind("function"),
 };
 
-const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
+const ENCODE: Checks<EncodeOptions<never>> = {
+  ...CALL,
+  pooling: word("none", "mean", "cls", "checkpoint"),
+  // What it holds is checked as it is read.
+  tokenPooling: () => {},
+};
+
+const TOKEN_POOLING: Checks<TokenPooling> = { factor: requireBetween(1, MOST_NUMBER), protected: requireCount(0), normalize: kind("boolean") };
 
 const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, limits: LOAD.limits };
 
@@ -107,7 +116,12 @@ export const checkRerank = <T>(options: RerankOptions<T>): CheckedRerank<T> => {
   const list = stages === undefined ? undefined : checkStages(stages);
   return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
 };
-export const checkEncode = <T>(options: EncodeOptions<T>): WithWindows<EncodeOptions<T>> => withWindows(checked(options, ENCODE));
+export const checkEncode = <T>(options: EncodeOptions<T>): CheckedEncode<T> => {
+  const there = withTokenPooling(withWindows(checked(options, ENCODE)));
+  const { pooling = "none", tokenPooling } = there;
+  if (tokenPooling && pooling !== "none") throw invalid(`tokenPooling is given, and with pooling "${pooling}" no token embeddings stay`);
+  return there;
+};
 export const checkExplain = (options: ExplainOptions): WithWindows<ExplainOptions> => withWindows(checked(options, EXPLAIN));
 
 function checkOverrides(overrides: Overrides): Overrides {
@@ -115,6 +129,17 @@ function checkOverrides(overrides: Overrides): Overrides {
   const there = checked(overrides, OVERRIDES, "overrides.");
   const { skiplistWords } = there;
   return skiplistWords === undefined ? there : { ...there, skiplistWords: wordsOf(skiplistWords, "overrides.skiplistWords") };
+}
+
+/** A factor alone is all of a token pooling. */
+function withTokenPooling<O extends TokenPoolingOptions>({ tokenPooling, ...rest }: O): Omit<O, "tokenPooling"> & { tokenPooling?: TokenPooling } {
+  if (tokenPooling === undefined) return rest;
+  const settings = typeof tokenPooling === "number" ? { factor: tokenPooling } : tokenPooling;
+  requireKind("object", settings, "tokenPooling");
+  requireKnown(settings, TOKEN_POOLING, "tokenPooling", "setting");
+  const there = checked(settings, TOKEN_POOLING, "tokenPooling.");
+  if (there.factor === undefined) throw invalid("tokenPooling.factor is missing");
+  return { ...rest, tokenPooling: there };
 }
 
 /** What becomes of long documents as the worker takes it: without windows they are cut. */

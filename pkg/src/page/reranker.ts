@@ -159,7 +159,7 @@ export class Reranker {
   }
 
   /**
-   * A query's token embeddings.
+   * A query's token embeddings. `tokenPooling` and `longDocuments` are of documents.
    *
    * @example
    * const { values, lengths, dimension } = await reranker.encodeQuery("who wrote Faust?");
@@ -179,7 +179,7 @@ export class Reranker {
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
     const { client, limits, model } = encoderOf(this.own());
-    const { pooling = "none", text, windows, ...rest } = checkEncode(options);
+    const { pooling = "none", tokenPooling, text, windows, ...rest } = checkEncode(options);
     const texts = textsOf(listOf(documents, limits), text, limits);
     checkTotalLength(texts, limits);
     if (texts.length === 0) {
@@ -187,7 +187,7 @@ export class Reranker {
       return { values: new Float32Array(), lengths: new Uint32Array(), dimension: model.dimension, truncated: new Uint8Array() };
     }
     requireRoomForEmbeddings(texts, pooling, model, windows);
-    return joined(await client.call("encode", { kind: "document", texts, pooling, windows }, rest));
+    return joined(await client.call("encode", { kind: "document", texts, pooling, tokenPooling, windows }, rest));
   }
 
   /**

@@ -119,8 +119,8 @@ export class Dispatcher<C extends Checkpoint> {
     return { ...rest, indices: indices.map((index) => index + base), sameAs: sameAs.map((index) => index + base), timings };
   }
 
-  #encode(id: number, { kind, texts, pooling, windows }: EncodeRequest): Promise<EncodeAnswer> {
-    return this.#loaded().encode(kind, texts, there({ pooling, windows }), this.#hooks(id));
+  #encode(id: number, { kind, texts, pooling, tokenPooling, windows }: EncodeRequest): Promise<EncodeAnswer> {
+    return this.#loaded().encode(kind, texts, there({ pooling, tokenPooling, windows }), this.#hooks(id));
   }
 
   #explain(id: number, { query, document, windows }: ExplainRequest): Promise<Explanation> {

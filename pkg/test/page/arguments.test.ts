@@ -63,7 +63,7 @@ function hostile(): unknown[] {
   const long = new Proxy([], { get: (_, key) => (key === "length" ? 1e9 : undefined) });
   const odd = new Proxy([], { get: (_, key) => (key === "length" ? "3" : "text") });
   const endless = Object.assign(["a"], { *[Symbol.iterator]() { for (;;) yield "a"; } });
-  const options = Object.fromEntries(["text", "topK", "signal", "explain", "profile", "onProgress", "pooling", "documents", "hub", "use", "score", "embeddings", "longDocuments", "overlap", "maxWindows"].map((name) => [name, {}]));
+  const options = Object.fromEntries(["text", "topK", "signal", "explain", "profile", "onProgress", "pooling", "tokenPooling", "factor", "documents", "hub", "use", "score", "embeddings", "longDocuments", "overlap", "maxWindows"].map((name) => [name, {}]));
   const getters = Object.defineProperties({}, Object.fromEntries(Object.keys(options).map((name) => [name, { get: throwing, enumerable: true }])));
   return [proxy, cycle, trap, long, odd, endless, getters, JSON.parse('{"__proto__": {"text": "a"}, "constructor": 1}'), Symbol("s"), 1n, () => "a", proxyOf(new AbortController().signal), new Map(), new Date(Number.NaN)];
 }
@@ -103,7 +103,7 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
 
   test("to encodeQuery, encodeDocuments and explain", async () => {
     const reranker = await load();
-    const options = optionsOf(["signal", "pooling", "text", "onProgress", "longDocuments", "overlap", "maxWindows"]);
+    const options = optionsOf(["signal", "pooling", "tokenPooling", "text", "onProgress", "longDocuments", "overlap", "maxWindows"]);
     await fc.assert(
       fc.asyncProperty(query, documents, options, async (q, d, o) => {
         await assertTyped(() => reranker.encodeQuery(real(q) as string, real(o) as object));

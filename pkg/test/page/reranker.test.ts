@@ -353,6 +353,34 @@ describe("long documents", () => {
   });
 });
 
+describe("token pooling", () => {
+  test("is a factor, or settings with defaults of the engine's", async () => {
+    const reranker = await load();
+    const settings = { factor: 1.5, protected: 0, normalize: false };
+    for (const tokenPooling of [undefined, 2, { factor: 3 }, settings]) {
+      await reranker.encodeDocuments(["a"], tokenPooling === undefined ? {} : { tokenPooling });
+    }
+    await reranker.encodeQuery("q", { tokenPooling: 2 });
+    expect(engine.tokenPoolings).toEqual([undefined, { factor: 2 }, { factor: 3 }, settings, undefined]);
+  });
+
+  test("is refused by the setting that is wrong", async () => {
+    const reranker = await load();
+    for (const [options, message] of [
+      [{ tokenPooling: 0.5 }, "tokenPooling.factor is 0.5; expected a number from 1 to 3.4028234663852886e+38"],
+      [{ tokenPooling: Number.NaN }, "tokenPooling.factor is NaN; expected a number from 1 to 3.4028234663852886e+38"],
+      [{ tokenPooling: "2" as unknown as number }, "tokenPooling is a string; expected an object"],
+      [{ tokenPooling: {} as { factor: number } }, "tokenPooling.factor is missing"],
+      [{ tokenPooling: { factor: 2, protected: -1 } }, "tokenPooling.protected is -1; expected a whole number from 0"],
+      [{ tokenPooling: { factor: 2, normalise: true } as { factor: number } }, "tokenPooling.normalise is no setting; there are factor, protected, normalize"],
+      [{ tokenPooling: 2, pooling: "mean" }, 'tokenPooling is given, and with pooling "mean" no token embeddings stay'],
+    ] as const) {
+      await expect(reranker.encodeDocuments(["a"], options), message).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    }
+    expect(engine.tokenPoolings).toEqual([]);
+  });
+});
+
 describe("encode and explain", () => {
   test("give flat arrays, also of nothing", async () => {
     const reranker = await load();

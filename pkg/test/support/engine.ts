@@ -2,7 +2,7 @@
 
 import { MANIFEST } from "../../src/files.js";
 import type { ConvertOptions, Windows } from "../../src/protocol.js";
-import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling } from "../../src/types.js";
+import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
 import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
@@ -177,6 +177,8 @@ export class FakeEngine implements Engine {
   readonly asked: RerankSettings[] = [];
   /** Of each call, the windows that were asked for. */
   readonly windows: (Windows | undefined)[] = [];
+  /** Of each call that encodes, what was asked for. */
+  readonly tokenPoolings: (TokenPooling | undefined)[] = [];
 
   constructor(public device: Device = "cpu") {}
 
@@ -208,8 +210,9 @@ export class FakeEngine implements Engine {
     };
   }
 
-  async encode(_kind: string, texts: string[], options: { pooling: Pooling; windows?: Windows }, hooks: Hooks): Promise<Encoded> {
+  async encode(_kind: string, texts: string[], options: { pooling: Pooling; tokenPooling?: TokenPooling; windows?: Windows }, hooks: Hooks): Promise<Encoded> {
     this.windows.push(options.windows);
+    this.tokenPoolings.push(options.tokenPooling);
     await this.#texts(texts, hooks);
     return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > this.longest ? 1 : 0)) };
   }
