@@ -24,7 +24,7 @@ DTYPES = {"F32": "<f4", "F16": "<f2", "I8": "|i1", "U8": "|u1", "U32": "<u4", "B
 
 def write_container(metadata, tensors):
     """`tensors`: by name, a type of DTYPES and an array. The widest numbers come first, so that each tensor begins at a multiple of its number's size."""
-    ordered = sorted(tensors.items(), key=lambda item: (-np.dtype(DTYPES[item[1][0]]).itemsize, item[0]))
+    ordered = sorted(tensors.items(), key=lambda item: -np.dtype(DTYPES[item[1][0]]).itemsize)
     header, parts, end = {"__metadata__": {key: str(value) for key, value in metadata.items() if value is not None}}, [], 0
     for name, (dtype, array) in ordered:
         data = np.ascontiguousarray(array, DTYPES[dtype]).tobytes()
@@ -144,9 +144,10 @@ def write_list(documents, codec="int8", residual=None, embedding_id=None, token_
     """The bytes of a list. A document without rows is one that brings no embeddings."""
     lengths = np.array([len(rows) for rows in documents], "<u4")
     arrays = compress(codec, np.concatenate(documents), residual)
-    tensors = {"lengths": ("U32", lengths)} | {name: (dtype, arrays[name]) for name, dtype in TYPES[codec].items()}
+    tensors = {"lengths": ("U32", lengths)}
     if grid is not None:
         tensors |= {"grid": ("U32", np.asarray(grid)), "page": ("F32", np.asarray(page))}
+    tensors |= {name: (dtype, arrays[name]) for name, dtype in TYPES[codec].items()}
     metadata = {
         "format": "tabrank-embeddings",
         "version": "1",

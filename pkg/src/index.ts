@@ -1,5 +1,6 @@
 /** Late-interaction reranking in the browser tab. Importing this does nothing yet: no worker, no request, no touch of `window`. */
 
+export { EmbeddingList } from "./page/embedding-list.js";
 export { Reranker } from "./page/reranker.js";
 export { Scorer } from "./page/scorer.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";

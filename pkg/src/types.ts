@@ -47,6 +47,8 @@ export interface Limits {
   textLength: number;
   /** UTF-16 units a call; 16,777,216. */
   totalLength: number;
+  /** Bytes of embeddings a call, as they are held and not as base64 or JSON; 268,435,456. */
+  embeddingBytes: number;
   /** Calls that run or wait at one time; one more is refused with `BUSY`; 32. */
   queue: number;
   /** Milliseconds that the worker may give no sign of life while it starts or has work: then it is replaced like one that died; 10,000. It gives one each second. */

@@ -11,14 +11,15 @@ const ALLOWED = {
   files: [],
   patience: [],
   redacted: [],
+  safetensors: [],
   version: [],
   vectors: [],
   error: ["types"],
   ranking: ["types", "vectors"],
   protocol: ["error", "ranking", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors", "version"],
-  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "storage", "types", "vectors"],
+  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors", "version"],
+  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors"],
   index: ["error", "page", "ranking", "types", "vectors"],
 };
 

@@ -41,7 +41,7 @@ export function requireWholeRows(rows: Float32Array, dimension: number, place: s
   if (rows.length % dimension !== 0) throw invalid(`${place} has ${rows.length} values, which are no rows of ${dimension}`);
 }
 
-function copied<A>(values: unknown, type: new (values: A) => A, place: string): A {
+export function copied<A>(values: unknown, type: new (values: A) => A, place: string): A {
   if (!isA(values, type)) throw invalidKind(values, place, `a ${type.name}`);
   try {
     return new type(values);

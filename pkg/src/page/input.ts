@@ -3,7 +3,7 @@
 import { RerankerError } from "../error.js";
 import type { Limits } from "../types.js";
 
-export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, queue: 32, silence: 10_000 };
+export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, embeddingBytes: 268_435_456, queue: 32, silence: 10_000 };
 
 /** A skiplist has some tens. */
 const MOST_WORDS = 10_000;
@@ -61,7 +61,7 @@ export function itemsOf<I, O>(list: readonly I[], place: string, most: number, t
   return Array.from({ length }, (_, index) => taken(read(list, index, `${place}[${index}]`), `${place}[${index}]`));
 }
 
-function lengthOf(list: readonly unknown[], place: string): number {
+export function lengthOf(list: readonly unknown[], place: string): number {
   if (!isArray(list)) throw invalidKind(list, place, "an array");
   const length: unknown = read(list, "length", `${place}.length`);
   if (!Number.isSafeInteger(length)) throw invalidKind(length, `${place}.length`, "an integer");
@@ -172,7 +172,7 @@ function withArticle(word: string): string {
   return `${/^[aeio]/.test(word) ? "an" : "a"} ${word}`;
 }
 
-function isArray(value: unknown): boolean {
+export function isArray(value: unknown): value is readonly unknown[] {
   return tells(() => Array.isArray(value));
 }
 

@@ -17,7 +17,7 @@ import { isWeights, limitOf } from "./file-limits.js";
 import { otherForm } from "./other-forms.js";
 import { Refusals } from "./refusals.js";
 import { MOVED_HINT, RemoteParts } from "./remote-parts.js";
-import { headerEnd, PREFIX, safetensorsSize } from "./safetensors.js";
+import { headerEnd, PREFIX, safetensorsSize } from "../safetensors.js";
 
 /** Responses that stay open until they are read: over HTTP/1.1 a browser allows six connections to a server. */
 const OPEN_RESPONSES = 4;

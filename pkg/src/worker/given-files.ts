@@ -8,7 +8,7 @@ import type { WantedFile } from "./engine.js";
 import { codeOf } from "./failure.js";
 import { isWeights, requireSize } from "./file-limits.js";
 import { adapterBeside, otherForm } from "./other-forms.js";
-import { headerEnd, PREFIX } from "./safetensors.js";
+import { headerEnd, PREFIX } from "../safetensors.js";
 
 export class GivenFiles implements FileSource {
   constructor(private readonly files: Record<string, Blob>) {}

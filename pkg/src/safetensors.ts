@@ -1,6 +1,6 @@
 /**
- * How long a safetensors file says it is: eight bytes (the header's length N, little-endian), N bytes of JSON, then the data, which ends at the
- * largest `data_offsets`. The file's own word holds where a server's Content-Length is absent, or counts compressed bytes.
+ * Headers of safetensors files: eight bytes (the header's length N, little-endian), N bytes of JSON, then the data, which ends at the
+ * largest `data_offsets`. The file's own word on its length holds where a server's Content-Length is absent, or counts compressed bytes.
  */
 
 /** Longest header that is read; a model of a thousand tensors has about 100 kB. */
@@ -24,7 +24,8 @@ export function safetensorsSize(bytes: Uint8Array): number | undefined {
   return header && end + dataLength(header);
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
+/** A header's JSON, if it is an object. */
+export function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
