@@ -93,7 +93,7 @@ export class DocumentCache {
     const there = new Map(await this.#read(wanted));
     const hits = new Map<number, Unpacked>();
     for (const [place, key] of keys) put(hits, place, key === undefined ? undefined : this.#unpacked(key, there.get(key)));
-    const vectors = hits.size > 0 ? grouped(hits, this.#coding) : undefined;
+    const vectors = hits.size > 0 ? grouped(hits) : undefined;
     const news = [...names].filter(([place, name]) => own.has(place) && textOf(called.get(name)) !== own.get(place));
     return { ...nothing, hits, vectors, keys, names: new Map(news) };
   }
