@@ -1,0 +1,252 @@
+//! Codecs beside NumPy, Stanford's `ResidualCodec` and fast-plaid, as `tests/reference/codecs.py` recorded them.
+
+mod common;
+
+use std::fs;
+use std::sync::{Arc, LazyLock};
+
+use common::fixtures;
+use half::f16;
+use pollster::block_on;
+use safetensors::{Dtype, SafeTensors};
+use tabrank::late_interaction::maxsim::maxsim;
+use tabrank::{
+    Codec, CompressedEmbeddings, ResidualCodec, ResidualParts, Rows, TokenEmbeddings, TrainOptions,
+    Unobserved,
+};
+
+const NBITS: [usize; 3] = [1, 2, 4];
+
+static EXPECTED: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(fixtures().join("codecs/expected.safetensors")).unwrap());
+
+/// Bytes of a tensor of this type, and its shape.
+fn tensor(name: &str, dtype: Dtype) -> (Vec<usize>, &'static [u8]) {
+    let tensors = SafeTensors::deserialize(&EXPECTED).unwrap();
+    let view = tensors.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
+    assert_eq!(view.dtype(), dtype, "{name}");
+    (view.shape().to_vec(), view.data())
+}
+
+fn numbers<const N: usize, T>(name: &str, dtype: Dtype, read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    tensor(name, dtype).1.as_chunks().0.iter().map(|bytes| read(*bytes)).collect()
+}
+
+fn floats(name: &str) -> Vec<f32> {
+    numbers(name, Dtype::F32, f32::from_le_bytes)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    tensor(name, Dtype::U8).1.to_vec()
+}
+
+fn codes(name: &str) -> Vec<u32> {
+    numbers(name, Dtype::U32, u32::from_le_bytes)
+}
+
+fn lengths() -> Vec<usize> {
+    codes("lengths").into_iter().map(|length| length as usize).collect()
+}
+
+fn documents() -> TokenEmbeddings {
+    let dimension = tensor("values", Dtype::F32).0[1];
+    TokenEmbeddings::from_parts(floats("values"), lengths(), dimension).unwrap()
+}
+
+/// A residual codec with recorded tables.
+fn recorded(name: &str, nbits: usize) -> Arc<ResidualCodec> {
+    let parts = ResidualParts {
+        dimension: documents().dimension(),
+        nbits,
+        centroids: floats("centroids"),
+        cutoffs: floats(&format!("{name}.{nbits}.cutoffs")),
+        weights: floats(&format!("{name}.{nbits}.weights")),
+        ..ResidualParts::default()
+    };
+    Arc::new(ResidualCodec::new(parts).unwrap())
+}
+
+/// Recorded rows of a codec.
+fn stored(name: &str, codec: &Arc<ResidualCodec>) -> CompressedEmbeddings {
+    let at = |part| format!("{name}.{}.{part}", codec.nbits());
+    let rows = Rows::Residual { codes: codes(&at("codes")), residuals: bytes(&at("residuals")) };
+    let dimension = codec.dimension();
+    CompressedEmbeddings::from_parts(Codec::Residual(codec.clone()), dimension, lengths(), rows)
+        .unwrap()
+}
+
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (place, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance, "{what}[{place}]: {a} is not {b}");
+    }
+}
+
+#[test]
+fn scalar_codecs_equal_numpy() {
+    for (name, values, dimension) in [("", "values", 32), ("odd.", "odd.values", 11)] {
+        let values = floats(values);
+        let rows = values.len() / dimension;
+        let embeddings = TokenEmbeddings::from_parts(values, vec![rows], dimension).unwrap();
+        let at = |part: &str| format!("{name}{part}");
+        let stored = |codec: Codec| codec.compress(&embeddings).unwrap();
+
+        let f16s = numbers(&at("f16"), Dtype::F16, u16::from_le_bytes);
+        assert_eq!(stored(Codec::F16).rows(), &Rows::F16(f16s));
+        let expected = Rows::Int8 {
+            codes: numbers(&at("int8"), Dtype::I8, i8::from_le_bytes),
+            scales: floats(&at("int8.scales")),
+        };
+        assert_eq!(stored(Codec::Int8).rows(), &expected);
+        assert_eq!(stored(Codec::Int8).decompress().values(), floats(&at("int8.values")));
+        assert_eq!(stored(Codec::Binary).rows(), &Rows::Binary(bytes(&at("binary"))));
+        let decoded = stored(Codec::Binary).decompress();
+        assert_close(decoded.values(), &floats(&at("binary.values")), 1e-7, "binary");
+    }
+}
+
+/// Halves keep what halves can hold, so that a rounding of another kind is seen only between them.
+#[test]
+fn halves_are_rounded_to_even() {
+    let values = vec![1.0 + 1.0 / 2048.0, 1.0 + 3.0 / 2048.0, -0.1, 1e-8, 6e-8, 65_519.0];
+    let expected: Vec<u16> =
+        values.iter().map(|&value| f16::from_f64(f64::from(value)).to_bits()).collect();
+    assert_eq!(expected, [0x3c00, 0x3c02, 0xae66, 0, 1, 0x7bff]);
+    let embeddings = TokenEmbeddings::from_parts(values, vec![1], 6).unwrap();
+    assert_eq!(Codec::F16.compress(&embeddings).unwrap().rows(), &Rows::F16(expected));
+}
+
+#[test]
+fn buckets_are_those_of_stanford_and_fast_plaid() {
+    let (values, dimension) = (floats("values"), documents().dimension());
+    let held_out = &values[values.len() - values.len() / dimension / 20 * dimension..];
+    for nbits in NBITS {
+        let centroids = floats("centroids");
+        let codec =
+            ResidualCodec::with_centroids(centroids, dimension, held_out, nbits, None).unwrap();
+        let parts = codec.parts();
+        // fast-plaid's residuals are rounded to halves.
+        for (name, tolerance) in [("stanford", 1e-7), ("fast-plaid", 1e-4)] {
+            let at = |part| format!("{name}.{nbits}.{part}");
+            assert_close(&parts.cutoffs, &floats(&at("cutoffs")), tolerance, &at("cutoffs"));
+            assert_close(&parts.weights, &floats(&at("weights")), tolerance, &at("weights"));
+        }
+        let average = floats(&format!("fast-plaid.{nbits}.avg_residual"));
+        assert_close(&parts.avg_residual, &average, 1e-4, "avg_residual");
+    }
+}
+
+/// Given the same tables, all bytes are the same, but those of tokens between two centroids and of numbers between two buckets, as
+/// near as what the libraries compute with can tell.
+#[test]
+fn codes_and_bytes_are_those_of_stanford_and_fast_plaid() {
+    for (name, tolerance) in [("stanford", 1e-6), ("fast-plaid", 1e-3), ("index", 1e-3)] {
+        for nbits in NBITS {
+            let codec = recorded(name, nbits);
+            let compressed = Codec::Residual(codec.clone()).compress(&documents()).unwrap();
+            let (
+                Rows::Residual { codes, residuals },
+                Rows::Residual { codes: theirs, residuals: bytes },
+            ) = (compressed.rows(), stored(name, &codec).rows().clone())
+            else {
+                panic!("residual rows");
+            };
+            let (mut same, documents) = (0, documents());
+            let width = codec.residual_bytes();
+            let each =
+                codes.iter().zip(&theirs).zip(residuals.chunks(width).zip(bytes.chunks(width)));
+            for (place, ((code, their), (residual, bytes))) in each.enumerate() {
+                let token = &documents.values()[place * codec.dimension()..][..codec.dimension()];
+                if code != their {
+                    let gap = product(&codec, *code, token) - product(&codec, *their, token);
+                    assert!(gap.abs() < 2.0 * tolerance, "{name} {nbits}: token {place}: {gap}");
+                } else if residual != bytes {
+                    assert!(tolerance > 1e-6, "{name} {nbits}: token {place}");
+                    let gap = cutoff_gap(&codec, *code, token);
+                    assert!(gap < tolerance, "{name} {nbits}: token {place}: {gap}");
+                } else {
+                    same += 1;
+                }
+            }
+            assert!(same > 100, "{name} {nbits}: {same} tokens of 120 are the same");
+        }
+    }
+}
+
+fn centroid(codec: &ResidualCodec, code: u32) -> &[f32] {
+    &codec.parts().centroids[code as usize * codec.dimension()..][..codec.dimension()]
+}
+
+fn product(codec: &ResidualCodec, code: u32, token: &[f32]) -> f32 {
+    centroid(codec, code).iter().zip(token).map(|(a, b)| a * b).sum()
+}
+
+/// How near a token's residual comes to a cutoff.
+fn cutoff_gap(codec: &ResidualCodec, code: u32, token: &[f32]) -> f32 {
+    let residuals = token.iter().zip(centroid(codec, code)).map(|(value, mean)| value - mean);
+    let gaps = residuals.flat_map(|residual| {
+        codec.parts().cutoffs.iter().map(move |cutoff| (residual - cutoff).abs())
+    });
+    gaps.fold(f32::INFINITY, f32::min)
+}
+
+#[test]
+fn what_others_stored_is_decoded_as_they_decode_it() {
+    for nbits in NBITS {
+        for (name, tolerance) in [("stanford", 1e-6), ("index", 1e-3)] {
+            let decoded = stored(name, &recorded(name, nbits)).decompress();
+            let expected = floats(&format!("{name}.{nbits}.values"));
+            assert_close(decoded.values(), &expected, tolerance, name);
+        }
+    }
+}
+
+#[test]
+fn scores_are_those_of_stanford_and_fast_plaid() {
+    let query = floats("query");
+    let rows = query.len() / documents().dimension();
+    for nbits in NBITS {
+        for (name, relative, absolute) in
+            [("stanford", 1e-5, 1e-6), ("index", 1e-3, 1e-3 * rows as f32)]
+        {
+            let scores = maxsim(&query, &stored(name, &recorded(name, nbits)).decompress());
+            let expected = floats(&format!("{name}.{nbits}.scores"));
+            for (score, expected) in scores.iter().zip(&expected) {
+                let limit = (relative * expected.abs()).max(absolute);
+                assert!(
+                    (score - expected).abs() <= limit,
+                    "{name} {nbits}: {score} is not {expected}"
+                );
+            }
+        }
+    }
+}
+
+/// With as many centroids as fast-plaid makes of the same tokens: what comes back of other tokens is as near.
+#[test]
+fn a_codec_of_our_own_loses_no_more_than_theirs() {
+    let of = |name: &str, lengths: Vec<usize>| {
+        let values = numbers(name, Dtype::F16, |bytes| f16::from_le_bytes(bytes).to_f32());
+        TokenEmbeddings::from_parts(values, lengths, 32).unwrap()
+    };
+    let (sample, others) = (of("sample", vec![20; 60]), of("others", vec![300]));
+    let stored = Codec::F32.compress(&sample).unwrap();
+    for nbits in NBITS {
+        let options = TrainOptions { nbits, ..TrainOptions::default() };
+        let codec = block_on(ResidualCodec::train(&stored, &options, &mut Unobserved)).unwrap();
+        let count = codes(&format!("sample.{nbits}.centroids"))[0];
+        assert_eq!(codec.centroid_count(), count as usize);
+        let decoded = Codec::Residual(Arc::new(codec)).compress(&others).unwrap().decompress();
+        let error = mean_error(others.values(), decoded.values());
+        let theirs = floats(&format!("sample.{nbits}.errors"));
+        let least = theirs.iter().copied().fold(f32::INFINITY, f32::min);
+        println!("{nbits} bits: mean squared error {error}, theirs {theirs:?}");
+        assert!(error < 1.02 * least, "{nbits} bits: {error}, and theirs {theirs:?}");
+    }
+}
+
+/// Mean squared distance of tokens of 32 numbers.
+fn mean_error(values: &[f32], decoded: &[f32]) -> f32 {
+    let squares = values.iter().zip(decoded).map(|(a, b)| (a - b) * (a - b));
+    squares.sum::<f32>() / (values.len() / 32) as f32
+}
