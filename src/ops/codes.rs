@@ -4,7 +4,9 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, ExtensionType};
 use burn::tensor::{Device, Element, Int, Tensor, TensorData};
 
-use super::{CodedRows, ResidualTables, is_cpu, plain, tensor};
+use bytemuck::{cast_slice, cast_slice_mut};
+
+use super::{CodedRows, ResidualTables, integers, is_cpu, tensor};
 
 /// Most bytes of a part's codes: half of what every WebGPU device binds.
 const PART_BYTES: usize = 64 << 20;
@@ -45,24 +47,60 @@ impl Coding {
         }
     }
 
+    /// Bytes of a row as it came, without its scale or code.
+    fn bytes(self, dimension: usize) -> usize {
+        let size = match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 | Self::Binary | Self::Residual { .. } => 1,
+        };
+        size * self.width(dimension)
+    }
+
+    /// 32-bit words of a row on WebGPU: see `kernel/codes.rs`.
+    pub(super) fn words(self, dimension: usize) -> usize {
+        match self {
+            Self::F32 => dimension,
+            Self::F16 => 2 * dimension.div_ceil(4),
+            Self::Int8 | Self::Residual { .. } => 1 + self.width(dimension).div_ceil(4),
+            Self::Binary => self.width(dimension).div_ceil(4),
+        }
+    }
+
     /// Rows that a dispatch takes at most.
     pub(super) fn part_rows(self, dimension: usize) -> usize {
-        (PART_BYTES / (4 * dimension)).clamp(1, PART_ROWS)
+        (PART_BYTES / (4 * self.words(dimension))).clamp(1, PART_ROWS)
+    }
+
+    /// Bits of a bucket, of residual codes.
+    pub(super) fn nbits(self) -> usize {
+        match self {
+            Self::Residual { nbits } => nbits,
+            _ => unreachable!("other codes have no buckets"),
+        }
+    }
+
+    /// How many patterns of bits have their weights looked up: those of half a byte or of a byte.
+    pub(super) fn patterns(self) -> usize {
+        if self.nbits() == 1 { 16 } else { 256 }
     }
 }
 
-/// A residual codec's centroids and weights, on the device.
+/// A residual codec's centroids and weights, on their device.
 #[derive(Clone)]
 pub struct DeviceTables {
     nbits: usize,
     /// How many centroids there are.
     count: usize,
-    /// `[centroids, dimension]`.
-    centroids: Tensor<2>,
-    /// `[2^nbits]`.
-    weights: Tensor<1>,
-    /// Both in memory, of a device that takes decoded rows.
-    plain: Option<(Vec<f32>, Vec<f32>)>,
+    placed: PlacedTables,
+}
+
+#[derive(Clone)]
+enum PlacedTables {
+    /// `[centroids · dimension]` and `[2^nbits]`.
+    OnCpu { centroids: Tensor<1>, weights: Tensor<1> },
+    /// `[patterns + centroids · ⌈dimension / 4⌉, 4]`: see `kernel/codes.rs`.
+    OnGpu(Tensor<2>),
 }
 
 impl DeviceTables {
@@ -73,18 +111,39 @@ impl DeviceTables {
     pub fn new(tables: ResidualTables<'_>, device: &Device) -> Self {
         let ResidualTables { dimension, nbits, centroids, weights } = tables;
         assert_eq!(weights.len(), 1 << nbits, "a weight for each bucket");
-        let count = centroids.len() / dimension;
-        Self {
-            nbits,
-            count,
-            centroids: tensor(centroids.to_vec(), [count, dimension], device),
-            weights: tensor(weights.to_vec(), [weights.len()], device),
-            plain: (!is_cpu(device)).then(|| (centroids.to_vec(), weights.to_vec())),
-        }
+        assert_eq!(centroids.len() % dimension, 0, "whole centroids");
+        let placed = match is_cpu(device) {
+            true => PlacedTables::OnCpu {
+                centroids: vector(centroids, device),
+                weights: vector(weights, device),
+            },
+            false => {
+                let mut rows = patterns(tables);
+                centroids.chunks_exact(dimension).for_each(|centroid| {
+                    rows.extend_from_slice(centroid);
+                    rows.resize(rows.len().next_multiple_of(4), 0.0);
+                });
+                let count = rows.len() / 4;
+                PlacedTables::OnGpu(tensor(rows, [count, 4], device))
+            }
+        };
+        Self { nbits, count: centroids.len() / dimension, placed }
     }
 }
 
-/// Rows by their coding, as they came.
+/// The weights of the buckets in each pattern of bits, four values a pattern, zero where it has fewer.
+fn patterns(tables: ResidualTables<'_>) -> Vec<f32> {
+    let coding = Coding::Residual { nbits: tables.nbits };
+    let (patterns, values) = (coding.patterns(), 8 / tables.nbits);
+    let value = |pattern: usize, place: usize| match place < values {
+        // The half of a byte is looked up as the upper one.
+        true => tables.weights[tables.bucket(&[(pattern * 256 / patterns) as u8], place)],
+        false => 0.0,
+    };
+    (0..patterns).flat_map(|pattern| (0..4).map(move |place| value(pattern, place))).collect()
+}
+
+/// Rows of one coding: on the CPU as they came, on WebGPU in words.
 #[derive(Clone, ExtensionType)]
 pub(crate) enum PackedRows<B: Backend> {
     F32(FloatTensor<B>),
@@ -102,20 +161,34 @@ pub(crate) enum PackedRows<B: Backend> {
         weights: FloatTensor<B>,
         nbits: usize,
     },
+    /// `[rows, words of a row]`, and the tables of residual codes.
+    Words {
+        words: IntTensor<B>,
+        coding: Coding,
+        tables: FloatTensor<B>,
+    },
 }
 
 impl PackedRows<Dispatch> {
     /// # Panics
-    /// If a code has no centroid.
+    /// If a code has no centroid, or the tables are another device's.
     pub(super) fn new(
         rows: CodedRows<'_>,
         dimension: usize,
         tables: Option<&DeviceTables>,
         device: &Device,
     ) -> Self {
-        if !is_cpu(device) {
-            return Self::decoded(rows, dimension, tables, device);
+        if let (CodedRows::Residual { codes, .. }, Some(tables)) = (rows, tables) {
+            let known = |&code: &u32| (code as usize) < tables.count;
+            assert!(codes.iter().all(known), "a code has its centroid");
         }
+        match is_cpu(device) {
+            true => Self::on_cpu(rows, tables, device),
+            false => Self::on_gpu(rows, dimension, tables, device),
+        }
+    }
+
+    fn on_cpu(rows: CodedRows<'_>, tables: Option<&DeviceTables>, device: &Device) -> Self {
         match rows {
             CodedRows::F32(values) => Self::F32(vector(values, device).into_dispatch()),
             CodedRows::F16(bits) => Self::F16(numbers(bits, device).into_dispatch()),
@@ -126,33 +199,62 @@ impl PackedRows<Dispatch> {
             CodedRows::Binary(bytes) => Self::Binary(numbers(bytes, device).into_dispatch()),
             CodedRows::Residual { codes, residuals } => {
                 let tables = tables.expect("residual codes have tables");
-                let known = |&code: &u32| (code as usize) < tables.count;
-                assert!(codes.iter().all(known), "a code has its centroid");
+                let PlacedTables::OnCpu { centroids, weights } = tables.placed.clone() else {
+                    panic!("the tables are another device's");
+                };
                 Self::Residual {
                     codes: numbers(codes, device).into_dispatch(),
                     residuals: numbers(residuals, device).into_dispatch(),
-                    centroids: tables.centroids.clone().into_dispatch(),
-                    weights: tables.weights.clone().into_dispatch(),
+                    centroids: centroids.into_dispatch(),
+                    weights: weights.into_dispatch(),
                     nbits: tables.nbits,
                 }
             }
         }
     }
 
-    fn decoded(
+    fn on_gpu(
         rows: CodedRows<'_>,
         dimension: usize,
         tables: Option<&DeviceTables>,
         device: &Device,
     ) -> Self {
-        let plain = tables.and_then(|tables| {
-            let (centroids, weights) = tables.plain.as_ref()?;
-            Some(ResidualTables { dimension, nbits: tables.nbits, centroids, weights })
-        });
-        let values = plain::decoded(rows, dimension, plain);
-        let shape = [values.len() / dimension, dimension];
-        Self::F32(tensor(values, shape, device).into_dispatch())
+        let coding = Coding::new(rows, tables);
+        let words = words(rows, coding, dimension);
+        let shape = [words.len() / coding.words(dimension), coding.words(dimension)];
+        let tables = match tables.map(|tables| &tables.placed) {
+            Some(PlacedTables::OnGpu(tables)) => tables.clone(),
+            Some(PlacedTables::OnCpu { .. }) => panic!("the tables are another device's"),
+            None => tensor(vec![0.0; 4], [1, 4], device),
+        };
+        Self::Words {
+            words: integers(words, shape, device).into_dispatch(),
+            coding,
+            tables: tables.into_dispatch(),
+        }
     }
+}
+
+/// Rows of whole words, each behind its scale or its centroid where it has one.
+fn words(rows: CodedRows<'_>, coding: Coding, dimension: usize) -> Vec<i32> {
+    let (bytes, headers): (&[u8], Option<&[u8]>) = match rows {
+        CodedRows::F32(values) => (cast_slice(values), None),
+        CodedRows::F16(bits) => (cast_slice(bits), None),
+        CodedRows::Int8 { codes, scales } => (cast_slice(codes), Some(cast_slice(scales))),
+        CodedRows::Binary(bytes) => (bytes, None),
+        CodedRows::Residual { codes, residuals } => (residuals, Some(cast_slice(codes))),
+    };
+    let (width, words) = (coding.bytes(dimension), coding.words(dimension));
+    let mut out = vec![0i32; bytes.len() / width * words];
+    let head = if headers.is_some() { 4 } else { 0 };
+    let each = cast_slice_mut::<_, u8>(&mut out).chunks_exact_mut(4 * words);
+    for (row, (out, bytes)) in each.zip(bytes.chunks_exact(width)).enumerate() {
+        if let Some(headers) = headers {
+            out[..4].copy_from_slice(&headers[4 * row..4 * row + 4]);
+        }
+        out[head..head + width].copy_from_slice(bytes);
+    }
+    out
 }
 
 fn vector(values: &[f32], device: &Device) -> Tensor<1> {

@@ -7,7 +7,7 @@
 //! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
 //! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
-//! | [`maxsim_coded`] | the same over decoded rows | the same over decoded rows |
+//! | [`maxsim_coded`] | the same over decoded rows | the same kernel, codes widened in registers |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the

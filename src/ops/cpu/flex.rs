@@ -155,6 +155,7 @@ fn coded(rows: &PackedRows<Flex>, dimension: usize) -> (CodedRows<'_>, Option<Re
             let (codes, residuals) = (codes.storage(), residuals.storage());
             (CodedRows::Residual { codes, residuals }, Some(tables))
         }
+        PackedRows::Words { .. } => unreachable!("rows are made for their device"),
     }
 }
 

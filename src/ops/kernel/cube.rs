@@ -1,10 +1,10 @@
 //! The operations on Burn's WebGPU device.
 
-use burn::backend::ops::IntTensorOps as _;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::tensor::IntDType;
 use burn_wgpu::CubeBackend;
 
+use super::Documents;
+use crate::ops::codes::Coding;
 use crate::ops::{Around, EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {
@@ -73,8 +73,16 @@ impl EncoderOps for CubeBackend {
         dropped: IntTensor<Self>,
         query_length: usize,
     ) -> FloatTensor<Self> {
-        super::maxsim(query, query_dropped, documents, starts, dropped, query_length)
+        let documents = Documents {
+            words: documents.clone(),
+            coding: Coding::F32,
+            tables: documents,
+            starts,
+            dropped: Some(dropped),
+        };
+        super::maxsim(query, query_dropped, documents, query_length)
     }
+
     fn maxsim_coded(
         query: FloatTensor<Self>,
         query_dropped: IntTensor<Self>,
@@ -82,10 +90,10 @@ impl EncoderOps for CubeBackend {
         starts: IntTensor<Self>,
         query_length: usize,
     ) -> FloatTensor<Self> {
-        let PackedRows::F32(rows) = documents else {
-            unreachable!("rows are decoded before they come here");
+        let PackedRows::Words { words, coding, tables } = documents else {
+            unreachable!("rows are made for their device");
         };
-        let kept = Self::int_zeros([rows.meta.shape()[0]].into(), &rows.device, IntDType::I32);
-        super::maxsim(query, query_dropped, rows, starts, kept, query_length)
+        let documents = Documents { words, coding, tables, starts, dropped: None };
+        super::maxsim(query, query_dropped, documents, query_length)
     }
 }

@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 /// The bits of a number without its sign.
 pub(super) const MAGNITUDE: u32 = 0x7fff_ffff;
 /// The least magnitude that is no finite number.
-const INFINITE: u32 = 0x7f80_0000;
+pub(super) const INFINITE: u32 = 0x7f80_0000;
 const NAN: u32 = 0x7fc0_0000;
 
 /// Whether a value is a number.

@@ -8,6 +8,7 @@ use burn_wgpu::{CubeBackend, CubeTensor};
 use cubecl::prelude::*;
 
 use super::activation::activate;
+use super::four::read_four;
 use super::{MAX_WORKGROUPS, floats, matrix, output, width, words};
 use crate::model::quantize::{BLOCK, NIBBLE_ZERO};
 use crate::ops::{Gate, PackedMatrix, PackedWeight};
@@ -328,29 +329,6 @@ fn zeros<N: Size>(#[comptime] tile: Tile) -> Sequence<RuntimeCell<Vector<f32, N>
     sums
 }
 
-/// Four channels of one row, zero behind the last.
-#[cube]
-fn read_four<K: Size>(
-    values: &[Vector<f32, K>],
-    start: usize,
-    group: usize,
-    depth: usize,
-) -> Vector<f32, Const<4>> {
-    let packed = K::value();
-    if comptime!(packed == 4) {
-        Vector::<f32, Const<4>>::cast_from(values[start + group])
-    } else {
-        let mut four = Vector::<f32, Const<4>>::new(0.0);
-        #[unroll]
-        for part in 0..4usize {
-            let channel = group * 4 + part;
-            let value = values[start + min(channel, depth - 1)].extract(0usize);
-            four.insert(part, select(channel < depth, value, 0.0));
-        }
-        four
-    }
-}
-
 /// Four channels of a tile's rows.
 #[cube]
 fn read_inputs<K: Size>(
@@ -363,7 +341,7 @@ fn read_inputs<K: Size>(
     let mut inputs = Sequence::<Vector<f32, Const<4>>>::new();
     #[unroll]
     for r in 0..tile.rows {
-        inputs.push(read_four::<K>(x, rows[r], group, depth));
+        inputs.push(read_four::<f32, K>(x, rows[r], group, depth));
     }
     inputs
 }
@@ -378,11 +356,11 @@ fn read_equalized<K: Size>(
     depth: usize,
     #[comptime] tile: Tile,
 ) -> Sequence<Vector<f32, Const<4>>> {
-    let factor = read_four::<K>(equalizer, 0usize, group, depth);
+    let factor = read_four::<f32, K>(equalizer, 0usize, group, depth);
     let mut inputs = Sequence::<Vector<f32, Const<4>>>::new();
     #[unroll]
     for r in 0..tile.rows {
-        inputs.push(read_four::<K>(x, rows[r], group, depth) * factor);
+        inputs.push(read_four::<f32, K>(x, rows[r], group, depth) * factor);
     }
     inputs
 }

@@ -3,7 +3,8 @@
 //! A workgroup owns one document. Its invocations are lanes of query rows by lanes of document rows; each computes the
 //! similarities of a small tile in registers, so that a value it reads is used for several of them, and keeps its query
 //! rows' maxima while it walks down the document. Neighbours share query rows or document rows, and so cache lines;
-//! nothing is stored but a maximum for each query row and lane at the end, where two barriers sum them up.
+//! nothing is stored but a maximum for each query row and lane at the end, where two barriers sum them up. Codes are
+//! widened in registers, four channels at a time, each for all query rows of the tile.
 //!
 //! Longer queries take several passes. Their number is a constant of the kernel, because barriers must not stand in a
 //! loop whose bound is read from memory; a query of one length, as with query expansion, compiles one kernel.
@@ -11,8 +12,11 @@
 use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
+use super::codes::{by_factor, centroid, read_codes};
 use super::finite::MAGNITUDE;
+use super::four::read_four;
 use super::{floats, grid, ints, matrix, output, width};
+use crate::ops::codes::Coding;
 use crate::ops::maxsim::NOT_FINITE;
 use crate::ops::plain::LIMIT;
 
@@ -26,38 +30,64 @@ const QUERIES: usize = LANES[0] * TILE[0];
 /// Where maxima start; what is left there belongs to a document without rows.
 const LOWEST: f32 = f32::MIN;
 
-/// The first `query_length` rows of `query` `[tokens, dimension]` against each text of `documents` → `[texts]`. `starts`
-/// `[texts + 1]` is where each text's rows begin, and their end; `query_dropped` and `dropped` `[tokens]` are 1 where a
-/// row takes no part. [`NOT_FINITE`] where a similarity is NaN or beyond [`LIMIT`].
+/// Texts' rows as they lie on the device.
+pub(crate) struct Documents {
+    /// `[rows, words of a row]`.
+    pub(crate) words: CubeTensor,
+    pub(crate) coding: Coding,
+    /// Of residual codes; of others it is not read.
+    pub(crate) tables: CubeTensor,
+    /// Where each text's rows begin, and the end of the last: `[texts + 1]`.
+    pub(crate) starts: CubeTensor,
+    /// 1 where a row takes no part, if any does not: `[rows]`.
+    pub(crate) dropped: Option<CubeTensor>,
+}
+
+/// How a kernel reads documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Reads {
+    coding: Coding,
+    dropped: bool,
+}
+
+/// The first `query_length` rows of `query` `[tokens, dimension]` against each text of `documents` → `[texts]`.
+/// `query_dropped` `[tokens]` is 1 where a row takes no part. [`NOT_FINITE`] where a similarity is NaN or beyond [`LIMIT`].
 pub(crate) fn maxsim(
     query: CubeTensor,
     query_dropped: CubeTensor,
-    documents: CubeTensor,
-    starts: CubeTensor,
-    dropped: CubeTensor,
+    documents: Documents,
     query_length: usize,
 ) -> CubeTensor {
-    let [_, dimension] = matrix(&documents);
-    assert_eq!(matrix(&query)[1], dimension, "query and documents have one width");
+    let [_, dimension] = matrix(&query);
+    let Documents { words, coding, tables, starts, dropped } = documents;
+    let [_, row] = matrix(&words);
+    assert_eq!(row, coding.words(dimension), "query and documents have one width");
     let texts = starts.meta.shape()[0] - 1;
-    let (client, out) = (documents.client.clone(), output(&documents, [texts]));
+    let (client, out) = (query.client.clone(), output(&query, [texts]));
+    let reads = Reads { coding, dropped: dropped.is_some() };
+    let vectors = if coding == Coding::F32 { width(dimension) } else { 1 };
     if texts > 0 {
-        // SAFETY: the kernel keeps texts and rows within the shapes, and rows within their text.
+        // SAFETY: the kernel keeps texts and rows within the shapes, and rows within their text; a code has its centroid.
         unsafe {
             maxsim_kernel::launch_unchecked(
                 &client,
                 grid(texts),
                 CubeDim::new_2d(LANES[0] as u32, LANES[1] as u32),
                 width(dimension),
+                vectors,
                 floats(query),
                 ints(query_dropped),
-                floats(documents),
-                ints(starts),
-                ints(dropped),
+                super::words(words),
+                floats(tables),
+                ints(starts.clone()),
+                // The argument is there and is not read.
+                ints(dropped.unwrap_or(starts)),
                 floats(out.clone()),
                 query_length,
                 texts,
-                dimension / width(dimension),
+                dimension,
+                row / vectors,
+                reads,
                 query_length.div_ceil(QUERIES),
             );
         }
@@ -67,16 +97,19 @@ pub(crate) fn maxsim(
 
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
-fn maxsim_kernel<N: Size>(
+fn maxsim_kernel<N: Size, D: Size>(
     query: &[Vector<f32, N>],
     query_dropped: &[i32],
-    documents: &[Vector<f32, N>],
+    words: &[Vector<i32, D>],
+    tables: &[Vector<f32, Const<4>>],
     starts: &[i32],
     dropped: &[i32],
     scores: &mut [f32],
     query_length: usize,
     texts: usize,
-    vectors: usize,
+    dimension: usize,
+    stride: usize,
+    #[comptime] reads: Reads,
     #[comptime] passes: usize,
 ) {
     let mut maxima = Shared::<[f32]>::new_slice(comptime!(LANES[1] * QUERIES));
@@ -90,8 +123,19 @@ fn maxsim_kernel<N: Size>(
     for pass in 0..passes {
         let start = pass * QUERIES;
         let lane = start + UNIT_POS_X as usize;
-        let best =
-            tile_maxima::<N>(query, documents, dropped, lane, query_length, first, end, vectors);
+        let best = tile_maxima::<N, D>(
+            query,
+            words,
+            tables,
+            dropped,
+            lane,
+            query_length,
+            first,
+            end,
+            dimension,
+            stride,
+            reads,
+        );
         #[unroll]
         for r in 0..comptime!(TILE[0]) {
             let column = r * comptime!(LANES[0]) + UNIT_POS_X as usize;
@@ -125,16 +169,20 @@ fn maxsim_kernel<N: Size>(
 /// The maxima of this invocation's query rows over its lane's rows of the document.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn tile_maxima<N: Size>(
+fn tile_maxima<N: Size, D: Size>(
     query: &[Vector<f32, N>],
-    documents: &[Vector<f32, N>],
+    words: &[Vector<i32, D>],
+    tables: &[Vector<f32, Const<4>>],
     dropped: &[i32],
     lane: usize,
     query_length: usize,
     first: usize,
     end: usize,
-    vectors: usize,
+    dimension: usize,
+    stride: usize,
+    #[comptime] reads: Reads,
 ) -> Sequence<RuntimeCell<f32>> {
+    let vectors = dimension / N::value();
     let mut queries = Sequence::<usize>::new();
     let mut best = Sequence::<RuntimeCell<f32>>::new();
     #[unroll]
@@ -151,10 +199,15 @@ fn tile_maxima<N: Size>(
         for c in 0..comptime!(TILE[1]) {
             let place = row + c * comptime!(LANES[1]);
             let inside = min(place, end - 1);
-            rows.push(inside * vectors);
-            kept.push(place < end && dropped[inside] == 0);
+            rows.push(inside * stride);
+            if comptime!(reads.dropped) {
+                kept.push(place < end && dropped[inside] == 0);
+            } else {
+                kept.push(place < end);
+            }
         }
-        let similarities = products::<N>(query, documents, &queries, &rows, vectors);
+        let similarities =
+            similarities::<N, D>(query, words, tables, &queries, &rows, dimension, reads);
         #[unroll]
         for r in 0..comptime!(TILE[0]) {
             #[unroll]
@@ -169,34 +222,57 @@ fn tile_maxima<N: Size>(
     best
 }
 
-/// The dot products of a tile's query rows with its document rows.
+/// The similarities of a tile's query rows with its document rows.
 #[cube]
-fn products<N: Size>(
+fn similarities<N: Size, D: Size>(
     query: &[Vector<f32, N>],
-    documents: &[Vector<f32, N>],
+    words: &[Vector<i32, D>],
+    tables: &[Vector<f32, Const<4>>],
     queries: &Sequence<usize>,
     rows: &Sequence<usize>,
-    vectors: usize,
+    dimension: usize,
+    #[comptime] reads: Reads,
 ) -> Sequence<RuntimeCell<f32>> {
+    let coding = comptime!(reads.coding);
     let mut sums = Sequence::<RuntimeCell<f32>>::new();
+    let mut squares = Sequence::<RuntimeCell<f32>>::new();
+    let mut centroids = Sequence::<usize>::new();
     #[unroll]
     for _ in 0..comptime!(TILE[0] * TILE[1]) {
         sums.push(RuntimeCell::<f32>::new(0.0));
     }
-    for i in 0..vectors {
-        let mut left = Sequence::<Vector<f32, N>>::new();
+    #[unroll]
+    for c in 0..comptime!(TILE[1]) {
+        squares.push(RuntimeCell::<f32>::new(0.0));
+        centroids.push(centroid::<D>(words, rows[c], dimension, coding));
+    }
+    for i in 0..dimension.div_ceil(4) {
+        let mut left = Sequence::<Vector<f32, Const<4>>>::new();
         #[unroll]
         for r in 0..comptime!(TILE[0]) {
-            left.push(query[queries[r] + i]);
+            left.push(read_four::<f32, N>(query, queries[r], i, dimension));
         }
         #[unroll]
         for c in 0..comptime!(TILE[1]) {
-            let right = documents[rows[c] + i];
+            let right =
+                read_codes::<N, D>(words, tables, rows[c], centroids[c], i, dimension, coding);
+            if comptime!(coding.is_normalized()) {
+                squares[c].store(squares[c].read() + right.dot(right));
+            }
             #[unroll]
             for r in 0..comptime!(TILE[0]) {
                 let sum = &sums[r * TILE[1] + c];
                 sum.store(sum.read() + left[r].dot(right));
             }
+        }
+    }
+    #[unroll]
+    for c in 0..comptime!(TILE[1]) {
+        #[unroll]
+        for r in 0..comptime!(TILE[0]) {
+            let sum = &sums[r * TILE[1] + c];
+            let squares = squares[c].read();
+            sum.store(by_factor::<D>(sum.read(), squares, words, rows[c], dimension, coding));
         }
     }
     sums

@@ -9,8 +9,10 @@
 
 mod activation;
 mod attention;
+mod codes;
 mod cube;
 mod finite;
+mod four;
 mod linear;
 mod maxsim;
 mod norm;
@@ -22,7 +24,7 @@ use cubecl::prelude::*;
 
 pub(crate) use attention::attention;
 pub(crate) use linear::linear;
-pub(crate) use maxsim::maxsim;
+pub(crate) use maxsim::{Documents, maxsim};
 pub(crate) use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 pub(crate) use rope::rotate;
 
