@@ -34,6 +34,9 @@ pub enum Error {
     /// An argument of a call that does not go with the others, or with the model.
     #[error("{argument} {reason}")]
     Argument { argument: String, reason: String },
+    /// A file with embeddings or a codec is damaged or hostile. `place`: the file, or the field or tensor of it.
+    #[error("{place} {reason}")]
+    InvalidVectors { place: String, reason: String },
     /// Windows of long documents would overlap by more than half.
     #[error("overlap is {overlap}; a window of this model holds {room} tokens of a document, of which at most {} can overlap", room / 2)]
     Overlap { overlap: usize, room: usize },
@@ -141,11 +144,16 @@ impl Error {
         Error::Argument { argument: argument.into(), reason: reason.into() }
     }
 
-    /// The same of an argument that is part of `place`: `documents[3]`, or a file.
-    pub(crate) fn within(self, place: &str) -> Self {
+    /// Of a part of a file with embeddings or a codec.
+    pub(crate) fn vectors(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Error::InvalidVectors { place: place.into(), reason: reason.into() }
+    }
+
+    /// What is wrong with an argument, of what stands under its name in such a file.
+    pub(crate) fn in_file(self, file: &str) -> Self {
         match self {
             Error::Argument { argument, reason } => {
-                Error::Argument { argument: format!("{place}: {argument}"), reason }
+                Error::vectors(format!("{file}: {argument}"), reason)
             }
             other => other,
         }
@@ -175,6 +183,7 @@ impl Error {
             | Error::NoEmbeddings { .. }
             | Error::NotCrossEncoder { .. }
             | Error::Argument { .. }
+            | Error::InvalidVectors { .. }
             | Error::Overlap { .. } => "INVALID_INPUT",
             Error::MissingFile { .. }
             | Error::FileName { .. }

@@ -52,7 +52,8 @@ pub use error::{Error, Result, Warning};
 pub use late_interaction::codec::file::{EmbeddingsFile, EmbeddingsInfo, EmbeddingsWriter};
 pub use late_interaction::codec::residual::ResidualParts;
 pub use late_interaction::codec::{
-    Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows, TrainOptions,
+    Codec, CompressedEmbeddings, DocumentRows, EmbeddingsFacts, ResidualCodec, Rows, TrainOptions,
+    VectorFile,
 };
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};

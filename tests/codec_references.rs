@@ -9,10 +9,11 @@ use common::fixtures;
 use half::f16;
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 use tabrank::late_interaction::maxsim::maxsim;
 use tabrank::{
-    Codec, CompressedEmbeddings, ResidualCodec, ResidualParts, Rows, TokenEmbeddings, TrainOptions,
-    Unobserved,
+    Codec, CompressedEmbeddings, EmbeddingsFile, ResidualCodec, ResidualParts, Rows,
+    TokenEmbeddings, TrainOptions, Unobserved,
 };
 
 const NBITS: [usize; 3] = [1, 2, 4];
@@ -249,4 +250,34 @@ fn a_codec_of_our_own_loses_no_more_than_theirs() {
 fn mean_error(values: &[f32], decoded: &[f32]) -> f32 {
     let squares = values.iter().zip(decoded).map(|(a, b)| (a - b) * (a - b));
     squares.sum::<f32>() / (values.len() / 32) as f32
+}
+
+/// The lists of `examples/python/tabrank_vectors.py`: read, decoded as it decodes them, and made of the same embeddings bit by bit.
+#[test]
+fn lists_that_numpy_wrote_are_read_and_made() {
+    let folder = fixtures().join("vectors");
+    let expected: Value =
+        serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let list = |value: &Value| -> TokenEmbeddings {
+        let mut embeddings = TokenEmbeddings::new(20);
+        for document in value.as_array().unwrap() {
+            let numbers = document.as_array().unwrap().iter();
+            embeddings
+                .push(&numbers.map(|number| number.as_f64().unwrap() as f32).collect::<Vec<_>>());
+        }
+        embeddings
+    };
+    let bytes = fs::read(folder.join("codec.safetensors")).unwrap();
+    let codec = Arc::new(ResidualCodec::read("codec", &bytes).unwrap());
+    assert_eq!(codec.id(), expected["codecId"]);
+    for name in Codec::NAMES {
+        let bytes = fs::read(folder.join(format!("{name}.safetensors"))).unwrap();
+        let file = EmbeddingsFile::read(name, &bytes, std::slice::from_ref(&codec)).unwrap();
+        assert_eq!(file.info.embedding_id.as_deref(), expected["embeddingId"].as_str());
+        let decoded = list(&expected["lists"][name]["decompressed"]);
+        assert_eq!(file.embeddings.lengths(), decoded.lengths());
+        assert_close(file.embeddings.decompress().values(), decoded.values(), 1e-6, name);
+        let made = file.embeddings.codec().compress(&list(&expected["values"])).unwrap();
+        assert_eq!(made, file.embeddings, "{name}");
+    }
 }

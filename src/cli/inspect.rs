@@ -1,4 +1,4 @@
-//! `tabrank inspect`: what is in this folder?
+//! `tabrank inspect`: what is in this folder, or in this file?
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use tabrank::model::embedding_id::embedding_id;
 use tabrank::{CheckpointFiles, ModelConfig, Overrides, Warning};
 
 use super::overrides::OverrideArgs;
-use super::{CliError, model, readme};
+use super::{CliError, inspect_file, model, readme};
 
-/// Show what a bundle or a checkpoint holds.
+/// Show what a bundle, a checkpoint, or a file with embeddings or a codec holds.
 ///
 /// Kind, architecture, widths and lengths, license, files, and every tensor with its type, shape and size. Of a model that does not
 /// load, what can be told of it, and why; the exit code is then that of the reason.
@@ -21,10 +21,11 @@ use super::{CliError, model, readme};
 #[command(after_long_help = "\
 Examples:
   tabrank inspect models/all-MiniLM-L6-v2
+  tabrank inspect documents.safetensors
   tabrank inspect --json bundles/all-MiniLM-L6-v2-q8 | jq '.tensors[] | select(.dtype == \"I8\") | .name'")]
 pub struct InspectArgs {
-    /// The bundle or checkpoint folder.
-    #[arg(value_name = "DIR")]
+    /// The bundle or checkpoint folder; or a file of `tabrank encode -o` or `tabrank codec train`.
+    #[arg(value_name = "DIR|FILE")]
     folder: PathBuf,
     /// Print one JSON object.
     #[arg(long)]
@@ -97,6 +98,9 @@ struct TensorRow {
 }
 
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
+    if args.folder.is_file() {
+        return inspect_file::run(&args.folder, args.json);
+    }
     let mut files = CheckpointFiles::new();
     let read = model::read_into(&mut files, &args.folder);
     if let Err(error @ CliError::NoFolder { .. }) = read {

@@ -1,6 +1,7 @@
 //! Arguments, and the command that each verb runs. The only code of this crate that touches files,
 //! the console or the clock.
 
+mod codec;
 mod convert;
 mod encode;
 mod error;
@@ -8,6 +9,7 @@ mod eval;
 mod fields;
 mod input;
 mod inspect;
+mod inspect_file;
 pub mod interrupt;
 mod jsonl;
 mod long;
@@ -57,6 +59,7 @@ enum Command {
     Rerank(rerank::RerankArgs),
     Eval(eval::EvalArgs),
     Encode(encode::EncodeArgs),
+    Codec(codec::CodecArgs),
     Convert(convert::ConvertArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -145,6 +148,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Rerank(args) => rerank::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Encode(args) => encode::run(&args),
+        Command::Codec(args) => codec::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -26,10 +26,10 @@ impl<'a> Container<'a> {
     /// Reads the header of a file; `file` is how errors name it.
     ///
     /// # Errors
-    /// [`Error::Argument`].
+    /// [`Error::InvalidVectors`].
     pub(super) fn open(file: &'a str, bytes: &'a [u8]) -> Result<Self> {
         let invalid = |reason: String| {
-            Error::argument(
+            Error::vectors(
                 file,
                 match found_instead(bytes) {
                     Some(found) => format!("is {found}"),
@@ -62,7 +62,7 @@ impl<'a> Container<'a> {
 
     /// What is wrong with a field or a tensor of this file.
     pub(super) fn wrong(&self, name: &str, reason: impl Into<String>) -> Error {
-        Error::argument(format!("{}: {name}", self.file), reason)
+        Error::vectors(format!("{}: {name}", self.file), reason)
     }
 
     /// Holds format and version against those that are read.
@@ -126,6 +126,11 @@ impl<'a> Container<'a> {
                 Err(self.wrong(name, reason))
             }
         }
+    }
+
+    /// Size of a tensor; 0 if it is not there.
+    pub(super) fn bytes(&self, name: &str) -> usize {
+        self.header.info(name).map_or(0, |info| info.data_offsets.1 - info.data_offsets.0)
     }
 
     /// The numbers of a tensor, if it is there.

@@ -43,7 +43,7 @@ use safetensors::Dtype;
 
 use super::container::{Container, Described, Stored, header};
 use super::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What the metadata's `format` is.
 pub const FORMAT: &str = "tabrank-embeddings";
@@ -81,7 +81,7 @@ impl EmbeddingsFile {
     /// Reads a file; `file` is how errors name it, and `codecs` are those that residual codes may be of.
     ///
     /// # Errors
-    /// [`Error::Argument`], naming the field or the tensor.
+    /// [`Error::InvalidVectors`], naming the field or the tensor.
     pub fn read(file: &str, bytes: &[u8], codecs: &[Arc<ResidualCodec>]) -> Result<Self> {
         let container = Container::open(file, bytes)?;
         container.check_format(FORMAT)?;
@@ -90,8 +90,7 @@ impl EmbeddingsFile {
         let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
         let rows = rows(&container, &codec, dimension)?;
         let embeddings = CompressedEmbeddings::from_parts(codec, dimension, lengths, rows)
-            .map_err(|error| error.within(file))?;
-        let owned = |field| Ok(container.text(field)?.map(str::to_owned));
+            .map_err(|error| error.in_file(file))?;
         let page = container.find_shaped::<f32, 2>("page", [texts, 2])?;
         if page.iter().flatten().any(|size| !size.is_finite() || *size < 0.0) {
             return Err(container.wrong("page", "holds a size that is not finite or below 0"));
@@ -99,10 +98,7 @@ impl EmbeddingsFile {
         let grid = container.find_shaped("grid", [texts, 2])?;
         let truncated: Option<Vec<Flag>> = container.find_shaped("truncated", [texts])?;
         Ok(Self {
-            info: EmbeddingsInfo {
-                embedding_id: owned("embeddingId")?,
-                token_pooling: owned("tokenPooling")?,
-            },
+            info: info(&container)?,
             embeddings,
             indices: container.find_shaped("indices", [texts])?,
             truncated: truncated.map(|flags| flags.into_iter().map(|flag| flag.0).collect()),
@@ -270,9 +266,20 @@ fn codec(container: &Container<'_>, codecs: &[Arc<ResidualCodec>]) -> Result<Cod
             container.wrong("codecId", format!("is {id}, and no codec of this id was given"))
         });
     }
-    Codec::from_name(name).ok_or_else(|| {
-        let names = Codec::NAMES.join(", ");
-        container.wrong("codec", format!("is {name:?}; {names} are read"))
+    Codec::from_name(name).ok_or_else(|| unknown_codec(container, name))
+}
+
+/// Why a codec of this name is not read.
+pub(super) fn unknown_codec(container: &Container<'_>, name: &str) -> Error {
+    container.wrong("codec", format!("is {name:?}; {} are read", Codec::NAMES.join(", ")))
+}
+
+/// What stands beside codec and width.
+pub(super) fn info(container: &Container<'_>) -> Result<EmbeddingsInfo> {
+    let owned = |field| Ok(container.text(field)?.map(str::to_owned));
+    Ok(EmbeddingsInfo {
+        embedding_id: owned("embeddingId")?,
+        token_pooling: owned("tokenPooling")?,
     })
 }
 

@@ -19,6 +19,7 @@ pub mod residual;
 
 mod compressed;
 mod container;
+mod facts;
 mod rows;
 mod scalar;
 mod tables;
@@ -27,6 +28,7 @@ mod train;
 use std::sync::Arc;
 
 pub use compressed::CompressedEmbeddings;
+pub use facts::{EmbeddingsFacts, VectorFile};
 pub use residual::ResidualCodec;
 pub use rows::{DocumentRows, Rows};
 pub use train::TrainOptions;

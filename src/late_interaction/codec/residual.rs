@@ -168,18 +168,24 @@ fn wrong(name: &str, reason: String) -> Result<()> {
     Err(Error::argument(name, reason))
 }
 
-/// Sizes and centroids.
-///
+/// # Errors
+/// [`Error::Argument`]: rows of this width are not stored in so many bits.
+pub(super) fn check_widths(dimension: usize, nbits: usize) -> Result<()> {
+    if ![1, 2, 4, 8].contains(&nbits) {
+        return wrong("nbits", format!("is {nbits}; 1, 2, 4 and 8 are taken"));
+    }
+    if dimension == 0 || !dimension.is_multiple_of(8 / nbits) {
+        let reason = format!("is {dimension}, which is no whole number of bytes at {nbits} bits");
+        return wrong("dimension", reason);
+    }
+    Ok(())
+}
+
 /// # Errors
 /// [`Error::Argument`], by the name of the table.
 pub(super) fn check_centroids(parts: &ResidualParts) -> Result<()> {
     let ResidualParts { dimension, nbits, centroids, .. } = parts;
-    if ![1, 2, 4, 8].contains(nbits) {
-        return wrong("nbits", format!("is {nbits}; 1, 2, 4 and 8 are taken"));
-    }
-    if *dimension == 0 || !dimension.is_multiple_of(8 / nbits) {
-        return wrong("dimension", format!("is {dimension}, which is no whole number of bytes"));
-    }
+    check_widths(*dimension, *nbits)?;
     if centroids.is_empty() || !centroids.len().is_multiple_of(*dimension) {
         let reason = format!("are {} numbers, which are no rows of {dimension}", centroids.len());
         return wrong("centroids", reason);

@@ -19,13 +19,13 @@ use super::residual::{ResidualCodec, ResidualParts};
 use crate::error::Result;
 
 /// What the metadata's `format` is.
-const FORMAT: &str = "tabrank-codec";
+pub(super) const FORMAT: &str = "tabrank-codec";
 
 impl ResidualCodec {
     /// Reads a codec's file; `file` is how errors name it.
     ///
     /// # Errors
-    /// [`crate::Error::Argument`], naming the field or the tensor.
+    /// [`crate::Error::InvalidVectors`], naming the field or the tensor.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self> {
         let container = Container::open(file, bytes)?;
         container.check_format(FORMAT)?;
@@ -41,7 +41,7 @@ impl ResidualCodec {
             avg_residual: avg_residual.unwrap_or_default(),
             embedding_id: container.text("embeddingId")?.map(str::to_owned),
         };
-        Self::new(parts).map_err(|error| error.within(file))
+        Self::new(parts).map_err(|error| error.in_file(file))
     }
 
     /// The file's bytes.

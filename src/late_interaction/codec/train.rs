@@ -13,7 +13,7 @@
 
 use half::f16;
 
-use super::residual::{ResidualCodec, ResidualParts, check_centroids};
+use super::residual::{ResidualCodec, ResidualParts, check_centroids, check_widths};
 use super::{CompressedEmbeddings, rows};
 use crate::error::{Error, Result};
 use crate::observer::{Observer, batch_done, pause};
@@ -26,6 +26,9 @@ const MAX_HELD_OUT: usize = 50_000;
 const MAX_TOKENS_PER_CENTROID: usize = 256;
 /// Tokens between two looks at the caller: a second or so with the most centroids that are usual.
 const AT_ONCE: usize = 8_192;
+
+/// How errors name what a codec is made of.
+const SAMPLE: &str = "the sample";
 
 /// How a codec is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,23 +52,24 @@ impl ResidualCodec {
     /// Makes a codec of a sample. The observer is told of tokens, each once a round.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the sample has no tokens, or fewer than `centroids`; [`Error::Aborted`].
+    /// [`Error::InvalidVectors`] if the sample has too few tokens, or those of a width that does not go with `nbits`;
+    /// [`Error::Argument`] if it has none for each of `centroids`; [`Error::Aborted`].
     pub async fn train(
         sample: &CompressedEmbeddings,
         options: &TrainOptions,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let mut random = SplitMix64(options.seed);
+        let (dimension, mut random) = (sample.dimension(), SplitMix64(options.seed));
+        check_widths(dimension, options.nbits).map_err(|error| error.in_file(SAMPLE))?;
         let mut places = sampled_rows(sample, &mut random);
+        if places.len() < 2 {
+            return Err(Error::vectors(SAMPLE, "has fewer than two tokens"));
+        }
         shuffle(&mut places, &mut random);
         let held_out = places.split_off(places.len() - (places.len() / 20).clamp(1, MAX_HELD_OUT));
-        if places.is_empty() {
-            return Err(Error::argument("the sample", "has fewer than two tokens"));
-        }
         let count = centroid_count(sample, options, places.len())?;
         places.truncate(count.saturating_mul(MAX_TOKENS_PER_CENTROID));
         let tokens = gathered(sample, &places);
-        let dimension = sample.dimension();
         let centroids = centroids(&tokens, dimension, count, &mut random, observer).await?;
         pause(observer).await?;
         Self::with_centroids(
@@ -75,6 +79,7 @@ impl ResidualCodec {
             options.nbits,
             options.embedding_id.clone(),
         )
+        .map_err(|error| error.in_file(SAMPLE))
     }
 
     /// The codec of these centroids `[K, dimension]`, with buckets made of tokens that were held out.
@@ -92,10 +97,10 @@ impl ResidualCodec {
             ResidualParts { dimension, nbits, centroids, embedding_id, ..ResidualParts::default() };
         check_centroids(&parts)?;
         if held_out.is_empty() || !held_out.len().is_multiple_of(dimension) {
-            return Err(Error::argument("the sample", "has no tokens of the centroids' width"));
+            return Err(Error::argument("embeddings", "are no rows of the centroids' width"));
         }
         if held_out.iter().any(|value| !value.is_finite()) {
-            return Err(Error::argument("the sample's embeddings", rows::NOT_FINITE));
+            return Err(Error::argument("embeddings", rows::NOT_FINITE));
         }
         let mut residuals = residuals(&parts.centroids, dimension, held_out);
         parts.avg_residual = mean_sizes(&residuals, dimension);
