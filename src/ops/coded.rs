@@ -120,9 +120,21 @@ impl CodedBatch {
         device: &Device,
     ) -> Self {
         let coding = Coding::new(rows, tables);
-        let width = coding.width(dimension);
-        rows.check(lengths.iter().sum(), width);
         let limit = if is_cpu(device) { usize::MAX } else { coding.part_rows(dimension) };
+        Self::cut(rows, lengths, dimension, tables, device, limit)
+    }
+
+    /// With parts of at most `limit` rows, unless a document has more.
+    pub(super) fn cut(
+        rows: CodedRows<'_>,
+        lengths: &[usize],
+        dimension: usize,
+        tables: Option<&DeviceTables>,
+        device: &Device,
+        limit: usize,
+    ) -> Self {
+        let width = Coding::new(rows, tables).width(dimension);
+        rows.check(lengths.iter().sum(), width);
         let part = |(documents, places): (Range<usize>, Range<usize>)| Part {
             rows: PackedRows::new(rows.slice(places, width), dimension, tables, device),
             lengths: lengths[documents].to_vec(),

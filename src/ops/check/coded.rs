@@ -17,9 +17,23 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
         let query = Texts::query(width, random);
         let lengths = [1 + random.below(70), 0, 1, 3, 0, 33 + random.below(70), 2];
         for codes in Codes::all(width, lengths.iter().sum(), random) {
-            found.push(check_codes(device, &query, &codes, &lengths).await?);
+            found.push(check_codes(device, &query, &codes, &lengths, "").await?);
         }
     }
+    // Longer than any tile, and longer than a pass.
+    let (query, lengths) = (Texts::query(48, random), [1_100, 0, 5]);
+    for mut codes in Codes::all(48, lengths.iter().sum(), random) {
+        found.push(check_codes(device, &query, &codes, &lengths, "").await?);
+        found.push(check_apart(device, &query, &codes, &lengths).await?);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e21, 3e38] {
+            let case = format!(", {value} in a row");
+            if codes.spoil(1_101, 48, value) {
+                found.push(check_codes(device, &query, &codes, &lengths, &case).await?);
+            }
+        }
+    }
+    found.extend(check_nothing(device, random).await?);
+    found.push(check_half_floats(device).await?);
     Ok(found)
 }
 
@@ -28,23 +42,83 @@ async fn check_codes(
     query: &Texts,
     codes: &Codes,
     lengths: &[usize],
+    case: &str,
 ) -> Result<Difference, String> {
-    let width = query.width;
+    let (width, first) = (query.width, &query.kept()[0]);
     let rows = plain::decoded(codes.rows(), width, codes.tables());
-    let documents =
-        Texts { rows, embeds: vec![true; lengths.iter().sum()], lengths: lengths.to_vec(), width };
-    let first = &query.kept()[0];
+    let embeds = vec![true; lengths.iter().sum()];
+    let documents = Texts { rows, embeds, lengths: lengths.to_vec(), width };
     let expected: Vec<f64> =
         documents.kept().iter().map(|document| plain::maxsim(first, document, width)).collect();
-    let tables = codes.tables().map(|tables| DeviceTables::new(tables, device));
-    let batch = CodedBatch::new(codes.rows(), lengths, width, tables.as_ref(), device);
-    let scores = read(maxsim_coded(&query.place(device), &batch)).await?;
+    let scores = scores(query, codes, lengths, usize::MAX, device).await?;
+    let rows = query.lengths[0];
     Ok(Difference {
         operation: "maxsim of codes",
-        shape: format!("{} against {lengths:?} of {width}, {}", query.lengths[0], codes.name()),
-        relative: relative(&ops::scores(scores), &expected),
+        shape: format!("{rows} against {lengths:?} of {width}, {}{case}", codes.name()),
+        relative: relative(&scores, &expected),
         allowed: ROUNDING,
     })
+}
+
+/// Scores are the same to the bit where the list is cut.
+async fn check_apart(
+    device: &Device,
+    query: &Texts,
+    codes: &Codes,
+    lengths: &[usize],
+) -> Result<Difference, String> {
+    let whole = scores(query, codes, lengths, usize::MAX, device).await?;
+    let whole: Vec<f64> = whole.into_iter().map(f64::from).collect();
+    let cut = scores(query, codes, lengths, 1, device).await?;
+    Ok(Difference {
+        operation: "maxsim of codes",
+        shape: format!("{lengths:?} of {}, document by document", codes.name()),
+        relative: relative(&cut, &whole),
+        allowed: 0.0,
+    })
+}
+
+/// No documents, none with a row, and a query without one.
+async fn check_nothing(device: &Device, random: &mut Random) -> Result<Vec<Difference>, String> {
+    let (mut query, mut found) = (Texts::query(8, random), Vec::new());
+    for lengths in [&[][..], &[0, 0], &[2, 0]] {
+        for codes in Codes::all(8, lengths.iter().sum(), random) {
+            found.push(check_codes(device, &query, &codes, lengths, "").await?);
+        }
+    }
+    query.embeds.fill(false);
+    for codes in Codes::all(8, 2, random) {
+        found.push(check_codes(device, &query, &codes, &[2, 0], ", no query").await?);
+    }
+    Ok(found)
+}
+
+/// Every half float there is, as a document of its own: more than the workgroups of one dimension.
+async fn check_half_floats(device: &Device) -> Result<Difference, String> {
+    let query = Texts { rows: vec![1.0], lengths: vec![1], embeds: vec![true], width: 1 };
+    let codes = Codes::F16((0..=u16::MAX).collect());
+    let found = scores(&query, &codes, &[1; 1 << 16], usize::MAX, device).await?;
+    let expected: Vec<f64> = (0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f64()).collect();
+    Ok(Difference {
+        operation: "maxsim of codes",
+        shape: "every half float".to_owned(),
+        relative: relative(&found, &expected),
+        allowed: 0.0,
+    })
+}
+
+/// `limit` is that of rows in a dispatch.
+async fn scores(
+    query: &Texts,
+    codes: &Codes,
+    lengths: &[usize],
+    limit: usize,
+    device: &Device,
+) -> Result<Vec<f32>, String> {
+    let tables = codes.tables().map(|tables| DeviceTables::new(tables, device));
+    let documents =
+        CodedBatch::cut(codes.rows(), lengths, query.width, tables.as_ref(), device, limit);
+    Ok(ops::scores(read(maxsim_coded(&query.place(device), &documents)).await?))
 }
 
 /// Rows of one width in one codec.
@@ -82,6 +156,21 @@ impl Codes {
         let codes = (0..rows).map(|_| random.below(CENTROIDS) as u32).collect();
         let residuals = random.bytes(rows * width * nbits / 8);
         Self::Residual { codes, residuals, tables: Tables { width, nbits, centroids, weights } }
+    }
+
+    /// Puts `value` into what one row of `width` stands for; whether there are codes for that.
+    fn spoil(&mut self, row: usize, width: usize, value: f32) -> bool {
+        match self {
+            Self::F32(values) => values[row * width] = value,
+            Self::F16(bits) => bits[row * width] = f16::from_f32(value).to_bits(),
+            Self::Int8(_, scales) => scales[row] = value,
+            Self::Binary(_) => return false,
+            Self::Residual { codes, tables, .. } => {
+                codes[row] = (tables.centroids.len() / width) as u32;
+                tables.centroids.extend(vec![value; width]);
+            }
+        }
+        true
     }
 
     fn rows(&self) -> CodedRows<'_> {
