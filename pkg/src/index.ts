@@ -2,6 +2,7 @@
 
 export { EmbeddingList } from "./page/embedding-list.js";
 export { Reranker } from "./page/reranker.js";
+export { ResidualCodec } from "./page/residual-codec.js";
 export { Scorer } from "./page/scorer.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
 export type {

@@ -134,6 +134,8 @@ export interface RerankAnswer {
   explanations?: Explanation[];
   /** Of the texts that were encoded, if they were to be kept. */
   kept?: KeptVectors;
+  /** Of what came in. */
+  warnings: Warning[];
   timings: Timings;
 }
 
@@ -186,6 +188,7 @@ export interface Calls {
   encode: { request: EncodeRequest; answer: EncodeAnswer };
   explain: { request: ExplainRequest; answer: Explanation };
   similarity: { request: SimilarityRequest; answer: Float32Array };
+  codec: { request: CodecRequest; answer: CodecAnswer };
 }
 
 export type CallName = keyof Calls;

@@ -6,7 +6,8 @@ import { DEFAULT_LIMITS, invalid, itemsOf, read } from "./input.js";
 import { fileIn, type ListFile, rowsAt, writeList } from "./list-file.js";
 import { ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
-const UNLIMITED = { ...DEFAULT_LIMITS, embeddingBytes: Infinity };
+/** No model is asked, nor is anything sent. */
+const READING = { limits: { ...DEFAULT_LIMITS, embeddingBytes: Infinity }, dimensionOf: () => undefined };
 
 /** The doors that were made here. */
 const doors = new WeakSet<() => ListFile>();
@@ -51,7 +52,7 @@ export class EmbeddingList implements ListedEmbeddings {
    * const bytes = EmbeddingList.write(documents.map(({ embeddings }) => embeddings));
    */
   static write(documents: readonly (GivenEmbeddings | null | undefined)[]): ArrayBuffer {
-    const given = itemsOf(documents, "documents", Infinity, (document, place) => rowsGiven(document, { place, limits: UNLIMITED, dimension: undefined }));
+    const given = itemsOf(documents, "documents", Infinity, (document, place) => rowsGiven(document, { place, ...READING }));
     const there = given.filter((rows) => rows !== undefined);
     const [first] = there;
     if (!first) throw invalid("documents has no embeddings");

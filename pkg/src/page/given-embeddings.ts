@@ -14,11 +14,11 @@ export interface GivenRows extends StoredRows {
   embeddingId?: string;
 }
 
-/** How errors name the embeddings, what is allowed, and the width of rows that do not say theirs. */
+/** How errors name the embeddings, what is allowed, and the width that a model's rows have where they do not say it. */
 export interface Reading {
   place: string;
   limits: Limits;
-  dimension: number | undefined;
+  dimensionOf(embeddingId: string | undefined, place: string): number | undefined;
 }
 
 interface Fields extends Omit<DocumentEmbeddings, "grid" | "page"> {
@@ -39,7 +39,7 @@ export function rowsGiven(given: GivenEmbeddings | null | undefined, reading: Re
   const { codec = "f32", embeddingId, codecId } = fields;
   const arrays = Object.entries(ARRAYS[codec]).map(([name, kind]) => ({ name, ...arrayOf(fields[name as ArrayName], name, kind, place, limits) }));
   const [codes, more] = arrays as [(typeof arrays)[number], (typeof arrays)[number] | undefined];
-  const dimension = fields.dimension ?? (codec === "binary" ? undefined : codes.width) ?? reading.dimension;
+  const dimension = fields.dimension ?? (codec === "binary" ? undefined : codes.width) ?? reading.dimensionOf(embeddingId, place);
   if (dimension === undefined) throw invalid(`${place}.dimension is missing`);
   const rows = rowCount(codes, codeBytes(codec, dimension), `${place}.${codes.name}`);
   if (fields.rows !== undefined && rows !== fields.rows) throw invalid(`${place} has ${rows} rows; its shape says ${fields.rows}`);
@@ -87,7 +87,7 @@ function decoded(text: string, { type }: ArrayKind, place: string): Numbers {
 }
 
 function rowCount({ numbers, width }: { numbers: Numbers; width?: number }, rowBytes: number, place: string): number {
-  const isOther = width !== undefined && numbers.length > 0 && width * numbers.BYTES_PER_ELEMENT !== rowBytes;
+  const isOther = width !== undefined && width * numbers.BYTES_PER_ELEMENT !== rowBytes;
   if (isOther) throw invalid(`${place} has rows of ${width * numbers.BYTES_PER_ELEMENT} bytes; expected ${rowBytes}`);
   if (numbers.byteLength % rowBytes !== 0) throw invalid(`${place} has ${numbers.byteLength} bytes, which are no rows of ${rowBytes}`);
   return numbers.byteLength / rowBytes;

@@ -8,6 +8,9 @@ export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576,
 /** A skiplist has some tens. */
 const MOST_WORDS = 10_000;
 
+/** UTF-16 units of an id. */
+const MOST_SHOWN = 64;
+
 const TEXT_HINT = "Pass { text: d => d.body } if your documents keep their text in another field.";
 
 export function checkLimits(limits: Partial<Limits> = {}): Limits {
@@ -69,18 +72,18 @@ export function lengthOf(list: readonly unknown[], place: string): number {
 }
 
 /** The documents' texts, all checked. */
-export function textsOf<T>(documents: readonly T[], accessor: ((document: T) => string | null | undefined) | undefined, limits: Limits): string[] {
-  const texts = documents.map((document, index) => textOf(document, index, accessor));
+export function textsOf<T>(documents: readonly T[], accessor: TextAccessor<T>, limits: Limits): string[] {
+  const texts = documents.map((document, index) => textOf(document, nameOf(index), accessor));
   texts.forEach((text, index) => checkLength(`documents[${index}]`, text, limits));
   return texts;
 }
 
 /** Holds what reaches a model against its own limits. */
-export function requireWithin(query: string, candidates: readonly { index: number; text: string }[], limits: Limits): void {
+export function requireWithin(query: string, candidates: readonly { index: number; id: string | undefined; text: string | undefined }[], limits: Limits): void {
   if (candidates.length > limits.documents) throw tooLarge("documents", candidates.length, "entries", limits.documents, "documents");
   checkLength("query", query, limits);
-  for (const { index, text } of candidates) checkLength(`documents[${index}]`, text, limits);
-  checkTotalLength([query, ...candidates.map(({ text }) => text)], limits);
+  for (const { index, id, text = "" } of candidates) checkLength(nameOf(index, id), text, limits);
+  checkTotalLength([query, ...candidates.map(({ text = "" }) => text)], limits);
 }
 
 export function checkTotalLength(texts: readonly string[], limits: Limits): void {
@@ -185,19 +188,36 @@ function tells(question: () => boolean): boolean {
   }
 }
 
-function textOf<T>(document: T, index: number, accessor: ((document: T) => string | null | undefined) | undefined): string {
-  const place = accessor || typeof document !== "object" || document === null ? `documents[${index}]` : `documents[${index}].text`;
-  const text = readText(document, index, accessor);
+type TextAccessor<T> = ((document: T) => string | null | undefined) | undefined;
+
+/** How errors name a document. */
+export function nameOf(index: number, id?: string): string {
+  return id === undefined ? `documents[${index}]` : `documents[${index}] (id ${JSON.stringify(id.length > MOST_SHOWN ? `${id.slice(0, MOST_SHOWN)}…` : id)})`;
+}
+
+/** The text of a document that is called so in errors. */
+export function textOf<T>(document: T, name: string, accessor: TextAccessor<T>): string {
+  return asText(readText(document, name, accessor), document, name, accessor);
+}
+
+/** The same, of one that may have none. */
+export function textIfAny<T>(document: T, name: string, accessor: TextAccessor<T>): string | undefined {
+  const text = readText(document, name, accessor);
+  return text === undefined || text === null ? undefined : asText(text, document, name, accessor);
+}
+
+function asText<T>(text: unknown, document: T, name: string, accessor: TextAccessor<T>): string {
   if (typeof text === "string") return text;
+  const place = accessor || typeof document !== "object" || document === null ? name : `${name}.text`;
   const found = accessor ? `${place}: the text option gave ${kindOf(text)}` : `${place} is ${kindOf(text)}`;
   throw invalid(`${found}; expected a string`, TEXT_HINT);
 }
 
-function readText<T>(document: T, index: number, accessor: ((document: T) => string | null | undefined) | undefined): unknown {
+function readText<T>(document: T, name: string, accessor: TextAccessor<T>): unknown {
   return answerOf(() => {
     if (accessor) return accessor(document);
     return typeof document === "object" && document !== null ? (document as { text?: unknown }).text : document;
-  }, `documents[${index}]: reading its text`);
+  }, `${name}: reading its text`);
 }
 
 /** What code of the caller's answers. `what` it does, for an error. */
@@ -209,7 +229,7 @@ export function answerOf<A>(ask: () => A, what: string): A {
   }
 }
 
-function checkLength(place: string, text: string, limits: Limits): void {
+export function checkLength(place: string, text: string, limits: Limits): void {
   if (text.length > limits.textLength) throw tooLarge(place, text.length, "UTF-16 units", limits.textLength, "textLength");
 }
 

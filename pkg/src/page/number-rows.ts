@@ -20,8 +20,8 @@ export function numbersOf(list: readonly number[], kind: ArrayKind, place: strin
   return numbers;
 }
 
-/** Rows of one length, one after the other. */
-export function flatRows(rows: readonly (readonly number[])[], kind: ArrayKind, place: string, limits: Limits): { numbers: Numbers; width: number } {
+/** Rows of one length, one after the other; without rows there is no width. */
+export function flatRows(rows: readonly (readonly number[])[], kind: ArrayKind, place: string, limits: Limits): { numbers: Numbers; width?: number } {
   const length = lengthOf(rows, place);
   const rowAt = (index: number) => read(rows, index, `${place}[${index}]`);
   const width = length === 0 ? 0 : lengthOf(rowAt(0), `${place}[0]`);
@@ -32,7 +32,7 @@ export function flatRows(rows: readonly (readonly number[])[], kind: ArrayKind, 
     if (found !== width) throw invalid(`${place}[${index}] has ${found} numbers, and ${place}[0] has ${width}`);
     fill(numbers, index * width, row, width, kind, `${place}[${index}]`);
   }
-  return { numbers, width };
+  return { numbers, ...(length > 0 && { width }) };
 }
 
 function roomFor(length: number, { type }: ArrayKind, place: string, limits: Limits): Numbers {

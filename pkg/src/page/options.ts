@@ -76,8 +76,8 @@ const RERANK: Checks<RerankOptions<never>> = {
   explain: kind("boolean"),
   profile: kind("boolean"),
   latest: kind("boolean"),
-  // Read with the documents.
-  embeddings: () => {},
+  embeddings: requireSource,
+  // They are checked as they are read.
   codecs: () => {},
   transfer: kind("boolean"),
   vectorCache: kind("boolean"),
@@ -148,6 +148,11 @@ function withWindows<O extends LongDocumentOptions>({ longDocuments = "cut", ove
   const given = overlap !== undefined ? "overlap" : maxWindows !== undefined ? "maxWindows" : undefined;
   if (given !== undefined) throw invalid(`${given} is given, but long documents are cut`, 'Pass longDocuments: "windows" too.');
   return rest;
+}
+
+/** What it holds is seen as it is read. */
+function requireSource(value: unknown, name: string): void {
+  if (typeof value !== "function") requireKind("object", value, name);
 }
 
 function requireAddress(value: unknown, name: string): void {

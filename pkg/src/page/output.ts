@@ -2,8 +2,9 @@
 
 import type { RerankOutput, RerankResult, Timings } from "../ranking.js";
 import type { ModelInfo, Warning } from "../types.js";
+import type { Candidate } from "./candidates.js";
 import type { Own } from "./own.js";
-import type { Candidate, Gone } from "./pipeline.js";
+import type { Gone } from "./pipeline.js";
 
 /** `left`: best first. `warned`: how many warnings each model had before. */
 export function outputOf<T>(own: Own, documents: readonly T[], left: readonly Candidate[], gone: readonly Gone<T>[], warned: ReadonlyMap<Own, number>): RerankOutput<T> {
@@ -12,16 +13,23 @@ export function outputOf<T>(own: Own, documents: readonly T[], left: readonly Ca
   return {
     results: resultsOf(left, documents, gone),
     timings: timingsOf(gone),
-    warnings: [...arisen, ...[...new Set(cut)].map(({ model }) => queryWasCut(model))],
+    warnings: [...arisen, ...warningsOf(gone), ...[...new Set(cut)].map(({ model }) => queryWasCut(model))],
     device: own.client.device,
     queryTruncated: cut.length > 0,
   };
 }
 
+/** Of what came in; what crossed to two steps is told once. */
+function warningsOf<T>(gone: readonly Gone<T>[]): Warning[] {
+  const all = gone.flatMap(({ answer }) => answer.warnings);
+  return all.filter(({ message }, place) => all.findIndex((other) => other.message === message) === place);
+}
+
 function resultsOf<T>(left: readonly Candidate[], documents: readonly T[], gone: readonly Gone<T>[]): RerankResult<T>[] {
   const last = gone.filter(({ step }) => !step.finishes).at(-1);
-  return left.map(({ text: _, ...candidate }, place) => ({
+  return left.map(({ text: _, brought: __, id, ...candidate }, place) => ({
     ...candidate,
+    ...(id !== undefined && { id }),
     rank: place + 1,
     normalizedScore: last ? normalizedScore(candidate.score, last) : candidate.score,
     document: documents[candidate.index]!,

@@ -4,32 +4,24 @@
  */
 
 import type { RerankAnswer, RerankRequest, Windows } from "../protocol.js";
-import type { QueryEmbeddings, RerankOutput, StageResult } from "../ranking.js";
-import type { CallProgress, Explanation } from "../types.js";
+import type { QueryEmbeddings, RerankOutput } from "../ranking.js";
+import type { CallProgress } from "../types.js";
 import { cachedCall, type Counts } from "./cached-call.js";
-import { checkTotalLength, invalid, listOf, requireWithin, textsOf } from "./input.js";
+import { type Candidate, candidatesOf } from "./candidates.js";
+import { checkTotalLength, invalid, listOf, requireWithin } from "./input.js";
 import { linked } from "./linked.js";
+import { reworded, withNames } from "./names.js";
 import { notify } from "./notify.js";
 import type { CheckedRerank } from "./options.js";
 import { outputOf } from "./output.js";
 import type { Own } from "./own.js";
 import { checkRankedQuery } from "./query.js";
+import { codecFiles } from "./residual-codec.js";
+import { findCodecs, requireTexts, sourcesOf } from "./sources.js";
 import { aloneOf, filledScores, givenScores, requestOf } from "./stages.js";
 import { type Step, stepsOf } from "./steps.js";
+import { buffersOf, groupsFor } from "./vector-groups.js";
 import type { CallOptions } from "./worker-client.js";
-
-/** A document on its way through the stages. */
-export interface Candidate {
-  /** In the caller's list. */
-  index: number;
-  text: string;
-  score: number;
-  stages: StageResult[];
-  truncated: boolean;
-  fused?: number;
-  sameAs?: number;
-  explanation?: Explanation;
-}
 
 /** What all steps have in common. */
 interface Shared {
@@ -41,6 +33,8 @@ interface Shared {
   profile: boolean;
   /** Whether vector caches may be read and filled. */
   vectorCache: boolean;
+  /** Whether buffers of embeddings are handed over. */
+  transfer: boolean;
 }
 
 /** A step that was gone, and what it gave. */
@@ -52,22 +46,25 @@ export interface Gone<T> {
 }
 
 export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T>> {
-  const { text, profile = false, vectorCache = true, signal, onProgress, windows, stages = [aloneOf<T>(own.model)] } = options;
+  const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, diversify, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
   const question = checkRankedQuery(query, stages, own);
   const kept = listOf(documents, own.limits);
-  const texts = textsOf(kept, text, own.limits);
-  checkTotalLength([textOf(question), ...texts], own.limits);
-  const steps = stepsOf(own, stages, question, texts.length, options);
+  const candidates = candidatesOf(kept, options, { sources: sourcesOf(own, stages), mayBeKnown: vectorCache && own.cache !== undefined, limits: own.limits });
+  checkTotalLength([textOf(question), ...candidates.map(({ text = "" }) => text)], own.limits);
+  const steps = stepsOf(own, stages, question, candidates.length, options);
+  requireTexts(candidates, own, stages, diversify !== undefined, steps.find(({ finishes }) => finishes)?.own);
+  const files = codecFiles(codecs);
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
   const given = givenScores(kept, stages);
-  const shared = { query: question, given, told: given && filledScores(given), windows, profile, vectorCache };
-  const candidates = texts.map((text, index) => ({ index, text, score: 0, stages: [], truncated: false }));
+  const shared = { query: question, given, told: given && filledScores(given), windows, profile, vectorCache, transfer };
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
   for (const { client } of owners) client.requireOpen(signal);
   const warned = new Map(owners.map((owner) => [owner, owner.client.warnings.length]));
   // A model whose turn has not come ends the call too, where it ends.
   const { controller, unlink } = linked(signal, ...(owners.length > 1 ? owners.map(({ client }) => client.ended) : []));
   try {
+    await findCodecs(candidates, files);
+    controller.signal.throwIfAborted();
     const { left, gone } = await follow(steps, shared, candidates, { signal: controller.signal, onProgress });
     return outputOf(own, kept, left, gone, warned);
   } finally {
@@ -88,7 +85,8 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
   for (const [place, step] of steps.entries()) {
     if (left.length === 0) break;
     requireWithin(textOf(shared.query), left, step.own.limits);
-    const { answer, counts } = await answerTo(step, shared, left, { signal, onProgress: listeners[place] });
+    const isLast = !steps.slice(place + 1).some(({ own }) => own === step.own);
+    const { answer, counts } = await answerTo(step, { ...shared, transfer: shared.transfer && isLast }, left, { signal, onProgress: listeners[place] });
     // Stages that no model takes part in tell of nothing themselves.
     if (!signal.aborted) listeners[place]?.({ done: 1, total: 1 });
     signal.throwIfAborted();
@@ -98,13 +96,26 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
   return { left, gone };
 }
 
-/** What a worker makes of those that are left. */
+/** What a worker makes of those that are left, in the caller's places. */
 async function answerTo<T>(step: Step<T>, shared: Shared, left: readonly Candidate[], options: CallOptions): Promise<{ answer: RerankAnswer; counts?: Counts }> {
+  const named = (message: string) => withNames(message, left);
+  try {
+    const { answer, ...rest } = await asked(step, shared, left, options);
+    return { ...rest, answer: { ...answer, warnings: answer.warnings.map(({ code, message }) => ({ code, message: named(message) })) } };
+  } catch (error) {
+    throw reworded(error, named);
+  }
+}
+
+async function asked<T>(step: Step<T>, shared: Shared, left: readonly Candidate[], options: CallOptions): Promise<{ answer: RerankAnswer; counts?: Counts }> {
   const { client, cache } = step.own;
   const request = requestTo(step, shared, left);
-  if (!cache || !shared.vectorCache || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, options) };
-  const sought = left.map(({ index, text }, place) => ({ place, index, text }));
-  return cachedCall(client, cache, request, sought, options);
+  if (cache && shared.vectorCache && wantsEmbeddingsAlone(step)) {
+    const sought = left.flatMap(({ index, id, text, brought }, place) => (brought?.owner === step.own ? [] : [{ place, index, id, text }]));
+    return cachedCall(client, cache, request, sought, options);
+  }
+  const transfer = shared.transfer && request.vectors ? buffersOf(request.vectors) : [];
+  return { answer: await client.call("rerank", request, { ...options, transfer }) };
 }
 
 /** Whether a step wants nothing of a document that a cache does not keep. */
@@ -132,11 +143,13 @@ function listenersOf<T>(steps: readonly Step<T>[], listener: CallOptions["onProg
 }
 
 function requestTo<T>(step: Step<T>, { query, given, windows, profile }: Shared, left: readonly Candidate[]): RerankRequest {
-  const { stages, ask, finishes } = step;
+  const { own, stages, ask, finishes } = step;
   const scoreOf = ({ index, score, fused = score }: Candidate) => (finishes ? fused : given![index]!);
+  const vectors = groupsFor(own, left);
   return {
     query,
-    texts: left.map(({ text }) => text),
+    texts: left.map(({ text = "" }) => text),
+    ...(vectors.length > 0 && { vectors }),
     stages: stages.map((stage) => requestOf(stage, left.length)),
     given: finishes || given ? Float64Array.from(left, scoreOf) : undefined,
     windows: isEncoders(step) ? windows : undefined,
@@ -154,7 +167,7 @@ function isEncoders<T>({ own }: Step<T>): boolean {
 function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }: Step<T>, { told }: Shared): Candidate[] {
   const { indices, scores, ranks, fused, sameAs, truncated, explanations } = answer;
   return Array.from(indices, (at, row) => {
-    const { index, text, ...before } = left[at]!;
+    const { index, id, text, brought, ...before } = left[at]!;
     const results = stages.map(({ use }, place) => {
       const cell = row * stages.length + place;
       // As the caller has it, which may be finer.
@@ -165,7 +178,9 @@ function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }:
     const explanation = explanations?.[row];
     return {
       index,
+      id,
       text,
+      brought,
       score: results.at(-1)!.score,
       stages: [...before.stages, ...results],
       truncated: before.truncated || truncated[row] === 1,

@@ -34,10 +34,15 @@ export interface ClientSetup {
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: CallProgress) => void) | undefined;
+  /** Buffers of the request that are handed over: the call is made once, whatever becomes of the worker. */
+  transfer?: Transferable[] | undefined;
 }
 
 interface Pending {
   message: CallMessage;
+  transfer: Transferable[];
+  /** Whether it was sent, to some worker. */
+  sent: boolean;
   deaths: number;
   /** What was last told of its progress. */
   done: number;
@@ -51,6 +56,8 @@ export class WorkerClient {
   readonly #setup: ClientSetup;
   /** In the order they were made, which is the order the worker answers in. */
   readonly #pending = new Map<number, Pending>();
+  /** Calls whose effect a new worker has to have too. */
+  readonly #standing: CallMessage[] = [];
   #firstLoad: { resolve(answer: LoadAnswer): void; reject(reason: unknown): void } | undefined;
   #load: LoadRequest;
   #loadDeaths = 0;
@@ -98,7 +105,9 @@ export class WorkerClient {
     const cancel = () => this.#cancel(id, options.signal?.reason);
     options.signal?.addEventListener("abort", cancel);
     try {
-      return (await this.#answerTo(message, options.onProgress)) as Calls[K]["answer"];
+      const answer = (await this.#answerTo(message, options)) as Calls[K]["answer"];
+      if (name === "codec") this.#standing.push(message);
+      return answer;
     } finally {
       options.signal?.removeEventListener("abort", cancel);
     }
@@ -118,12 +127,19 @@ export class WorkerClient {
     this.#setup.onWarning(warning);
   }
 
-  #answerTo(message: CallMessage, onProgress: CallOptions["onProgress"]): Promise<AnswerMessage["answer"]> {
+  #answerTo(message: CallMessage, { onProgress, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
-      this.#handle?.send(message);
-      this.#pending.set(message.id, { message, deaths: 0, done: 0, onProgress, resolve, reject });
+      const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, resolve, reject };
+      this.#send(pending);
+      this.#pending.set(message.id, pending);
       if (!this.#handle) this.#spawn();
     });
+  }
+
+  #send(pending: Pending): void {
+    if (!this.#handle) return;
+    this.#handle.send(pending.message, pending.transfer);
+    pending.sent = true;
   }
 
   #cancel(id: number, reason: unknown): void {
@@ -141,7 +157,8 @@ export class WorkerClient {
         death: (death) => this.#died(death),
       });
       this.#handle.send({ type: "call", id: LOAD, name: "load", request: this.#load });
-      for (const { message } of this.#pending.values()) this.#handle.send(message);
+      for (const message of this.#standing) this.#handle.send(message);
+      for (const pending of this.#pending.values()) this.#send(pending);
     } catch (error) {
       this.#endAll(error);
     }
@@ -188,12 +205,18 @@ export class WorkerClient {
   #died({ error, started, id }: Death): void {
     this.#handle = undefined;
     if (!started) return this.#endAll(new RerankerError(error));
+    this.#rejectTransferred(error);
     this.#prepareNext();
     const gpu = this.#load.device === "auto" && this.#triesWebGpu;
     if (gpu && this.#isGpusFault(error)) return this.#goOnOnCpu(error);
     if (!this.#isLoaded && ++this.#loadDeaths > DEATHS) return this.#endAll(new RerankerError(error));
     if (this.#isLoaded) this.#countDeath(error, id);
     this.#replace();
+  }
+
+  /** What was handed over went with the worker. */
+  #rejectTransferred(error: ErrorData): void {
+    for (const [id, { sent, transfer }] of [...this.#pending]) if (sent && transfer.length > 0) this.#take(id)?.reject(new RerankerError(error));
   }
 
   #replace(): void {

@@ -49,8 +49,8 @@ export class WorkerHandle {
   }
 
   /** Throws where the message cannot cross. */
-  send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  send(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
     if (message.type === "call") this.#owed.add(message.id);
     else this.#owed.delete(message.id);
     this.#watch();

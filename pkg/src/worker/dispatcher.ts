@@ -10,6 +10,7 @@ import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
+import { Vectors } from "./vectors.js";
 
 /** Milliseconds between two signs of life while a call runs. */
 const HEARTBEAT = 1_000;
@@ -25,6 +26,7 @@ export class Dispatcher<C extends Checkpoint> {
   /** Calls that wait or run, and were not cancelled. */
   readonly #open = new Set<number>();
   readonly #eventLoop = new EventLoop();
+  readonly #vectors: Vectors;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
@@ -36,6 +38,7 @@ export class Dispatcher<C extends Checkpoint> {
 
   constructor(module: EngineModule<C>, send: Post) {
     this.#module = module;
+    this.#vectors = new Vectors(module);
     this.#send = send;
     this.#post({ type: "started" });
   }
@@ -94,6 +97,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await this.#explain(id, request) };
       case "similarity":
         return { type: "answer", id, name, answer: await this.#similarity(id, request) };
+      case "codec":
+        return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
     }
   }
 
@@ -111,9 +116,10 @@ export class Dispatcher<C extends Checkpoint> {
     return { device, simd, model: info, warnings };
   }
 
-  async #rerank(id: number, { query, texts, base, ...request }: RerankRequest): Promise<RerankAnswer> {
+  async #rerank(id: number, { query, texts, vectors, base, ...request }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const ranked = await this.#loaded().rerank(query, texts, there(request), this.#hooks(id, clock));
+    const brought = vectors && this.#vectors.of(vectors);
+    const ranked = await this.#loaded().rerank(query, texts, there(request), this.#hooks(id, clock), brought);
     const { indices, sameAs, parts, ...rest } = ranked;
     const timings = { ...clock.stop(request.stages.length), ...(parts && { encoder: parts }) };
     return { ...rest, indices: indices.map((index) => index + base), sameAs: sameAs.map((index) => index + base), timings };
@@ -195,7 +201,7 @@ function transferables(message: AnswerMessage): Transferable[] {
 function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
   switch (name) {
     case "rerank":
-      return [answer.indices, answer.scores, answer.ranks, answer.sameAs, answer.truncated];
+      return [answer.indices, answer.scores, answer.ranks, answer.sameAs, answer.truncated, ...keptArrays(answer)];
     case "encode":
       return [...answer.parts, answer.lengths, answer.truncated];
     case "similarity":
@@ -203,4 +209,10 @@ function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
     default:
       return [];
   }
+}
+
+function keptArrays({ kept }: RerankAnswer): ArrayBufferView[] {
+  if (!kept) return [];
+  const { lengths, places, codes, scales, truncated } = kept;
+  return [lengths, places, codes, truncated, ...(scales ? [scales] : [])];
 }

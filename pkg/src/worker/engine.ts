@@ -16,10 +16,18 @@ export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
 /** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
 export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
-export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "rerank" | "encode" | "explain">;
+export interface Engine extends Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "encode" | "explain"> {
+  rerank(query: string | Float32Array, documents: string[], options: glue.RerankSettings, hooks: glue.Hooks, vectors?: DocumentVectors): Promise<glue.Ranked>;
+}
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "free">;
+
+/** Embeddings that a call's documents bring along, in wasm memory: the call takes them. */
+export type DocumentVectors = Pick<glue.DocumentVectors, "add" | "addResidual" | "free">;
+
+/** A codec of residuals, in wasm memory. */
+export type ResidualCodec = Pick<glue.ResidualCodecHandle, "info" | "free">;
 
 export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -28,6 +36,8 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   Checkpoint: new () => C;
   /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
+  DocumentVectors: new () => DocumentVectors;
+  ResidualCodecHandle: new (file: Uint8Array) => ResidualCodec;
   ScoredDocuments: new (values: Float32Array, lengths: Uint32Array, dimension: number) => ScoredDocuments;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

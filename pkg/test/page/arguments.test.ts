@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type CheckpointFiles, type LoadOptions, type RerankOptions, Reranker, RerankerError } from "../../src/index.js";
+import { type CheckpointFiles, EmbeddingList, type LoadOptions, type RerankOptions, Reranker, RerankerError } from "../../src/index.js";
 import { FakeEngine, fakeModule } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
@@ -27,7 +27,7 @@ afterEach(() => {
 
 const load = (options: LoadOptions = {}) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", ...options });
 
-const REFUSED = ["INVALID_INPUT", "INPUT_TOO_LARGE"];
+const REFUSED = ["INVALID_INPUT", "INPUT_TOO_LARGE", "MODEL_MISMATCH"];
 
 /** What a promise came to is an answer or an error of ours, and what was refused was never sent. */
 async function assertTyped(call: () => Promise<unknown>): Promise<void> {
@@ -95,10 +95,26 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
   test("to rerank", async () => {
     const reranker = await load();
     const options = fc.oneof(
-      optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress", "longDocuments", "overlap", "maxWindows", "stages", "fuse", "minScore", "diversify"]),
+      optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress", "longDocuments", "overlap", "maxWindows", "stages", "fuse", "minScore", "diversify", "embeddings", "codecs", "transfer", "id", "vectorCache"]),
       stages.map((list) => ({ stages: list })),
     );
     await fc.assert(fc.asyncProperty(query, documents, options, (q, d, o) => assertTyped(() => reranker.rerank(real(q) as string, real(d) as string[], real(o) as RerankOptions<string>))));
+  });
+
+  test("to rerank, as embeddings of a document", async () => {
+    const reranker = await load();
+    const fields = ["codec", "dimension", "embeddingId", "codecId", "embeddings", "scales", "codes", "residuals", "embeddings_b64", "shape", "id"];
+    const some = fc.oneof(anything, fc.constantFrom("f16", "int8", "residual", 2, "AAAAAAAAAAA=", "AAA", [[1, 2]], [[1, 2], [3]], [1], Float32Array.of(1, 2), Int8Array.of(1, 2), Uint8Array.of(7), new Float32Array()));
+    const embeddings = fc.oneof(anything, fc.record(Object.fromEntries(fields.map((name) => [name, some])), { requiredKeys: [] }));
+    await fc.assert(
+      fc.asyncProperty(embeddings, async (given) => {
+        await assertTyped(() => reranker.rerank("q", ["a"], { embeddings: () => real(given) as number[][] }));
+        await assertTyped(() => reranker.rerank("q", [real(given) as { id: string }, { text: "b", embeddings: real(given) }]));
+        await assertTyped(async () => EmbeddingList.write([real(given) as number[][]]));
+        await assertTyped(async () => EmbeddingList.from(real(given) as ArrayBuffer));
+      }),
+      { numRuns: 400 },
+    );
   });
 
   test("to encodeQuery, encodeDocuments and explain", async () => {
@@ -180,7 +196,7 @@ describe("arguments at the edge of their type", () => {
     ["a limit that is no number", { limits: { textLength: Number.NaN } }, "limits.textLength is NaN; expected a positive integer"],
     ["a limit that no integer is", { limits: { totalLength: 2 ** 53 } }, "limits.totalLength is 9007199254740992; expected a positive integer"],
     ["a limit that is null", { limits: { queue: null } }, "limits.queue is null; expected a positive integer"],
-    ["a limit that there is not", { limits: { docs: 1 } }, "limits.docs is no limit; there are documents, textLength, totalLength, queue, silence"],
+    ["a limit that there is not", { limits: { docs: 1 } }, "limits.docs is no limit; there are documents, textLength, totalLength, embeddingBytes, queue, silence"],
     ["a hub without an address", { hub: "" }, "hub is an empty string; expected an address"],
     ["a worker without an address", { workerUrl: "" }, "workerUrl is an empty string; expected an address"],
     ["a header's name", { headers: { "a b": "c" } }, "headers are no valid HTTP headers"],

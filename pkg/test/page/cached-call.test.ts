@@ -37,6 +37,7 @@ class FakeClient {
       truncated,
       ...(request.explain && { explanations: texts.map((_, place) => ({ score: scores[place]!, queryTruncated: false, truncated: truncated[place] === 1, matches: [] })) }),
       ...(keep && { kept }),
+      warnings: [],
       timings: { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0, stages: [] },
     };
   }

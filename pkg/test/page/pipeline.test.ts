@@ -214,6 +214,7 @@ describe("several models", () => {
       sameAs: Uint32Array.of(1, 0),
       queryTruncated: false,
       truncated: new Uint8Array(2),
+      warnings: [],
     }));
     const events: CallProgress[] = [];
     const stages: Stage<string>[] = [{ use: "bm25" }];
@@ -345,6 +346,7 @@ describe("a cross-encoder by itself", () => {
       sameAs: Uint32Array.of(1, 0),
       queryTruncated: false,
       truncated: new Uint8Array(2),
+      warnings: [],
     });
     expect(crossEncoder.model.kind).toBe("crossEncoder");
     expect((await crossEncoder.rerank("q", ["a", "b"])).results).toMatchObject([

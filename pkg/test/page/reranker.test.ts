@@ -211,7 +211,7 @@ describe("rerank", () => {
     engine.info = { ...INFO, normalized };
     const scores = normalized ? Float32Array.of(4.000001, 4, -4.000001) : Float32Array.of(5, 4, -5);
     const order = { indices: Uint32Array.of(0, 1, 2), sameAs: Uint32Array.of(0, 1, 2), ranks: Uint32Array.of(1, 2, 3), scores: scores.slice() };
-    vi.spyOn(engine, "rerank").mockResolvedValue({ ...order, bound: 4, queryTruncated: false, truncated: new Uint8Array(3) });
+    vi.spyOn(engine, "rerank").mockResolvedValue({ ...order, bound: 4, queryTruncated: false, truncated: new Uint8Array(3), warnings: [] });
     const reranker = await load();
     const { results } = await reranker.rerank("q", ["a", "b", "c"]);
     expect(results.map(({ normalizedScore }) => normalizedScore)).toEqual(expected);

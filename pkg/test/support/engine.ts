@@ -1,9 +1,9 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
 import { MANIFEST } from "../../src/files.js";
-import type { ConvertOptions, Windows } from "../../src/protocol.js";
+import type { CodecAnswer, ConvertOptions, VectorGroup, Windows } from "../../src/protocol.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
-import type { Checkpoint, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
+import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodec, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
   kind: "lateInteraction",
@@ -177,21 +177,27 @@ export class FakeEngine implements Engine {
   readonly asked: RerankSettings[] = [];
   /** Of each call, the windows that were asked for. */
   readonly windows: (Windows | undefined)[] = [];
+  /** Of each ranking, the embeddings that its documents brought. */
+  readonly vectors: VectorGroup[][] = [];
+  /** Of what comes in. */
+  rankingWarnings: { code: string; message: string }[] = [];
   /** Of each call that encodes, what was asked for. */
   readonly tokenPoolings: (TokenPooling | undefined)[] = [];
 
   constructor(public device: Device = "cpu") {}
 
-  async rerank(query: string | Float32Array, documents: string[], options: RerankSettings, hooks: Hooks): Promise<Ranked> {
+  async rerank(query: string | Float32Array, documents: string[], options: RerankSettings, hooks: Hooks, vectors?: FakeVectors): Promise<Ranked> {
     const { stages = [{ use: "late" }], topK = documents.length, explain, profile, given, windows } = options;
     this.started.push(typeof query === "string" ? query : "(embeddings)");
     this.asked.push(options);
     this.windows.push(windows);
-    await this.#texts(documents, hooks);
+    this.vectors.push(vectors?.groups ?? []);
+    const brought = vectors?.rows() ?? new Map<number, number>();
+    await this.#texts(documents.filter((_, place) => !brought.has(place)), hooks);
     let left = documents.map((text, index): Row => ({ text, index, scores: [], ranks: [] }));
     for (const [place, { use, keep }] of stages.entries()) {
       hooks.ranking?.(place);
-      for (const row of left) row.scores.push(use === "given" ? given![row.index]! : SCORES[use](row.text));
+      for (const row of left) row.scores.push(use === "given" ? given![row.index]! : use === "late" && brought.has(row.index) ? brought.get(row.index)! : SCORES[use](row.text));
       left = [...left].sort((a, b) => b.scores[place]! - a.scores[place]!).slice(0, keep);
       left.forEach((row, rank) => row.ranks.push(rank + 1));
     }
@@ -201,8 +207,9 @@ export class FakeEngine implements Engine {
       indices: Uint32Array.from(best, ({ index }) => index),
       scores: Float32Array.from(best.flatMap(({ scores }) => scores)),
       ranks: Uint32Array.from(best.flatMap(({ ranks }) => ranks)),
-      sameAs: Uint32Array.from(best, ({ text }) => documents.indexOf(text)),
+      sameAs: Uint32Array.from(best, ({ text, index }) => (brought.has(index) ? index : documents.indexOf(text))),
       bound: 4,
+      warnings: this.rankingWarnings,
       queryTruncated,
       truncated: Uint8Array.from(best, ({ text }) => (text.length > this.longest ? 1 : 0)),
       ...(explain && { explanations: best.map(({ text }) => ({ score: text.length, queryTruncated, truncated: text.length > this.longest, matches: [] })) }),
@@ -235,6 +242,39 @@ export class FakeEngine implements Engine {
 
 type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks) => Promise<Engine>;
 
+/** What was added; a document's score is the number of its rows. */
+export class FakeVectors implements DocumentVectors {
+  readonly groups: VectorGroup[] = [];
+
+  add(...[codec, dimension, lengths, places, codes, scales]: Parameters<DocumentVectors["add"]>): void {
+    this.groups.push({ codec: codec as VectorGroup["codec"], dimension, lengths, places, codes, ...(scales && { scales }) });
+  }
+
+  addResidual(...[codec, lengths, places, codes, residuals]: Parameters<DocumentVectors["addResidual"]>): void {
+    const { id: codecId, dimension } = codec.info;
+    this.groups.push({ codec: "residual", dimension, lengths, places, codes, residuals, codecId });
+  }
+
+  rows(): Map<number, number> {
+    return new Map(this.groups.flatMap(({ lengths, places }) => Array.from(places, (place, at) => [place, lengths[at]!] as const)));
+  }
+
+  free(): void {}
+}
+
+/** A codec whose file says what it is, in JSON. */
+export class FakeCodec implements ResidualCodec {
+  readonly info: CodecAnswer;
+
+  constructor(file: Uint8Array) {
+    const text = new TextDecoder().decode(file);
+    if (!text.startsWith("{")) throw engineError("INVALID_INPUT", "the codec is none");
+    this.info = JSON.parse(text) as CodecAnswer;
+  }
+
+  free(): void {}
+}
+
 /** Scores a query's first value times the number of a document's rows. */
 class FakeDocuments implements ScoredDocuments {
   constructor(
@@ -265,6 +305,8 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     simd: () => "simd128",
     Checkpoint: FakeCheckpoint,
     convert,
+    DocumentVectors: FakeVectors,
+    ResidualCodecHandle: FakeCodec,
     ScoredDocuments: FakeDocuments,
     Engine: { load },
   };

@@ -62,8 +62,8 @@ export class LoopWorker extends EventTarget {
     this.#dispatcher = new Dispatcher(module, (message, transfer) => this.#deliver(message, transfer));
   }
 
-  postMessage(message: ToWorker): void {
-    const copy = structuredClone(message);
+  postMessage(message: ToWorker, transfer: Transferable[] = []): void {
+    const copy = structuredClone(message, { transfer });
     setTimeout(() => this.#terminated || this.#dispatcher.receive(copy));
   }
 

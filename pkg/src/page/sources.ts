@@ -1,0 +1,84 @@
+/** Whose embeddings documents bring along: each is held against the model that it is for, and what has none is looked for where a stage reads texts. */
+
+import { RerankerError } from "../error.js";
+import type { CodecAnswer } from "../protocol.js";
+import type { Candidate } from "./candidates.js";
+import type { GivenRows } from "./given-embeddings.js";
+import { invalid, nameOf } from "./input.js";
+import type { Own } from "./own.js";
+import { registered } from "./residual-codec.js";
+import type { CheckedStage } from "./stages.js";
+
+/** The models that embeddings can be of. `place` names the embeddings in errors. */
+export interface Sources {
+  /** Throws where it is none of them. Undefined where no model is an encoder, so that embeddings are of no use. */
+  ownerOf(rows: GivenRows, place: string): Own | undefined;
+  dimensionOf(embeddingId: string | undefined, place: string): number | undefined;
+}
+
+/** Embeddings that name no model are the called one's, or if that is a cross-encoder, those of the first stage that has an encoder. */
+export function sourcesOf<T>(own: Own, stages: readonly CheckedStage<T>[]): Sources {
+  const encoders = [own, ...stages.flatMap((stage) => stage.own ?? [])].filter(({ model }) => model.kind === "lateInteraction");
+  const find = (id: string | undefined, place: string) => {
+    if (id === undefined || encoders.length === 0) return encoders[0];
+    const found = encoders.find(({ model }) => model.embeddingId === id);
+    if (!found) throw mismatch(`${place} are of the model ${shown(id)}, and the ranking's is ${encoders.map(({ model }) => model.embeddingId).join(", ")}`);
+    return found;
+  };
+  const ownerOf = ({ embeddingId, dimension }: GivenRows, place: string) => {
+    const owner = find(embeddingId, place);
+    if (owner && dimension !== owner.model.dimension) throw mismatch(`${place} have ${dimension} values, and the model's ${owner.model.dimension}`);
+    return owner;
+  };
+  return { ownerOf, dimensionOf: (id, place) => find(id, place)?.model.dimension };
+}
+
+const TEXT_STAGES = ["bm25", "dense", "crossEncoder"];
+
+/** Refuses documents without a text where it is read. `explainer`: the model that explains apart from all stages, if one does. */
+export function requireTexts<T>(candidates: readonly Candidate[], own: Own, stages: readonly CheckedStage<T>[], diversify: boolean, explainer: Own | undefined): void {
+  for (const { index, id, text, brought } of candidates) {
+    if (text !== undefined) continue;
+    const name = nameOf(index, id);
+    // One that brings nothing is known by its id, to the called model at least.
+    const isKnown = (owner: Own) => (brought ? brought.owner === owner : owner.cache !== undefined);
+    const reader = stages.findIndex((stage) => TEXT_STAGES.includes(stage.use) || (stage.use === "late" && !isKnown(stage.own ?? own)));
+    if (reader >= 0) throw invalid(`${name} has no text, and stages[${reader}] ("${stages[reader]!.use}") reads texts`);
+    if (diversify) throw invalid(`${name} has no text, and diversify reads texts`);
+    if (explainer && !isKnown(explainer)) throw invalid(`${name} has no text, and its embeddings are not of the model that explains`);
+  }
+}
+
+/** Finds each residual's codec, once their workers have them. */
+export async function findCodecs(candidates: readonly Candidate[], codecs: readonly Uint8Array[]): Promise<void> {
+  const residuals = candidates.filter(({ brought }) => brought?.rows.codec === "residual");
+  for (const owner of new Set(residuals.map(({ brought }) => brought!.owner))) {
+    const answers = await registered(owner.client, codecs);
+    answers.forEach((answer, index) => requireModel(answer, owner, `codecs[${index}]`));
+    for (const { index, id, brought } of residuals) if (brought!.owner === owner) brought!.rows.codecId = codecFor(brought!.rows, answers, nameOf(index, id)).id;
+  }
+}
+
+function requireModel({ embeddingId }: CodecAnswer, { model }: Own, place: string): void {
+  if (embeddingId !== undefined && embeddingId !== model.embeddingId) throw mismatch(`${place} is of the model ${shown(embeddingId)}, and the embeddings of ${shown(model.embeddingId)}`);
+}
+
+function codecFor({ codecId, dimension, rows, residuals }: GivenRows, codecs: readonly CodecAnswer[], name: string): CodecAnswer {
+  const [first] = codecs;
+  if (!first) throw invalid(`${name}: its embeddings are residuals, and no codec is given`, "Pass { codecs: [ResidualCodec.from(file)] }.");
+  const found = codecId === undefined && codecs.length === 1 ? first : codecs.find(({ id }) => id === codecId);
+  if (!found) throw mismatch(`${name}: its embeddings are of the codec ${shown(codecId)}, and codecs has ${codecs.map(({ id }) => id).join(", ")}`);
+  if (found.dimension !== dimension) throw mismatch(`${name}: its embeddings have ${dimension} values, and its codec's ${found.dimension}`);
+  const bytes = (dimension * found.nbits) / 8;
+  if (residuals!.length !== rows * bytes) throw invalid(`${name}: its residuals have ${residuals!.length} bytes; ${rows} rows of its codec have ${rows * bytes}`);
+  return found;
+}
+
+/** An id as messages have it, which may be of any length. */
+function shown(id: string | undefined): string {
+  return id === undefined ? "that is not named" : id.slice(0, 64);
+}
+
+function mismatch(message: string): RerankerError {
+  return new RerankerError({ code: "MODEL_MISMATCH", message });
+}
