@@ -3,6 +3,7 @@
 import { RerankerError } from "../error.js";
 import type { RerankAnswer, RerankRequest } from "../protocol.js";
 import type { DocumentCache, Findings, Sought } from "./document-cache.js";
+import { nameOf } from "./input.js";
 import type { CallOptions, WorkerClient } from "./worker-client.js";
 
 /** Documents whose embeddings were there, and those whose were not. */
@@ -31,7 +32,7 @@ function requireAll(sought: readonly Sought[], { hits }: Findings): void {
   const [first] = missing;
   if (!first) return;
   const others = missing.length > 1 ? `, nor of ${missing.length - 1} more` : "";
-  const message = `documents[${first.index}] (id ${JSON.stringify(first.id)}) has no text, and the vector cache has no embeddings of it${others}`;
+  const message = `${nameOf(first.index, first.id)} has no text, and the vector cache has no embeddings of it${others}`;
   throw new RerankerError({ code: "NOT_CACHED", message, details: { documents: missing.map(({ index }) => index) } });
 }
 

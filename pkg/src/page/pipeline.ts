@@ -110,12 +110,10 @@ async function answerTo<T>(step: Step<T>, shared: Shared, left: readonly Candida
 async function asked<T>(step: Step<T>, shared: Shared, left: readonly Candidate[], options: CallOptions): Promise<{ answer: RerankAnswer; counts?: Counts }> {
   const { client, cache } = step.own;
   const request = requestTo(step, shared, left);
-  if (cache && shared.vectorCache && wantsEmbeddingsAlone(step)) {
-    const sought = left.flatMap(({ index, id, text, brought }, place) => (brought?.owner === step.own ? [] : [{ place, index, id, text }]));
-    return cachedCall(client, cache, request, sought, options);
-  }
   const transfer = shared.transfer && request.vectors ? buffersOf(request.vectors) : [];
-  return { answer: await client.call("rerank", request, { ...options, transfer }) };
+  if (!cache || !shared.vectorCache || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, { ...options, transfer }) };
+  const sought = left.flatMap(({ index, id, text, brought }, place) => (brought?.owner === step.own ? [] : [{ place, index, id, text }]));
+  return cachedCall(client, cache, request, sought, { ...options, transfer });
 }
 
 /** Whether a step wants nothing of a document that a cache does not keep. */

@@ -1,7 +1,8 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
 import { MANIFEST } from "../../src/files.js";
-import type { CodecAnswer, ConvertOptions, VectorGroup, Windows } from "../../src/protocol.js";
+import type { CodecAnswer, ConvertOptions, KeptCodec, KeptVectors, VectorGroup, Windows } from "../../src/protocol.js";
+import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
 import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodec, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 
@@ -187,7 +188,7 @@ export class FakeEngine implements Engine {
   constructor(public device: Device = "cpu") {}
 
   async rerank(query: string | Float32Array, documents: string[], options: RerankSettings, hooks: Hooks, vectors?: FakeVectors): Promise<Ranked> {
-    const { stages = [{ use: "late" }], topK = documents.length, explain, profile, given, windows } = options;
+    const { stages = [{ use: "late" }], topK = documents.length, explain, profile, given, windows, keep } = options;
     this.started.push(typeof query === "string" ? query : "(embeddings)");
     this.asked.push(options);
     this.windows.push(windows);
@@ -208,6 +209,7 @@ export class FakeEngine implements Engine {
       scores: Float32Array.from(best.flatMap(({ scores }) => scores)),
       ranks: Uint32Array.from(best.flatMap(({ ranks }) => ranks)),
       sameAs: Uint32Array.from(best, ({ text, index }) => (brought.has(index) ? index : documents.indexOf(text))),
+      ...(keep && { kept: keptOf(documents, brought, keep) }),
       bound: 4,
       warnings: this.rankingWarnings,
       queryTruncated,
@@ -238,6 +240,14 @@ export class FakeEngine implements Engine {
     }
     hooks.stage?.("score");
   }
+}
+
+/** A row for each letter of what was encoded. */
+function keptOf(documents: string[], brought: ReadonlyMap<number, number>, codec: KeptCodec): KeptVectors {
+  const places = Uint32Array.from([...documents.keys()].filter((place) => !brought.has(place)));
+  const lengths = places.map((place) => documents[place]!.length);
+  const rows = lengths.reduce((sum, length) => sum + length, 0);
+  return { codec, dimension: 2, lengths, places, codes: new Uint8Array(codeBytes(codec, 2) * rows), ...(codec === "int8" && { scales: new Float32Array(rows) }), truncated: new Uint8Array(places.length) };
 }
 
 type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks) => Promise<Engine>;
