@@ -38,10 +38,14 @@ export type {
   LongDocumentOptions,
   ModelInfo,
   Overrides,
+  Patch,
+  PlacedExplanation,
+  PlacedMatch,
   Pooling,
   Progress,
   ScorerOptions,
   Simd,
+  SimilarityMap,
   SimilarityMeasure,
   SimilarityOptions,
   SpecialTokens,
@@ -57,4 +61,4 @@ export type {
   VectorCacheSize,
   Warning,
 } from "./types.js";
-export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, Rows, ShapedEmbeddings, TrainedCodec } from "./vectors.js";
+export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, PatchOrder, Rows, ShapedEmbeddings, TrainedCodec } from "./vectors.js";

@@ -338,3 +338,33 @@ export interface Explanation {
   truncated: boolean;
   matches: TokenMatch[];
 }
+
+/** A patch of a page image. */
+export interface Patch {
+  /** Its place in the grid, from 0 at the top and at the left. */
+  row: number;
+  column: number;
+  /** Where it lies on the page, whose top left corner is 0, 0, in the unit of the page's width and height. */
+  rectangle: { x: number; y: number; width: number; height: number };
+  /** Of the coarse picture of the whole page that some models have behind its tiles: the place is one in that. */
+  overview?: true;
+}
+
+/** How similar each patch of a page is to one query token. */
+export interface SimilarityMap {
+  rows: number;
+  columns: number;
+  /** Dot products, row by row from the top. */
+  values: Float32Array;
+}
+
+/** A query token with its best document token, which on a page image may be of a patch. */
+export interface PlacedMatch extends TokenMatch {
+  /** Not there for a document that is no page, nor for the embeddings of a page that are of other tokens. */
+  patch?: Patch;
+}
+
+/** Why a document got its score, and where on a page image the matches lie. */
+export interface PlacedExplanation extends Explanation {
+  matches: PlacedMatch[];
+}

@@ -33,10 +33,25 @@ export interface DocumentEmbeddings {
   codes?: Uint32Array | string | readonly number[];
   /** Of `residual`: `dimension` times the codec's bits, in whole bytes, a row. */
   residuals?: Uint8Array | string | Rows;
-  /** Of a page image: rows and columns of its patches, which the first embeddings are of, row by row. */
+  /** Of a page image: rows and columns of its patches, which the first embeddings are of, row by row, unless `patches` says otherwise. A pooled page has none. */
   grid?: readonly [rows: number, columns: number];
-  /** Of a page image: its width and height, in the unit that rectangles on it are to have. */
+  /** Of a page image: its width and height, in the unit that rectangles on it are to have. By default `[1, 1]`: rectangles are shares of the page. */
   page?: readonly [width: number, height: number];
+  /** Of a page image: which embeddings are of its patches, and in which order. */
+  patches?: PatchOrder;
+}
+
+/** How a page's patches stand among its embeddings, where those begin with other tokens or come tile after tile. */
+export interface PatchOrder {
+  /** How many embeddings of a prompt stand in front of the patches; 0. */
+  offset?: number;
+  /** For each embedding whether it is a patch's, in place of `offset`. */
+  mask?: Uint8Array | readonly boolean[];
+  /**
+   * Patches of a tile's side, where they come tile after tile, each row by row: 8 of ColSmol and ColModernVBERT. Behind the tiles may come one more, of the whole
+   * page.
+   */
+  tile?: number;
 }
 
 /** One document's embeddings in the form of next-plaid: base64 of `f32`, and how many rows there are of how many values. */
