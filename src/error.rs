@@ -37,6 +37,9 @@ pub enum Error {
     /// A file with embeddings or a codec is damaged or hostile. `place`: the file, or the field or tensor of it.
     #[error("{place} {reason}")]
     InvalidVectors { place: String, reason: String },
+    /// A document's embeddings are not those that this model would make.
+    #[error("the embeddings of documents[{index}] {reason}")]
+    ModelMismatch { index: usize, reason: String },
     /// Windows of long documents would overlap by more than half.
     #[error("overlap is {overlap}; a window of this model holds {room} tokens of a document, of which at most {} can overlap", room / 2)]
     Overlap { overlap: usize, room: usize },
@@ -170,6 +173,7 @@ impl Error {
         "DEVICE_REJECTED",
         "INTEGRITY_FAILED",
         "INVALID_INPUT",
+        "MODEL_MISMATCH",
         "NON_FINITE",
         "WEBGPU_UNAVAILABLE",
     ];
@@ -185,6 +189,7 @@ impl Error {
             | Error::Argument { .. }
             | Error::InvalidVectors { .. }
             | Error::Overlap { .. } => "INVALID_INPUT",
+            Error::ModelMismatch { .. } => "MODEL_MISMATCH",
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::InvalidJson { .. }

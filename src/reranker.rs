@@ -244,7 +244,7 @@ impl Reranker {
     ///
     /// # Errors
     /// [`Error::EmptyQuery`], [`Error::Argument`], [`Error::NoEmbeddings`] and [`Error::NotCrossEncoder`] for what the model does not
-    /// give, and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not compute any more what it did
+    /// give, [`Error::ModelMismatch`] for embeddings of another one, and those of tokenizing, encoding and scoring; [`Error::DeviceRejected`] where a GPU does not compute any more what it did
     /// at the load.
     pub async fn rerank<'q, T: Texts + ?Sized>(
         &self,
@@ -253,6 +253,10 @@ impl Reranker {
         options: &RerankOptions,
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
+        if let Model::Late(model) = &self.model {
+            let (documents, embedding_id) = (documents.len(), &self.info.embedding_id);
+            options.embeddings.check(documents, model.dimension(), embedding_id)?;
+        }
         self.watch_gpu(observer).await?;
         let ranker = match &self.model {
             Model::Late(model) => Ranker::Late(model),

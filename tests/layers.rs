@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         // Its tests draw rows.
         &["error", "late_interaction::embeddings", "model::config", "random"],
     ),
+    ("late_interaction::coded", &["device", "late_interaction::codec", "ops"]),
     (
         "late_interaction::colbert",
         &[
@@ -86,6 +87,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "device",
             "encoder",
             "error",
+            "late_interaction::codec",
+            "late_interaction::coded",
             "model",
             "observer",
             "ops",
@@ -149,10 +152,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stages::diversify", &["error", "observer"]),
     ("stages::fusion", &["error", "stages::top_k"]),
     ("stages::query", &["error", "late_interaction", "text", "text_kind"]),
-    ("stages::options", &["error", "late_interaction", "stages::bm25", "stages::fusion", "text"]),
-    ("stages::results", &["late_interaction"]),
+    ("stages::precomputed", &["batching", "error", "late_interaction::codec", "text_kind"]),
+    (
+        "stages::options",
+        &[
+            "error",
+            "late_interaction",
+            "stages::bm25",
+            "stages::fusion",
+            "stages::precomputed",
+            "text",
+        ],
+    ),
+    ("stages::results", &["error", "late_interaction"]),
     ("stages::list", &["stages::results", "stages::top_k"]),
-    ("stages::told", &["late_interaction"]),
+    ("stages::told", &["error", "late_interaction"]),
     (
         "stages::late",
         &[
@@ -170,12 +184,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "stages::pass",
         &[
+            "device",
             "error",
             "late_interaction",
             "observer",
             "ops",
             "stages::dense",
             "stages::late",
+            "stages::options",
+            "stages::precomputed",
             "stages::query",
             "stages::told",
             "text",
@@ -187,7 +204,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "stages::reader",
         &["cross_encoder", "error", "late_interaction", "observer", "stages", "text"],
     ),
-    ("stages::pipeline", &["error", "late_interaction", "observer", "stages", "text"]),
+    ("stages::pipeline", &["error", "late_interaction", "observer", "stages", "text", "text_kind"]),
     (
         "convert",
         &[

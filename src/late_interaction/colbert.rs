@@ -11,12 +11,14 @@ use crate::batching::Cost;
 use crate::device;
 use crate::encoder::{Dense, Encoder, Watch};
 use crate::error::{Error, Result};
+use crate::late_interaction::codec::CompressedEmbeddings;
+use crate::late_interaction::coded::{self, Tables};
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{
     DenseConfig, Layout, ModelConfig, ProjectionStep, TokenPooling, VectorConfig,
 };
 use crate::observer::Observer;
-use crate::ops::normalize;
+use crate::ops::{CodedBatch, normalize};
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
@@ -31,6 +33,7 @@ pub struct ColBert {
     token_pooling: Option<TokenPooling>,
     vector: Result<VectorConfig>,
     device: Device,
+    tables: Tables,
 }
 
 impl ColBert {
@@ -61,6 +64,7 @@ impl ColBert {
             token_pooling: config.token_pooling,
             vector: config.vector.clone(),
             device: device.clone(),
+            tables: Tables::default(),
         })
     }
 
@@ -97,6 +101,11 @@ impl ColBert {
     /// Where the weights are.
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Compressed documents, where the weights are.
+    pub(crate) fn coded(&self, documents: &CompressedEmbeddings) -> CodedBatch {
+        coded::on_device(documents, &self.tables, &self.device)
     }
 
     /// The projection's Dense modules, which a bi-encoder has for its one vector.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText, token_embeddings};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::stream::{self, Batches, Consumer};
+use crate::late_interaction::stream::{self, Batches, Begun, Consumer};
 use crate::late_interaction::token_pooling::{TokenPooling, pool_each};
 use crate::late_interaction::vectors::{self, Pooling};
 use crate::observer::{Observer, Unobserved};
@@ -91,7 +91,7 @@ struct Encoding<'m, F> {
 impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
     type Held = Vec<PlacedText>;
 
-    fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
+    fn begin(&mut self, batch: EncodedBatch<'_>) -> Begun<Self::Held> {
         let rows = match self.pooling {
             Pooling::None => batch.embeddings(),
             Pooling::Mean | Pooling::Cls | Pooling::Checkpoint => batch.hidden().clone(),
@@ -104,7 +104,7 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
         texts: Self::Held,
         rows: Vec<f32>,
         _: &mut impl Observer,
-    ) -> Result<()> {
+    ) -> Result<Option<Begun<Self::Held>>> {
         let embeddings = match self.pooling {
             Pooling::None => {
                 let embeddings = token_embeddings(&texts, &rows, self.model.dimension())?;
@@ -116,7 +116,7 @@ impl<F: FnMut(Encoded) -> Result<()>> Consumer for Encoding<'_, F> {
             _ => vectors::vectors(self.model, &texts, &rows, self.pooling).await?,
         };
         let truncated = texts.iter().map(PlacedText::truncated).collect();
-        (self.each)(Encoded { embeddings, truncated })
+        (self.each)(Encoded { embeddings, truncated }).map(|()| None)
     }
 }
 

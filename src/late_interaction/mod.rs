@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod codec;
+pub mod coded;
 pub mod colbert;
 pub mod embeddings;
 pub mod encode;

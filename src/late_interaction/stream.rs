@@ -3,6 +3,8 @@
 //!
 //! What a device computes on its own is read one batch late: it works on the next one meanwhile.
 
+use std::collections::VecDeque;
+
 use burn::tensor::Tensor;
 
 use crate::batching::{Batching, Cost};
@@ -11,11 +13,13 @@ use crate::error::Result;
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::colbert::ColBert;
 use crate::observer::{Observer, Stage, batch_done, pause};
-use crate::text::duplicates::Duplicates;
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
+
+/// Takes the text at a place; answers whether it came before.
+pub(crate) type IsCopy<'a> = &'a mut dyn FnMut(usize, &str) -> bool;
 
 /// Texts of one kind on their way through a model.
 pub struct Batches<'a, T: ?Sized> {
@@ -26,7 +30,8 @@ pub struct Batches<'a, T: ?Sized> {
     held: Held,
     /// Of the texts that are read, if not all are.
     places: Option<&'a [usize]>,
-    duplicates: Option<&'a mut Duplicates>,
+    /// Whether a text came before.
+    is_copy: Option<IsCopy<'a>>,
     next: usize,
     /// Texts up to the end of the batches that have been handed out.
     done: usize,
@@ -43,13 +48,13 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
         held: Held,
     ) -> Self {
         let batching = Batching::new(model.batch_limits());
-        let (places, duplicates) = (None, None);
-        Self { model, kind, texts, long, held, places, duplicates, next: 0, done: 0, batching }
+        let (places, is_copy) = (None, None);
+        Self { model, kind, texts, long, held, places, is_copy, next: 0, done: 0, batching }
     }
 
-    /// Reads only the texts at some places, each of those that are the same once.
-    pub(crate) fn only(mut self, places: &'a [usize], duplicates: &'a mut Duplicates) -> Self {
-        (self.places, self.duplicates) = (Some(places), Some(duplicates));
+    /// Reads only the texts at some places, and of those only what `is_copy` says has not come before.
+    pub(crate) fn only(mut self, places: &'a [usize], is_copy: IsCopy<'a>) -> Self {
+        (self.places, self.is_copy) = (Some(places), Some(is_copy));
         self
     }
 
@@ -92,7 +97,7 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
     }
 
     /// How many texts pass through.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.map_or(self.texts.len(), <[usize]>::len)
     }
 
@@ -100,8 +105,7 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
     fn read(&mut self) -> Result<Option<PlacedText>> {
         let index = self.places.map_or(self.next, |places| places[self.next]);
         let text = self.texts.text(index);
-        let duplicates = self.duplicates.as_mut();
-        match duplicates.is_some_and(|before| before.is_copy(self.texts, index, &text)) {
+        match self.is_copy.as_mut().is_some_and(|is_copy| is_copy(index, &text)) {
             true => Ok(None),
             false => self.tokenized(index, &text).map(Some),
         }
@@ -130,72 +134,142 @@ pub(crate) trait Consumer {
     /// What is kept of a batch until its values have been read.
     type Held;
 
-    /// Begins with a batch; answers the values that are to be read.
-    fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>);
+    /// Begins with a batch.
+    fn begin(&mut self, batch: EncodedBatch<'_>) -> Begun<Self::Held>;
 
-    /// Takes the values.
+    /// Takes the values; answers what follows from them, if that has to be read as well.
     async fn finish(
         &mut self,
         held: Self::Held,
         values: Vec<f32>,
         observer: &mut impl Observer,
-    ) -> Result<()>;
+    ) -> Result<Option<Begun<Self::Held>>>;
 }
+
+/// What is kept of a batch, and the values that are to be read of it.
+pub(crate) type Begun<H> = (H, Tensor<1>);
 
 /// Takes all batches through the model and to the consumer.
 ///
 /// # Errors
 /// Those of tokenizing and of the consumer, [`crate::Error::DeviceLost`] and [`crate::Error::Aborted`].
 pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
-    mut batches: Batches<'_, T>,
+    batches: Batches<'_, T>,
     consumer: &mut C,
     observer: &mut impl Observer,
 ) -> Result<()> {
-    let total = batches.len();
-    let mut begun: Option<Begun<C::Held>> = None;
-    while let Some(batch) = batches.next(observer).await? {
-        let done = batches.done;
-        pause(observer).await?;
-        observer.stage(Stage::Score);
-        let (held, values) = consumer.begin(batch);
-        let next = Begun { held, values: Reading::begin(values).await, done };
-        if let Some(previous) = begun.take() {
-            previous.finish(consumer, total, observer).await?;
-        }
-        match next.values.is_ready() {
-            true => next.finish(consumer, total, observer).await?,
-            false => begun = Some(next),
-        }
-    }
-    match begun {
-        Some(last) => last.finish(consumer, total, observer).await,
-        None => Ok(()),
-    }
+    let mut reads = Reads::new(batches.len());
+    reads.take(batches, consumer, observer).await?;
+    reads.finish(consumer, observer).await
 }
 
-/// A batch whose values are being read.
-struct Begun<H> {
+/// Batches whose values are being read, in the order in which the device was asked for them.
+pub(crate) struct Reads<H> {
+    batches: VecDeque<Read<H>>,
+    done: usize,
+    total: usize,
+}
+
+struct Read<H> {
     held: H,
     values: Reading,
-    /// Texts up to its end.
-    done: usize,
+    /// Texts that are done with it.
+    texts: usize,
 }
 
-impl<H> Begun<H> {
-    async fn finish(
-        self,
-        consumer: &mut impl Consumer<Held = H>,
-        total: usize,
+impl<H> Reads<H> {
+    /// None yet of so many texts.
+    pub(crate) fn new(total: usize) -> Self {
+        Self { batches: VecDeque::new(), done: 0, total }
+    }
+
+    /// With so many texts nothing is to be done.
+    pub(crate) fn skip(&mut self, texts: usize) {
+        self.done += texts;
+    }
+
+    /// Takes batches through the model. The values of the last ones may not have been read.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(crate) async fn take<T: Texts + ?Sized, C: Consumer<Held = H>>(
+        &mut self,
+        mut batches: Batches<'_, T>,
+        consumer: &mut C,
         observer: &mut impl Observer,
     ) -> Result<()> {
-        if !self.values.is_ready() {
+        let mut done = 0;
+        while let Some(batch) = batches.next(observer).await? {
+            pause(observer).await?;
+            observer.stage(Stage::Score);
+            let begun = consumer.begin(batch);
+            let texts = batches.done - done;
+            done = batches.done;
+            self.push(begun, texts, consumer, observer).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch that has been begun, with which so many texts are done, and the values of those before it.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(crate) async fn push(
+        &mut self,
+        (held, values): Begun<H>,
+        texts: usize,
+        consumer: &mut impl Consumer<Held = H>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let before = self.batches.len();
+        let values = Reading::begin(values).await;
+        let ready = values.is_ready();
+        self.batches.push_back(Read { held, values, texts });
+        for _ in 0..before {
+            self.finish_first(consumer, observer).await?;
+        }
+        match ready {
+            true => self.finish(consumer, observer).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the values that are left.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(crate) async fn finish(
+        &mut self,
+        consumer: &mut impl Consumer<Held = H>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        while !self.batches.is_empty() {
+            self.finish_first(consumer, observer).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_first(
+        &mut self,
+        consumer: &mut impl Consumer<Held = H>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let Some(Read { held, values, texts }) = self.batches.pop_front() else {
+            return Ok(());
+        };
+        if !values.is_ready() {
             // What a device is waited for is the encoder's work, nearly all of it.
             observer.stage(Stage::Encode);
         }
-        let values = self.values.finish().await?;
+        let values = values.finish().await?;
         observer.stage(Stage::Score);
-        consumer.finish(self.held, values, observer).await?;
+        if let Some((held, values)) = consumer.finish(held, values, observer).await? {
+            let values = Reading::begin(values).await;
+            self.batches.push_back(Read { held, values, texts });
+            return pause(observer).await;
+        }
+        self.done += texts;
         observer.stage(Stage::Encode);
-        batch_done(observer, self.done, total).await
+        batch_done(observer, self.done, self.total).await
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn run<T: Texts + ?Sized>(
     let take = |scores: Vec<PairScore>| {
         for pair in scores {
             told.read.push(pair.index);
-            told.scores.push(pair.score);
+            told.scores.push((pair.index, pair.score));
             told.truncated.push(pair.truncated);
             told.query_truncated |= pair.query_truncated;
         }

@@ -1,17 +1,18 @@
-//! How does late interaction score a list? Documents are scored by MaxSim as they are encoded; of a batch stay its scores,
-//! and the explanations of those that are among the best so far.
+//! How does late interaction score a list? Documents are scored by MaxSim as they are encoded, or by the codes that they bring along;
+//! of a batch stay its scores, and the explanations of those that are among the best so far.
 
 use burn::tensor::Tensor;
 
 use super::query::Encodable;
 use super::top_k::{Scored, TopK};
 use crate::device::read;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, PlacedText, chosen};
+use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::explain::{EncodedText, Explained, Explanation, explain};
 use crate::observer::{Observer, Stage, pause};
-use crate::ops::{BatchEmbeddings, maxsim, scores, tensor};
+use crate::ops::{BatchEmbeddings, maxsim, maxsim_coded, scores, tensor};
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
 
@@ -41,6 +42,15 @@ impl Query {
     }
 }
 
+/// A document's embeddings in memory, for its explanation.
+pub(crate) struct InMemory {
+    /// If they are known, and there are as many that yield one as there are embeddings.
+    pub(crate) tokens: Option<TokenSequence>,
+    pub(crate) truncated: bool,
+    /// `[length, dimension]`.
+    pub(crate) embeddings: Vec<f32>,
+}
+
 impl<'a> Late<'a> {
     /// Explains as many of the best.
     pub(crate) fn new(model: &'a ColBert, query: &Encodable<'_>, explained: Option<usize>) -> Self {
@@ -51,43 +61,81 @@ impl<'a> Late<'a> {
         Self { model, query, best: explained.map(TopK::new) }
     }
 
-    /// A batch's embeddings, and its texts' scores where they were computed.
-    pub(crate) fn begin(&mut self, batch: &EncodedBatch<'_>) -> (BatchEmbeddings, Tensor<1>) {
-        let embeddings = batch.on_device();
-        let query = self.query.get_or_insert_with(|| Query {
-            batch: embeddings.clone(),
+    /// Takes the query out of the first batch.
+    pub(crate) fn meet(&mut self, batch: &EncodedBatch<'_>) {
+        self.query.get_or_insert_with(|| Query {
+            batch: batch.on_device(),
             tokens: Some(batch.model_and_texts().1[0].tokens()),
             embeddings: None,
         });
-        let scores = maxsim(&query.batch, &embeddings);
+    }
+
+    /// A batch's embeddings, and its texts' scores where they were computed.
+    pub(crate) fn begin(&mut self, batch: &EncodedBatch<'_>) -> (BatchEmbeddings, Tensor<1>) {
+        self.meet(batch);
+        let embeddings = batch.on_device();
+        let scores = maxsim(&self.query().batch, &embeddings);
         (embeddings, scores)
     }
 
-    /// A score for each of `texts` but the query, of the values that were read.
+    /// Scores of documents by their codes, where those of a batch are computed.
+    pub(crate) fn begin_coded(&self, documents: &CompressedEmbeddings) -> Tensor<1> {
+        maxsim_coded(&self.query().batch, &self.model.coded(documents))
+    }
+
+    fn query(&self) -> &Query {
+        self.query.as_ref().expect("the first batch has come")
+    }
+
+    /// A score for each of `texts` that `is_wanted`, which is never the query, of the values that were read.
     ///
     /// # Errors
-    /// [`crate::Error::NotFinite`], [`crate::Error::DeviceLost`] and [`crate::Error::Aborted`].
+    /// [`Error::NotFinite`], [`Error::DeviceLost`] and [`Error::Aborted`].
     pub(crate) async fn finish(
         &mut self,
         texts: &[PlacedText],
+        is_wanted: impl Fn(&PlacedText) -> bool,
         embeddings: &BatchEmbeddings,
         values: &[f32],
         observer: &mut impl Observer,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Vec<(usize, f32)>> {
         let values = scores(values.to_vec());
         // The query is scored with itself, so that a number of its own that is not finite is told from a document's.
         if let Some((text, _)) = texts.iter().zip(&values).find(|(_, score)| !score.is_finite()) {
             return Err(text.not_finite());
         }
-        let documents = texts.iter().zip(values).filter(|(text, _)| is_document(text));
+        let documents = texts.iter().zip(values).filter(|(text, _)| is_wanted(text));
         let documents: Vec<(usize, f32)> =
             documents.map(|(text, score)| (text.index, score)).collect();
-        if let Some(best) = &mut self.best {
-            observer.stage(Stage::Explain);
-            best.extend(documents.iter().map(|&(index, score)| (Scored { index, score }, None)))?;
-            self.explain_new(texts, embeddings, observer).await?;
+        let new = self.new_best(&documents, observer)?;
+        if !new.is_empty() {
+            let read = self.read(texts, &new, embeddings).await?;
+            self.explain(read, observer).await?;
         }
-        Ok(documents.into_iter().map(|(_, score)| score).collect())
+        Ok(documents)
+    }
+
+    /// A score for each document that was scored by its codes, of the values that were read; `in_memory` of one is for its explanation.
+    ///
+    /// # Errors
+    /// As [`Late::finish`], and those of `in_memory`.
+    pub(crate) async fn finish_coded(
+        &mut self,
+        indices: &[usize],
+        in_memory: impl Fn(usize) -> Result<InMemory>,
+        values: Vec<f32>,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<(usize, f32)>> {
+        let documents: Vec<(usize, f32)> = indices.iter().copied().zip(scores(values)).collect();
+        if let Some(&(index, _)) = documents.iter().find(|(_, score)| !score.is_finite()) {
+            // The embeddings are finite, and products of finite numbers can be beyond what is computed with.
+            let (what, kind) = ("the score", TextKind::Document);
+            return Err(Error::NotFinite { what, kind, index });
+        }
+        let new = self.new_best(&documents, observer)?;
+        let read = new.into_iter().map(in_memory).collect::<Result<_>>()?;
+        self.explain(read, observer).await?;
+        Ok(documents)
     }
 
     /// Explanations of the best documents, with their places.
@@ -96,29 +144,60 @@ impl<'a> Late<'a> {
         best.filter_map(|(result, explanation)| Some((result.index, explanation?)))
     }
 
-    /// Explains the documents of this batch that are among the best.
-    async fn explain_new(
+    /// Places of those of a batch's documents that are among the best, in the list's order.
+    fn new_best(
         &mut self,
+        documents: &[(usize, f32)],
+        observer: &mut impl Observer,
+    ) -> Result<Vec<usize>> {
+        let Some(best) = &mut self.best else {
+            return Ok(Vec::new());
+        };
+        observer.stage(Stage::Explain);
+        best.extend(documents.iter().map(|&(index, score)| (Scored { index, score }, None)))?;
+        let unexplained = best.iter_mut().filter(|(_, explanation)| explanation.is_none());
+        let mut new: Vec<usize> = unexplained.map(|(result, _)| result.index).collect();
+        new.sort_unstable();
+        Ok(new)
+    }
+
+    /// Reads the embeddings of the texts at `new` back.
+    async fn read(
+        &self,
         texts: &[PlacedText],
+        new: &[usize],
         embeddings: &BatchEmbeddings,
+    ) -> Result<Vec<InMemory>> {
+        let dimension = self.model.dimension();
+        let places = places(texts, new);
+        let parts: Vec<Tensor<2>> =
+            places.iter().map(|place| rows(embeddings, place.rows.clone())).collect();
+        let values = read(Tensor::cat(parts, 0)).await?;
+        let mut values = values.as_slice();
+        let in_memory = places.into_iter().map(|Place { text, rows }| {
+            let (own, rest) = values.split_at(rows.len() * dimension);
+            values = rest;
+            let embeddings = chosen(text.embedded(), own, dimension);
+            InMemory { tokens: Some(text.tokens()), truncated: text.truncated(), embeddings }
+        });
+        Ok(in_memory.collect())
+    }
+
+    /// Explains those of the best that have no explanation yet, in the list's order.
+    async fn explain(
+        &mut self,
+        documents: Vec<InMemory>,
         observer: &mut impl Observer,
     ) -> Result<()> {
-        let dimension = self.model.dimension();
-        let best = self.best.iter_mut().flat_map(TopK::iter_mut);
-        let mut new: Vec<New<'_>> = best.filter(|(_, explanation)| explanation.is_none()).collect();
-        if new.is_empty() {
+        if documents.is_empty() {
             return Ok(());
         }
-        new.sort_unstable_by_key(|(result, _)| result.index);
+        let dimension = self.model.dimension();
         let query = self.query.as_mut().expect("the first batch has come");
         if let (None, Some(tokens)) = (&query.embeddings, &query.tokens) {
             let rows = read(rows(&query.batch, 0..tokens.len())).await?;
             query.embeddings = Some(chosen(tokens.embedded(), &rows, dimension));
         }
-        let places = places(texts, &new);
-        let parts: Vec<Tensor<2>> =
-            places.iter().map(|place| rows(embeddings, place.rows.clone())).collect();
-        let values = read(Tensor::cat(parts, 0)).await?;
         let query = EncodedText {
             tokens: query.tokens.as_ref(),
             embeddings: query.embeddings.as_deref().unwrap_or_default(),
@@ -128,25 +207,19 @@ impl<'a> Late<'a> {
             dimension,
             normalized: self.model.is_normalized(),
         };
-        let mut values = values.as_slice();
-        for (place, (result, explanation)) in places.into_iter().zip(new) {
+        let best = self.best.iter_mut().flat_map(TopK::iter_mut);
+        let mut new: Vec<_> = best.filter(|(_, explanation)| explanation.is_none()).collect();
+        new.sort_unstable_by_key(|(result, _)| result.index);
+        assert_eq!(new.len(), documents.len(), "whoever lacks an explanation is of this batch");
+        for (document, (result, explanation)) in documents.into_iter().zip(new) {
             pause(observer).await?;
-            let (own, rest) = values.split_at(place.rows.len() * dimension);
-            values = rest;
-            let (tokens, embeddings) =
-                (&place.text.tokens(), &chosen(place.text.embedded(), own, dimension));
-            let document = EncodedText { tokens: Some(tokens), embeddings };
-            *explanation = Some(explain(result.score, query, document, model));
+            let InMemory { tokens, truncated, embeddings } = document;
+            let document = EncodedText { tokens: tokens.as_ref(), embeddings: &embeddings };
+            let explained = explain(result.score, query, document, model);
+            *explanation = Some(Explanation { truncated, ..explained });
         }
         Ok(())
     }
-}
-
-/// A document that is among the best and has no explanation yet.
-type New<'a> = (Scored, &'a mut Option<Explanation>);
-
-fn is_document(text: &PlacedText) -> bool {
-    text.kind == TextKind::Document
 }
 
 /// A text's rows in its batch.
@@ -155,19 +228,19 @@ struct Place<'a> {
     rows: std::ops::Range<usize>,
 }
 
-/// Where the documents of `new`, sorted by their index, lie.
-fn places<'a>(texts: &'a [PlacedText], new: &[New<'_>]) -> Vec<Place<'a>> {
-    let mut wanted = new.iter().map(|(result, _)| result.index).peekable();
+/// Where the documents of `new`, in the list's order, lie.
+fn places<'a>(texts: &'a [PlacedText], new: &[usize]) -> Vec<Place<'a>> {
+    let mut wanted = new.iter().peekable();
     let mut start = 0;
     let mut places = Vec::with_capacity(new.len());
     for text in texts {
         let end = start + text.rows();
-        if is_document(text) && wanted.next_if_eq(&text.index).is_some() {
+        let is_document = text.kind == TextKind::Document;
+        if is_document && wanted.next_if_eq(&&text.index).is_some() {
             places.push(Place { text, rows: start..end });
         }
         start = end;
     }
-    assert!(wanted.peek().is_none(), "whoever lacks an explanation is of this batch");
     places
 }
 

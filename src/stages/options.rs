@@ -2,7 +2,10 @@
 
 use super::bm25::Bm25Options;
 use super::fusion::Fusion;
+use super::precomputed::DocumentEmbeddings;
 use crate::error::{Error, Result};
+use crate::late_interaction::codec::Codec;
+use crate::late_interaction::token_pooling::TokenPooling;
 use crate::late_interaction::vectors::Pooling;
 use crate::text::long_documents::LongDocuments;
 
@@ -26,6 +29,14 @@ pub struct RerankOptions {
     pub fuse: Option<Fusion>,
     /// Documents that the last stage scores below it are left out.
     pub min_score: Option<f64>,
+    /// Those that documents bring along, which are not encoded then.
+    pub embeddings: DocumentEmbeddings,
+    /// Documents that are encoded are scored by what this codec makes of their embeddings, and come out with it in
+    /// [`super::results::RerankOutput::kept`]: brought along in a later call, they have the same scores, to the bit on the same
+    /// device. Embeddings are read back from a GPU for it.
+    pub keep: Option<Codec>,
+    /// How many token embeddings stay of a document that is encoded; `None`: as many as the checkpoint says, by default all.
+    pub token_pooling: Option<TokenPooling>,
     /// Maximal marginal relevance: from 1, relevance alone, to 0, difference alone; `None`: off. See [`mod@super::diversify`].
     pub diversify: Option<f32>,
 }
@@ -91,6 +102,9 @@ impl RerankOptions {
         }
         if let Some(fusion) = self.fuse {
             fusion.check(self.given.is_empty() && documents > 0)?;
+        }
+        if let Some(pooling) = self.token_pooling {
+            pooling.check()?;
         }
         if self.min_score.is_some_and(f64::is_nan) {
             return Err(Error::argument("min_score", "is not a number"));

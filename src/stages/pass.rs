@@ -1,23 +1,35 @@
 //! What does one pass of the encoder over a list tell? Each batch is encoded once, and all that is wanted of it is taken: MaxSim,
-//! cosines of one vector a text, and vectors that stay. Texts that are the same pass through once.
+//! cosines of one vector a text, and vectors that stay. Texts that are the same pass through once, and those that bring embeddings
+//! along only for what those do not tell.
 
 use burn::tensor::Tensor;
 
-use super::dense::{Dense, unit_vectors};
-use super::late::Late;
+use super::dense::{Dense, unit};
+use super::late::{InMemory, Late};
+use super::options::RerankOptions;
+use super::precomputed::{Coded, LONGEST};
 use super::query::Encodable;
 use super::told::Told;
+use crate::device;
 use crate::error::Result;
-use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
+use crate::late_interaction::batch::{
+    EncodedBatch, Held as OnDevice, PlacedText, token_embeddings,
+};
+use crate::late_interaction::codec::Codec;
 use crate::late_interaction::colbert::ColBert;
-use crate::late_interaction::stream::{self, Batches, Consumer};
+use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::stream::{Batches, Begun, Consumer, IsCopy, Reads};
+use crate::late_interaction::token_pooling::{TokenPooling, pool};
 use crate::late_interaction::vectors::Pooling;
-use crate::observer::Observer;
-use crate::ops::BatchEmbeddings;
+use crate::observer::{Observer, Stage, pause};
+use crate::ops::{BatchEmbeddings, tensor};
 use crate::text::duplicates::Duplicates;
-use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text_kind::TextKind;
+
+/// Most numbers of a batch of documents that bring embeddings along, unless one has more: a CPU is done with them in some
+/// milliseconds.
+const BATCH_VALUES: usize = 1 << 22;
 
 /// What is wanted of a pass.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,7 +44,7 @@ pub(crate) struct Wanted {
 }
 
 /// Takes the documents at `places`, in the list's order, through the encoder. Of a GPU's numbers scores are read back, hidden states
-/// for vectors, and embeddings for explanations alone.
+/// for vectors, and embeddings for explanations, means, pooling and those that are kept.
 ///
 /// # Errors
 /// Those of tokenizing and encoding; a pooling that the checkpoint does not have.
@@ -41,91 +53,303 @@ pub(crate) async fn run<T: Texts + ?Sized>(
     query: &Encodable<'_>,
     documents: &T,
     places: &[usize],
-    long: LongDocuments,
+    options: &RerankOptions,
     wanted: &Wanted,
     observer: &mut impl Observer,
 ) -> Result<Told> {
-    let mut pass = Pass::new(model, query, wanted)?;
+    let mut pass = Pass::new(model, query, documents, options, wanted)?;
+    let brought = &options.embeddings;
     let mut duplicates = Duplicates::default();
-    let held = if pass.reads_hidden() { Held::Hidden } else { Held::Embeddings };
-    let mut batches = Batches::new(model, TextKind::Document, documents, long, held)
-        .only(places, &mut duplicates);
+    let mut is_copy = |index: usize, text: &str| {
+        let same = |first| brought.rows(first) == brought.rows(index);
+        duplicates.is_copy(documents, index, text, same)
+    };
+    let mut reads = Reads::new(places.len());
+    let texts: Vec<usize> =
+        places.iter().copied().filter(|&index| pass.is_encoded(index)).collect();
+    let (long, held) = (options.long_documents, pass.held());
+    let mut batches =
+        Batches::new(model, TextKind::Document, documents, long, held).only(&texts, &mut is_copy);
     if let Encodable::Tokens(tokens) = query {
         batches = batches.behind(tokens.clone());
     }
-    stream::run(batches, &mut pass, observer).await?;
+    reads.take(batches, &mut pass, observer).await?;
+    if pass.wants_embeddings() {
+        pass.take_brought(places, &mut is_copy, &mut reads, observer).await?;
+    }
+    reads.finish(&mut pass, observer).await?;
     let explanations = pass.late.into_iter().flat_map(Late::into_explanations).collect();
     let copies = duplicates.into_copies();
     let query_truncated = matches!(query, Encodable::Tokens(tokens) if tokens.truncated);
-    Ok(Told { copies, explanations, query_truncated, ..pass.told })
+    Ok(Told { copies, explanations, query_truncated, ..pass.told.sorted() })
 }
 
-struct Pass<'a> {
+struct Pass<'a, T: ?Sized> {
     model: &'a ColBert,
+    documents: &'a T,
+    options: &'a RerankOptions,
+    /// How many embeddings of what is encoded stay.
+    pooling: Option<TokenPooling>,
+    /// What these go through before they are scored, if through any.
+    codec: Option<Codec>,
     late: Option<Late<'a>>,
     dense: Vec<Dense>,
     means: bool,
     told: Told,
 }
 
-impl<'a> Pass<'a> {
-    fn new(model: &'a ColBert, query: &Encodable<'_>, wanted: &Wanted) -> Result<Self> {
+impl<'a, T: Texts + ?Sized> Pass<'a, T> {
+    fn new(
+        model: &'a ColBert,
+        query: &Encodable<'_>,
+        documents: &'a T,
+        options: &'a RerankOptions,
+        wanted: &Wanted,
+    ) -> Result<Self> {
+        let pooling = model.token_pooling(options.token_pooling);
+        let codec = options.keep.clone().or(pooling.map(|_| Codec::F32));
         let late = wanted.scores.then(|| Late::new(model, query, wanted.explained));
         let dense = wanted.dense.iter().map(|&pooling| Dense::new(model, pooling));
         let dense: Vec<Dense> = dense.collect::<Result<_>>()?;
         let told = Told { dense: vec![Vec::new(); dense.len()], ..Told::default() };
-        Ok(Self { model, late, dense, means: wanted.means, told })
+        let means = wanted.means;
+        Ok(Self { model, documents, options, pooling, codec, late, dense, means, told })
     }
 
-    fn reads_hidden(&self) -> bool {
-        self.means || !self.dense.is_empty()
+    fn held(&self) -> OnDevice {
+        if self.dense.is_empty() { OnDevice::Embeddings } else { OnDevice::Hidden }
+    }
+
+    fn wants_embeddings(&self) -> bool {
+        self.means || self.late.is_some()
+    }
+
+    /// Whether embeddings of what is encoded are read back.
+    fn reads_embeddings(&self) -> bool {
+        self.means || (self.late.is_some() && self.codec.is_some())
+    }
+
+    /// One vector a text is made of what the encoder gives, whatever the text brings along.
+    fn is_encoded(&self, index: usize) -> bool {
+        !self.dense.is_empty() || !self.options.embeddings.has(index)
+    }
+
+    /// Whether a text's own embeddings count.
+    fn is_fresh(&self, text: &PlacedText) -> bool {
+        text.kind == TextKind::Document && !self.options.embeddings.has(text.index)
+    }
+
+    /// Takes the embeddings that documents at `places` bring along.
+    async fn take_brought(
+        &mut self,
+        places: &[usize],
+        is_copy: IsCopy<'_>,
+        reads: &mut Reads<Held>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let brought = &self.options.embeddings;
+        let (mut own, mut copies) = (Vec::new(), 0);
+        for &index in places.iter().filter(|&&index| brought.has(index)) {
+            pause(observer).await?;
+            let text = self.documents.text(index);
+            match !text.is_empty() && is_copy(index, &text) {
+                true => copies += usize::from(!self.is_encoded(index)),
+                false => own.push(index),
+            }
+        }
+        reads.skip(copies);
+        for batch in brought.batches(&own, BATCH_VALUES) {
+            pause(observer).await?;
+            observer.stage(Stage::Score);
+            let counted = batch.iter().filter(|&&index| !self.is_encoded(index)).count();
+            let mut documents = brought.gather(&batch)?;
+            if self.model.is_normalized() {
+                self.told.rescaled.extend(documents.rescale(brought));
+            }
+            let begun = self.begin_coded(documents, false);
+            reads.push(begun, counted, self, observer).await?;
+        }
+        Ok(())
+    }
+
+    fn begin_coded(&self, documents: Coded, fresh: bool) -> Begun<Held> {
+        let values = match &self.late {
+            Some(late) => late.begin_coded(&documents.embeddings),
+            None => tensor(Vec::new(), [0], &device::cpu()),
+        };
+        (Held::Coded { documents, fresh }, values)
+    }
+
+    /// Takes the embeddings `rows` of texts that were encoded: answers what is to be scored of them.
+    fn take_rows(&mut self, texts: &[PlacedText], rows: &[f32]) -> Result<Option<Begun<Held>>> {
+        let dimension = self.model.dimension();
+        let all = token_embeddings(texts, rows, dimension)?;
+        let (mut indices, mut fresh) = (Vec::new(), TokenEmbeddings::new(dimension));
+        for (text, rows) in texts.iter().zip(all.texts()).filter(|(text, _)| self.is_fresh(text)) {
+            indices.push(text.index);
+            match self.pooling {
+                Some(pooling) => fresh.push(&pool(rows, dimension, pooling, text.index)?),
+                None => fresh.push(rows),
+            }
+        }
+        let Some(codec) = &self.codec else {
+            self.take_means(&indices, &fresh);
+            return Ok(None);
+        };
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let mut embeddings = codec.compress(&fresh)?;
+        if self.model.is_normalized() {
+            // What a codec has rounded up is as long in a later call, which takes it for somebody else's.
+            embeddings.normalize_long(LONGEST);
+        }
+        Ok(Some(self.begin_coded(Coded { indices, embeddings }, true)))
+    }
+
+    fn take_means(&mut self, indices: &[usize], embeddings: &TokenEmbeddings) {
+        if self.means {
+            let means = embeddings.texts().map(|rows| mean(rows, embeddings.dimension()));
+            self.told.means.extend(indices.iter().copied().zip(means));
+        }
+    }
+
+    async fn finish_encoded(
+        &mut self,
+        texts: Vec<PlacedText>,
+        embeddings: Option<BatchEmbeddings>,
+        values: Vec<f32>,
+        observer: &mut impl Observer,
+    ) -> Result<Option<Begun<Held>>> {
+        let documents = texts.iter().filter(|text| text.kind == TextKind::Document);
+        for document in documents {
+            self.told.read.push(document.index);
+            self.told.truncated.push(document.truncated());
+        }
+        let rows: usize = texts.iter().map(PlacedText::rows).sum();
+        let values = values.as_slice();
+        let (scores, values) = values.split_at(embeddings.as_ref().map_or(0, |_| texts.len()));
+        let read = if self.reads_embeddings() { rows * self.model.dimension() } else { 0 };
+        let (rows, hidden) = values.split_at(read);
+        if let (Some(late), Some(embeddings)) = (&mut self.late, &embeddings) {
+            let brought = &self.options.embeddings;
+            let is_wanted =
+                |text: &PlacedText| text.kind == TextKind::Document && !brought.has(text.index);
+            let scores = late.finish(&texts, is_wanted, embeddings, scores, observer).await?;
+            self.told.scores.extend(scores);
+        }
+        for (dense, scores) in self.dense.iter_mut().zip(&mut self.told.dense) {
+            scores.extend(dense.scores(self.model, &texts, hidden).await?);
+        }
+        match self.reads_embeddings() {
+            true => self.take_rows(&texts, rows),
+            false => Ok(None),
+        }
+    }
+
+    async fn finish_coded(
+        &mut self,
+        documents: Coded,
+        fresh: bool,
+        values: Vec<f32>,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        if self.means {
+            self.take_means(&documents.indices, &documents.embeddings.decompress());
+        }
+        if let Some(late) = &mut self.late {
+            let (model, texts, options) = (self.model, self.documents, self.options);
+            let in_memory = |index| in_memory(model, texts, options, &documents, index);
+            let scores = late.finish_coded(&documents.indices, in_memory, values, observer).await?;
+            self.told.scores.extend(scores);
+        }
+        match fresh && self.options.keep.is_some() {
+            true => self.told.keep(&documents.indices, &documents.embeddings),
+            false => Ok(()),
+        }
     }
 }
 
-impl Consumer for Pass<'_> {
-    type Held = (Vec<PlacedText>, Option<BatchEmbeddings>);
+/// What is kept of a batch until its values have been read.
+enum Held {
+    Encoded {
+        texts: Vec<PlacedText>,
+        embeddings: Option<BatchEmbeddings>,
+    },
+    /// `fresh` if they were encoded in this pass.
+    Coded {
+        documents: Coded,
+        fresh: bool,
+    },
+}
 
-    fn begin(&mut self, batch: EncodedBatch<'_>) -> (Self::Held, Tensor<1>) {
-        let mut wanted = Vec::new();
-        let late = self.late.as_mut().map(|late| late.begin(&batch));
-        let embeddings = late.map(|(embeddings, scores)| {
-            wanted.push(scores);
-            embeddings
-        });
-        if self.reads_hidden() {
+impl<T: Texts + ?Sized> Consumer for Pass<'_, T> {
+    type Held = Held;
+
+    fn begin(&mut self, batch: EncodedBatch<'_>) -> Begun<Held> {
+        let (mut wanted, mut embeddings) = (Vec::new(), None);
+        match (&mut self.late, &self.codec) {
+            (Some(late), None) => {
+                let (rows, scores) = late.begin(&batch);
+                wanted.push(scores);
+                embeddings = Some(rows);
+            }
+            (Some(late), Some(_)) => late.meet(&batch),
+            (None, _) => {}
+        }
+        if self.reads_embeddings() {
+            wanted.push(batch.embeddings().flatten(0, 1));
+        }
+        if !self.dense.is_empty() {
             wanted.push(batch.hidden().clone().flatten(0, 1));
         }
         let values = if wanted.len() == 1 { wanted.remove(0) } else { Tensor::cat(wanted, 0) };
-        ((batch.into_texts(), embeddings), values)
+        (Held::Encoded { texts: batch.into_texts(), embeddings }, values)
     }
 
     async fn finish(
         &mut self,
-        (texts, embeddings): Self::Held,
+        held: Held,
         values: Vec<f32>,
         observer: &mut impl Observer,
-    ) -> Result<()> {
-        let told = &mut self.told;
-        let documents = texts.iter().filter(|text| text.kind == TextKind::Document);
-        for document in documents {
-            told.read.push(document.index);
-            told.truncated.push(document.truncated());
+    ) -> Result<Option<Begun<Held>>> {
+        match held {
+            Held::Encoded { texts, embeddings } => {
+                self.finish_encoded(texts, embeddings, values, observer).await
+            }
+            Held::Coded { documents, fresh } => {
+                self.finish_coded(documents, fresh, values, observer).await.map(|()| None)
+            }
         }
-        let mut hidden = values.as_slice();
-        if let (Some(late), Some(embeddings)) = (&mut self.late, &embeddings) {
-            let scores;
-            (scores, hidden) = values.split_at(texts.len());
-            told.scores.extend(late.finish(&texts, embeddings, scores, observer).await?);
-        }
-        for (dense, scores) in self.dense.iter_mut().zip(&mut told.dense) {
-            scores.extend(dense.scores(self.model, &texts, hidden).await?);
-        }
-        if self.means {
-            let vectors = unit_vectors(self.model, &texts, hidden, Pooling::Mean).await?;
-            let documents =
-                texts.iter().zip(vectors).filter(|(text, _)| text.kind == TextKind::Document);
-            told.means.extend(documents.map(|(_, vector)| vector));
-        }
-        Ok(())
     }
+}
+
+/// A document that was scored by its codes. The tokens of its text, if it has one, are its embeddings' where they are as many.
+fn in_memory<T: Texts + ?Sized>(
+    model: &ColBert,
+    texts: &T,
+    options: &RerankOptions,
+    documents: &Coded,
+    index: usize,
+) -> Result<InMemory> {
+    let place = documents.indices.binary_search(&index).expect("it is one of these");
+    let embeddings = documents.embeddings.decompress_document(place);
+    let text = texts.text(index);
+    if text.is_empty() && options.embeddings.has(index) {
+        return Ok(InMemory { tokens: None, truncated: false, embeddings });
+    }
+    let windows = model.tokenizer().windows(index, &text, options.long_documents)?;
+    let text = PlacedText { kind: TextKind::Document, index, windows };
+    let (tokens, truncated) = (text.tokens(), text.truncated());
+    let fits = tokens.embedded().count() == documents.embeddings.lengths()[place];
+    Ok(InMemory { tokens: fits.then_some(tokens), truncated, embeddings })
+}
+
+/// The mean of rows, at length 1.
+fn mean(rows: &[f32], dimension: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; dimension];
+    for row in rows.chunks_exact(dimension) {
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    unit(&sum)
 }

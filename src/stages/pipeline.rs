@@ -14,13 +14,14 @@ use super::options::{RerankOptions, StageKind, StageOptions};
 use super::pass::Wanted;
 use super::query::Query;
 use super::reader::{Ranker, Reader};
-use super::results::{RerankOutput, RerankResult};
+use super::results::{Kept, RerankOutput, RerankResult};
 use super::told::Told;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Warning};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::vectors::Pooling;
 use crate::observer::{Observer, Stage};
 use crate::text::texts::Texts;
+use crate::text_kind::TextKind;
 
 /// Ranks `documents`.
 ///
@@ -40,6 +41,7 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
         false => Cow::Borrowed(options.stages.as_slice()),
     };
     check_query(query, &stages)?;
+    check_texts(documents, options, &stages)?;
     let reader = Reader::new(ranker, query)?;
     let list = List::new(documents.len(), stages.len());
     let pipeline = Pipeline { reader, query, documents, options, list, told: None };
@@ -57,6 +59,31 @@ fn check_query(query: Query<'_>, stages: &[StageOptions]) -> Result<()> {
             Err(Error::argument(argument, reason))
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses documents that bring no text where a stage reads it.
+fn check_texts<T: Texts + ?Sized>(
+    documents: &T,
+    options: &RerankOptions,
+    stages: &[StageOptions],
+) -> Result<()> {
+    let reads = |kind: &StageKind| {
+        matches!(kind, StageKind::Bm25(_) | StageKind::Dense(_) | StageKind::CrossEncoder)
+    };
+    let Some(place) = stages.iter().position(|stage| reads(&stage.kind)) else {
+        return Ok(());
+    };
+    let is_mute =
+        |&index: &usize| options.embeddings.has(index) && documents.text(index).is_empty();
+    match (0..documents.len()).find(is_mute) {
+        Some(index) => {
+            let name = stages[place].kind.name();
+            let reason =
+                format!("has embeddings and no text, which stages[{place}] ({name}) reads");
+            Err(Error::argument(TextKind::Document.place(index), reason))
+        }
+        None => Ok(()),
     }
 }
 
@@ -159,8 +186,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         wanted: &Wanted,
         observer: &mut impl Observer,
     ) -> Result<Told> {
-        let long = self.options.long_documents;
-        self.reader.read(self.documents, places, long, wanted, observer).await
+        self.reader.read(self.documents, places, self.options, wanted, observer).await
     }
 
     /// Scores as they were given; what has none is just below the least.
@@ -224,7 +250,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             let explained = Some(missing.len());
             let wanted = Wanted { scores: true, explained, ..Wanted::default() };
             let more = self.pass(&missing, &wanted, &mut Again(observer)).await?;
-            self.told.get_or_insert_default().explain(more);
+            self.told.get_or_insert_default().explain(more)?;
         }
         let told = self.told.get_or_insert_default();
         let explanation = |index| told.explanation(index).expect("a pass has explained it").clone();
@@ -232,8 +258,12 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
     }
 
     fn output(self, bound: Option<f32>, explanations: Vec<Explanation>) -> RerankOutput {
-        let told = self.told.unwrap_or_default();
+        let mut told = self.told.unwrap_or_default();
         let truncated = self.list.indices().map(|index| told.truncated(index)).collect();
+        let kept = told.kept.take().map(|(indices, embeddings)| {
+            let truncated = indices.iter().map(|&index| told.truncated(index)).collect();
+            Kept { indices, truncated, embeddings }
+        });
         let result = |candidate: Candidate| RerankResult {
             index: candidate.index,
             score: candidate.score as f32,
@@ -248,8 +278,21 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             query_truncated: told.query_truncated,
             truncated,
             explanations,
+            kept,
+            warnings: rescaled(&told.rescaled).into_iter().collect(),
         }
     }
+}
+
+/// What is to be known of documents whose embeddings were too long.
+fn rescaled(documents: &[usize]) -> Option<Warning> {
+    let first = documents.iter().min()?;
+    let message = format!(
+        "{} of the documents bring embeddings that are longer than 1, which those of this model are not; they were scaled to length 1: \
+         documents[{first}] is the first of them",
+        documents.len()
+    );
+    Some(Warning { code: "EMBEDDINGS_RESCALED", message })
 }
 
 /// The vectors that the stages want, each once.

@@ -48,6 +48,9 @@ impl Ranker<'_> {
                     (options.explain, "an explanation"),
                     (options.diversify.is_some(), "diversify"),
                     (windows, "reading long documents in windows"),
+                    (!options.embeddings.is_empty(), "a document that brings embeddings"),
+                    (options.keep.is_some(), "keeping embeddings"),
+                    (options.token_pooling.is_some(), "token pooling"),
                 ];
                 match asked.into_iter().find(|(asked, _)| *asked) {
                     Some((_, what)) => Err(Error::NoEmbeddings { what }),
@@ -106,13 +109,13 @@ impl<'a> Reader<'a> {
         &self,
         documents: &T,
         places: &[usize],
-        long: LongDocuments,
+        options: &RerankOptions,
         wanted: &Wanted,
         observer: &mut impl Observer,
     ) -> Result<Told> {
         match self {
             Reader::Encoder { model, query } => {
-                pass::run(model, query, documents, places, long, wanted, observer).await
+                pass::run(model, query, documents, places, options, wanted, observer).await
             }
             Reader::Cross { model, query } => {
                 cross_encoder::run(model, query, documents, places, observer).await

@@ -1,5 +1,7 @@
 //! What comes out of a ranking.
 
+use crate::error::Warning;
+use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::explain::Explanation;
 
 /// The ranked documents.
@@ -19,6 +21,20 @@ pub struct RerankOutput {
     pub truncated: Vec<bool>,
     /// For each result; empty unless asked for.
     pub explanations: Vec<Explanation>,
+    /// Of the documents that were encoded, if that was asked for.
+    pub kept: Option<Kept>,
+    /// What the user should know of what came in.
+    pub warnings: Vec<Warning>,
+}
+
+/// Embeddings of documents as they were scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Places in the caller's list, in any order; of those that read the same the first.
+    pub indices: Vec<usize>,
+    /// For each of them whether its text had more tokens than the model takes.
+    pub truncated: Vec<bool>,
+    pub embeddings: CompressedEmbeddings,
 }
 
 /// A document that came out.

@@ -1,23 +1,32 @@
 //! What a model that has read some documents tells of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::error::Result;
+use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::explain::Explanation;
+
+const READ: &str = "the pass has read this document";
 
 /// What was told of the documents, in the order of their places.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// Places in the caller's list.
+    /// Places in the caller's list of those that the encoder has read.
     pub(super) read: Vec<usize>,
     /// Of texts that had come before, each with the place where it came first.
     pub(super) copies: Vec<(usize, usize)>,
-    /// The model's own: MaxSim, or a cross-encoder's.
-    pub(super) scores: Vec<f32>,
-    /// By pooling, in the order of what was wanted.
-    pub(super) dense: Vec<Vec<f32>>,
-    /// At length 1.
-    pub(super) means: Vec<Vec<f32>>,
+    /// Of those that were read.
     pub(super) truncated: Vec<bool>,
+    /// Of those that were read, by pooling, in the order of what was wanted.
+    pub(super) dense: Vec<Vec<f32>>,
+    /// The model's own: MaxSim, or a cross-encoder's, each with its document's place.
+    pub(super) scores: Vec<(usize, f32)>,
+    /// At length 1, each with its document's place.
+    pub(super) means: Vec<(usize, Vec<f32>)>,
+    /// Documents whose embeddings came along with rows that were longer than 1.
+    pub(super) rescaled: Vec<usize>,
+    /// Places of documents with their embeddings.
+    pub(super) kept: Option<(Vec<usize>, CompressedEmbeddings)>,
     pub(super) explanations: HashMap<usize, Explanation>,
     pub(super) query_truncated: bool,
 }
@@ -30,15 +39,16 @@ impl Told {
     }
 
     pub(crate) fn score(&self, index: usize) -> f32 {
-        self.scores[self.place(index)]
+        *self.of(&self.scores, index)
     }
 
     pub(crate) fn dense(&self, pooling: usize, index: usize) -> f32 {
-        self.dense[pooling][self.place(index)]
+        let first = self.first(index).unwrap_or(index);
+        self.dense[pooling][self.read.binary_search(&first).expect(READ)]
     }
 
     pub(crate) fn mean(&self, index: usize) -> &[f32] {
-        &self.means[self.place(index)]
+        self.of::<Vec<f32>>(&self.means, index)
     }
 
     /// Whether a text was cut; not if nobody has read it.
@@ -54,8 +64,46 @@ impl Told {
         self.explanations.get(&index).or_else(|| self.explanations.get(&first))
     }
 
+    /// Puts what does not come in the list's order into it.
+    pub(super) fn sorted(mut self) -> Self {
+        self.scores.sort_unstable_by_key(|(index, _)| *index);
+        self.means.sort_unstable_by_key(|(index, _)| *index);
+        self
+    }
+
+    /// Keeps documents with their embeddings, each once.
+    ///
+    /// # Errors
+    /// [`crate::Error::Argument`] if they are not of the codec of those before them.
+    pub(super) fn keep(
+        &mut self,
+        indices: &[usize],
+        embeddings: &CompressedEmbeddings,
+    ) -> Result<()> {
+        let Some((before, all)) = &mut self.kept else {
+            self.kept = Some((indices.to_vec(), embeddings.clone()));
+            return Ok(());
+        };
+        let known: HashSet<usize> = before.iter().copied().collect();
+        for (place, &index) in
+            indices.iter().enumerate().filter(|(_, index)| !known.contains(index))
+        {
+            before.push(index);
+            all.push(embeddings.lengths()[place], embeddings.document(place))?;
+        }
+        Ok(())
+    }
+
     /// Takes another pass's explanations; scores that this one has stay what they are.
-    pub(crate) fn explain(&mut self, other: Self) {
+    ///
+    /// # Errors
+    /// None: both passes keep by one codec.
+    pub(crate) fn explain(&mut self, other: Self) -> Result<()> {
+        if let Some((indices, embeddings)) = &other.kept {
+            self.keep(indices, embeddings)?;
+        }
+        let known: HashSet<usize> = self.rescaled.iter().copied().collect();
+        self.rescaled.extend(other.rescaled.iter().filter(|index| !known.contains(index)));
         let (copies, others) = (other.copies.iter(), other.explanations);
         let copied = copies.map(|&(copy, first)| (copy, others[&first].clone()));
         let copied: Vec<(usize, Explanation)> = copied.collect();
@@ -66,10 +114,13 @@ impl Told {
             }
             self.explanations.insert(index, explanation);
         }
+        Ok(())
     }
 
-    fn place(&self, index: usize) -> usize {
-        let first = self.first(index).unwrap_or(index);
-        self.read.binary_search(&first).expect("the pass has read this document")
+    /// A document's own, or that of the one that reads the same.
+    fn of<'a, V>(&self, all: &'a [(usize, V)], index: usize) -> &'a V {
+        let place = |index| all.binary_search_by_key(&index, |(index, _)| *index).ok();
+        let place = place(index).or_else(|| place(self.first(index)?));
+        &all[place.expect(READ)].1
     }
 }

@@ -9,8 +9,9 @@ use tsify::Tsify;
 use wasm_bindgen::prelude::*;
 
 use super::options::Dtype;
+use crate::late_interaction::codec::file::planes;
 use crate::ops::profile::Times;
-use crate::{Integrity, TokenPair, TokenSequence, Utf16Offsets};
+use crate::{Integrity, ResidualCodec, Rows, TokenPair, TokenSequence, Utf16Offsets};
 
 /// A file to fetch next, relative to the folder; of a bundle with its size and lower-case hexadecimal hash.
 #[derive(Tsify, Serialize)]
@@ -148,10 +149,91 @@ pub struct Ranked {
     #[tsify(optional, type = "Explanation[]")]
     #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
     pub(super) explanations: JsValue,
+    /// Of the documents that were encoded, if that was asked for.
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kept: Option<KeptVectors>,
+    /// Of what came in.
+    pub(super) warnings: Vec<EngineWarning>,
     /// If they were asked for.
     #[tsify(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<EncoderParts>,
+}
+
+/// Embeddings of documents as they were scored: rows of one document after the other.
+#[derive(Tsify, Serialize)]
+pub struct KeptVectors {
+    #[tsify(type = "\"f32\" | \"f16\" | \"int8\" | \"binary\"")]
+    codec: &'static str,
+    dimension: usize,
+    /// Rows of each document.
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    lengths: Uint32Array,
+    /// Which of the call's documents each is.
+    #[tsify(type = "Uint32Array")]
+    #[serde(with = "preserve")]
+    places: Uint32Array,
+    /// Little-endian.
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    codes: Uint8Array,
+    /// Of `int8`; `undefined` else.
+    #[tsify(optional, type = "Float32Array")]
+    #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
+    scales: JsValue,
+    /// For each document 1 if its text was cut.
+    #[tsify(type = "Uint8Array")]
+    #[serde(with = "preserve")]
+    truncated: Uint8Array,
+}
+
+impl From<&crate::Kept> for KeptVectors {
+    fn from(kept: &crate::Kept) -> Self {
+        let crate::Kept { indices, truncated, embeddings } = kept;
+        let sizes = |numbers: &[usize]| -> Uint32Array {
+            let numbers: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
+            Uint32Array::from(numbers.as_slice())
+        };
+        let scales = match embeddings.rows() {
+            Rows::Int8 { scales, .. } => Float32Array::from(scales.as_slice()).into(),
+            _ => JsValue::UNDEFINED,
+        };
+        Self {
+            codec: embeddings.codec().name(),
+            dimension: embeddings.dimension(),
+            lengths: sizes(embeddings.lengths()),
+            places: sizes(indices),
+            codes: Uint8Array::from(planes(embeddings.rows().view())[0].as_slice()),
+            scales,
+            truncated: bytes(truncated),
+        }
+    }
+}
+
+/// What a residual codec's file says.
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodecInfo {
+    id: String,
+    dimension: usize,
+    nbits: usize,
+    /// The model whose embeddings it was made of.
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedding_id: Option<String>,
+}
+
+impl From<&ResidualCodec> for CodecInfo {
+    fn from(codec: &ResidualCodec) -> Self {
+        Self {
+            id: codec.id().to_owned(),
+            dimension: codec.dimension(),
+            nbits: codec.nbits(),
+            embedding_id: codec.parts().embedding_id.clone(),
+        }
+    }
 }
 
 /// Where the encoder's time went on the CPU, in milliseconds; zeros on WebGPU.

@@ -5,13 +5,15 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
 use super::answers::{
-    EncoderParts, EngineWarning, Explanation, Inspection, ModelInfo, PairInspection, Ranked, bytes,
+    EncoderParts, EngineWarning, Explanation, Inspection, KeptVectors, ModelInfo, PairInspection,
+    Ranked, bytes,
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
 use super::options::{Device, EncodeSettings, ExplainSettings, Kind, LoadSettings};
 use super::ranking::RerankSettings;
 use super::texts::{AskedQuery, JsQuery, JsTextList, JsTexts};
+use super::vectors::DocumentVectors;
 use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::profile;
@@ -61,19 +63,22 @@ impl Engine {
         to_js(&self.reranker.info().into())
     }
 
-    /// Ranks `documents` against `query`, a text or embeddings of one.
+    /// Ranks `documents` against `query`, a text or embeddings of one. Those whose embeddings are among `vectors` are not encoded, and
+    /// their text may be empty.
     pub async fn rerank(
         &self,
         query: JsQuery,
         documents: JsTextList,
         options: Ts<RerankSettings>,
         hooks: JsHooks,
+        vectors: Option<DocumentVectors>,
     ) -> Result<Ts<Ranked>, JsValue> {
         let settings = from_js(options)?;
         let (explain, profile) = (settings.explain, settings.profile);
-        let options = settings.into_options(self.reranker.dense_pooling());
         let query = AskedQuery::new(query, self.reranker.info().dimension)?;
         let texts = JsTexts::new(documents)?;
+        let embeddings = vectors.unwrap_or_default().into_embeddings(texts.len())?;
+        let options = settings.into_options(self.reranker.dense_pooling(), embeddings);
         let mut observer = JsObserver::new(hooks);
         if profile {
             profile::start(now_ms);
@@ -176,7 +181,7 @@ async fn explanations(
 }
 
 fn ranked(output: &RerankOutput, explanations: JsValue, parts: Option<EncoderParts>) -> Ranked {
-    let RerankOutput { results, bound, query_truncated, truncated, .. } = output;
+    let RerankOutput { results, bound, query_truncated, truncated, kept, warnings, .. } = output;
     let indices = |place: fn(&RerankResult) -> usize| -> Uint32Array {
         let indices: Vec<u32> = results.iter().map(|result| place(result) as u32).collect();
         Uint32Array::from(indices.as_slice())
@@ -196,6 +201,8 @@ fn ranked(output: &RerankOutput, explanations: JsValue, parts: Option<EncoderPar
         query_truncated: *query_truncated,
         truncated: bytes(truncated),
         explanations,
+        kept: kept.as_ref().map(KeptVectors::from),
+        warnings: warnings.iter().map(EngineWarning::from).collect(),
         parts,
     }
 }

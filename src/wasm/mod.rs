@@ -12,6 +12,7 @@
 //! | What goes in, and what comes out? | `options`, `ranking`, `answers` |
 //! | How does the caller watch and stop a call? | `observer` |
 //! | How do a query and texts come in? | `texts` |
+//! | How do embeddings of documents come in? | `vectors` |
 //! | What is there for tests and benches alone? | `probes` |
 
 mod answers;
@@ -23,6 +24,7 @@ mod probes;
 mod ranking;
 mod scored;
 mod texts;
+mod vectors;
 
 use js_sys::{Function, Reflect};
 use serde::{Serialize, de::DeserializeOwned};

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use tsify::Tsify;
 
-use super::options::{Pooling, WindowSettings};
-use crate::{Bm25Options, RerankOptions, StageKind, StageOptions};
+use super::options::{Pooling, TokenPoolingSettings, WindowSettings};
+use crate::{
+    Bm25Options, Codec, DocumentEmbeddings, RerankOptions, StageKind, StageOptions, TokenPooling,
+};
 
 #[derive(Tsify, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,11 +34,21 @@ pub struct RerankSettings {
     fuse: Option<Fusion>,
     #[tsify(optional)]
     diversify: Option<f32>,
+    /// Adds the embeddings of documents that were encoded, by which they are scored then.
+    #[tsify(optional)]
+    keep: Option<KeptCodec>,
+    /// By default as the checkpoint says.
+    #[tsify(optional)]
+    token_pooling: Option<TokenPoolingSettings>,
 }
 
 impl RerankSettings {
     /// `pooling`: of dense stages that name none.
-    pub(super) fn into_options(self, pooling: crate::Pooling) -> RerankOptions {
+    pub(super) fn into_options(
+        self,
+        pooling: crate::Pooling,
+        embeddings: DocumentEmbeddings,
+    ) -> RerankOptions {
         let RerankSettings {
             top_k,
             explain,
@@ -47,6 +59,8 @@ impl RerankSettings {
             min_score,
             fuse,
             diversify,
+            keep,
+            token_pooling,
         } = self;
         let given = given.unwrap_or_default().into_iter();
         RerankOptions {
@@ -57,7 +71,31 @@ impl RerankSettings {
             given: given.map(|score| (!score.is_nan()).then_some(score)).collect(),
             fuse: fuse.map(crate::Fusion::from),
             min_score,
+            embeddings,
+            keep: keep.map(Codec::from),
+            token_pooling: token_pooling.map(TokenPooling::from),
             diversify,
+        }
+    }
+}
+
+/// How embeddings are kept.
+#[derive(Tsify, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptCodec {
+    F32,
+    F16,
+    Int8,
+    Binary,
+}
+
+impl From<KeptCodec> for Codec {
+    fn from(codec: KeptCodec) -> Self {
+        match codec {
+            KeptCodec::F32 => Codec::F32,
+            KeptCodec::F16 => Codec::F16,
+            KeptCodec::Int8 => Codec::Int8,
+            KeptCodec::Binary => Codec::Binary,
         }
     }
 }

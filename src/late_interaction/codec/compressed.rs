@@ -58,6 +58,14 @@ impl CompressedEmbeddings {
             .expect("there are as many rows as the lengths say")
     }
 
+    /// The embeddings that the codes of the document at `index` stand for, row-major.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn decompress_document(&self, index: usize) -> Vec<f32> {
+        self.document(index).decompress(&self.codec, self.dimension)
+    }
+
     /// Appends a document.
     ///
     /// # Errors
