@@ -177,7 +177,9 @@ export interface ExplainRequest {
 
 export interface SimilarityRequest {
   queries: Embeddings;
-  documents: Embeddings;
+  /** Embeddings of all documents, of which there are so many. */
+  documents: VectorGroup[];
+  count: number;
   /** Divides each score by the number of the query's embeddings. */
   mean: boolean;
 }

@@ -1,5 +1,7 @@
 /** The public types: what goes into a {@link Reranker} and what comes out. Lengths of text are in UTF-16 units, times in milliseconds. */
 
+import type { TrainedCodec } from "./vectors.js";
+
 /** Where the model runs: `auto` takes WebGPU when it is there and gives right numbers, else the CPU. */
 export type DeviceChoice = "auto" | "cpu" | "webgpu";
 
@@ -304,6 +306,8 @@ export type SimilarityMeasure = "maxsim" | "meanmaxsim";
 
 export interface SimilarityOptions {
   signal?: AbortSignal;
+  /** What embeddings of the codec `residual` are scored with. */
+  codecs?: readonly TrainedCodec[];
   /** Default `maxsim`. */
   measure?: SimilarityMeasure;
 }

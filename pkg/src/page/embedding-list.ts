@@ -49,7 +49,7 @@ export class EmbeddingList implements ListedEmbeddings {
    * The bytes of a list. All of its documents have one codec, one width and one model; for one without embeddings there is `undefined`.
    *
    * @example
-   * const bytes = EmbeddingList.write(documents.map(({ embeddings }) => embeddings));
+   * const bytes = EmbeddingList.write([{ codec: "int8", dimension: 2, embeddings: Int8Array.of(127, 64), scales: Float32Array.of(0.007) }, undefined]);
    */
   static write(documents: readonly (GivenEmbeddings | null | undefined)[]): ArrayBuffer {
     const given = itemsOf(documents, "documents", Infinity, (document, place) => rowsGiven(document, { place, ...READING }));

@@ -95,7 +95,7 @@ const TOKEN_POOLING: Checks<TokenPooling> = { factor: requireBetween(1, MOST_NUM
 
 const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, limits: LOAD.limits };
 
-const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, measure: word("maxsim", "meanmaxsim") };
+const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, codecs: () => {}, measure: word("maxsim", "meanmaxsim") };
 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
   const there = checked(options, LOAD);

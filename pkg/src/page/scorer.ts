@@ -8,6 +8,9 @@ import { checkLimits, invalid } from "./input.js";
 import { openClient } from "./open-client.js";
 import { checkScorer, checkSimilarity } from "./options.js";
 import { wasmUrl } from "./places.js";
+import { codecFiles } from "./residual-codec.js";
+import { type Scorable, type Scored, scoredOf } from "./scored.js";
+import { findCodecsOf } from "./sources.js";
 import { requireWorkers } from "./start-worker.js";
 import type { WorkerClient } from "./worker-client.js";
 
@@ -43,33 +46,34 @@ export class Scorer {
   }
 
   /**
-   * How well each document answers a query: MaxSim, in the documents' order.
+   * How well each document answers a query: MaxSim, in the documents' order. Documents are as `encodeDocuments` gives them; a list of embeddings in any codec, or its
+   * bytes; or each document's embeddings in any form.
    *
    * @example
    * const { values } = await reranker.encodeQuery("who wrote Faust?");
    * const scores = await scorer.score(values, await reranker.encodeDocuments(texts));
    */
-  async score(query: Float32Array, documents: Embeddings, options: Pick<SimilarityOptions, "signal"> = {}): Promise<Float32Array> {
-    const { signal } = checkSimilarity(options);
-    const { client, limits } = this.own();
-    const scored = copyOfEmbeddings(documents, "documents", limits);
-    return client.call("similarity", { queries: copyOfOne(query, "query", scored.dimension), documents: scored, mean: false }, { signal });
+  async score(query: Float32Array, documents: Scorable, options: Pick<SimilarityOptions, "signal" | "codecs"> = {}): Promise<Float32Array> {
+    const { signal, codecs } = checkSimilarity(options);
+    const { limits } = this.own();
+    const scored = scoredOf(documents, limits);
+    return scoresOf(this.own(), copyOfOne(query, "query", scored.dimension), scored, { mean: false, codecs, signal });
   }
 
   /**
-   * Every query with every document: row after row of `documents.lengths.length` scores, a row for each query.
+   * Every query with every document: row after row of as many scores as there are documents, a row for each query.
    *
    * @example
    * const scores = await scorer.similarity(queries, documents, { measure: "meanmaxsim" });
    */
-  async similarity(queries: Embeddings, documents: Embeddings, options: SimilarityOptions = {}): Promise<Float32Array> {
-    const { measure = "maxsim", signal } = checkSimilarity(options);
-    const { client, limits } = this.own();
-    const scored = copyOfEmbeddings(documents, "documents", limits);
+  async similarity(queries: Embeddings, documents: Scorable, options: SimilarityOptions = {}): Promise<Float32Array> {
+    const { measure = "maxsim", signal, codecs } = checkSimilarity(options);
+    const { limits } = this.own();
+    const scored = scoredOf(documents, limits);
     const asked = copyOfEmbeddings(queries, "queries", limits);
     requireAllFinite(asked.values, "queries.values");
     if (asked.dimension !== scored.dimension) throw invalid(`queries.dimension is ${asked.dimension}, and documents.dimension is ${scored.dimension}`);
-    return client.call("similarity", { queries: asked, documents: scored, mean: measure === "meanmaxsim" }, { signal });
+    return scoresOf(this.own(), asked, scored, { mean: measure === "meanmaxsim", codecs, signal });
   }
 
   /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
@@ -80,6 +84,19 @@ export class Scorer {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+interface Asked {
+  mean: boolean;
+  codecs: SimilarityOptions["codecs"];
+  signal: AbortSignal | undefined;
+}
+
+async function scoresOf({ client }: { client: WorkerClient }, queries: Embeddings, scored: Scored, { mean, codecs = [], signal }: Asked): Promise<Float32Array> {
+  const files = codecFiles(codecs);
+  client.requireOpen(signal);
+  await findCodecsOf(client, scored.rows, files, undefined);
+  return client.call("similarity", { queries, documents: scored.groups(), count: scored.count, mean }, { signal });
 }
 
 const CALLS = ["score", "similarity", "dispose"] as const;

@@ -8,6 +8,7 @@ import { invalid, nameOf } from "./input.js";
 import type { Own } from "./own.js";
 import { registered } from "./residual-codec.js";
 import type { CheckedStage } from "./stages.js";
+import type { WorkerClient } from "./worker-client.js";
 
 /** The models that embeddings can be of. `place` names the embeddings in errors. */
 export interface Sources {
@@ -49,18 +50,32 @@ export function requireTexts<T>(candidates: readonly Candidate[], own: Own, stag
   }
 }
 
-/** Finds each residual's codec, once their workers have them. */
+/** Rows, and how errors name the document that they are of. */
+export interface NamedRows {
+  rows: GivenRows;
+  name: string;
+}
+
+/** Finds each residual's codec, once their models' workers have them. */
 export async function findCodecs(candidates: readonly Candidate[], codecs: readonly Uint8Array[]): Promise<void> {
-  const residuals = candidates.filter(({ brought }) => brought?.rows.codec === "residual");
-  for (const owner of new Set(residuals.map(({ brought }) => brought!.owner))) {
-    const answers = await registered(owner.client, codecs);
-    answers.forEach((answer, index) => requireModel(answer, owner, `codecs[${index}]`));
-    for (const { index, id, brought } of residuals) if (brought!.owner === owner) brought!.rows.codecId = codecFor(brought!.rows, answers, nameOf(index, id)).id;
+  const brought = candidates.flatMap(({ index, id, brought }) => (brought ? [{ ...brought, name: nameOf(index, id) }] : []));
+  for (const { client, model } of new Set(brought.map(({ owner }) => owner))) {
+    await findCodecsOf(client, brought.filter(({ owner }) => owner.client === client), codecs, model.embeddingId);
   }
 }
 
-function requireModel({ embeddingId }: CodecAnswer, { model }: Own, place: string): void {
-  if (embeddingId !== undefined && embeddingId !== model.embeddingId) throw mismatch(`${place} is of the model ${shown(embeddingId)}, and the embeddings of ${shown(model.embeddingId)}`);
+/** `embeddingId`: of the model whose all of them are, if that is known. */
+export async function findCodecsOf(client: WorkerClient, documents: readonly NamedRows[], codecs: readonly Uint8Array[], embeddingId: string | undefined): Promise<void> {
+  const residuals = documents.filter(({ rows }) => rows.codec === "residual");
+  if (residuals.length === 0) return;
+  const answers = await registered(client, codecs);
+  answers.forEach((answer, index) => requireModel(answer, embeddingId, `codecs[${index}]`));
+  for (const { rows, name } of residuals) rows.codecId = codecFor(rows, answers, name).id;
+}
+
+function requireModel(codec: CodecAnswer, embeddingId: string | undefined, place: string): void {
+  if (embeddingId === undefined || codec.embeddingId === undefined || codec.embeddingId === embeddingId) return;
+  throw mismatch(`${place} is of the model ${shown(codec.embeddingId)}, and the embeddings of ${shown(embeddingId)}`);
 }
 
 function codecFor({ codecId, dimension, rows, residuals }: GivenRows, codecs: readonly CodecAnswer[], name: string): CodecAnswer {
@@ -79,6 +94,6 @@ function shown(id: string | undefined): string {
   return id === undefined ? "that is not named" : id.slice(0, 64);
 }
 
-function mismatch(message: string): RerankerError {
+export function mismatch(message: string): RerankerError {
   return new RerankerError({ code: "MODEL_MISMATCH", message });
 }

@@ -1,42 +1,48 @@
 /** The embeddings that documents brought along as they cross to a worker: those of one codec together, and a list that is needed as a whole in its own buffer. */
 
 import type { VectorGroup } from "../protocol.js";
-import type { Brought, Candidate } from "./candidates.js";
+import type { Candidate } from "./candidates.js";
 import { invalid } from "./input.js";
+import type { ListFile } from "./list-file.js";
 import type { Own } from "./own.js";
 import { joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
-/** A document's place in the call, and what it brought. */
-interface Placed {
+/** A document's rows, and its place in the call. */
+export interface PlacedRows {
   place: number;
+  /** In the caller's list, and so in the list of embeddings, if there is one. */
   index: number;
-  brought: Brought;
+  rows: StoredRows;
+  list?: ListFile;
 }
 
 /** Of those documents whose embeddings are this model's. */
 export function groupsFor(own: Own, left: readonly Candidate[]): VectorGroup[] {
-  const kinds = new Map<string, Placed[]>();
-  left.forEach(({ brought, index }, place) => {
-    if (brought?.owner !== own) return;
-    const kind = kindOfRows(brought.rows);
+  return groupsOf(left.flatMap(({ index, brought }, place) => (brought?.owner === own ? [{ place, index, ...brought }] : [])));
+}
+
+export function groupsOf(documents: readonly PlacedRows[]): VectorGroup[] {
+  const kinds = new Map<string, PlacedRows[]>();
+  for (const document of documents) {
+    const kind = kindOfRows(document.rows);
     if (!kinds.has(kind)) kinds.set(kind, []);
-    kinds.get(kind)!.push({ place, brought, index });
-  });
+    kinds.get(kind)!.push(document);
+  }
   return Array.from(kinds.values(), groupOf);
 }
 
-function groupOf(documents: readonly Placed[]): VectorGroup {
+function groupOf(documents: readonly PlacedRows[]): VectorGroup {
   const whole = wholeList(documents);
   if (whole?.codes.length === 0) throw invalid("embeddings is a list that another call has transferred meanwhile");
   const ordered = whole ? [...documents].sort((a, b) => a.index - b.index) : documents;
-  const { rows: _, codec, ...rows }: StoredRows = whole ?? joinedRows(ordered.map(({ brought }) => brought.rows));
-  return { codec, ...rows, lengths: Uint32Array.from(ordered, ({ brought }) => brought.rows.rows), places: Uint32Array.from(ordered, ({ place }) => place) };
+  const { rows: _, ...arrays } = whole ?? joinedRows(ordered.map(({ rows }) => rows));
+  return { ...arrays, lengths: Uint32Array.from(ordered, ({ rows }) => rows.rows), places: Uint32Array.from(ordered, ({ place }) => place) };
 }
 
 /** The rows of a list, if these are all the documents that have some in it. */
-function wholeList(documents: readonly Placed[]): StoredRows | undefined {
-  const { list, rows } = documents[0]!.brought;
-  if (!list || documents.some(({ brought }) => brought.list !== list)) return undefined;
+function wholeList(documents: readonly PlacedRows[]): StoredRows | undefined {
+  const { list, rows } = documents[0]!;
+  if (!list || documents.some((other) => other.list !== list)) return undefined;
   const all = list.lengths.filter((length) => length > 0).length;
   return documents.length === all ? { ...list.all, ...(rows.codecId !== undefined && { codecId: rows.codecId }) } : undefined;
 }

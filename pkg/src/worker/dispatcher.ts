@@ -134,14 +134,14 @@ export class Dispatcher<C extends Checkpoint> {
   }
 
   /** Query after query: between two of them a cancellation is seen. */
-  async #similarity(id: number, { queries, documents, mean }: SimilarityRequest): Promise<Float32Array> {
-    const scored = new this.#module.ScoredDocuments(documents.values, documents.lengths, documents.dimension);
-    const scores = new Float32Array(queries.lengths.length * documents.lengths.length);
+  async #similarity(id: number, { queries, documents, count, mean }: SimilarityRequest): Promise<Float32Array> {
+    const scored = new this.#module.ScoredDocuments(this.#vectors.of(documents), count);
+    const scores = new Float32Array(queries.lengths.length * count);
     let start = 0;
     for (const [place, length] of queries.lengths.entries()) {
       if (!(await this.#goesOn(id))) break;
       const end = start + length * queries.dimension;
-      scores.set(scored.maxsim(queries.values.subarray(start, end), mean), place * documents.lengths.length);
+      scores.set(scored.maxsim(queries.values.subarray(start, end), mean), place * count);
       start = end;
     }
     scored.free();

@@ -38,6 +38,6 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
   DocumentVectors: new () => DocumentVectors;
   ResidualCodecHandle: new (file: Uint8Array) => ResidualCodec;
-  ScoredDocuments: new (values: Float32Array, lengths: Uint32Array, dimension: number) => ScoredDocuments;
+  ScoredDocuments: new (vectors: DocumentVectors, documents: number) => ScoredDocuments;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

@@ -281,7 +281,7 @@ describe("packed embeddings", () => {
       const [one, none, other] = parts.map((part) => unpacked(part, { codec, dimension: 3 })!);
       expect([one, none, other].map((each) => [each!.rows, each!.truncated])).toEqual([[2, false], [0, true], [1, false]]);
       expect([...one!.codes, ...none!.codes, ...other!.codes]).toEqual([...codes]);
-      if (codec === "int8") expect([...one!.scales, ...none!.scales, ...other!.scales]).toEqual([...scales]);
+      if (codec === "int8") expect([...one!.scales!, ...none!.scales!, ...other!.scales!]).toEqual([...scales]);
       for (const part of parts) {
         expect(unpacked(part.slice(1) as never, { codec, dimension: 3 })).toBeUndefined();
         if (part !== parts[1]) expect(unpacked(part, { codec, dimension: 40 })).toBeUndefined();

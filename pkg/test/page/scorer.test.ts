@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Embeddings, Scorer } from "../../src/index.js";
+import { EmbeddingList, type Embeddings, type GivenEmbeddings, ResidualCodec, Scorer } from "../../src/index.js";
 import { engineError, type FakeModule, fakeModule } from "../support/engine.js";
 import { FakeServer, ok } from "../support/server.js";
+import { CODECS, EXPECTED, fixture } from "../support/vectors.js";
 import { stubWorkers } from "../support/workers.js";
 
 const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -38,6 +39,38 @@ describe("a Scorer", () => {
     expect(await similarity(queries, DOCUMENTS)).toEqual(Float32Array.of(3, 6, 5, 10));
     expect(await similarity(queries, DOCUMENTS, { measure: "meanmaxsim" })).toEqual(Float32Array.of(1.5, 3, 5, 10));
     expect(await similarity({ ...queries, values: new Float32Array(), lengths: new Uint32Array() }, DOCUMENTS)).toEqual(new Float32Array());
+  });
+
+  test.each(CODECS)("scores embeddings in %s, of a list and of each document", async (codec) => {
+    const { score, similarity } = await load();
+    const file = new TextEncoder().encode(JSON.stringify({ id: EXPECTED.codecId, dimension: EXPECTED.dimension, nbits: 2 }));
+    const codecs = [ResidualCodec.from(file)];
+    const query = new Float32Array(EXPECTED.dimension).fill(2);
+    const list = () => fixture(`${codec}.safetensors`);
+    expect(await score(query, list().buffer, { codecs })).toEqual(Float32Array.of(6, 0, 10, 2));
+    expect(await score(query, EmbeddingList.from(list()), { codecs })).toEqual(Float32Array.of(6, 0, 10, 2));
+    const documents = EXPECTED.lists[codec].documents;
+    expect(await score(query, [documents[2]!, documents[0]!], { codecs })).toEqual(Float32Array.of(10, 6));
+    const queries = { values: query, lengths: Uint32Array.of(1), dimension: EXPECTED.dimension };
+    expect(await similarity(queries, list(), { codecs })).toEqual(Float32Array.of(6, 0, 10, 2));
+  });
+
+  test("scores each document in a form of its own", async () => {
+    const { score } = await load();
+    const documents: GivenEmbeddings[] = [[[1, 0], [0, 1]], { embeddings_b64: "AACAPwAAAAA=", shape: [1, 2] }, { codec: "int8", dimension: 2, embeddings: Int8Array.of(127, 0), scales: [1 / 127] }];
+    expect(await score(Float32Array.of(3, 0), documents)).toEqual(Float32Array.of(6, 3, 3));
+  });
+
+  test.each<[string, unknown, string, string]>([
+    ["no document", [], "INVALID_INPUT", "documents is empty"],
+    ["one without embeddings", [[[1, 2]], null], "INVALID_INPUT", "documents[1] has no embeddings"],
+    ["one of another width", [[[1, 2]], [[1, 2, 3]]], "MODEL_MISMATCH", "documents[1] has embeddings of 3 values, and documents[0] of 2"],
+    ["one of another model", [[[1, 2]], { embeddings: [[1, 2]], embeddingId: "v1-a" }], "MODEL_MISMATCH", "documents[1] is of another model than documents[0]"],
+    ["residuals without a codec", [EXPECTED.lists.residual.documents[0]], "INVALID_INPUT", "documents[0]: its embeddings are residuals, and no codec is given"],
+    ["a list that is none", new ArrayBuffer(8), "INVALID_INPUT", "documents is no list of embeddings: it does not begin with the header of a safetensors file"],
+  ])("refuses %s", async (_, documents, code, message) => {
+    const scorer = await load();
+    await expect(scorer.score(new Float32Array(20), documents as GivenEmbeddings[])).rejects.toMatchObject({ code, message });
   });
 
   test("copies what it is given, and leaves the caller's buffers alone", async () => {

@@ -288,14 +288,14 @@ export class FakeCodec implements ResidualCodec {
 /** Scores a query's first value times the number of a document's rows. */
 class FakeDocuments implements ScoredDocuments {
   constructor(
-    readonly values: Float32Array,
-    readonly lengths: Uint32Array,
-    readonly dimension: number,
+    readonly vectors: FakeVectors,
+    readonly documents: number,
   ) {}
 
   maxsim(query: Float32Array, mean: boolean): Float32Array {
-    const rows = query.length / this.dimension;
-    return Float32Array.from(this.lengths, (length) => (query[0]! * length) / (mean ? rows : 1));
+    const rows = query.length / (this.vectors.groups[0]?.dimension ?? 1);
+    const lengths = this.vectors.rows();
+    return Float32Array.from({ length: this.documents }, (_, place) => (query[0]! * (lengths.get(place) ?? 0)) / (mean ? rows : 1));
   }
 
   free(): void {}
@@ -317,7 +317,7 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     convert,
     DocumentVectors: FakeVectors,
     ResidualCodecHandle: FakeCodec,
-    ScoredDocuments: FakeDocuments,
+    ScoredDocuments: FakeDocuments as unknown as FakeModule["ScoredDocuments"],
     Engine: { load },
   };
 }
