@@ -285,7 +285,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::io", &["cli"]),
     ("std::time", &["cli"]),
     ("println!", &["cli", "main"]),
-    ("sha2::", &["model::bundle"]),
+    ("sha2::", &["cli", "model::bundle"]),
     ("xxhash_rust::", &["model::checkpoint"]),
 ];
 

@@ -33,6 +33,9 @@ pub enum CliError {
     /// An output in a place that it would destroy.
     #[error("cannot write {}: it {reason}", path.display())]
     OutputInUse { path: PathBuf, reason: &'static str },
+    /// What an earlier run has left, and cannot be gone on with.
+    #[error("cannot go on with {}: {reason}", path.display())]
+    Resume { path: PathBuf, reason: String },
     /// A conversion loses more than it may.
     #[error(
         "the conversion loses {loss:.4} (1 less the mean cosine with the checkpoint), more than {limit}"
@@ -102,6 +105,7 @@ impl CliError {
             | CliError::Line { .. }
             | CliError::Data { .. }
             | CliError::Loss { .. }
+            | CliError::Resume { .. }
             | CliError::NotComparable => 65,
             CliError::Usage { .. }
             | CliError::NoWindows { .. }

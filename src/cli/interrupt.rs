@@ -8,10 +8,10 @@ use std::{fs, process};
 #[cfg(unix)]
 use super::output;
 
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// The folder of the output that is being made, if there is one. Whoever holds this is not interrupted.
-pub fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
+/// The folders in which outputs are being made. Whoever holds this is not interrupted.
+pub fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -48,9 +48,7 @@ fn ignored() -> u64 {
 #[cfg(unix)]
 fn end(code: i32) -> ! {
     // Held until the process has ended, so that nobody finishes what is being removed.
-    let folder = unfinished();
-    if let Some(folder) = folder.as_deref() {
-        output::remove(folder);
-    }
+    let folders = unfinished();
+    folders.iter().for_each(|folder| output::remove(folder));
     process::exit(code)
 }

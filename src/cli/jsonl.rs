@@ -20,7 +20,7 @@ pub enum OnError {
 pub struct InputArgs {
     /// What to do about an object that cannot be read: fail, or skip it and tell how many.
     #[arg(long, value_name = "WHAT", default_value = "fail")]
-    on_error: OnError,
+    pub on_error: OnError,
 }
 
 /// An object of the input.
@@ -72,39 +72,86 @@ pub fn read_stdin(
     read("stdin", io::stdin().lock(), args.on_error, each)
 }
 
-/// Hands every object to `each`. Blank lines are passed over and still count. `name` is for errors.
+/// Hands every object to `each`. `name` is for errors.
 ///
 /// # Errors
-/// What cannot be read at all. The first object that is wrong or that `each` refuses, unless such are skipped and others are left.
+/// As [`Records::next`] and [`Records::finish`].
 pub fn read(
     name: &str,
     reader: impl Read,
     on_error: OnError,
     mut each: impl FnMut(Record) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let mut input = Input::open(name, reader)?;
-    let is_array = input.peek()? == Some(b'[');
-    let (mut count, mut refused, mut first) = (0, 0, None);
-    while let Some(piece) =
-        if is_array { next_element(&mut input, count)? } else { input.line()? }
-    {
-        let index = if is_array { count } else { piece.place.line - 1 };
-        count += 1;
-        if let Err(error) = Record::parse(index, &piece).and_then(&mut each) {
-            if on_error == OnError::Fail {
-                return Err(error);
+    let mut records = Records::open(name, reader, on_error)?;
+    while records.next(&mut each)?.is_some() {}
+    records.finish()
+}
+
+/// The objects of an input, which are taken one at a time. Blank lines are passed over and still count.
+pub struct Records<R> {
+    input: Input<R>,
+    is_array: bool,
+    on_error: OnError,
+    count: usize,
+    refused: usize,
+    first: Option<CliError>,
+}
+
+impl<R: Read> Records<R> {
+    /// `name` is for errors.
+    ///
+    /// # Errors
+    /// What cannot be read at all.
+    pub fn open(name: &str, reader: R, on_error: OnError) -> Result<Self, CliError> {
+        let mut input = Input::open(name, reader)?;
+        let is_array = input.peek()? == Some(b'[');
+        Ok(Self { input, is_array, on_error, count: 0, refused: 0, first: None })
+    }
+
+    /// What `take` makes of the next object; `None` behind the last.
+    ///
+    /// # Errors
+    /// What cannot be read. An object that is wrong or that `take` refuses, unless such are skipped.
+    pub fn next<T>(
+        &mut self,
+        mut take: impl FnMut(Record) -> Result<T, CliError>,
+    ) -> Result<Option<T>, CliError> {
+        while let Some(piece) = self.piece()? {
+            let index = if self.is_array { self.count } else { piece.place.line - 1 };
+            self.count += 1;
+            match Record::parse(index, &piece).and_then(&mut take) {
+                Ok(taken) => return Ok(Some(taken)),
+                Err(error) if self.on_error == OnError::Fail => return Err(error),
+                Err(error) => {
+                    self.refused += 1;
+                    self.first.get_or_insert(error);
+                }
             }
-            refused += 1;
-            first.get_or_insert(error);
+        }
+        Ok(None)
+    }
+
+    /// Tells how many were skipped.
+    ///
+    /// # Errors
+    /// The first one, where all were.
+    pub fn finish(self) -> Result<(), CliError> {
+        let Self { count, refused, first, .. } = self;
+        match first {
+            Some(error) if refused == count => Err(error),
+            Some(error) => {
+                say(format_args!("{refused} of {count} objects are skipped; the first: {error}"));
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
-    match first {
-        Some(error) if refused == count => Err(error),
-        Some(error) => {
-            say(format_args!("{refused} of {count} objects are skipped; the first: {error}"));
-            Ok(())
+
+    fn piece(&mut self) -> Result<Option<Piece>, CliError> {
+        match self.is_array {
+            true => next_element(&mut self.input, self.count),
+            false => self.input.line(),
         }
-        None => Ok(()),
     }
 }
 

@@ -2,7 +2,9 @@
 //! the console or the clock.
 
 mod codec;
+mod compress;
 mod convert;
+mod document_json;
 mod encode;
 mod error;
 mod eval;
@@ -17,6 +19,7 @@ mod model;
 mod output;
 mod overrides;
 mod parity;
+mod partial;
 mod pickle;
 mod progress;
 mod readme;

@@ -55,6 +55,16 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// As the user named it.
+    pub fn name(&self) -> &'a Path {
+        self.name
+    }
+
+    /// What went wrong with what is to be written here.
+    pub fn failed(&self, source: io::Error) -> CliError {
+        CliError::write(self.name, source)
+    }
+
     /// A file without a name for what is not ready to be written, on the same disk if there is one.
     pub fn scratch(&self) -> Result<File, CliError> {
         let file = match self.path() {
@@ -143,7 +153,7 @@ pub fn follow(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// The folder that a file lies in, or will.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -193,12 +203,12 @@ fn take_over(file: &File, old: &Metadata) -> io::Result<()> {
 }
 
 /// Some file systems cannot; the rename has been made all the same.
-fn sync_folder(path: &Path) {
+pub(super) fn sync_folder(path: &Path) {
     let _ = File::open(path).and_then(|folder| folder.sync_all());
 }
 
 /// The folder in which an output is made. It goes with what is in it, also on Ctrl-C.
-struct Workshop {
+pub(super) struct Workshop {
     folder: TempDir,
     /// Held while this process works in it.
     _lock: File,
@@ -206,12 +216,12 @@ struct Workshop {
 
 impl Workshop {
     /// In the folder that the output will lie in, on the same disk.
-    fn within(parent: &Path) -> io::Result<Self> {
+    pub(super) fn within(parent: &Path) -> io::Result<Self> {
         remove_left_over(parent);
         loop {
             let mut unfinished = interrupt::unfinished();
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-            *unfinished = Some(folder.path().to_owned());
+            unfinished.push(folder.path().to_owned());
             // Another process may have taken it for left over before it was locked.
             let lock = folder.path().join("lock");
             match File::create(&lock) {
@@ -225,12 +235,12 @@ impl Workshop {
     }
 
     /// Where the output is made.
-    fn output(&self) -> PathBuf {
+    pub(super) fn output(&self) -> PathBuf {
         self.folder.path().join(OUTPUT)
     }
 
     /// A new file in it, and the folders that it lies in.
-    fn create(&self, path: &Path) -> io::Result<File> {
+    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
         // Nothing new comes while an interruption removes it all.
         let _unfinished = interrupt::unfinished();
         fs::create_dir_all(folder_of(path))?;
@@ -259,7 +269,7 @@ impl Workshop {
     }
 
     /// Gives the output its name.
-    fn finish(self, path: &Path) -> io::Result<()> {
+    pub(super) fn finish(self, path: &Path) -> io::Result<()> {
         let unfinished = interrupt::unfinished();
         fs::rename(self.output(), path)?;
         drop(unfinished);
@@ -291,7 +301,7 @@ impl Drop for Workshop {
     fn drop(&mut self) {
         let mut unfinished = interrupt::unfinished();
         remove(self.folder.path());
-        *unfinished = None;
+        unfinished.retain(|folder| folder != self.folder.path());
     }
 }
 

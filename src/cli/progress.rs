@@ -1,5 +1,6 @@
 //! Progress on stderr: a bar on a terminal, a line now and then elsewhere.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -30,6 +31,33 @@ impl Progress {
         Self { bar, what, start: Instant::now(), last_line: Instant::now() }
     }
 
+    /// Begins a task over texts of which nobody knows how many there are; `bytes` of the input, if that is known.
+    pub fn of_stream(what: &'static str, bytes: Option<u64>) -> Self {
+        let mut progress = Self::new(what, 0);
+        // A bar would stand among the records.
+        progress.bar = progress.bar.take().filter(|_| !std::io::stdout().is_terminal());
+        if let Some(bar) = &progress.bar {
+            let template = match bytes {
+                Some(_) => "{msg} {wide_bar} {percent} % {eta}",
+                None => "{spinner} {msg}",
+            };
+            bar.set_style(ProgressStyle::with_template(template).expect("it is well formed"));
+            bar.set_length(bytes.unwrap_or(0));
+        }
+        progress
+    }
+
+    /// `texts` are finished, for which `bytes` of the input were read.
+    pub fn advance(&mut self, texts: u64, bytes: u64) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(format!("{}: {texts} texts", self.what));
+                bar.set_position(bytes);
+            }
+            None => self.line(format_args!("{texts} texts")),
+        }
+    }
+
     /// `done` of `total` are finished.
     pub fn update(&mut self, done: usize, total: usize) {
         match &self.bar {
@@ -37,11 +65,14 @@ impl Progress {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
             }
-            None if self.last_line.elapsed() >= BETWEEN_LINES => {
-                say(format_args!("{}: {done} of {total}", self.what));
-                self.last_line = Instant::now();
-            }
-            None => {}
+            None => self.line(format_args!("{done} of {total}")),
+        }
+    }
+
+    fn line(&mut self, done: impl Display) {
+        if self.last_line.elapsed() >= BETWEEN_LINES {
+            say(format_args!("{}: {done}", self.what));
+            self.last_line = Instant::now();
         }
     }
 }

@@ -1,0 +1,132 @@
+//! Which texts come next? A stretch of the input at a time, hashed as it goes, so that a later run can tell whether it reads the same.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tabrank::TextKind;
+
+use crate::cli::CliError;
+use crate::cli::fields;
+use crate::cli::input::Place;
+use crate::cli::jsonl::{Record, Records};
+
+/// Most texts of a stretch.
+const TEXTS: usize = 64;
+/// Bytes of text that end a stretch.
+const BYTES: usize = 1 << 20;
+
+/// A text on its way.
+pub struct Item {
+    /// The line, or the place in the array, from 0.
+    pub index: u32,
+    pub place: Place,
+    /// The record's field "id" as it came, name and value, if it has one.
+    pub id: Option<String>,
+    text: String,
+}
+
+impl AsRef<str> for Item {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Texts that follow each other.
+pub struct Stretch {
+    pub items: Vec<Item>,
+    /// Whether the input ends with it.
+    pub is_last: bool,
+}
+
+/// How far an input has been read.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    pub texts: u64,
+    /// Of all texts so far and their places, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The texts of an input.
+pub struct Texts<R> {
+    records: Records<R>,
+    kind: TextKind,
+    taken: u64,
+    hash: Sha256,
+}
+
+impl<R: Read> Texts<R> {
+    /// From the first one on.
+    pub fn new(records: Records<R>, kind: TextKind) -> Self {
+        Self { records, kind, taken: 0, hash: Sha256::new() }
+    }
+
+    /// The next texts: [`TEXTS`], or as many as make [`BYTES`].
+    ///
+    /// # Errors
+    /// Those of the records.
+    pub fn stretch(&mut self) -> Result<Stretch, CliError> {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while items.len() < TEXTS && bytes < BYTES {
+            let Some(item) = self.next()? else { return Ok(Stretch { items, is_last: true }) };
+            bytes += item.text.len();
+            items.push(item);
+        }
+        Ok(Stretch { items, is_last: false })
+    }
+
+    /// How far this has come.
+    pub fn mark(&self) -> Mark {
+        let digest = self.hash.clone().finalize();
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Mark { texts: self.taken, sha256 }
+    }
+
+    /// Passes over as many texts as a run has read that came to `mark`; answers whether they were the same.
+    ///
+    /// # Errors
+    /// Those of the records.
+    pub fn pass_over(&mut self, mark: &Mark) -> Result<bool, CliError> {
+        while self.taken < mark.texts && self.next()?.is_some() {}
+        Ok(self.mark() == *mark)
+    }
+
+    /// How many were taken.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Tells what was skipped.
+    ///
+    /// # Errors
+    /// As [`Records::finish`].
+    pub fn finish(self) -> Result<(), CliError> {
+        self.records.finish()
+    }
+
+    fn next(&mut self) -> Result<Option<Item>, CliError> {
+        let kind = self.kind;
+        let item = self.records.next(|record| item(record, kind))?;
+        if let Some(Item { index, text, .. }) = &item {
+            self.taken += 1;
+            self.hash.update(index.to_le_bytes());
+            self.hash.update((text.len() as u64).to_le_bytes());
+            self.hash.update(text);
+        }
+        Ok(item)
+    }
+}
+
+fn item(record: Record, kind: TextKind) -> Result<Item, CliError> {
+    let text = record.string("text")?;
+    if kind == TextKind::Query && text.trim().is_empty() {
+        return Err(record.place.wrong("the query is empty"));
+    }
+    let index =
+        u32::try_from(record.index).map_err(|_| record.place.wrong("has no 32-bit index"))?;
+    let (id, _) = record.fields.split(&["id"]);
+    // Of several the last, as JSON parsers take it.
+    let id = id.last().map(|id| fields::join(&[*id]));
+    Ok(Item { index, place: record.place, id, text })
+}
