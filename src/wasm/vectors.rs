@@ -160,7 +160,7 @@ impl Planes<'_> {
         for (&length, &index) in lengths.iter().zip(places) {
             let own = rest.split_off(length, codec, dimension)?;
             if let Err(error) = own.embeddings(codec, dimension, vec![length]) {
-                return Some(error.within(&TextKind::Document.place(index)));
+                return Some(error.in_file(&TextKind::Document.place(index)));
             }
         }
         None
