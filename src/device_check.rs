@@ -9,20 +9,26 @@
 //!
 //! What a GPU cannot hold is found out before anything is put on it: see [`largest_buffer`].
 //!
+//! Codes are scored by shaders of their own, which few loads need: those of a codec are held against their definition before they
+//! are used first.
+//!
 //! Nor is a GPU that was right once right for ever: what it answered for small batches is kept, and asked for again now and
 //! then while it is in use.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cross_encoder::CrossEncoder;
-use crate::device::{GPU_BATCH_TOKENS, read};
+use crate::device::{Device, GPU_BATCH_TOKENS, read};
 use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
+use crate::late_interaction::codec::Codec;
 use crate::late_interaction::colbert::ColBert;
 use crate::model::config::{ModelConfig, Product};
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
-use crate::ops::{maxsim, normalize, scores};
+use crate::ops::check::{Difference, check_coding};
+use crate::ops::{Coding, maxsim, normalize, scores};
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text_kind::TextKind;
 
@@ -112,6 +118,8 @@ pub(crate) struct Canary {
     calls: AtomicU32,
     /// When that was, in milliseconds: the bits of an f64.
     asked: AtomicU64,
+    /// What it was found to read rightly.
+    codings: Mutex<Vec<Coding>>,
 }
 
 impl Canary {
@@ -138,6 +146,40 @@ impl Canary {
         self.calls.store(0, Relaxed);
         self.asked.store(observer.now_ms().to_bits(), Relaxed);
         Ok(())
+    }
+}
+
+impl Canary {
+    /// To be called before documents are scored by their codes, `width` wide.
+    ///
+    /// # Errors
+    /// [`Error::DeviceRejected`] if scores of codes are not those of the rows that they stand for, or what the device itself reports.
+    pub(crate) async fn before_codes(
+        &self,
+        device: &Device,
+        codecs: impl Iterator<Item = &Codec>,
+        width: usize,
+    ) -> Result<()> {
+        for coding in codecs.map(Coding::from) {
+            if self.codings().contains(&coding) {
+                continue;
+            }
+            let difference = check_coding(device, coding, width)
+                .await
+                .map_err(|reason| Error::DeviceLost { reason })?;
+            // Not `>`: a difference that is NaN has to be caught too.
+            if !(difference.relative <= f64::from(F32.score)) {
+                let Difference { shape, relative, .. } = difference;
+                let reason = format!("its scores of codes are off by {relative:.1e}, of {shape}");
+                return Err(Error::DeviceRejected { reason });
+            }
+            self.codings().push(coding);
+        }
+        Ok(())
+    }
+
+    fn codings(&self) -> MutexGuard<'_, Vec<Coding>> {
+        self.codings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,7 +221,8 @@ pub(crate) async fn check<M: Checked>(
         }
     }
     let asked = AtomicU64::new(observer.now_ms().to_bits());
-    Ok((report, Canary { vocabulary, answers, calls: AtomicU32::new(0), asked }))
+    let (calls, codings) = (AtomicU32::new(0), Mutex::default());
+    Ok((report, Canary { vocabulary, answers, calls, asked, codings }))
 }
 
 /// Lengths of the texts of each batch: odd and even, alone and together, one token, short and at the limit. A text that is longer

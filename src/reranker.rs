@@ -258,6 +258,7 @@ impl Reranker {
             options.embeddings.check(documents, model.dimension(), embedding_id)?;
         }
         self.watch_gpu(observer).await?;
+        self.watch_codes(options).await?;
         let ranker = match &self.model {
             Model::Late(model) => Ranker::Late(model),
             Model::Cross(model) => Ranker::Cross(model),
@@ -405,6 +406,14 @@ impl Reranker {
             Some(canary) => canary.before_use(&self.model, observer).await,
             None => Ok(()),
         }
+    }
+
+    async fn watch_codes(&self, options: &RerankOptions) -> Result<()> {
+        let (Some(canary), Model::Late(model)) = (&self.canary, &self.model) else {
+            return Ok(());
+        };
+        let codecs = options.embeddings.codecs().chain(&options.keep);
+        canary.before_codes(model.device(), codecs, model.dimension()).await
     }
 
     fn without_gpu(mut self, error: &Error) -> Self {

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::device::Device;
-use crate::late_interaction::codec::{CompressedEmbeddings, DocumentRows, ResidualCodec};
-use crate::ops::{CodedBatch, CodedRows, DeviceTables, ResidualTables};
+use crate::late_interaction::codec::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec};
+use crate::ops::{CodedBatch, CodedRows, Coding, DeviceTables, ResidualTables};
 
 /// Most residual codecs whose tables stay on a device.
 const KEPT: usize = 4;
@@ -51,6 +51,18 @@ impl<'a> From<DocumentRows<'a>> for CodedRows<'a> {
             DocumentRows::Int8 { codes, scales } => CodedRows::Int8 { codes, scales },
             DocumentRows::Binary(bits) => CodedRows::Binary(bits),
             DocumentRows::Residual { codes, residuals } => CodedRows::Residual { codes, residuals },
+        }
+    }
+}
+
+impl From<&Codec> for Coding {
+    fn from(codec: &Codec) -> Self {
+        match codec {
+            Codec::F32 => Coding::F32,
+            Codec::F16 => Coding::F16,
+            Codec::Int8 => Coding::Int8,
+            Codec::Binary => Coding::Binary,
+            Codec::Residual(codec) => Coding::Residual { nbits: codec.parts().nbits },
         }
     }
 }

@@ -36,6 +36,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use attention::Rotation;
 pub use attention::{Attention, Bounds, Rope, attention};
 pub use coded::{CodedBatch, CodedRows, ResidualTables, maxsim_coded};
+pub(crate) use codes::Coding;
 pub use codes::DeviceTables;
 use codes::PackedRows;
 pub use cpu::PackedQuery;

@@ -74,6 +74,11 @@ impl DocumentEmbeddings {
         self.lists.iter().all(|list| list.embeddings.is_empty())
     }
 
+    /// What they are stored by.
+    pub(crate) fn codecs(&self) -> impl Iterator<Item = &Codec> {
+        self.lists.iter().map(|list| list.embeddings.codec())
+    }
+
     /// Whether the document at `index` does.
     pub fn has(&self, index: usize) -> bool {
         self.place(index).is_some()

@@ -4,11 +4,37 @@ use burn::tensor::Device;
 use half::f16;
 
 use super::{Difference, ROUNDING, Random, Texts, WIDTHS, read, relative};
-use crate::ops::{self, CodedBatch, CodedRows, DeviceTables, ResidualTables, maxsim_coded, plain};
+use crate::ops::{
+    self, CodedBatch, CodedRows, Coding, DeviceTables, ResidualTables, maxsim_coded, plain,
+};
+use crate::random::SplitMix64;
 
-/// Bits of a bucket.
-const NBITS: [usize; 4] = [1, 2, 4, 8];
+const CODINGS: [Coding; 8] = [
+    Coding::F32,
+    Coding::F16,
+    Coding::Int8,
+    Coding::Binary,
+    Coding::Residual { nbits: 1 },
+    Coding::Residual { nbits: 2 },
+    Coding::Residual { nbits: 4 },
+    Coding::Residual { nbits: 8 },
+];
 const CENTROIDS: usize = 5;
+
+/// A query of the usual length against a few documents of one coding, on `device`.
+///
+/// # Errors
+/// What the device says when its results cannot be read.
+pub async fn check_coding(
+    device: &Device,
+    coding: Coding,
+    width: usize,
+) -> Result<Difference, String> {
+    let (mut random, lengths) = (Random(SplitMix64(1)), [37, 0, 5]);
+    let query = Texts::new(vec![32], width, &mut random);
+    let codes = Codes::new(coding, width, lengths.iter().sum(), &mut random);
+    check_codes(device, &query, &codes, &lengths, "").await
+}
 
 /// Runs every codec on `device`.
 pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Difference>, String> {
@@ -140,22 +166,39 @@ struct Tables {
 impl Codes {
     /// Every codec that has rows of this width.
     fn all(width: usize, rows: usize, random: &mut Random) -> Vec<Self> {
-        let count = rows * width;
-        let f16s = random.values(count).into_iter().map(|value| f16::from_f32(value).to_bits());
-        let mut all = vec![Self::F16(f16s.collect()), Self::F32(random.values(count))];
-        let codes = (0..count).map(|_| (random.below(255) as i16 - 127) as i8).collect();
-        all.push(Self::Int8(codes, random.positive(rows)));
-        all.push(Self::Binary(random.bytes(rows * width.div_ceil(8))));
-        let nbits = NBITS.into_iter().filter(|nbits| (width * nbits).is_multiple_of(8));
-        all.extend(nbits.map(|nbits| Self::residual(width, nbits, rows, random)));
-        all
+        let whole = |coding: &Coding| match coding {
+            Coding::Residual { nbits } => (width * nbits).is_multiple_of(8),
+            _ => true,
+        };
+        let codings = CODINGS.into_iter().filter(whole);
+        codings.map(|coding| Self::new(coding, width, rows, random)).collect()
     }
 
-    fn residual(width: usize, nbits: usize, rows: usize, random: &mut Random) -> Self {
-        let (centroids, weights) = (random.values(CENTROIDS * width), random.values(1 << nbits));
-        let codes = (0..rows).map(|_| random.below(CENTROIDS) as u32).collect();
-        let residuals = random.bytes(rows * width * nbits / 8);
-        Self::Residual { codes, residuals, tables: Tables { width, nbits, centroids, weights } }
+    fn new(coding: Coding, width: usize, rows: usize, random: &mut Random) -> Self {
+        let count = rows * width;
+        match coding {
+            Coding::F32 => Self::F32(random.values(count)),
+            Coding::F16 => {
+                let bits =
+                    random.values(count).into_iter().map(|value| f16::from_f32(value).to_bits());
+                Self::F16(bits.collect())
+            }
+            Coding::Int8 => {
+                let codes = (0..count).map(|_| (random.below(255) as i16 - 127) as i8).collect();
+                Self::Int8(codes, random.positive(rows))
+            }
+            Coding::Binary => Self::Binary(random.bytes(rows * width.div_ceil(8))),
+            Coding::Residual { nbits } => Self::Residual {
+                codes: (0..rows).map(|_| random.below(CENTROIDS) as u32).collect(),
+                residuals: random.bytes(count * nbits / 8),
+                tables: Tables {
+                    width,
+                    nbits,
+                    centroids: random.values(CENTROIDS * width),
+                    weights: random.values(1 << nbits),
+                },
+            },
+        }
     }
 
     /// Puts `value` into what one row of `width` stands for; whether there are codes for that.

@@ -3,6 +3,8 @@
 mod coded;
 mod not_finite;
 
+pub(crate) use coded::check_coding;
+
 use burn::tensor::{Device, Tensor};
 use half::f16;
 

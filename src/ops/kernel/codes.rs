@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 
 use super::finite::{INFINITE, is_finite};
 use super::four::read_four;
-use crate::ops::codes::Coding;
+use crate::ops::Coding;
 use crate::ops::maxsim::NOT_FINITE;
 
 /// The exponent of a half float.

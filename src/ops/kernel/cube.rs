@@ -4,7 +4,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_wgpu::CubeBackend;
 
 use super::Documents;
-use crate::ops::codes::Coding;
+use crate::ops::Coding;
 use crate::ops::{Around, EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {

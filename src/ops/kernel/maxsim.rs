@@ -16,7 +16,7 @@ use super::codes::{by_factor, centroid, read_codes};
 use super::finite::MAGNITUDE;
 use super::four::read_four;
 use super::{floats, grid, ints, matrix, output, width};
-use crate::ops::codes::Coding;
+use crate::ops::Coding;
 use crate::ops::maxsim::NOT_FINITE;
 use crate::ops::plain::LIMIT;
 
