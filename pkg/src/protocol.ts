@@ -85,6 +85,7 @@ export interface VectorGroup {
 
 /** Embeddings of texts that were encoded. */
 export interface KeptVectors extends VectorGroup {
+  codec: KeptCodec;
   /** 1 for each text that was longer than what was read of it, else 0. */
   truncated: Uint8Array;
 }

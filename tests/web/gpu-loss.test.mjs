@@ -65,6 +65,23 @@ describe("a GPU that falls silent in a call", () => {
   });
 });
 
+describe("a GPU that is lost for good", () => {
+  it("embeddings that the GPU made are not scored on the CPU", LIMIT, async () => {
+    const documents = () => its.tiny.documents.slice(0, 1);
+    const ranked = async () => (await its.tab.harness("rerank", "it", its.tiny.query, documents())).value;
+    await load("cpu", "silent-rerank", { vectorCache: true });
+    const onCpu = await ranked();
+    assert.equal((await load("auto", "silent-rerank", { vectorCache: true })).value.device, "webgpu");
+    await ranked();
+    assert.equal((await ranked()).timings.cacheHits, 1);
+    await strike("silent-rerank");
+    const { results, timings, device } = await ranked();
+    await assertStruck();
+    assert.deepEqual([device, timings.cacheHits, results], ["cpu", 0, onCpu.results]);
+    assert.equal((await ranked()).timings.cacheHits, 1);
+  });
+});
+
 describe("a GPU that was right at the load", () => {
   const answer = /embeddings .*differ from its own at the load by .*, in use/;
 

@@ -31,10 +31,10 @@ function actions(its) {
   const rerank = (documents) => its.tab.harness("rerank", "it", its.tiny.query, documents);
   return {
     /** `lives`: how many workers have the fault; all of them by default. `dtype`: what the weights are converted into. `checkpoint`: another than the plain one. */
-    load: (device, fault, { always = TRUSTED, lives, dtype, checkpoint = its.tiny.checkpoint } = {}) => {
+    load: (device, fault, { always = TRUSTED, lives, dtype, checkpoint = its.tiny.checkpoint, vectorCache } = {}) => {
       const query = [...always.map((name) => ["always", name]), ["fault", fault]];
       if (lives) query.push(["lives", lives]);
-      return its.tab.harness("load", "it", its.tab.url(checkpoint), { device, dtype, workerUrl: its.tab.faultyWorker(query) });
+      return its.tab.harness("load", "it", its.tab.url(checkpoint), { device, dtype, vectorCache, workerUrl: its.tab.faultyWorker(query) });
     },
     assertRightOnCpu: async () => {
       assertRanked(await rerank(its.tiny.documents), its.tiny);

@@ -1,6 +1,7 @@
 // What the package keeps in the browser's storage, as a test sees and harms it.
 
 const CACHE = "tabrank-v2";
+const VECTORS = "tabrank-vectors-v1";
 
 /** Runs in the page: the address of each stored file by its name. */
 const ADDRESSES = `async (cache) => {
@@ -25,6 +26,34 @@ export function storedEntries(page) {
 export async function storedText(page, name) {
   const address = await addressOf(page, name);
   return page.evaluate(async ([cache, address]) => (await (await caches.open(cache)).match(address)).text(), [CACHE, address]);
+}
+
+/** The keys of documents' embeddings in IndexedDB. */
+export function storedVectors(page) {
+  return page.evaluate(async (name) => {
+    const answer = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+    if (!(await indexedDB.databases()).some((database) => database.name === name)) return [];
+    const database = await answer(indexedDB.open(name));
+    const keys = await answer(database.transaction("vectors").objectStore("vectors").getAllKeys());
+    database.close();
+    return keys;
+  }, VECTORS);
+}
+
+/** Changes documents' embeddings in IndexedDB as `how` says: `flipped`, `cut`, or `swapped` with a text. */
+export function damageVectors(page, how) {
+  return page.evaluate(async ([name, how]) => {
+    const answer = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+    const database = await answer(indexedDB.open(name));
+    const store = database.transaction("vectors", "readwrite").objectStore("vectors");
+    const [keys, entries] = await Promise.all([answer(store.getAllKeys()), answer(store.getAll())]);
+    for (const [place, { bytes, ...entry }] of entries.entries()) {
+      if (how === "flipped") bytes[bytes.length - 1] ^= 1;
+      store.put(how === "swapped" ? "text" : { ...entry, bytes: how === "cut" ? bytes.slice(0, -1) : bytes }, keys[place]);
+    }
+    await new Promise((resolve) => (store.transaction.oncomplete = resolve));
+    database.close();
+  }, [VECTORS, how]);
 }
 
 /** Changes a stored file as `how` says: `flipped`, `cut`, or `gone`. */

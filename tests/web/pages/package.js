@@ -209,6 +209,7 @@ globalThis.harness = {
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),
   static: (method, ...parameters) => outcome(Reranker[method](...parameters)),
   dispose: (name) => rerankers.get(name).reranker.dispose(),
+  vectorCache: (name, method) => outcome(rerankers.get(name).reranker.vectorCache[method]()),
   device: (name) => rerankers.get(name).reranker.device,
   warnings: (name) => rerankers.get(name).seen.warnings,
   tellWorkers: (order) => faults.postMessage({ order }),
