@@ -11,6 +11,7 @@ import { options } from "./lib/options.mjs";
 import { failures, print } from "./lib/report.mjs";
 import { samples } from "./lib/sample.mjs";
 import { serve } from "./lib/server.mjs";
+import { timeVectors, VECTORS } from "./lib/vectors.mjs";
 import { wasmSizes } from "./lib/wasm-size.mjs";
 
 async function main() {
@@ -32,12 +33,20 @@ async function measured(settings) {
     await measure(browser, server, chosen.filter((each) => each.group === group), sample, settings);
   }
   if (settings.only?.includes(MAXSIM) ?? true) report.maxsim = await timeMaxsim(browser, server, settings);
+  if (settings.only?.includes(VECTORS) ?? true) report.vectors = await vectors(browser, server, settings);
   await browser.close();
   server.close();
   report.seconds = (performance.now() - start) / 1000;
   await wasmSizes(chosen, settings);
   compare(chosen, server.uploads);
   return report;
+}
+
+/** On the texts of the group `cpu`. */
+async function vectors(browser, server, settings) {
+  const chosen = contestants({ ...settings, only: ["tabrank-f32", "tabrank-q8"] });
+  const { cpu } = await samples(settings, new Set(["cpu"]));
+  return timeVectors(browser, server, chosen, cpu, settings);
 }
 
 async function save(file, report) {

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { groups } from "./groups.mjs";
 import { MAXSIM } from "./maxsim.mjs";
+import { VECTORS } from "./vectors.mjs";
 
 /** Batch sizes at which the peers are fastest on these texts; see README.md. */
 const BATCH = { ort: { cpu: 4, webgpu: 8 }, transformers: 8 };
@@ -133,7 +134,7 @@ function everyone(settings) {
 
 export function contestants(settings) {
   const all = everyone(settings);
-  const ids = [...all.map(({ id }) => id), MAXSIM];
+  const ids = [...all.map(({ id }) => id), MAXSIM, VECTORS];
   const isKnown = (only) => ids.includes(only) || all.some(({ group }) => only === `${group}:`);
   const unknown = settings.only?.find((only) => !isKnown(only));
   if (unknown) throw new Error(`no contestant "${unknown}"; there are ${ids.join(", ")}`);

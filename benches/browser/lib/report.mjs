@@ -3,6 +3,7 @@ import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
 import { SHAPE } from "./maxsim.mjs";
 import { speedUp, targets } from "./targets.mjs";
+import { gain, middle, WAYS } from "./vectors.mjs";
 
 const RERANK = [
   ["rerank", (each) => time(warm(each))],
@@ -71,7 +72,7 @@ function everything(report) {
   const style = { markdown: false };
   const groups = groupsOf(report).map((group) => groupLines(group, style));
   const verdicts = table([["target", "", "figure"], ...targets(report)], style);
-  return [headLines(report), ...groups, maxsimLines(report, style), verdicts, failures(report.contestants)]
+  return [headLines(report), ...groups, maxsimLines(report, style), vectorLines(report, style), verdicts, failures(report.contestants)]
     .filter((lines) => lines.length)
     .flatMap((lines) => [...lines, ""])
     .slice(0, -1);
@@ -141,6 +142,13 @@ function maxsimLines({ maxsim }, style) {
     "",
     ...table([["module", "median", "min"], ...body], style),
   ];
+}
+
+function vectorLines({ vectors }, style) {
+  if (!vectors) return [];
+  const columns = vectors.flatMap(({ dtype, facts }) => [`${dtype}${facts.simd === "relaxed" ? " (relaxed SIMD)" : ""}`, "times as fast"]);
+  const body = Object.entries(WAYS).map(([way, { title }]) => [title, ...vectors.flatMap((each) => [time(middle(each, way)), factor(gain(each, way))])]);
+  return [`A whole rerank of the documents of cpu, query included; their int8 embeddings take ${size(vectors[0].facts.bytes)}`, "", ...table([["documents", ...columns], ...body], style)];
 }
 
 function rows([[corner], ...columns], ran, sample) {
