@@ -180,3 +180,56 @@ fn a_file_that_is_read_is_not_written_over() {
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }
+
+/// f32 is what it is held against; a second pass over all candidates is that pass alone.
+#[test]
+fn codecs_are_held_against_all_embeddings() {
+    let folder =
+        set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), ("qrels.tsv", JUDGED)]);
+    let ways = ["f32", "int8", "binary", "int8,pool=2", "binary,then=int8:3", "binary,then=f32:2"];
+    let args: Vec<&str> = ways.iter().flat_map(|way| ["--codec", way]).collect();
+    let (report, _) = report(folder.path(), &args);
+    let approaches = report["approaches"].as_array().unwrap();
+    let names: Vec<&Value> = approaches.iter().map(|row| &row["approach"]).collect();
+    assert_eq!(names, ["dense", "late over dense"]);
+    let codecs = report["codecs"].as_array().unwrap();
+    let row = |name: &str| codecs.iter().find(|row| row["codec"] == name).unwrap();
+    assert_eq!(codecs.len(), ways.len());
+    for measure in ["ndcg@10", "mrr@10", "recall@100"] {
+        assert_eq!(row("f32")[measure], approaches[1][measure]);
+    }
+    assert_eq!(
+        (&row("f32")["overlap@10"], &row("f32")["identical@10"]),
+        (&3.0.into(), &1.0.into())
+    );
+    // 16 numbers a token.
+    let bytes = |name: &str| row(name)["bytes"].as_f64().unwrap();
+    let tokens = bytes("f32") / 64.0;
+    assert!((bytes("int8") - 20.0 * tokens).abs() < 1e-9);
+    assert!((bytes("binary") - 2.0 * tokens).abs() < 1e-9);
+    assert!((bytes("binary, then int8:3") - 22.0 * tokens).abs() < 1e-9);
+    assert!(bytes("int8, pooled by 2") < 0.7 * bytes("int8"));
+    let order = |name: &str| &row(name)["ndcg@10"];
+    assert_eq!(order("binary, then int8:3"), order("int8"));
+    assert!(row("f32")["ms_100"].is_null(), "there are three documents");
+}
+
+#[test]
+fn ways_to_store_are_refused_by_what_is_wrong() {
+    let folder =
+        set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), ("qrels.tsv", JUDGED)]);
+    let cases = [
+        ("int8,pol=2", 2, "behind a codec stand pool=FACTOR and then=CODEC:KEEP"),
+        ("int8,pool=x", 2, "the factor is no number"),
+        ("int8,pool=0.5", 2, "--pool-factor is 0.5; 1 and more are taken"),
+        ("binary,then=int8", 2, "a second pass is CODEC:KEEP"),
+        ("binary,then=int8:0", 2, "a second pass keeps 1 or more"),
+        ("", 2, "the codec is missing"),
+        ("no/such.codec", 66, "no/such.codec"),
+    ];
+    for (way, code, expected) in cases {
+        let output = eval(folder.path(), &["--codec", way]).code(code).get_output().clone();
+        let error = text(&output.stderr);
+        assert!(error.contains(expected), "{way}: {error}");
+    }
+}

@@ -98,7 +98,11 @@ fn output(args: &TrainArgs) -> Result<Output<'_>, CliError> {
     }
 }
 
-fn read_codec(path: &Path) -> Result<Arc<ResidualCodec>, CliError> {
+/// The codec of a file.
+///
+/// # Errors
+/// A file that cannot be read, or that holds no codec.
+pub fn read_codec(path: &Path) -> Result<Arc<ResidualCodec>, CliError> {
     Ok(Arc::new(ResidualCodec::read(&path.display().to_string(), &read(path)?)?))
 }
 

@@ -2,19 +2,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use tabrank::TokenPooling;
-use tabrank::late_interaction::codec::{Codec, ResidualCodec};
+use tabrank::late_interaction::codec::Codec;
 
 use super::CliError;
-
-/// Most bytes of a codec's file: 262,144 centroids 1,024 wide take as many.
-const MAX_BYTES: u64 = 1 << 30;
+use super::codec::read_codec;
 
 /// How embeddings are stored.
 #[derive(clap::Args)]
@@ -42,13 +37,20 @@ impl PoolArgs {
     /// # Errors
     /// [`CliError::Usage`]: a factor below 1.
     pub fn token_pooling(&self) -> Result<Option<TokenPooling>, CliError> {
-        let Some(factor) = self.pool_factor else { return Ok(None) };
-        let pooling = TokenPooling::by(factor);
-        let argument = "--pool-factor".to_owned();
-        let reason = format!("is {factor}; 1 and more are taken");
-        pooling.check().map_err(|_| CliError::Usage { argument, reason })?;
-        Ok(Some(pooling))
+        self.pool_factor.map(pooling_by).transpose()
     }
+}
+
+/// The pooling of a factor.
+///
+/// # Errors
+/// [`CliError::Usage`]: a factor below 1.
+pub fn pooling_by(factor: f64) -> Result<TokenPooling, CliError> {
+    let pooling = TokenPooling::by(factor);
+    let argument = "--pool-factor".to_owned();
+    let reason = format!("is {factor}; 1 and more are taken");
+    pooling.check().map_err(|_| CliError::Usage { argument, reason })?;
+    Ok(pooling)
 }
 
 /// A codec by its name, or by the file that holds its tables.
@@ -84,18 +86,7 @@ impl CodecArg {
     pub fn load(&self) -> Result<Codec, CliError> {
         match self {
             CodecArg::Named(codec) => Ok(codec.clone()),
-            CodecArg::File(path) => Ok(Codec::Residual(read(path)?)),
+            CodecArg::File(path) => Ok(Codec::Residual(read_codec(path)?)),
         }
     }
-}
-
-/// The codec of a file.
-///
-/// # Errors
-/// A file that cannot be read, or that holds no codec.
-pub fn read(path: &Path) -> Result<Arc<ResidualCodec>, CliError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
-    read.map_err(|source| CliError::read(path, source))?;
-    Ok(Arc::new(ResidualCodec::read(&path.display().to_string(), &bytes)?))
 }

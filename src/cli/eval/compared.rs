@@ -18,12 +18,32 @@ pub struct Compared {
     /// Of each token's embedding, queries' and documents'.
     pub mean_cosine: f64,
     pub worst_cosine: f64,
+    #[serde(flatten)]
+    pub likeness: Likeness,
+}
+
+/// How like one order is to another.
+#[derive(Serialize)]
+pub struct Likeness {
     /// Documents that both have among their first ten, a mean over the queries.
     #[serde(rename = "overlap@10")]
     pub overlap: f64,
     /// Share of queries with the same first ten in the same order.
     #[serde(rename = "identical@10")]
     pub identical: f64,
+}
+
+impl Likeness {
+    /// Of an order of each query's candidates to a reference's.
+    pub fn of(order: &[Vec<usize>], reference: &[Vec<usize>]) -> Self {
+        let count = order.len().max(1) as f64;
+        let tops = || order.iter().zip(reference).map(|(a, b)| (top(a), top(b)));
+        let shared = |(a, b): (&[usize], &[usize])| a.iter().filter(|i| b.contains(i)).count();
+        Self {
+            overlap: tops().map(shared).sum::<usize>() as f64 / count,
+            identical: tops().filter(|(a, b)| a == b).count() as f64 / count,
+        }
+    }
 }
 
 impl Compared {
@@ -35,17 +55,13 @@ impl Compared {
         order: &[Vec<usize>],
         reference: &[Vec<usize>],
     ) -> Self {
-        let count = order.len().max(1) as f64;
-        let tops = || order.iter().zip(reference).map(|(a, b)| (top(a), top(b)));
-        let shared = |(a, b): (&[usize], &[usize])| a.iter().filter(|i| b.contains(i)).count();
         Self {
             model,
             dtype,
             reranked,
             mean_cosine: cosine.sum / cosine.count.max(1) as f64,
             worst_cosine: cosine.worst,
-            overlap: tops().map(shared).sum::<usize>() as f64 / count,
-            identical: tops().filter(|(a, b)| a == b).count() as f64 / count,
+            likeness: Likeness::of(order, reference),
         }
     }
 }
@@ -54,7 +70,8 @@ impl Compared {
     /// Two lines below the table, whose first column has a width.
     pub fn print(&self, out: &mut impl Write, width: usize) -> io::Result<()> {
         let Quality { ndcg, mrr, recall } = self.reranked;
-        let Self { dtype, mean_cosine, worst_cosine, overlap, identical, .. } = self;
+        let Self { dtype, mean_cosine, worst_cosine, .. } = self;
+        let Likeness { overlap, identical } = self.likeness;
         writeln!(out, "{dtype:<width$} {ndcg:>8.4} {mrr:>8.4} {recall:>11.4}")?;
         writeln!(
             out,

@@ -1,16 +1,20 @@
 //! The pass over the corpus. What stays of a document is its place among the candidates of each query, with its scores.
 
 use std::collections::HashMap;
+use std::iter;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use tabrank::late_interaction::codec::CompressedEmbeddings;
 use tabrank::ops::PackedQuery;
 use tabrank::stages::top_k::{Scored, TopK};
 use tabrank::{TextKind, TokenEmbeddings};
 
+use super::codecs::Codecs;
 use super::compared::Cosine;
 use super::costs::{Costs, Timed};
 use super::data::Data;
+use super::stored::Stored;
 use super::stream::{Batch, Encoders};
 use crate::cli::CliError;
 
@@ -28,7 +32,7 @@ pub struct Wanted {
 #[derive(Clone)]
 pub struct Scores {
     pub dense: f32,
-    /// By model.
+    /// By model, then by form of the codecs.
     pub late: Vec<f32>,
 }
 
@@ -47,19 +51,27 @@ pub struct Passed {
     pub costs: Costs,
     /// By model.
     pub cosines: Vec<Cosine>,
+    pub stored: Stored,
 }
 
-/// Takes queries and corpus through all models together.
+/// Takes queries and corpus through all models together, and the first model's embeddings of the corpus through all codecs.
 ///
 /// # Errors
-/// Those of [`Encoders::each`], and scores that are not finite.
-pub fn run(encoders: &Encoders<'_>, data: &Data, wanted: Wanted) -> Result<Passed, CliError> {
+/// Those of [`Encoders::each`] and of codecs, and scores that are not finite.
+pub fn run(
+    encoders: &Encoders<'_>,
+    codecs: &Codecs,
+    data: &Data,
+    wanted: Wanted,
+) -> Result<Passed, CliError> {
+    let mut stored = Stored::new(codecs);
     let (mut costs, mut cosines) =
         (Costs::default(), vec![Cosine::default(); encoders.models.len()]);
     let mut queries = Vec::with_capacity(data.queries.len());
     let mut known = wanted.known.into_iter();
     let time = encoders.each("encode queries", TextKind::Query, &data.queries, |batch| {
         Cosine::compare(&mut cosines, batch.tokens)?;
+        stored.ask(&batch.tokens[0]);
         queries.extend((0..batch.pooled.len()).map(|place| {
             let known = known.next().unwrap_or_default();
             Query::new(place, &batch, wanted.dense, wanted.late, known)
@@ -71,7 +83,11 @@ pub fn run(encoders: &Encoders<'_>, data: &Data, wanted: Wanted) -> Result<Passe
         Cosine::compare(&mut cosines, batch.tokens)?;
         costs.vector_bytes += size_of_val(batch.pooled.values());
         costs.embedding_bytes += size_of_val(batch.tokens[0].values());
-        let documents = Documents::new(&batch);
+        let coded = codecs.of(&batch.tokens[0], batch.first)?;
+        stored.take(&coded)?;
+        let coded: Vec<TokenEmbeddings> =
+            coded.par_iter().map(CompressedEmbeddings::decompress).collect();
+        let documents = Documents::new(&batch, &coded);
         queries.par_iter_mut().try_for_each(|query| query.rank(&documents))
     })?;
     costs.documents = Timed { spent: time, count: data.corpus.len() };
@@ -79,7 +95,8 @@ pub fn run(encoders: &Encoders<'_>, data: &Data, wanted: Wanted) -> Result<Passe
         costs.dense += query.dense_time;
         costs.late += query.late_time;
     }
-    Ok(Passed { found: queries.into_iter().map(Query::into_found).collect(), costs, cosines })
+    let found = queries.into_iter().map(Query::into_found).collect();
+    Ok(Passed { found, costs, cosines, stored })
 }
 
 /// A query's vectors, and its candidates so far.
@@ -178,13 +195,14 @@ struct Documents<'a> {
     /// Place of the first in the corpus.
     first: usize,
     pooled: Vec<&'a [f32]>,
-    /// By model.
+    /// By model, then by form of the codecs, which is of the first model's.
     tokens: Vec<Vec<&'a [f32]>>,
 }
 
 impl<'a> Documents<'a> {
-    fn new(batch: &Batch<'a>) -> Self {
-        let tokens = batch.tokens.iter().map(|embeddings| embeddings.texts().collect()).collect();
+    fn new(batch: &Batch<'a>, coded: &'a [TokenEmbeddings]) -> Self {
+        let tokens = batch.tokens.iter().chain(coded);
+        let tokens = tokens.map(|embeddings| embeddings.texts().collect()).collect();
         Self { first: batch.first, pooled: batch.pooled.texts().collect(), tokens }
     }
 
@@ -196,10 +214,11 @@ impl<'a> Documents<'a> {
         self.first..self.first + self.len()
     }
 
-    /// What each model says to a document; of the first the time is taken.
+    /// What each model says to a document, and what the first does in each form; of the first the time is taken.
     fn late(&self, place: usize, queries: &[PackedQuery], time: &mut Timed) -> Vec<f32> {
+        let queries = queries.iter().chain(iter::repeat(&queries[0]));
         let mut scores =
-            queries.iter().zip(&self.tokens).map(|(query, tokens)| query.score(tokens[place]));
+            queries.zip(&self.tokens).map(|(query, tokens)| query.score(tokens[place]));
         let first = time.of(1, || scores.next());
         first.into_iter().chain(scores).collect()
     }

@@ -24,7 +24,7 @@ impl Plan {
         let mut crosses: Vec<PathBuf> = args.cross.iter().cloned().collect();
         let first = if args.run.is_some() { Kind::Given } else { Kind::Dense };
         let (alone, reranked) = (Approach::of(&[first]), Approach::of(&[first, Kind::Late]));
-        let mut approaches = match args.compare.is_empty() {
+        let mut approaches = match args.compare.is_empty() && args.codecs.is_empty() {
             true => table(args.run.is_some(), args.cross.is_some()),
             false => vec![alone, reranked.clone()],
         };

@@ -96,16 +96,27 @@ impl<'a> Sources<'a> {
         Ok((list, candidates))
     }
 
-    /// Lists in the order of a model's late interaction.
+    /// Lists in the order of a model's late interaction, or of a form's: see [`super::pass::Scores`].
     ///
     /// # Errors
     /// Scores that are not finite.
-    pub fn by_model(&self, lists: &Run, model: usize) -> Result<Run, CliError> {
-        let order = |(list, found): (&Vec<Scored>, &Found)| {
-            let scores = list.iter().map(|result| found.scores[&result.index].late[model]);
-            reordered(list, &scores.collect::<Vec<_>>(), None)
-        };
+    pub fn by_late(&self, lists: &Run, place: usize) -> Result<Run, CliError> {
+        let order = |(list, found): (&Vec<Scored>, &Found)| by_late(list, found, place);
         lists.iter().zip(&self.found).map(order).collect()
+    }
+
+    /// The best of lists in the order of another form, in front of the rest.
+    ///
+    /// # Errors
+    /// Scores that are not finite.
+    pub fn then(&self, lists: Run, place: usize, keep: usize) -> Result<Run, CliError> {
+        let order = |(mut list, found): (Vec<Scored>, &Found)| {
+            let rest = list.split_off(keep.min(list.len()));
+            let mut best = by_late(&list, found, place)?;
+            best.extend(rest);
+            Ok(best)
+        };
+        lists.into_iter().zip(&self.found).map(order).collect()
     }
 
     fn first(&self, kind: Kind, query: usize) -> &[Scored] {
@@ -169,6 +180,11 @@ impl<'a> Sources<'a> {
         );
         Ok(())
     }
+}
+
+fn by_late(list: &[Scored], found: &Found, place: usize) -> Result<Vec<Scored>, CliError> {
+    let scores = list.iter().map(|result| found.scores[&result.index].late[place]);
+    reordered(list, &scores.collect::<Vec<_>>(), None)
 }
 
 /// A list in the order that is made of its own and the first stage's.

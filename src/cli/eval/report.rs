@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::codecs::Coded;
 use super::compared::Compared;
 use super::costs::Cost;
 use super::measures::Quality;
@@ -15,6 +16,8 @@ pub struct Report {
     pub dtype: &'static str,
     pub approaches: Vec<Row>,
     pub compared: Vec<Compared>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<Coded>,
 }
 
 /// An approach in the table, and what its last stage takes.
@@ -45,8 +48,9 @@ impl Report {
 
     fn table(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{} queries, {} documents", self.queries, self.documents)?;
-        let names = self.approaches.iter().map(|row| row.approach.len());
-        let width = names.max().unwrap_or(0).max(10);
+        let names = self.approaches.iter().map(|row| &row.approach);
+        let names = names.chain(self.codecs.iter().map(|coded| &coded.codec));
+        let width = names.map(String::len).max().unwrap_or(0).max(10);
         writeln!(
             out,
             "{:<width$} {:>8} {:>8} {:>11} {:>11} {:>13} {:>12}",
@@ -64,6 +68,7 @@ impl Report {
                 "{approach:<width$} {ndcg:>8.4} {mrr:>8.4} {recall:>11.4} {ms:>11} {texts:>13} {bytes:>12}"
             )?;
         }
-        self.compared.iter().try_for_each(|other| other.print(out, width))
+        self.compared.iter().try_for_each(|other| other.print(out, width))?;
+        self.codecs.iter().try_for_each(|coded| coded.print(out, width))
     }
 }
