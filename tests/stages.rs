@@ -15,7 +15,7 @@ use tabrank::stages::bm25::{self, QueryWords, Statistics};
 use tabrank::{
     Bm25Options, Error, Explanation, Fusion, LongDocuments, Pooling, Query, RerankOptions,
     RerankOutput, Reranker, Similarity, StageKind, StageOptions, TextKind, TokenEmbeddings,
-    Unobserved, score, similarity,
+    Unobserved, score, similarity, token_similarities,
 };
 
 const TOLERANCE: f32 = 1e-5;
@@ -205,6 +205,27 @@ fn similarities_of_embeddings_equal_sentence_transformers() {
     let sum = score(three, &documents, Similarity::MaxSim).unwrap();
     assert_eq!(mean, sum.iter().map(|score| score / 3.0).collect::<Vec<f32>>());
     assert!(similarity(&nothing, &documents, Similarity::MaxSim).unwrap().is_empty());
+}
+
+#[test]
+fn token_similarities_are_what_maxsim_takes_the_most_of() {
+    let SimilarityExpected { dimension, queries, documents, maxsim, .. } =
+        expected("similarity.json");
+    for (query, scores) in queries.iter().zip(&maxsim) {
+        for (document, &score) in documents.iter().zip(scores) {
+            let found = token_similarities(query, document, dimension).unwrap();
+            let rows = found.chunks_exact(document.len() / dimension);
+            let sum: f32 = rows.map(|row| row.iter().copied().fold(f32::MIN, f32::max)).sum();
+            assert!((sum - score).abs() < TOLERANCE * 10.0, "{sum}, expected {score}");
+        }
+    }
+    let error = |query: &[f32], document: &[f32]| {
+        token_similarities(query, document, 2).unwrap_err().to_string()
+    };
+    let part = "embeddings are 3 values, which is no multiple of 2";
+    assert_eq!(error(&[1.0; 3], &[1.0; 2]), format!("the query's {part}"));
+    assert_eq!(error(&[1.0; 2], &[1.0; 3]), format!("the document's {part}"));
+    assert_eq!(error(&[f32::NAN, 0.0], &[1.0; 2]), "a similarity of documents[0] is not finite");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use pollster::block_on;
 use serde::Deserialize;
 use tabrank::late_interaction::token_pooling::pool;
 use tabrank::{
-    EncodeOptions, Error, Pooling, Reranker, Result, TextKind, TokenEmbeddings, TokenPooling,
-    Unobserved,
+    EncodeOptions, Error, Pooling, RerankOptions, Reranker, Result, Similarity, TextKind,
+    TokenEmbeddings, TokenPooling, Unobserved, score,
 };
 
 const TOLERANCE: f32 = 1e-6;
@@ -134,4 +134,39 @@ fn a_pooling_of_tokens_and_one_of_texts_do_not_go_together() {
     let token_pooling = Some(TokenPooling::by(0.5));
     let below = refused(EncodeOptions { token_pooling, ..EncodeOptions::default() });
     assert!(matches!(below, Error::Argument { .. }), "{below}");
+}
+
+/// Scores of a list in its order.
+fn scores(
+    model: &Reranker,
+    query: &str,
+    texts: &[&str],
+    token_pooling: Option<TokenPooling>,
+) -> Vec<f32> {
+    let options = RerankOptions { token_pooling, ..RerankOptions::default() };
+    let output = block_on(model.rerank(query, texts, &options, &mut Unobserved)).unwrap();
+    let mut results = output.results;
+    results.sort_by_key(|result| result.index);
+    results.iter().map(|result| result.score).collect()
+}
+
+#[test]
+fn a_ranking_scores_the_embeddings_that_encoding_gives() {
+    let query = "Which crisis began in October?";
+    let texts =
+        ["The oil crisis began in October of that year.", "oil", "", "water and oil and water"];
+    let pooling = Some(TokenPooling::by(1.5));
+    let plain = Fixture::read("sentence-transformers").load();
+    for (model, asked) in [(&plain, pooling), (&load(&pooled_checkpoint()), None)] {
+        let encoded = |kind, texts: &[&str]| {
+            let options = EncodeOptions { token_pooling: asked, ..EncodeOptions::default() };
+            encoded(model, kind, texts, options).unwrap()
+        };
+        let (query_rows, documents) =
+            (encoded(TextKind::Query, &[query]), encoded(TextKind::Document, &texts));
+        let expected = score(query_rows.values(), &documents, Similarity::MaxSim).unwrap();
+        let found = scores(model, query, &texts, asked);
+        assert!(difference(&found, &expected) < 1e-5, "{found:?}, expected {expected:?}");
+        assert!(difference(&found, &scores(&plain, query, &texts, None)) > 1e-3);
+    }
 }

@@ -111,6 +111,7 @@ export interface RerankRequest {
   minScore?: number | undefined;
   fuse?: Fusion | undefined;
   diversify?: number | undefined;
+  tokenPooling?: TokenPooling | undefined;
   /** Without these long documents are cut. */
   windows?: Windows | undefined;
   base: number;
@@ -185,12 +186,27 @@ export interface SimilarityRequest {
   mean: boolean;
 }
 
+export interface MatchesRequest {
+  /** Rows of one query. */
+  query: Float32Array;
+  /** One document's. */
+  document: VectorGroup[];
+}
+
+export interface MatchesAnswer {
+  /** MaxSim. */
+  score: number;
+  /** Every row of the query with every one of the document's: a row of theirs for each of the query's. */
+  similarities: Float32Array;
+}
+
 export interface Calls {
   load: { request: LoadRequest; answer: LoadAnswer };
   rerank: { request: RerankRequest; answer: RerankAnswer };
   encode: { request: EncodeRequest; answer: EncodeAnswer };
   explain: { request: ExplainRequest; answer: Explanation };
   similarity: { request: SimilarityRequest; answer: Float32Array };
+  matches: { request: MatchesRequest; answer: MatchesAnswer };
   codec: { request: CodecRequest; answer: CodecAnswer };
 }
 

@@ -1,6 +1,6 @@
 /** The public types of a ranking: its stages, what goes into `rerank` and what comes out. Times are in milliseconds. */
 
-import type { CallProgress, Device, Explanation, LongDocumentOptions, ModelInfo, Pooling, Warning } from "./types.js";
+import type { CallProgress, Device, LongDocumentOptions, ModelInfo, PlacedExplanation, Pooling, TokenPoolingOptions, Warning } from "./types.js";
 import type { GivenEmbeddings, ListedEmbeddings, TrainedCodec } from "./vectors.js";
 
 /** What `Reranker.load` gave: a model of its own, in its own worker. */
@@ -81,7 +81,7 @@ export type Fusion =
   /** By the sum of both scores, each less its list's mean and divided by its standard deviation. */
   | { by: "standardScores" };
 
-export interface RerankOptions<T> extends LongDocumentOptions {
+export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptions {
   /**
    * How the list is ranked: each stage ranks what the one before it kept. By default by the model that is called: `late`, or `crossEncoder` if it is one.
    *
@@ -209,7 +209,8 @@ export interface RerankResult<T> {
   truncated: boolean;
   /** Place in the list that was given of the first document with the same text, if a model has read both: only that one was encoded. Not of one that brought embeddings. */
   sameAs?: number;
-  explanation?: Explanation;
+  /** Of a document that brought a page image's embeddings also where on the page each match lies. */
+  explanation?: PlacedExplanation;
 }
 
 export interface RerankOutput<T> {

@@ -312,6 +312,8 @@ export interface SimilarityOptions {
   measure?: SimilarityMeasure;
 }
 
+export type MatchOptions = Pick<SimilarityOptions, "signal" | "codecs">;
+
 /** A token and where it stands in the original text; `start` and `end` (UTF-16) are null for tokens that the text does not hold. */
 export interface TokenSpan {
   /** Null for an embedding that was given, without its token. */
@@ -371,4 +373,10 @@ export interface PlacedMatch extends TokenMatch {
 /** Why a document got its score, and where on a page image the matches lie. */
 export interface PlacedExplanation extends Explanation {
   matches: PlacedMatch[];
+}
+
+/** What a Scorer tells of embeddings, which have no tokens: matches name their rows. */
+export interface ScoredExplanation extends PlacedExplanation {
+  /** Of a page image, for each embedding of the query: how similar all patches are to it, of which the score counts the best alone. */
+  maps?: SimilarityMap[];
 }

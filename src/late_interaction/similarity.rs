@@ -58,6 +58,33 @@ pub fn similarity(
     each.map(|(index, query)| row(query, index, documents, by)).collect()
 }
 
+/// Every embedding of a query with every one of a document, both `[length, dimension]`: a row of the document's for each of the query's.
+/// MaxSim sums up the greatest of each row.
+///
+/// # Errors
+/// [`Error::Argument`] if values are not whole embeddings, [`Error::NotFinite`].
+pub fn token_similarities(query: &[f32], document: &[f32], dimension: usize) -> Result<Vec<f32>> {
+    for (values, whose) in [(query, "the query's"), (document, "the document's")] {
+        if values.len().checked_rem(dimension) != Some(0) {
+            let reason =
+                format!("are {} values, which is no multiple of {dimension}", values.len());
+            return Err(Error::argument(format!("{whose} embeddings"), reason));
+        }
+    }
+    let rows = query.chunks_exact(dimension);
+    let products =
+        rows.flat_map(|row| document.chunks_exact(dimension).map(|other| dot(row, other)));
+    let similarities: Vec<f32> = products.collect();
+    match similarities.iter().all(|value| value.is_finite()) {
+        true => Ok(similarities),
+        false => Err(Error::NotFinite { what: "a similarity", kind: TextKind::Document, index: 0 }),
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// The query at `index` with every document.
 fn row(
     query: &[f32],

@@ -2,8 +2,9 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::{invalid_input, throw};
-use crate::{Similarity, TokenEmbeddings, score};
+use super::throw;
+use super::vectors::DocumentVectors;
+use crate::{Similarity, TokenEmbeddings, score, token_similarities};
 
 /// Embeddings of documents, in this memory.
 #[wasm_bindgen]
@@ -13,22 +14,21 @@ pub struct ScoredDocuments {
 
 #[wasm_bindgen]
 impl ScoredDocuments {
-    /// Rows of `dimension` values, text after text, `lengths` of each.
+    /// Takes the embeddings of so many documents.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        values: Vec<f32>,
-        lengths: Vec<u32>,
-        dimension: usize,
-    ) -> Result<ScoredDocuments, JsValue> {
-        let lengths = lengths.into_iter().map(|length| length as usize).collect();
-        let embeddings = TokenEmbeddings::from_parts(values, lengths, dimension)
-            .ok_or_else(|| invalid_input("the documents' lengths are not those of their rows"))?;
-        Ok(Self { embeddings })
+    pub fn new(vectors: DocumentVectors, documents: usize) -> Result<ScoredDocuments, JsValue> {
+        Ok(Self { embeddings: vectors.decompressed(documents)? })
     }
 
     /// MaxSim of each document with a query's rows; with `mean` over their number.
     pub fn maxsim(&self, query: &[f32], mean: bool) -> Result<Vec<f32>, JsValue> {
         let by = if mean { Similarity::MeanMaxSim } else { Similarity::MaxSim };
         score(query, &self.embeddings, by).map_err(throw)
+    }
+
+    /// Every row of a query with every one of the first document.
+    pub fn similarities(&self, query: &[f32]) -> Result<Vec<f32>, JsValue> {
+        let document = self.embeddings.texts().next().unwrap_or_default();
+        token_similarities(query, document, self.embeddings.dimension()).map_err(throw)
     }
 }

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use super::answers::CodecInfo;
 use super::{invalid_input, throw, to_js};
 use crate::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec, Rows};
-use crate::{DocumentEmbeddings, Error, TextKind};
+use crate::{DocumentEmbeddings, Error, TextKind, TokenEmbeddings};
 
 /// A residual codec's tables, in this memory.
 #[wasm_bindgen]
@@ -100,6 +100,23 @@ impl DocumentVectors {
             })?;
         self.groups.push(Group { embeddings, places });
         Ok(())
+    }
+
+    /// In a list of so many documents, all of one width.
+    pub(super) fn decompressed(self, documents: usize) -> Result<TokenEmbeddings, JsValue> {
+        let dimension = self.groups.first().map_or(1, |group| group.embeddings.dimension());
+        let mut rows = vec![Vec::new(); documents];
+        for Group { embeddings, places } in self.groups {
+            for (position, &place) in places.iter().enumerate() {
+                let fits = embeddings.dimension() == dimension && position < embeddings.len();
+                let row = rows.get_mut(place).filter(|_| fits);
+                *row.ok_or_else(|| invalid_input("embeddings are not those of the documents"))? =
+                    embeddings.decompress_document(position);
+            }
+        }
+        let mut all = TokenEmbeddings::new(dimension);
+        rows.iter().for_each(|rows| all.push(rows));
+        Ok(all)
     }
 
     /// For a list of so many documents.

@@ -15,7 +15,7 @@ export interface Counts {
 /** `sought`: the documents that bring no embeddings along. */
 export async function cachedCall(client: WorkerClient, cache: DocumentCache, request: RerankRequest, sought: readonly Sought[], options: CallOptions): Promise<{ answer: RerankAnswer; counts: Counts }> {
   const { device } = client;
-  const findings = await cache.find(sought, { device, windows: request.windows });
+  const findings = await cache.find(sought, { device, windows: request.windows, tokenPooling: request.tokenPooling });
   requireAll(sought, findings);
   const { hits, vectors } = findings;
   const all = [...(request.vectors ?? []), ...(vectors ? [vectors] : [])];

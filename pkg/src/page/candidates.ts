@@ -6,8 +6,9 @@ import type { DocumentEmbeddings, GivenEmbeddings, ShapedEmbeddings } from "../v
 import { listFileOf } from "./embedding-list.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { answerOf, checkLength, invalid, invalidKind, isArray, nameOf, read, textIfAny, textOf, tooLarge } from "./input.js";
-import { type ListFile, rowsAt } from "./list-file.js";
+import { type ListFile, pageAt, rowsAt } from "./list-file.js";
 import type { Own } from "./own.js";
+import { patchesOf } from "./patches.js";
 import { bytesOfRows } from "./rows.js";
 import type { Sources } from "./sources.js";
 
@@ -87,7 +88,8 @@ function listed(given: Exclude<NonNullable<RerankOptions<unknown>["embeddings"]>
   if (list.lengths.length !== documents) throw invalid(`embeddings is a list of ${list.lengths.length} documents, and documents has ${documents}`, "A list that was transferred is empty.");
   return (_, index, name) => {
     const stored = rowsAt(list, index);
-    const rows = stored && { ...stored, ...(list.embeddingId !== undefined && { embeddingId: list.embeddingId }) };
+    const patches = stored && patchesOf(pageAt(list, index), stored.rows, placeOf(name));
+    const rows = stored && { ...stored, ...(list.embeddingId !== undefined && { embeddingId: list.embeddingId }), ...(patches && { patches }) };
     const owner = rows && sources.ownerOf(rows, placeOf(name));
     return owner && { rows, owner, list };
   };

@@ -7,7 +7,7 @@ import type { Bytes } from "../files.js";
 import type { KeptCodec, KeptVectors, VectorGroup, Windows } from "../protocol.js";
 import { sha256 } from "../storage/hash.js";
 import { VectorCache } from "../storage/vector-cache.js";
-import type { Device, ModelInfo } from "../types.js";
+import type { Device, ModelInfo, TokenPooling } from "../types.js";
 import { VERSION } from "../version.js";
 import { type Coding, grouped, packed, type Unpacked, unpacked } from "./packed-vectors.js";
 
@@ -25,6 +25,7 @@ export interface Sought {
 export interface Circumstances {
   device: Device;
   windows?: Windows | undefined;
+  tokenPooling?: TokenPooling | undefined;
 }
 
 /** What the cache knew when a call began. */
@@ -80,8 +81,8 @@ export class DocumentCache {
   }
 
   /** Names all that embeddings depend on but the text. Another version of this package may round in another way. */
-  #scope({ device, windows }: Circumstances): string {
-    return JSON.stringify([VERSION, this.#embeddingId, device, this.codec, windows ?? null]);
+  #scope({ device, windows, tokenPooling }: Circumstances): string {
+    return JSON.stringify([VERSION, this.#embeddingId, device, this.codec, windows ?? null, tokenPooling ?? null]);
   }
 
   async #found(sought: readonly Sought[], scope: string, nothing: Findings): Promise<Findings> {

@@ -1,9 +1,9 @@
 /** The page's door to lists of embeddings that lie in one buffer. */
 
 import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
-import { rowsGiven } from "./given-embeddings.js";
+import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { DEFAULT_LIMITS, invalid, itemsOf, read } from "./input.js";
-import { fileIn, type ListFile, rowsAt, writeList } from "./list-file.js";
+import { fileIn, type ListFile, pageAt, rowsAt, writeList } from "./list-file.js";
 import { ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
 /** No model is asked, nor is anything sent. */
@@ -59,15 +59,25 @@ export class EmbeddingList implements ListedEmbeddings {
     const other = given.findIndex((rows) => rows && (kindOfRows(rows) !== kindOfRows(first) || rows.embeddingId !== first.embeddingId));
     if (other >= 0) throw invalid(`documents[${other}] is ${kindOfRows(given[other]!)}, or of another model than the ones before it, which are ${kindOfRows(first)}`);
     const { embeddingId } = first;
-    return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
+    return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
   }
 
   at(index: number): DocumentEmbeddings | undefined {
     const { embeddingId } = this;
     const file = this.own();
     const rows = rowsAt(file, index);
-    return rows && { ...publicRows(rows), ...(embeddingId !== undefined && { embeddingId }), ...pairAt("grid", file.grid, index), ...pairAt("page", file.page, index) };
+    return rows && { ...publicRows(rows), ...(embeddingId !== undefined && { embeddingId }), ...pageAt(file, index) };
   }
+}
+
+/** Two numbers a document, zeros for one that is no page image, if there is such a one. */
+function pagesOf(given: readonly (GivenRows | undefined)[]): Pick<ListFile, "grid" | "page"> {
+  const patches = given.map((rows) => rows?.patches);
+  const other = patches.findIndex((one) => one?.areFirst === false);
+  if (other >= 0) throw invalid(`documents[${other}].patches cannot be written: in a list patches come first, row by row`);
+  if (patches.every((one) => one === undefined)) return {};
+  const pairs = (name: "grid" | "page") => patches.flatMap((one) => one?.[name] ?? [0, 0]);
+  return { grid: Uint32Array.from(pairs("grid")), page: Float32Array.from(pairs("page")) };
 }
 
 /** Of a list that a caller passes, or the bytes of one. */
@@ -80,8 +90,4 @@ export function listFileOf(list: ListedEmbeddings | ArrayBuffer | Uint8Array, pl
 function publicRows({ codec, dimension, rows: _, codes, ...others }: StoredRows): DocumentEmbeddings {
   const [[name, { type }]] = Object.entries(ARRAYS[codec]) as [[string, ArrayKind]];
   return { codec, dimension, [name]: new type(codes.buffer, codes.byteOffset, codes.length / type.BYTES_PER_ELEMENT), ...others };
-}
-
-function pairAt(name: "grid" | "page", pairs: Uint32Array | Float32Array | undefined, index: number) {
-  return pairs && { [name]: [pairs[2 * index]!, pairs[2 * index + 1]!] };
 }

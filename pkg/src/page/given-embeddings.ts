@@ -7,11 +7,14 @@ import { checked, kind, word } from "./checks.js";
 import { copied } from "./embeddings.js";
 import { invalid, invalidKind, isA, isArray, lengthOf, read, requireCount, requireKind } from "./input.js";
 import { areNumbers, flatRows, numbersOf } from "./number-rows.js";
+import { type PageFields, type Patches, patchesOf } from "./patches.js";
 import { type ArrayKind, type ArrayName, ARRAYS, CODECS, codeBytes, type Numbers, type StoredRows } from "./rows.js";
 
 /** One document's rows, and whose they are. */
 export interface GivenRows extends StoredRows {
   embeddingId?: string;
+  /** Of a page image. */
+  patches?: Patches;
 }
 
 /** How errors name the embeddings, what is allowed, and the width that a model's rows have where they do not say it. */
@@ -21,7 +24,7 @@ export interface Reading {
   dimensionOf(embeddingId: string | undefined, place: string): number | undefined;
 }
 
-interface Fields extends Omit<DocumentEmbeddings, "grid" | "page"> {
+interface Fields extends Omit<DocumentEmbeddings, keyof PageFields> {
   /** How many there have to be. */
   rows?: number;
 }
@@ -45,8 +48,14 @@ export function rowsGiven(given: GivenEmbeddings | null | undefined, reading: Re
   if (fields.rows !== undefined && rows !== fields.rows) throw invalid(`${place} has ${rows} rows; its shape says ${fields.rows}`);
   if (more) requireFor(rows, more, `${place}.${more.name}`);
   if (rows === 0) return undefined;
+  const patches = isRecord(given) ? patchesOf(given, rows, place) : undefined;
   const ids = { ...(embeddingId !== undefined && { embeddingId }), ...(codecId !== undefined && { codecId }) };
-  return { codec, dimension, rows, codes: new Uint8Array(codes.numbers.buffer), ...(more && { [more.name]: more.numbers }), ...ids };
+  return { codec, dimension, rows, codes: new Uint8Array(codes.numbers.buffer), ...(more && { [more.name]: more.numbers }), ...(patches && { patches }), ...ids };
+}
+
+/** Rows alone say nothing of a page. */
+function isRecord(given: GivenEmbeddings): given is DocumentEmbeddings {
+  return !isArray(given);
 }
 
 /** Each is read once. */

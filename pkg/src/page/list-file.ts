@@ -4,7 +4,7 @@
  */
 
 import { headerEnd, parseObject, PREFIX } from "../safetensors.js";
-import type { CodecName } from "../vectors.js";
+import type { CodecName, DocumentEmbeddings } from "../vectors.js";
 import { copied } from "./embeddings.js";
 import { answerOf, invalid, invalidKind, isA } from "./input.js";
 import { ARRAYS, type ArrayKind, type ArrayName, CODECS, codeBytes, F32, rowsBetween, type StoredRows, U32 } from "./rows.js";
@@ -44,6 +44,12 @@ export function fileIn(bytes: ArrayBuffer | Uint8Array, place: string): ListFile
 export function rowsAt({ all, lengths, starts }: ListFile, index: number): StoredRows | undefined {
   const length = lengths[index] ?? 0;
   return length === 0 ? undefined : rowsBetween(all, starts[index]!, starts[index]! + length);
+}
+
+/** What is said of a document's page image. */
+export function pageAt({ grid, page }: Pick<ListFile, "grid" | "page">, index: number): Pick<DocumentEmbeddings, "grid" | "page"> {
+  const pairOf = (pairs: Uint32Array | Float32Array) => [pairs[2 * index]!, pairs[2 * index + 1]!] as const;
+  return { ...(grid && { grid: pairOf(grid) }), ...(page && { page: pairOf(page) }) };
 }
 
 function readList(file: Uint8Array, place: string): ListFile {

@@ -15,7 +15,7 @@ export type WithWindows<O extends LongDocumentOptions> = Omit<O, keyof LongDocum
 
 export type CheckedEncode<T> = Omit<WithWindows<EncodeOptions<T>>, "tokenPooling"> & { tokenPooling?: TokenPooling };
 
-export type CheckedRerank<T> = Omit<WithWindows<RerankOptions<T>>, "stages"> & { stages?: CheckedStage<T>[] };
+export type CheckedRerank<T> = Omit<WithWindows<RerankOptions<T>>, "stages" | "tokenPooling"> & { stages?: CheckedStage<T>[]; tokenPooling?: TokenPooling };
 
 const STORED: Checks<StoredModelOptions> = {
   revision: kind("string"),
@@ -63,7 +63,8 @@ const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"
 
 const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
 
-const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function") };
+// What `tokenPooling` holds is checked as it is read.
+const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function"), tokenPooling: () => {} };
 
 const RERANK: Checks<RerankOptions<never>> = {
   ...CALL,
@@ -84,12 +85,7 @@ const RERANK: Checks<RerankOptions<never>> = {
   id: kind("function"),
 };
 
-const ENCODE: Checks<EncodeOptions<never>> = {
-  ...CALL,
-  pooling: word("none", "mean", "cls", "checkpoint"),
-  // What it holds is checked as it is read.
-  tokenPooling: () => {},
-};
+const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
 
 const TOKEN_POOLING: Checks<TokenPooling> = { factor: requireBetween(1, MOST_NUMBER), protected: requireCount(0), normalize: kind("boolean") };
 
@@ -112,7 +108,7 @@ export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(op
 export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
 export const checkRerank = <T>(options: RerankOptions<T>): CheckedRerank<T> => {
-  const { stages, fuse, ...there } = withWindows(checked(options, RERANK));
+  const { stages, fuse, ...there } = withTokenPooling(withWindows(checked(options, RERANK)));
   const list = stages === undefined ? undefined : checkStages(stages);
   return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
 };

@@ -4,6 +4,7 @@ import type { RerankOutput, RerankResult, Timings } from "../ranking.js";
 import type { ModelInfo, Warning } from "../types.js";
 import type { Candidate } from "./candidates.js";
 import type { Own } from "./own.js";
+import { onPage } from "./patches.js";
 import type { Gone } from "./pipeline.js";
 
 /** `left`: best first. `warned`: how many warnings each model had before. */
@@ -27,8 +28,9 @@ function warningsOf<T>(gone: readonly Gone<T>[]): Warning[] {
 
 function resultsOf<T>(left: readonly Candidate[], documents: readonly T[], gone: readonly Gone<T>[]): RerankResult<T>[] {
   const last = gone.filter(({ step }) => !step.finishes).at(-1);
-  return left.map(({ text: _, brought: __, id, ...candidate }, place) => ({
+  return left.map(({ text: _, brought, id, explanation, ...candidate }, place) => ({
     ...candidate,
+    ...(explanation && { explanation: onPage(explanation, brought?.rows.patches) }),
     ...(id !== undefined && { id }),
     rank: place + 1,
     normalizedScore: last ? normalizedScore(candidate.score, last) : candidate.score,

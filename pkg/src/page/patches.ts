@@ -17,30 +17,35 @@ const ORDER = { offset: requireCount(0), tile: requireCount(1), mask: () => {} }
 export class Patches {
   /** Of each patch's embedding, in their order, its place in the grid, row by row; behind the grid follow those of the overview. */
   readonly #cells = new Map<number, number>();
-  readonly #grid: readonly [rows: number, columns: number];
-  readonly #page: readonly [width: number, height: number];
+  readonly grid: readonly [rows: number, columns: number];
+  readonly page: readonly [width: number, height: number];
   readonly #tile: number | undefined;
 
   /** `rows`: of the patches' embeddings. */
   constructor(grid: readonly [number, number], page: readonly [number, number], tile: number | undefined, rows: readonly number[]) {
-    this.#grid = grid;
-    this.#page = page;
+    this.grid = grid;
+    this.page = page;
     this.#tile = tile;
     rows.forEach((row, place) => this.#cells.set(row, this.#cellOf(place)));
+  }
+
+  /** Whether the patches are the first embeddings, row by row. */
+  get areFirst(): boolean {
+    return this.#tile === undefined && [...this.#cells].every(([row, cell]) => row === cell);
   }
 
   /** Nothing for the embedding of another token. */
   at(row: number): Patch | undefined {
     const cell = this.#cells.get(row);
-    const [rows, columns] = this.#grid;
+    const [rows, columns] = this.grid;
     if (cell === undefined) return undefined;
-    if (cell < rows * columns) return this.#patch(cell, this.#grid);
+    if (cell < rows * columns) return this.#patch(cell, this.grid);
     return { ...this.#patch(cell - rows * columns, [this.#tile!, this.#tile!]), overview: true };
   }
 
   /** Of the similarities of one query token with all embeddings; the overview is no part of it. */
   mapOf(similarities: Float32Array): SimilarityMap {
-    const [rows, columns] = this.#grid;
+    const [rows, columns] = this.grid;
     const values = new Float32Array(rows * columns);
     for (const [row, cell] of this.#cells) if (cell < values.length) values[cell] = similarities[row]!;
     return { rows, columns, values };
@@ -48,7 +53,7 @@ export class Patches {
 
   /** The place in the grid of the patch that comes at a place among the patches: tile after tile, if there are tiles. */
   #cellOf(place: number): number {
-    const [rows, columns] = this.#grid;
+    const [rows, columns] = this.grid;
     const tile = this.#tile;
     if (tile === undefined || place >= rows * columns) return place;
     const [number, inside] = [Math.floor(place / tile ** 2), place % tile ** 2];
@@ -59,7 +64,7 @@ export class Patches {
 
   #patch(cell: number, [rows, columns]: readonly [number, number]): Patch {
     const [row, column] = [Math.floor(cell / columns), cell % columns];
-    const [width, height] = [this.#page[0] / columns, this.#page[1] / rows];
+    const [width, height] = [this.page[0] / columns, this.page[1] / rows];
     return { row, column, rectangle: { x: column * width, y: row * height, width, height } };
   }
 }
@@ -81,7 +86,8 @@ export function patchesOf(given: PageFields, embeddings: number, place: string):
 }
 
 /** An explanation that tells where on the page each match lies. */
-export function onPage(explanation: Explanation, patches: Patches): PlacedExplanation {
+export function onPage(explanation: Explanation, patches: Patches | undefined): PlacedExplanation {
+  if (!patches) return explanation;
   const matches = explanation.matches.map((match) => {
     const patch = patches.at(match.document.row);
     return { ...match, ...(patch && { patch }) };

@@ -5,7 +5,7 @@
 
 import type { RerankAnswer, RerankRequest, Windows } from "../protocol.js";
 import type { QueryEmbeddings, RerankOutput } from "../ranking.js";
-import type { CallProgress } from "../types.js";
+import type { CallProgress, TokenPooling } from "../types.js";
 import { cachedCall, type Counts } from "./cached-call.js";
 import { type Candidate, candidatesOf } from "./candidates.js";
 import { checkTotalLength, invalid, listOf, requireWithin } from "./input.js";
@@ -30,6 +30,7 @@ interface Shared {
   given: Float64Array | undefined;
   told: Float64Array | undefined;
   windows: Windows | undefined;
+  tokenPooling: TokenPooling | undefined;
   profile: boolean;
   /** Whether vector caches may be read and filled. */
   vectorCache: boolean;
@@ -46,7 +47,7 @@ export interface Gone<T> {
 }
 
 export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T>> {
-  const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, diversify, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
+  const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, tokenPooling, diversify, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
   const question = checkRankedQuery(query, stages, own);
   const kept = listOf(documents, own.limits);
   const candidates = candidatesOf(kept, options, { sources: sourcesOf(own, stages), mayBeKnown: vectorCache && own.cache !== undefined, limits: own.limits });
@@ -55,8 +56,9 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   requireTexts(candidates, own, stages, diversify !== undefined, steps.find(({ finishes }) => finishes)?.own);
   const files = codecFiles(codecs);
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
+  if (tokenPooling && !steps.some(isEncoders)) throw invalid("tokenPooling is given, and a cross-encoder makes no embeddings");
   const given = givenScores(kept, stages);
-  const shared = { query: question, given, told: given && filledScores(given), windows, profile, vectorCache, transfer };
+  const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, vectorCache, transfer };
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
   for (const { client } of owners) client.requireOpen(signal);
   const warned = new Map(owners.map((owner) => [owner, owner.client.warnings.length]));
@@ -140,7 +142,7 @@ function listenersOf<T>(steps: readonly Step<T>[], listener: CallOptions["onProg
   });
 }
 
-function requestTo<T>(step: Step<T>, { query, given, windows, profile }: Shared, left: readonly Candidate[]): RerankRequest {
+function requestTo<T>(step: Step<T>, { query, given, windows, tokenPooling, profile }: Shared, left: readonly Candidate[]): RerankRequest {
   const { own, stages, ask, finishes } = step;
   const scoreOf = ({ index, score, fused = score }: Candidate) => (finishes ? fused : given![index]!);
   const vectors = groupsFor(own, left);
@@ -151,6 +153,7 @@ function requestTo<T>(step: Step<T>, { query, given, windows, profile }: Shared,
     stages: stages.map((stage) => requestOf(stage, left.length)),
     given: finishes || given ? Float64Array.from(left, scoreOf) : undefined,
     windows: isEncoders(step) ? windows : undefined,
+    tokenPooling: isEncoders(step) ? tokenPooling : undefined,
     base: 0,
     profile,
     ...ask,

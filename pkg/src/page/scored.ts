@@ -5,7 +5,7 @@ import type { Embeddings, Limits } from "../types.js";
 import type { GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
 import { listFileOf } from "./embedding-list.js";
 import { copyOfEmbeddings } from "./embeddings.js";
-import { rowsGiven } from "./given-embeddings.js";
+import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { invalid, isA, isArray, listOf, nameOf, read, tooLarge } from "./input.js";
 import { bytesIn, type ListFile } from "./list-file.js";
 import { bytesOfRows } from "./rows.js";
@@ -31,6 +31,15 @@ export function scoredOf(documents: Scorable, limits: Limits): Scored {
   const bytes = scored.rows.reduce((sum, { rows }) => sum + bytesOfRows(rows), 0);
   if (bytes > limits.embeddingBytes) throw tooLarge("documents", bytes, "bytes", limits.embeddingBytes, "embeddingBytes");
   return scored;
+}
+
+/** One document's. */
+export function rowsOf(document: GivenEmbeddings, limits: Limits): GivenRows {
+  const rows = rowsGiven(document, { place: "document", limits, dimensionOf: () => undefined });
+  if (!rows) throw invalid("document has no embeddings");
+  const bytes = bytesOfRows(rows);
+  if (bytes > limits.embeddingBytes) throw tooLarge("document", bytes, "bytes", limits.embeddingBytes, "embeddingBytes");
+  return rows;
 }
 
 function listOrFlat(documents: Exclude<Scorable, readonly GivenEmbeddings[]>, limits: Limits): Pick<ListFile, "all" | "lengths"> {

@@ -2,16 +2,19 @@
 /** The page's door to MaxSim alone, without a model. */
 
 import { RerankerError } from "../error.js";
-import type { Embeddings, Limits, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
+import type { Embeddings, Limits, MatchOptions, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
+import type { GivenEmbeddings } from "../vectors.js";
 import { copyOfEmbeddings, copyOfOne, requireAllFinite } from "./embeddings.js";
 import { checkLimits, invalid } from "./input.js";
+import { matchesOf } from "./matches.js";
 import { openClient } from "./open-client.js";
 import { checkScorer, checkSimilarity } from "./options.js";
 import { wasmUrl } from "./places.js";
 import { codecFiles } from "./residual-codec.js";
-import { type Scorable, type Scored, scoredOf } from "./scored.js";
+import { rowsOf, type Scorable, type Scored, scoredOf } from "./scored.js";
 import { findCodecsOf } from "./sources.js";
 import { requireWorkers } from "./start-worker.js";
+import { groupsOf } from "./vector-groups.js";
 import type { WorkerClient } from "./worker-client.js";
 
 /**
@@ -76,6 +79,25 @@ export class Scorer {
     return scoresOf(this.own(), asked, scored, { mean: measure === "meanmaxsim", codecs, signal });
   }
 
+  /**
+   * Which of a document's embeddings is most similar to each of a query's, and of a page image where it lies, with a map of the whole page.
+   *
+   * @example
+   * const { matches, maps } = await scorer.explain(queryEmbeddings, { codec: "int8", dimension: 128, embeddings, scales, grid: [32, 32], page: [612, 792] });
+   * for (const { patch, similarity } of matches) if (patch) outline(patch.rectangle, similarity);
+   */
+  async explain(query: Float32Array, document: GivenEmbeddings, options: MatchOptions = {}): Promise<ScoredExplanation> {
+    const { signal, codecs = [] } = checkSimilarity(options);
+    const { client, limits } = this.own();
+    const rows = rowsOf(document, limits);
+    const { values } = copyOfOne(query, "query", rows.dimension);
+    const files = codecFiles(codecs);
+    client.requireOpen(signal);
+    await findCodecsOf(client, [{ rows, name: "document" }], files, undefined);
+    const answer = await client.call("matches", { query: values, document: groupsOf([{ rows, place: 0, index: 0 }]) }, { signal });
+    return matchesOf(answer, rows);
+  }
+
   /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
   dispose(): void {
     this.own().client.stop(new RerankerError({ code: "DISPOSED", message: "this Scorer was disposed of" }));
@@ -99,4 +121,4 @@ async function scoresOf({ client }: { client: WorkerClient }, queries: Embedding
   return client.call("similarity", { queries, documents: scored.groups(), count: scored.count, mean }, { signal });
 }
 
-const CALLS = ["score", "similarity", "dispose"] as const;
+const CALLS = ["score", "similarity", "explain", "dispose"] as const;

@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
@@ -97,6 +97,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await this.#explain(id, request) };
       case "similarity":
         return { type: "answer", id, name, answer: await this.#similarity(id, request) };
+      case "matches":
+        return { type: "answer", id, name, answer: this.#matches(request) };
       case "codec":
         return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
     }
@@ -146,6 +148,16 @@ export class Dispatcher<C extends Checkpoint> {
     }
     scored.free();
     return scores;
+  }
+
+  #matches({ query, document }: MatchesRequest): MatchesAnswer {
+    const scored = new this.#module.ScoredDocuments(this.#vectors.of(document), 1);
+    try {
+      const [score] = scored.maxsim(query, false) as unknown as [number];
+      return { score, similarities: scored.similarities(query) };
+    } finally {
+      scored.free();
+    }
   }
 
   #loaded(): Engine {
@@ -206,6 +218,8 @@ function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
       return [...answer.parts, answer.lengths, answer.truncated];
     case "similarity":
       return [answer];
+    case "matches":
+      return [answer.similarities];
     default:
       return [];
   }

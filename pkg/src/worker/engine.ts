@@ -21,7 +21,7 @@ export interface Engine extends Pick<glue.Engine, "device" | "warnings" | "info"
 }
 
 /** Embeddings of documents, in wasm memory. */
-export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "free">;
+export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;
 
 /** Embeddings that a call's documents bring along, in wasm memory: the call takes them. */
 export type DocumentVectors = Pick<glue.DocumentVectors, "add" | "addResidual" | "free">;

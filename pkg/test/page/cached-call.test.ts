@@ -142,6 +142,7 @@ describe("what is kept", () => {
   const circumstances: Record<string, () => Promise<unknown>> = {
     "another device": () => (client.device = "webgpu", ask(["a"])),
     "windows": () => ask(["a"], { windows: { maxWindows: 2 } }),
+    "token pooling": () => ask(["a"], { tokenPooling: { factor: 2 } }),
     "another codec": () => ask(["a"], {}, opened({ codec: "f16", persist: true })),
     "another model": () => ask(["a"], {}, new DocumentCache({ ...INFO, embeddingId: "v1-other" }, { ...SETTINGS, persist: true }, () => {})),
   };

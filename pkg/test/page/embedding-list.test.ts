@@ -33,6 +33,16 @@ function fileOf({ header, data }: { header: object | string; data: Uint8Array })
   return file;
 }
 
+test("pages of a list keep their grids; other documents have zeros", () => {
+  const page: DocumentEmbeddings = { embeddings: new Float32Array(6), dimension: 1, grid: [2, 3], page: [612, 792] };
+  const list = EmbeddingList.from(EmbeddingList.write([page, { embeddings: [[1]] }]));
+  expect(list.at(0)).toMatchObject({ grid: [2, 3], page: [612, 792] });
+  expect(list.at(1)).toMatchObject({ grid: [0, 0], page: [0, 0] });
+  const message = "documents[0].patches cannot be written: in a list patches come first, row by row";
+  const tiled: DocumentEmbeddings = { embeddings: new Float32Array(8), dimension: 1, grid: [2, 4], patches: { tile: 2 } };
+  expect(() => EmbeddingList.write([tiled])).toThrow(expect.objectContaining({ message }));
+});
+
 describe.each(CODECS)("a list in %s", (codec) => {
   test("is read as numpy wrote it", () => {
     const list = listOf(codec);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { EmbeddingList, type GivenEmbeddings, type LoadOptions, type RerankOptions, Reranker, ResidualCodec, type Stage } from "../../src/index.js";
+import { type DocumentEmbeddings, EmbeddingList, type GivenEmbeddings, type LoadOptions, type RerankOptions, Reranker, ResidualCodec, type Stage } from "../../src/index.js";
 import { engineError, FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
@@ -374,6 +374,34 @@ describe("documents without a text", () => {
     const { results } = await reranker.rerank("q", documents, { stages: [{ use: "given", score: () => 1 }, { use: "late" }], explain: true });
     expect(results[0]).toMatchObject({ id: "a", score: 1, truncated: false });
     expect(encoder.asked[0]!.explain).toBe(true);
+  });
+});
+
+describe("page images", () => {
+  const page: DocumentEmbeddings = { embeddings: new Float32Array(12), dimension: 2, grid: [2, 3], page: [612, 792] };
+  const span = (row: number) => ({ id: null, token: "", start: null, end: null, row });
+
+  test.each<[string, RerankOptions<object>, object[]]>([
+    ["of their own", {}, [page, { text: "a text" }]],
+    ["in a list", { embeddings: EmbeddingList.write([page, null]), text: () => "a text" }, [{}, {}]],
+  ])("with embeddings %s are explained by their patches", async (_, options, documents) => {
+    const reranker = await narrow();
+    const rerank = encoder.rerank.bind(encoder);
+    const match = { query: span(0), document: span(4), similarity: 1, share: 1 };
+    vi.spyOn(encoder, "rerank").mockImplementation(async (...asked) => {
+      const { explanations, ...rest } = await rerank(...asked);
+      return { ...rest, explanations: explanations!.map((one) => ({ ...one, matches: [match] })) };
+    });
+    const { results } = await reranker.rerank({ embeddings: Float32Array.of(1, 0) }, documents, { ...options, explain: true });
+    const matches = results.sort((a, b) => a.index - b.index).map(({ explanation }) => explanation!.matches);
+    expect(matches).toEqual([[{ ...match, patch: { row: 1, column: 1, rectangle: { x: 204, y: 396, width: 204, height: 396 } } }], [match]]);
+  });
+
+  test("whose grid does not fit are named", async () => {
+    const reranker = await narrow();
+    const documents = [{ text: "a" }, { id: "scan", ...page, grid: [3, 3] as const }];
+    const message = 'documents[1] (id "scan"): its embeddings.grid is 3 × 3, and 6 embeddings can be of patches';
+    await expect(reranker.rerank("q", documents)).rejects.toMatchObject({ code: "INVALID_INPUT", message });
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type LoadOptions, type LongDocumentOptions, type Progress, Reranker } from "../../src/index.js";
+import { type LoadOptions, type LongDocumentOptions, type Progress, Reranker, type TokenPoolingOptions } from "../../src/index.js";
 import { Latest } from "../../src/page/latest.js";
 import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
@@ -354,30 +354,41 @@ describe("long documents", () => {
 });
 
 describe("token pooling", () => {
-  test("is a factor, or settings with defaults of the engine's", async () => {
+  const CALLS: Record<string, (reranker: Reranker, options: TokenPoolingOptions) => Promise<unknown>> = {
+    rerank: (reranker, options) => reranker.rerank("q", ["a"], options),
+    encodeDocuments: (reranker, options) => reranker.encodeDocuments(["a"], options),
+  };
+
+  test.each(Object.entries(CALLS))("of %s is a factor, or settings with defaults of the engine's", async (_, call) => {
     const reranker = await load();
     const settings = { factor: 1.5, protected: 0, normalize: false };
-    for (const tokenPooling of [undefined, 2, { factor: 3 }, settings]) {
-      await reranker.encodeDocuments(["a"], tokenPooling === undefined ? {} : { tokenPooling });
-    }
+    for (const options of [{}, { tokenPooling: 2 }, { tokenPooling: { factor: 3 } }, { tokenPooling: settings }]) await call(reranker, options);
     await reranker.encodeQuery("q", { tokenPooling: 2 });
     expect(engine.tokenPoolings).toEqual([undefined, { factor: 2 }, { factor: 3 }, settings, undefined]);
   });
 
-  test("is refused by the setting that is wrong", async () => {
+  test.each(Object.entries(CALLS))("of %s is refused by the setting that is wrong", async (_, call) => {
     const reranker = await load();
-    for (const [options, message] of [
-      [{ tokenPooling: 0.5 }, "tokenPooling.factor is 0.5; expected a number from 1 to 3.4028234663852886e+38"],
-      [{ tokenPooling: Number.NaN }, "tokenPooling.factor is NaN; expected a number from 1 to 3.4028234663852886e+38"],
-      [{ tokenPooling: "2" as unknown as number }, "tokenPooling is a string; expected an object"],
-      [{ tokenPooling: {} as { factor: number } }, "tokenPooling.factor is missing"],
-      [{ tokenPooling: { factor: 2, protected: -1 } }, "tokenPooling.protected is -1; expected a whole number from 0"],
-      [{ tokenPooling: { factor: 2, normalise: true } as { factor: number } }, "tokenPooling.normalise is no setting; there are factor, protected, normalize"],
-      [{ tokenPooling: 2, pooling: "mean" }, 'tokenPooling is given, and with pooling "mean" no token embeddings stay'],
+    for (const [tokenPooling, message] of [
+      [0.5, "tokenPooling.factor is 0.5; expected a number from 1 to 3.4028234663852886e+38"],
+      [Number.NaN, "tokenPooling.factor is NaN; expected a number from 1 to 3.4028234663852886e+38"],
+      ["2" as unknown as number, "tokenPooling is a string; expected an object"],
+      [{} as { factor: number }, "tokenPooling.factor is missing"],
+      [{ factor: 2, protected: -1 }, "tokenPooling.protected is -1; expected a whole number from 0"],
+      [{ factor: 2, normalise: true } as { factor: number }, "tokenPooling.normalise is no setting; there are factor, protected, normalize"],
     ] as const) {
-      await expect(reranker.encodeDocuments(["a"], options), message).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+      await expect(call(reranker, { tokenPooling }), message).rejects.toMatchObject({ code: "INVALID_INPUT", message });
     }
     expect(engine.tokenPoolings).toEqual([]);
+  });
+
+  test("goes with no pooling of texts, and with no cross-encoder", async () => {
+    const reranker = await load();
+    const message = 'tokenPooling is given, and with pooling "mean" no token embeddings stay';
+    await expect(reranker.encodeDocuments(["a"], { tokenPooling: 2, pooling: "mean" })).rejects.toMatchObject({ code: "INVALID_INPUT", message });
+    engine.info = { ...engine.info, kind: "crossEncoder" };
+    const crossEncoder = await load();
+    await expect(crossEncoder.rerank("q", ["a"], { tokenPooling: 2 })).rejects.toMatchObject({ code: "INVALID_INPUT", message: "tokenPooling is given, and a cross-encoder makes no embeddings" });
   });
 });
 

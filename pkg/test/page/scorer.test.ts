@@ -61,6 +61,33 @@ describe("a Scorer", () => {
     expect(await score(Float32Array.of(3, 0), documents)).toEqual(Float32Array.of(6, 3, 3));
   });
 
+  test("explains a document's score by its embeddings", async () => {
+    const { explain } = await load();
+    const { maps, ...explanation } = await explain(Float32Array.of(3, 0, 0, 1), [[1, 0], [0, 1], [0, 1]]);
+    const span = (row: number) => ({ id: null, token: "", start: null, end: null, row });
+    const match = (row: number) => ({ query: span(row), document: span(2), similarity: 6, share: 0.5 });
+    expect(explanation).toEqual({ score: 9, queryTruncated: false, truncated: false, matches: [match(0), match(1)] });
+    expect(maps).toBeUndefined();
+  });
+
+  test("explains where on a page image matches lie, with a map for each embedding of the query", async () => {
+    const { explain } = await load();
+    const page = { embeddings: new Float32Array(14), dimension: 2, grid: [2, 3], page: [300, 100], patches: { offset: 1 } } as const;
+    const { matches, maps } = await explain(Float32Array.of(1, 0), page);
+    expect(matches[0]!.patch).toEqual({ row: 1, column: 2, rectangle: { x: 200, y: 50, width: 100, height: 50 } });
+    expect(maps).toEqual([{ rows: 2, columns: 3, values: Float32Array.of(1, 2, 3, 4, 5, 6) }]);
+  });
+
+  test.each<[unknown, string, string]>([
+    [null, "INVALID_INPUT", "document has no embeddings"],
+    [[[1, 2, 3]], "INVALID_INPUT", "query has 2 values, which are no rows of 3"],
+    [{ embeddings: [[1, 2]], grid: [1, 2] }, "INVALID_INPUT", "document.grid is 1 × 2, and 1 embeddings can be of patches"],
+    [EXPECTED.lists.residual.documents[0], "INVALID_INPUT", "query has 2 values, which are no rows of 20"],
+  ])("explains nothing of %j", async (document, code, message) => {
+    const { explain } = await load();
+    await expect(explain(Float32Array.of(1, 0), document as GivenEmbeddings)).rejects.toMatchObject({ code, message });
+  });
+
   test.each<[string, unknown, string, string]>([
     ["no document", [], "INVALID_INPUT", "documents is empty"],
     ["one without embeddings", [[[1, 2]], null], "INVALID_INPUT", "documents[1] has no embeddings"],
@@ -93,6 +120,10 @@ describe("a Scorer", () => {
     dying.ScoredDocuments = class {
       maxsim(): never {
         throw new WebAssembly.RuntimeError("divide by zero");
+      }
+
+      similarities(): never {
+        return this.maxsim();
       }
 
       free(): void {}

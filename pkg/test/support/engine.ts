@@ -192,6 +192,7 @@ export class FakeEngine implements Engine {
     this.started.push(typeof query === "string" ? query : "(embeddings)");
     this.asked.push(options);
     this.windows.push(windows);
+    this.tokenPoolings.push(options.tokenPooling);
     this.vectors.push(vectors?.groups ?? []);
     const brought = vectors?.rows() ?? new Map<number, number>();
     await this.#texts(documents.filter((_, place) => !brought.has(place)), hooks);
@@ -296,6 +297,13 @@ class FakeDocuments implements ScoredDocuments {
     const rows = query.length / (this.vectors.groups[0]?.dimension ?? 1);
     const lengths = this.vectors.rows();
     return Float32Array.from({ length: this.documents }, (_, place) => (query[0]! * (lengths.get(place) ?? 0)) / (mean ? rows : 1));
+  }
+
+  /** A query's first value times the number of the document's row. */
+  similarities(query: Float32Array): Float32Array {
+    const queries = query.length / (this.vectors.groups[0]?.dimension ?? 1);
+    const rows = this.vectors.rows().get(0) ?? 0;
+    return Float32Array.from({ length: queries * rows }, (_, place) => query[0]! * (place % rows));
   }
 
   free(): void {}
