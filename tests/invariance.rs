@@ -5,7 +5,7 @@ mod common;
 use common::{Fixture, load};
 use half::f16;
 use pollster::block_on;
-use tabrank::ops::PackedQuery;
+use tabrank::ops::{CodedQuery, CodedRows};
 use tabrank::{
     CheckpointFiles, ConvertOptions, Dtype, EncodeOptions, Encoded, LongDocuments, Pooling,
     RerankOptions, RerankOutput, Reranker, Source, TextKind, Unobserved, convert,
@@ -67,8 +67,8 @@ fn a_hundred_runs_give_the_same_bits() {
 /// In half precision, whose numbers lie 2⁻¹⁰ apart there, these documents would tie.
 #[test]
 fn similarities_are_added_up_in_single_precision() {
-    let query = PackedQuery::new(&[1.0, 0.0, 0.0, 1.0], 2);
-    let score = |nearly: f32| query.score(&[nearly, 0.0, 0.0, 1.0]);
+    let query = CodedQuery::new(&[1.0, 0.0, 0.0, 1.0], 2);
+    let score = |nearly: f32| query.score(CodedRows::F32(&[nearly, 0.0, 0.0, 1.0]));
     assert_eq!(f16::from_f32(2.0), f16::from_f32(score(1.0 - 1e-5)));
     assert!(score(1.0) > score(1.0 - 1e-6) && score(1.0 - 1e-6) > score(1.0 - 2e-6));
 }

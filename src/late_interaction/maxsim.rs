@@ -11,10 +11,12 @@
 //! A document without embeddings scores `-|Q|`, the least that unit vectors can reach, so that it
 //! stands last. An embedding that is infinite or NaN makes the score NaN, which no ranking takes.
 //!
-//! Embeddings that are on a device are scored there, by [`crate::ops::maxsim()`]; those in memory by [`maxsim`].
+//! Embeddings that are on a device are scored there, by [`crate::ops::maxsim()`]; those in memory by [`maxsim`], or as a
+//! codec stored them by [`maxsim_compressed`].
 
+use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::ops::PackedQuery;
+use crate::ops::{CodedQuery, CodedRows, ResidualTables};
 
 /// Scores every document against one query (`[length, dimension]`, row-major), in the documents' order.
 ///
@@ -23,6 +25,25 @@ use crate::ops::PackedQuery;
 pub fn maxsim(query: &[f32], documents: &TokenEmbeddings) -> Vec<f32> {
     let dimension = documents.dimension();
     assert_eq!(query.len() % dimension, 0, "query and documents have one width");
-    let texts: Vec<&[f32]> = documents.texts().collect();
-    PackedQuery::new(query, dimension).scores(&texts)
+    let texts: Vec<_> = documents.texts().map(CodedRows::F32).collect();
+    CodedQuery::new(query, dimension).scores(&texts)
+}
+
+/// As [`maxsim`], of the embeddings that codes stand for, without unpacking them.
+///
+/// # Panics
+/// If the query's width is not the documents'.
+pub fn maxsim_compressed(query: &[f32], documents: &CompressedEmbeddings) -> Vec<f32> {
+    let dimension = documents.dimension();
+    let tables = documents.codec().residual().map(|codec| {
+        let parts = codec.parts();
+        let (centroids, weights) = (&parts.centroids, &parts.weights);
+        ResidualTables { dimension, nbits: parts.nbits, centroids, weights }
+    });
+    let query = match tables {
+        Some(tables) => CodedQuery::new(query, dimension).with_tables(tables),
+        None => CodedQuery::new(query, dimension),
+    };
+    let texts: Vec<_> = (0..documents.len()).map(|text| documents.document(text).into()).collect();
+    query.scores(&texts)
 }

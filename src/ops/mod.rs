@@ -6,8 +6,8 @@
 //! | [`feed_forward`] | the gate with the quantization of the second input | the gate at the end of the first product |
 //! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
-//! | [`maxsim`] | a tile of products at a time, then its maximum | the same, a workgroup a document |
-//! | [`maxsim_coded`] | the same over decoded rows | the same kernel, codes widened in registers |
+//! | [`maxsim`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
+//! | [`maxsim_coded`] | the same, codes as they are | the same kernel, codes widened in registers |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
@@ -16,6 +16,7 @@
 mod attention;
 pub mod check;
 mod coded;
+mod coded_rows;
 mod codes;
 mod cpu;
 mod gate;
@@ -35,11 +36,12 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use attention::Rotation;
 pub use attention::{Attention, Bounds, Rope, attention};
-pub use coded::{CodedBatch, CodedRows, ResidualTables, maxsim_coded};
+pub use coded::{CodedBatch, maxsim_coded};
+pub use coded_rows::{CodedRows, ResidualTables};
 pub(crate) use codes::Coding;
 pub use codes::DeviceTables;
 use codes::PackedRows;
-pub use cpu::PackedQuery;
+pub use cpu::{CodedQuery, Nearest};
 pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use tabrank::late_interaction::codec::CompressedEmbeddings;
-use tabrank::ops::PackedQuery;
+use tabrank::ops::{CodedQuery, CodedRows};
 use tabrank::stages::top_k::{Scored, TopK};
 use tabrank::{TextKind, TokenEmbeddings};
 
@@ -103,7 +103,7 @@ pub fn run(
 struct Query {
     pooled: Vec<f32>,
     /// By model.
-    tokens: Vec<PackedQuery>,
+    tokens: Vec<CodedQuery<'static>>,
     dense: TopK<Option<Scores>>,
     late: Option<TopK<Option<Scores>>>,
     known: Vec<(usize, Option<Scores>)>,
@@ -114,7 +114,7 @@ struct Query {
 impl Query {
     fn new(place: usize, batch: &Batch<'_>, dense: usize, late: usize, known: Vec<usize>) -> Self {
         let packed = |embeddings: &TokenEmbeddings| {
-            PackedQuery::new(text(embeddings, place), embeddings.dimension())
+            CodedQuery::new(text(embeddings, place), embeddings.dimension())
         };
         Self {
             pooled: text(batch.pooled, place).to_vec(),
@@ -134,7 +134,7 @@ impl Query {
         let cosines: Vec<f32> =
             dense_time.of(documents.len(), || documents.pooled.iter().map(cosine).collect());
         let scores: Option<Vec<f32>> = late.as_ref().map(|_| {
-            let score = |document: &&[f32]| tokens[0].score(document);
+            let score = |document: &&[f32]| tokens[0].score(CodedRows::F32(document));
             late_time.of(documents.len(), || documents.tokens[0].iter().map(score).collect())
         });
         dense.extend(documents.results(&cosines))?;
@@ -215,10 +215,11 @@ impl<'a> Documents<'a> {
     }
 
     /// What each model says to a document, and what the first does in each form; of the first the time is taken.
-    fn late(&self, place: usize, queries: &[PackedQuery], time: &mut Timed) -> Vec<f32> {
+    fn late(&self, place: usize, queries: &[CodedQuery<'_>], time: &mut Timed) -> Vec<f32> {
         let queries = queries.iter().chain(iter::repeat(&queries[0]));
-        let mut scores =
-            queries.zip(&self.tokens).map(|(query, tokens)| query.score(tokens[place]));
+        let mut scores = queries
+            .zip(&self.tokens)
+            .map(|(query, tokens)| query.score(CodedRows::F32(tokens[place])));
         let first = time.of(1, || scores.next());
         first.into_iter().chain(scores).collect()
     }

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::bundle::sha256;
-use crate::ops::PackedQuery;
+use crate::ops::Nearest;
 
 /// Numbers of a table are those that a half can hold, as the libraries store them, so that no sum leaves what is computed with.
 const LARGEST: f32 = 65_504.0;
@@ -50,7 +50,7 @@ pub struct ResidualCodec {
     /// The weights of the buckets that each byte holds: `[256, 8 / nbits]`.
     bytes: Vec<f32>,
     /// The centroids as they are multiplied.
-    packed: OnceLock<PackedQuery>,
+    packed: OnceLock<Nearest>,
 }
 
 impl ResidualCodec {
@@ -111,7 +111,7 @@ impl ResidualCodec {
 
     /// The centroid with the largest inner product with each row, the first of several.
     fn nearest(&self, values: &[f32]) -> Vec<u32> {
-        let pack = || PackedQuery::new(&self.parts.centroids, self.parts.dimension);
+        let pack = || Nearest::new(&self.parts.centroids, self.parts.dimension);
         self.packed.get_or_init(pack).nearest(values)
     }
 

@@ -17,7 +17,7 @@ use super::residual::{ResidualCodec, ResidualParts, check_centroids, check_width
 use super::{CompressedEmbeddings, rows};
 use crate::error::{Error, Result};
 use crate::observer::{Observer, batch_done, pause};
-use crate::ops::PackedQuery;
+use crate::ops::Nearest;
 use crate::random::SplitMix64;
 
 /// Rounds of k-means, as in PyLate.
@@ -172,7 +172,7 @@ async fn centroids(
     let rows = tokens.len() / dimension;
     for round in 0..ROUNDS {
         centroids.chunks_exact_mut(dimension).for_each(to_unit);
-        let packed = PackedQuery::new(&centroids, dimension);
+        let packed = Nearest::new(&centroids, dimension);
         let mut sums = vec![0.0; centroids.len()];
         let mut found = vec![false; count];
         for (block, tokens) in tokens.chunks(AT_ONCE * dimension).enumerate() {
@@ -202,7 +202,7 @@ fn to_unit(row: &mut [f32]) {
 
 /// What the nearest centroid leaves of each token.
 fn residuals(centroids: &[f32], dimension: usize, tokens: &[f32]) -> Vec<f32> {
-    let nearest = PackedQuery::new(centroids, dimension).nearest(tokens);
+    let nearest = Nearest::new(centroids, dimension).nearest(tokens);
     let mut residuals = tokens.to_vec();
     for (row, place) in residuals.chunks_exact_mut(dimension).zip(nearest) {
         let centroid = &centroids[place as usize * dimension..][..dimension];

@@ -1,14 +1,15 @@
 //! The operations on Burn's CPU device: its tensors are plain memory.
 
+use std::borrow::Cow;
+
 use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::TensorData;
 
-use crate::ops::cpu::{self, Heads, Ragged, apply};
+use crate::ops::cpu::{self, CodedQuery, Heads, Ragged, apply};
 use crate::ops::profile::{self, Part};
 use crate::ops::{
-    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, ResidualTables,
-    Rotation, plain,
+    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, ResidualTables, Rotation,
 };
 
 impl EncoderOps for Flex {
@@ -111,13 +112,16 @@ impl EncoderOps for Flex {
         query_length: usize,
     ) -> FloatTensor<Self> {
         let width = width(&query);
-        let query = &floats(&query)[..query_length * width];
-        let query_dropped: &[i32] = query_dropped.storage();
-        let texts = Ragged { starts: starts.storage(), masked: dropped.storage() };
-        let scores =
-            cpu::maxsim(query, &query_dropped[..query_length], floats(&documents), texts, width);
-        let shape = [scores.len()];
-        FlexTensor::from_data(TensorData::new(scores, shape))
+        let query = kept_query(&query, &query_dropped, query_length);
+        let (documents, dropped): (_, &[i32]) = (floats(&documents), dropped.storage());
+        let starts: &[i32] = starts.storage();
+        let document = |range: &[i32]| {
+            let (start, end) = (range[0] as usize, range[1] as usize);
+            cpu::kept(&documents[start * width..end * width], &dropped[start..end], width)
+        };
+        let documents: Vec<Cow<'_, [f32]>> = starts.windows(2).map(document).collect();
+        let documents: Vec<_> = documents.iter().map(|rows| CodedRows::F32(rows)).collect();
+        vector(CodedQuery::new(&query, width).scores(&documents))
     }
 
     fn maxsim_coded(
@@ -128,16 +132,27 @@ impl EncoderOps for Flex {
         query_length: usize,
     ) -> FloatTensor<Self> {
         let width = width(&query);
-        let query = &floats(&query)[..query_length * width];
-        let query_dropped: &[i32] = query_dropped.storage();
+        let query = kept_query(&query, &query_dropped, query_length);
         let (rows, tables) = coded(&documents, width);
-        let rows = plain::decoded(rows, width, tables);
-        let masked = vec![0; rows.len() / width];
-        let texts = Ragged { starts: starts.storage(), masked: &masked };
-        let scores = cpu::maxsim(query, &query_dropped[..query_length], &rows, texts, width);
-        let shape = [scores.len()];
-        FlexTensor::from_data(TensorData::new(scores, shape))
+        let query = match tables {
+            None => CodedQuery::new(&query, width),
+            Some(tables) => CodedQuery::new(&query, width).with_tables(tables),
+        };
+        let starts: &[i32] = starts.storage();
+        let ranges = starts.windows(2).map(|range| range[0] as usize..range[1] as usize);
+        let documents: Vec<_> = ranges.map(|range| query.slice(rows, range)).collect();
+        vector(query.scores(&documents))
     }
+}
+
+/// The rows of a query's first text that are not dropped.
+fn kept_query<'a>(
+    query: &'a FlexTensor,
+    dropped: &'a IntTensor<Flex>,
+    length: usize,
+) -> Cow<'a, [f32]> {
+    let (width, dropped): (_, &[i32]) = (width(query), dropped.storage());
+    cpu::kept(&floats(query)[..length * width], &dropped[..length], width)
 }
 
 /// Documents' codes as plain memory.
@@ -169,6 +184,11 @@ fn floats(tensor: &FlexTensor) -> &[f32] {
 fn width(tensor: &FlexTensor) -> usize {
     let shape = tensor.layout().shape();
     shape[shape.num_dims() - 1]
+}
+
+fn vector(values: Vec<f32>) -> FlexTensor {
+    let shape = [values.len()];
+    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 fn rows(values: Vec<f32>, width: usize) -> FlexTensor {

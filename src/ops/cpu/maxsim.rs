@@ -1,122 +1,246 @@
-//! MaxSim: a tile of products is reduced to its maxima before the next is computed.
+//! MaxSim of rows as they were stored.
 //!
-//! The query is packed as a product's weight is, and documents stream past it a block of rows at a time, so that block
-//! and query stay in the first cache; no matrix of similarities is held. A similarity that is NaN or beyond [`LIMIT`]
-//! would vanish in a maximum: each is brought to where the limit is infinite, multiplied by zero and added up, which
-//! makes the sum NaN, and the score with it.
+//! A block of rows at a time is brought to 8-bit codes, if it does not hold such, and compared with the whole query by exact products:
+//! see [`super::screen`]. No row whose similarity cannot be the largest is compared in f32; the others, two or three in a hundred, are
+//! unpacked and multiplied in one order. So the score is the same to the bit on every engine, in whatever codes rows are screened.
+//!
+//! A similarity that is NaN or beyond [`LIMIT`] would vanish in a maximum. A document with values that may lead there is computed in
+//! full: each similarity is brought to where the limit is infinite, multiplied by zero and added up, which makes the sum NaN, and
+//! the score with it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::PANEL;
-use super::attention::Ragged;
+use super::codes::folded;
 use super::f32::{multiply, pack_f32};
+use super::pointwise::LANES;
 use super::rows::for_blocks;
+use super::screen::{Block, ROWS, Screen};
+use super::unpack::Unpacking;
 use crate::ops::plain::LIMIT;
+use crate::ops::{CodedRows, ResidualTables};
 
-/// Document rows that are compared with the whole query before the next ones are read.
-const ROWS: usize = 32;
+/// Document rows whose similarities are held at once.
+const HELD: usize = 512;
 
-/// The embeddings of a query, laid out for [`PackedQuery::score`].
+/// The embeddings of a query, laid out for [`CodedQuery::score`].
 #[derive(Debug, Clone)]
-pub struct PackedQuery {
-    pub(super) panels: Vec<f32>,
-    pub(super) rows: usize,
-    pub(super) dimension: usize,
+pub struct CodedQuery<'a> {
+    /// `[length, dimension]`.
+    rows: Vec<f32>,
+    dimension: usize,
+    /// Nothing if everything is to be computed in full.
+    screen: Option<Screen>,
+    unpacking: Unpacking<'a>,
 }
 
-impl PackedQuery {
+impl<'a> CodedQuery<'a> {
     /// `rows` `[length, dimension]`.
     ///
     /// # Panics
     /// If they are not whole rows.
     pub fn new(rows: &[f32], dimension: usize) -> Self {
         assert_eq!(rows.len() % dimension, 0, "a query has whole rows");
-        Self { panels: pack_f32(rows, dimension), rows: rows.len() / dimension, dimension }
+        let (screen, unpacking) = (Screen::new(rows, dimension), Unpacking::new(dimension, None));
+        Self { rows: rows.to_vec(), dimension, screen, unpacking }
+    }
+
+    /// The same query for documents with residual codes.
+    ///
+    /// # Panics
+    /// If the tables are of another width, or have no weight for a bucket.
+    pub fn with_tables(self, tables: ResidualTables<'a>) -> Self {
+        Self { unpacking: Unpacking::new(self.dimension, Some(tables)), ..self }
+    }
+
+    /// Some of several documents' rows.
+    ///
+    /// # Panics
+    /// If they are not there.
+    pub fn slice<'r>(&self, documents: CodedRows<'r>, rows: Range<usize>) -> CodedRows<'r> {
+        documents.slice(rows, self.unpacking.width(documents))
     }
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.rows
+        self.rows.len() / self.dimension
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.rows.is_empty()
     }
 
-    /// `Σᵢ maxⱼ qᵢ · dⱼ` over the rows of `document` `[length, dimension]`; `-`[`PackedQuery::len`] if it has none, NaN
-    /// if a similarity is NaN or beyond 1e30.
+    /// `Σᵢ maxⱼ qᵢ · dⱼ` over the rows that `document` stands for; `-`[`CodedQuery::len`] if it has none, NaN if a similarity is NaN
+    /// or beyond 1e30.
     ///
     /// # Panics
-    /// If the document's rows are not whole.
-    pub fn score(&self, document: &[f32]) -> f32 {
-        assert_eq!(document.len() % self.dimension, 0, "a document has whole rows");
-        if document.is_empty() {
-            return 0.0 - self.rows as f32;
+    /// If the document's rows are not whole, have no tables, or a code has no centroid.
+    pub fn score(&self, document: CodedRows<'_>) -> f32 {
+        let count = self.unpacking.count(document);
+        if count == 0 {
+            return 0.0 - self.len() as f32;
         }
-        let panels = self.rows.div_ceil(PANEL);
-        let (mut maxima, mut poison) =
-            (vec![f32::NEG_INFINITY; panels * PANEL], vec![0.0; panels * PANEL]);
-        for rows in document.chunks(ROWS * self.dimension) {
-            let each = maxima.as_chunks_mut().0.iter_mut().zip(poison.as_chunks_mut().0);
-            for (panel, sums) in self.panels.chunks_exact(self.dimension * PANEL).zip(each) {
-                reduce(rows, self.dimension, panel, sums);
-            }
-        }
-        maxima.iter().zip(&poison).take(self.rows).map(|(maximum, poison)| maximum + poison).sum()
+        let screened = self.screen.as_ref().and_then(|screen| {
+            let mut near = Near::new(self, screen);
+            (0..count).step_by(HELD).try_for_each(|first| {
+                let rows = first..count.min(first + HELD);
+                near.screen(document, rows.clone())?;
+                near.compare(document, rows);
+                Some(())
+            })?;
+            Some(near.best.iter().sum())
+        });
+        screened.unwrap_or_else(|| self.in_full(document, count))
     }
 
-    /// [`PackedQuery::score`] of each document.
-    pub fn scores(&self, documents: &[impl AsRef<[f32]> + Sync]) -> Vec<f32> {
+    /// [`CodedQuery::score`] of each document.
+    pub fn scores(&self, documents: &[CodedRows<'_>]) -> Vec<f32> {
         let mut scores = vec![0.0; documents.len()];
         for_blocks(&mut scores, 1, 1, |first, scores| {
             for (score, document) in scores.iter_mut().zip(&documents[first..]) {
-                *score = self.score(document.as_ref());
+                *score = self.score(*document);
             }
         });
         scores
     }
+
+    /// The score by all products.
+    fn in_full(&self, document: CodedRows<'_>, count: usize) -> f32 {
+        let panels = pack_f32(&self.rows, self.dimension);
+        let lanes = panels.len() / self.dimension;
+        let (mut maxima, mut poison) = (vec![f32::NEG_INFINITY; lanes], vec![0.0; lanes]);
+        let mut row = vec![0.0; self.dimension];
+        for place in 0..count {
+            let (row, factor) = self.unpacking.row(document, place, &mut row);
+            let each = maxima.as_chunks_mut().0.iter_mut().zip(poison.as_chunks_mut().0);
+            for (panel, sums) in panels.chunks_exact(self.dimension * PANEL).zip(each) {
+                reduce(row, factor, panel, sums);
+            }
+        }
+        maxima.iter().zip(&poison).take(self.len()).map(|(maximum, poison)| maximum + poison).sum()
+    }
 }
 
-/// Takes the similarities of `rows` with a panel into its maxima and its sums of zeros.
+/// Takes the similarities of a row with a panel into its maxima and its sums of zeros.
 fn reduce(
-    rows: &[f32],
-    dimension: usize,
+    row: &[f32],
+    factor: f32,
     panel: &[f32],
     (maxima, poison): (&mut [f32; PANEL], &mut [f32; PANEL]),
 ) {
-    multiply::<true>(rows, dimension, panel, |_, similarities| {
+    multiply::<true>(row, row.len(), panel, |_, similarities| {
         for lane in 0..PANEL {
-            let similarity = similarities[lane];
+            let similarity = similarities[lane] * factor;
             maxima[lane] = if similarity > maxima[lane] { similarity } else { maxima[lane] };
             poison[lane] += similarity * (f32::MAX / LIMIT) * 0.0;
         }
     });
 }
 
-/// See [`crate::ops::maxsim`]; `query` and `query_dropped` are its first text's alone.
-pub(super) fn maxsim(
-    query: &[f32],
-    query_dropped: &[i32],
-    documents: &[f32],
-    texts: Ragged<'_>,
-    dimension: usize,
-) -> Vec<f32> {
-    let query = PackedQuery::new(&kept(query, query_dropped, dimension), dimension);
-    let documents: Vec<Cow<'_, [f32]>> = texts
-        .starts
-        .windows(2)
-        .map(|range| (range[0] as usize, range[1] as usize))
-        .map(|(start, end)| {
-            let rows = &documents[start * dimension..end * dimension];
-            kept(rows, &texts.masked[start..end], dimension)
-        })
-        .collect();
-    query.scores(&documents)
+/// The nearest rows of a document.
+struct Near<'q> {
+    query: &'q CodedQuery<'q>,
+    screen: &'q Screen,
+    block: Block,
+    /// A row of the document.
+    row: Vec<f32>,
+    codes: Vec<i8>,
+    /// Of the rows that are held, by [`Screen::similarities`]: `[HELD, lanes]`, and how far they may be off.
+    similarities: Vec<f32>,
+    slacks: Vec<f32>,
+    /// What the largest similarity of each lane is at least, over the query row's step.
+    least: Vec<f32>,
+    /// The largest similarity of each of the query's rows.
+    best: Vec<f32>,
+}
+
+impl<'q> Near<'q> {
+    fn new(query: &'q CodedQuery<'q>, screen: &'q Screen) -> Self {
+        Self {
+            query,
+            screen,
+            block: screen.block(),
+            row: vec![0.0; query.dimension],
+            codes: vec![0; query.dimension],
+            similarities: Vec::new(),
+            slacks: Vec::new(),
+            least: vec![f32::NEG_INFINITY; query.len().next_multiple_of(PANEL)],
+            best: vec![f32::NEG_INFINITY; query.len()],
+        }
+    }
+
+    /// Finds what the similarities of some rows are about; nothing if a value is too large or NaN.
+    fn screen(&mut self, document: CodedRows<'_>, rows: Range<usize>) -> Option<()> {
+        let lanes = self.least.len();
+        self.slacks.clear();
+        self.similarities.resize(rows.len() * lanes, 0.0);
+        for (first, out) in
+            rows.clone().step_by(ROWS).zip(self.similarities.chunks_mut(ROWS * lanes))
+        {
+            self.block.clear();
+            for row in first..rows.end.min(first + ROWS) {
+                let unpacking = &self.query.unpacking;
+                match unpacking.codes(document, row, &mut self.codes) {
+                    Some((codes, factor)) => {
+                        self.screen.push_codes(&mut self.block, codes, factor)?
+                    }
+                    None => {
+                        let (row, factor) = unpacking.row(document, row, &mut self.row);
+                        self.screen.push(&mut self.block, row, factor)?;
+                    }
+                }
+            }
+            self.screen.similarities(&self.block, out, &mut self.least);
+            self.slacks.extend(self.block.slacks());
+        }
+        Some(())
+    }
+
+    /// Compares those of the rows that may be nearest.
+    fn compare(&mut self, document: CodedRows<'_>, rows: Range<usize>) {
+        let each = self.similarities.chunks_exact(self.least.len()).zip(&self.slacks);
+        for (row, (similarities, slack)) in rows.zip(each) {
+            if !any_near(similarities, *slack, &self.least) {
+                continue;
+            }
+            let (row, factor) = self.query.unpacking.row(document, row, &mut self.row);
+            let queries = self.query.rows.chunks_exact(self.query.dimension);
+            for (lane, (query, best)) in queries.zip(&mut self.best).enumerate() {
+                if similarities[lane] + slack >= self.least[lane] {
+                    *best = best.max(dot(query, row) * factor);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a similarity may be the largest of its lane.
+fn any_near(similarities: &[f32], slack: f32, least: &[f32]) -> bool {
+    let (similarities, least) = (similarities.as_chunks::<PANEL>().0, least.as_chunks::<PANEL>().0);
+    similarities.iter().zip(least).any(|(similarities, least)| {
+        let near: [bool; PANEL] =
+            std::array::from_fn(|lane| similarities[lane] + slack >= least[lane]);
+        near.contains(&true)
+    })
+}
+
+/// The same sum everywhere: lane by lane, then across.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
+    folded(sums, |a, b| a + b) + rest
 }
 
 /// The rows that are not dropped; copied only where some are.
-fn kept<'a>(rows: &'a [f32], dropped: &[i32], dimension: usize) -> Cow<'a, [f32]> {
+pub(super) fn kept<'a>(rows: &'a [f32], dropped: &[i32], dimension: usize) -> Cow<'a, [f32]> {
     if !dropped.contains(&1) {
         return Cow::Borrowed(rows);
     }
@@ -124,4 +248,122 @@ fn kept<'a>(rows: &'a [f32], dropped: &[i32], dimension: usize) -> Cow<'a, [f32]
     Cow::Owned(
         rows.filter(|(_, dropped)| **dropped == 0).flat_map(|(row, _)| row).copied().collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CodedQuery, dot};
+    use crate::ops::{CodedRows, ResidualTables, plain};
+    use crate::random::SplitMix64;
+
+    struct Random(SplitMix64);
+
+    impl Random {
+        /// Within ±1.
+        fn values(&mut self, count: usize) -> Vec<f32> {
+            (0..count).map(|_| (self.0.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0).collect()
+        }
+
+        /// Rows of length one.
+        fn units(&mut self, rows: usize, dimension: usize) -> Vec<f32> {
+            let values = self.values(rows * dimension);
+            plain::normalize(&values, dimension).into_iter().map(|value| value as f32).collect()
+        }
+
+        fn bytes(&mut self, count: usize) -> Vec<u8> {
+            (0..count).map(|_| self.0.next() as u8).collect()
+        }
+    }
+
+    /// The largest of all products, none left out.
+    fn all_compared(query: &[f32], rows: &[f32], dimension: usize) -> f32 {
+        let nearest = |query| {
+            let products = rows.chunks_exact(dimension).map(|row| dot(query, row));
+            products.fold(f32::NEG_INFINITY, f32::max)
+        };
+        query.chunks_exact(dimension).map(nearest).sum()
+    }
+
+    #[test]
+    fn no_row_that_counts_is_left_out() {
+        let mut random = Random(SplitMix64(1));
+        for (queries, count, dimension) in [(32, 300, 128), (5, 1_100, 48), (9, 33, 7), (1, 600, 1)]
+        {
+            let query = random.units(queries, dimension);
+            let mut rows = random.units(count, dimension);
+            let coded = CodedQuery::new(&query, dimension);
+            for case in 0..4 {
+                match case {
+                    // Rows that are nearly the query's, and one another.
+                    1 => rows
+                        .chunks_exact_mut(dimension)
+                        .zip(query.chunks_exact(dimension).cycle())
+                        .for_each(|(row, query)| {
+                            row.iter_mut().zip(query).for_each(|(x, q)| *x = q + *x * 1e-4)
+                        }),
+                    // Rows of all lengths.
+                    2 => rows
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(place, x)| *x *= (place / dimension % 7) as f32 * 1e3),
+                    3 => rows.iter_mut().for_each(|x| *x *= 1e-35),
+                    _ => {}
+                }
+                let expected = all_compared(&query, &rows, dimension);
+                let found = coded.score(CodedRows::F32(&rows));
+                assert_eq!(
+                    found.to_bits(),
+                    expected.to_bits(),
+                    "{count} x {dimension}, case {case}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn codes_score_as_what_they_stand_for() {
+        let mut random = Random(SplitMix64(2));
+        let (rows, dimension) = (700, 128);
+        let query = random.units(32, dimension);
+        let (scales, bytes) = (random.values(rows), random.bytes(rows * dimension));
+        let codes: Vec<i8> = bytes.iter().map(|&byte| byte as i8).collect();
+        let halves: Vec<u16> = random
+            .values(rows * dimension)
+            .into_iter()
+            .map(|value| half::f16::from_f32(value).to_bits())
+            .collect();
+        let (centroids, weights) = (random.units(9, dimension), random.values(16));
+        let places: Vec<u32> = (0..rows as u32).map(|row| row % 9).collect();
+        let tables = |nbits: usize| ResidualTables {
+            dimension,
+            nbits,
+            centroids: &centroids,
+            weights: &weights[..1 << nbits],
+        };
+        let residual = |nbits: usize| CodedRows::Residual {
+            codes: &places,
+            residuals: &bytes[..rows * dimension * nbits / 8],
+        };
+        for (coded, tables) in [
+            (CodedRows::F16(&halves), None),
+            (CodedRows::Int8 { codes: &codes, scales: &scales }, None),
+            (CodedRows::Binary(&bytes[..rows * dimension / 8]), None),
+            (residual(1), Some(tables(1))),
+            (residual(2), Some(tables(2))),
+            (residual(4), Some(tables(4))),
+        ] {
+            let expected =
+                plain::maxsim(&query, &plain::decoded(coded, dimension, tables), dimension);
+            let reader = CodedQuery::new(&query, dimension);
+            let reader = match tables {
+                Some(tables) => reader.with_tables(tables),
+                None => reader,
+            };
+            let found = f64::from(reader.score(coded));
+            assert!(
+                (found - expected).abs() < 1e-6 * expected,
+                "{found}, not {expected}: {tables:?}"
+            );
+        }
+    }
 }

@@ -7,6 +7,8 @@
 
 mod attention;
 #[allow(unsafe_code)]
+mod codes;
+#[allow(unsafe_code)]
 mod dot;
 #[allow(unsafe_code)]
 mod f32;
@@ -21,12 +23,15 @@ mod q4;
 mod q8;
 mod quantize;
 mod rows;
+mod screen;
+mod unpack;
 
 pub(crate) use attention::{Heads, Ragged, attention};
 pub(crate) use f32::linear_f32;
 pub(super) use f32::pack_f32;
-pub use maxsim::PackedQuery;
-use maxsim::maxsim;
+pub use maxsim::CodedQuery;
+use maxsim::kept;
+pub use nearest::Nearest;
 use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 
 pub(crate) use q4::linear_q4;

@@ -1,21 +1,37 @@
 //! Which of many rows points the same way? The largest product of each, without a matrix of them.
 
 use super::PANEL;
-use super::f32::multiply;
-use super::maxsim::PackedQuery;
+use super::f32::{multiply, pack_f32};
 use super::rows::for_blocks;
 
 /// Rows that are compared with all packed ones before the next are read: they stay in a cache, and the packed ones are read less often.
 const ROWS: usize = 64;
 
-impl PackedQuery {
+/// Rows that others are compared with, packed as a product's weight is.
+#[derive(Debug, Clone)]
+pub struct Nearest {
+    panels: Vec<f32>,
+    rows: usize,
+    dimension: usize,
+}
+
+impl Nearest {
+    /// `rows` `[length, dimension]`.
+    ///
+    /// # Panics
+    /// If they are not whole rows.
+    pub fn new(rows: &[f32], dimension: usize) -> Self {
+        assert_eq!(rows.len() % dimension, 0, "rows are whole");
+        Self { panels: pack_f32(rows, dimension), rows: rows.len() / dimension, dimension }
+    }
+
     /// The place of the packed row with the largest product with each of `rows` `[length, dimension]`, the first of several. Products
     /// are the same on all platforms.
     ///
     /// # Panics
     /// If nothing is packed, or the rows are not whole.
     pub fn nearest(&self, rows: &[f32]) -> Vec<u32> {
-        assert!(!self.is_empty() && rows.len().is_multiple_of(self.dimension), "rows are whole");
+        assert!(self.rows > 0 && rows.len().is_multiple_of(self.dimension), "rows are whole");
         let mut places = vec![0; rows.len() / self.dimension];
         for_blocks(&mut places, 1, ROWS, |first, places| {
             let rows = &rows[first * self.dimension..][..places.len() * self.dimension];

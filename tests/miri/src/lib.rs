@@ -7,6 +7,8 @@
 
 #[path = "../../../src/ops/cpu/mod.rs"]
 mod cpu_files;
+#[path = "../../../src/ops/coded_rows.rs"]
+mod coded_rows_file;
 #[path = "../../../src/ops/plain.rs"]
 mod plain_file;
 #[path = "../../../src/ops/gate.rs"]
@@ -26,6 +28,7 @@ mod model {
 }
 
 mod ops {
+    pub(crate) use crate::coded_rows_file::{CodedRows, ResidualTables};
     pub(crate) use crate::cpu_files as cpu;
     pub(crate) use crate::plain_file as plain;
     pub(crate) use crate::gate_file::Gate;
@@ -38,7 +41,7 @@ mod tests {
 
     use crate::model::activation::Activation;
     use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
-    use crate::ops::{Gate, cpu, plain};
+    use crate::ops::{CodedRows, Gate, cpu, plain};
     use crate::random::SplitMix64;
 
     /// Rows, inputs and outputs.
@@ -153,10 +156,16 @@ mod tests {
     #[test]
     fn maxsim() {
         let mut random = random();
-        for dimension in [1, 7, 16] {
+        for dimension in [1, 7, 16, 35] {
             let (query, document) = (random.values(9 * dimension), random.values(35 * dimension));
-            let score = cpu::PackedQuery::new(&query, dimension).score(&document);
+            let query_of = cpu::CodedQuery::new(&query, dimension);
+            let score = query_of.score(CodedRows::F32(&document));
             close(&[score], &[plain::maxsim(&query, &document, dimension)]);
+            let codes: Vec<i8> =
+                (0..35 * dimension).map(|_| random.below(256) as u8 as i8).collect();
+            let rows = CodedRows::Int8 { codes: &codes, scales: &[0.01; 35] };
+            let decoded = plain::decoded(rows, dimension, None);
+            close(&[query_of.score(rows)], &[plain::maxsim(&query, &decoded, dimension)]);
         }
     }
 }
