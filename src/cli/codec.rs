@@ -30,7 +30,7 @@ enum CodecCommand {
 
 /// Make a codec of a sample of embeddings.
 ///
-/// Centroids by k-means of 95 % of the sample's tokens, buckets by quantiles of the rest. A sample of some thousand documents is
+/// Centroids by k-means of 95 % of the documents, buckets by quantiles of the rest. A sample of some thousand documents is
 /// enough for a collection of the same kind of text. The same sample and options make the same codec.
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -54,7 +54,7 @@ struct TrainArgs {
     /// tokens].
     #[arg(long, value_name = "K")]
     centroids: Option<usize>,
-    /// Of the random numbers that choose the first centroids, and the tokens that buckets are made of.
+    /// Of the random numbers that choose the first centroids, and the documents that buckets are made of.
     #[arg(long, default_value_t = TrainOptions::default().seed)]
     seed: u64,
 }

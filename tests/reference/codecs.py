@@ -135,8 +135,9 @@ def kmeans(documents: list[np.ndarray]) -> torch.Tensor:
 def training_errors(documents: list[np.ndarray], others: np.ndarray, nbits: int) -> dict[str, np.ndarray]:
     """Mean error on other tokens: of centroids from 95 % of the tokens and buckets from the rest, as Stanford's indexer makes them, and of
     fast-plaid's, whose buckets come from tokens that were among those of the centroids."""
-    count = max(len(documents) // 20, 1)
-    codec, _ = stanford(kmeans(documents[:-count]).numpy(), np.concatenate(documents[-count:]), nbits)
+    tokens = np.random.default_rng(5).permutation(np.concatenate(documents))
+    held_out = len(tokens) // 20
+    codec, _ = stanford(kmeans([tokens[:-held_out]]).numpy(), tokens[-held_out:], nbits)
     centroids = kmeans(documents)
     plaid = fast_plaid([torch.from_numpy(document) for document in documents], centroids, nbits)
     theirs = ResidualCodec(
@@ -180,16 +181,31 @@ def main() -> None:
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / "expected.safetensors")
 
 
-def compare(file: str) -> None:
-    """What the two make of every other text of an embeddings file of `tabrank encode`, f32 or f16, judged by the others."""
+def documents_of(file: str) -> list[np.ndarray]:
     tensors = load_file(file)
-    ends = np.cumsum(tensors["lengths"].astype(np.int64))
-    documents = np.split(tensors["embeddings"].astype(np.float32), ends[:-1])
+    return np.split(tensors["embeddings"].astype(np.float32), np.cumsum(tensors["lengths"].astype(np.int64))[:-1])
+
+
+def ours(file: str) -> ResidualCodec:
+    tensors = {name: torch.from_numpy(values) for name, values in load_file(file).items()}
+    cutoffs, weights = tensors["bucket_cutoffs"], tensors["bucket_weights"]
+    nbits = len(weights).bit_length() - 1
+    config = SimpleNamespace(total_visible_gpus=0, dim=tensors["centroids"].shape[1], nbits=nbits, rank=0)
+    return ResidualCodec(config, tensors["centroids"], torch.zeros(1), cutoffs, weights)
+
+
+def compare(sample: str, others: str, codecs: list[str]) -> None:
+    """What codecs made of one file of `tabrank encode`, f32 or f16, lose of another: theirs, and files of `tabrank codec train`."""
+    others = np.concatenate(documents_of(others))
     for nbits in NBITS:
-        found = training_errors(documents[0::2], np.concatenate(documents[1::2]), nbits)
+        found = training_errors(documents_of(sample), others, nbits)
         count, (one, other) = found["centroids"][0], found["errors"]
-        print(f"{nbits} bits, {count} centroids: mean squared error {one:.5f} with Stanford's buckets, {other:.5f} with fast-plaid's")
+        print(f"{nbits} bits, {count} centroids: mean squared error {one:.5f} as Stanford makes buckets, {other:.5f} as fast-plaid does")
+    for file in codecs:
+        codec = ours(file)
+        error = mean_error(others, stanford_codes(codec, others)["values"])
+        print(f"{file}: {codec.nbits} bits, {len(codec.centroids)} centroids: {error:.5f}")
 
 
 if __name__ == "__main__":
-    compare(sys.argv[1]) if len(sys.argv) > 1 else main()
+    compare(*sys.argv[1:3], sys.argv[3:]) if len(sys.argv) > 2 else main()

@@ -1,15 +1,18 @@
 //! Which centroids, cutoffs and weights store a collection's embeddings best? Made of a sample, as PLAID's indexers make them.
 //!
 //! ```text
-//! documents   at most 1 + ⌊16 · √(120 · all)⌋ of the sample's
+//! documents   at most 1 + ⌊16 · √(120 · all)⌋ of the sample's, in random order
 //! K           2^⌊log2(16 · √tokens)⌋ of all tokens of the sample, and at most those that centroids are made of
-//! held out    5 % of their tokens, at most 50,000: buckets are made of these, centroids of at most 256 · K of the others
+//! held out    the last 5 % of their tokens, at most 50,000: buckets are made of these, centroids of at most 256 · K of the others
 //! centroids   k-means by inner products, four rounds from random tokens; unit vectors of numbers that a half can hold
 //! cutoffs     quantiles i / 2^nbits, i ≥ 1, of all numbers of the residuals that were held out, between two of them in proportion
 //! weights     quantiles (i + 1/2) / 2^nbits
 //! ```
 //!
 //! The same sample, options and seed make the same codec.
+//!
+//! Stanford's indexer holds out single tokens. Those of one document are so alike that the others' centroids lie nearer than those of
+//! a document that was not there: buckets of whole documents lose less, of new documents and of those of the sample.
 
 use half::f16;
 
@@ -65,8 +68,8 @@ impl ResidualCodec {
         if places.len() < 2 {
             return Err(Error::vectors(SAMPLE, "has fewer than two tokens"));
         }
-        shuffle(&mut places, &mut random);
         let held_out = places.split_off(places.len() - (places.len() / 20).clamp(1, MAX_HELD_OUT));
+        shuffle(&mut places, &mut random);
         let count = centroid_count(sample, options, places.len())?;
         places.truncate(count.saturating_mul(MAX_TOKENS_PER_CENTROID));
         let tokens = gathered(sample, &places);
@@ -112,15 +115,12 @@ impl ResidualCodec {
     }
 }
 
-/// Places of the rows of as many documents as a sample needs.
+/// Places of the rows of as many documents as a sample needs, document after document.
 fn sampled_rows(sample: &CompressedEmbeddings, random: &mut SplitMix64) -> Vec<usize> {
     let most = 1.0 + 16.0 * (120.0 * sample.len() as f64).sqrt();
     let mut documents: Vec<usize> = (0..sample.len()).collect();
-    if documents.len() > most as usize {
-        shuffle(&mut documents, random);
-        documents.truncate(most as usize);
-        documents.sort_unstable();
-    }
+    shuffle(&mut documents, random);
+    documents.truncate(most as usize);
     documents.into_iter().flat_map(|document| sample.places(document)).collect()
 }
 
