@@ -38,7 +38,7 @@ CORPUS := tests/data/squad-dev-a
 # Of make eval.
 DATA := $(CORPUS)
 CROSS :=
-FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle
+FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
 .PHONY: help demo test bench parity eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean

@@ -5,18 +5,20 @@
 //! changes of its files, field by field.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::fs;
+use std::sync::{Arc, Mutex};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::{
-    BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, LongDocuments,
-    Pooling, RerankOptions, Reranker, Source, TextKind, Unobserved, convert,
+    BundleFiles, CheckpointFiles, Codec, ConvertOptions, Dtype, EmbeddingsFile, Error, LoadOptions,
+    LongDocuments, Pooling, RerankOptions, Reranker, ResidualCodec, Source, TextKind,
+    TokenEmbeddings, Unobserved, VectorFile, convert,
 };
 
 use crate::common::crafted::{Crafted, MANIFEST, converted};
-use crate::common::{CASES, Fixture, gather};
+use crate::common::{CASES, Fixture, fixtures, gather};
 
 /// What is done with bytes. It panics at a fault.
 pub type Target = fn(&[u8]);
@@ -27,6 +29,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tokenizer", tokenizer),
     ("conversion", conversion),
     ("pickle", pickle),
+    ("vectors", vectors),
+    ("codec", codec),
 ];
 
 /// Texts that have been trouble somewhere.
@@ -60,6 +64,65 @@ fn pickle(data: &[u8]) {
     let storages = [("0", 64..4_160), ("1", 4_160..4_168)];
     let storages = storages.map(|(name, range)| (name.to_owned(), range)).into();
     let _ = CheckpointFiles::new().insert_pickle("pytorch_model.bin", data, &storages);
+}
+
+/// A changed file of embeddings is refused, or what it holds can be decoded, and is the same once it is written again.
+fn vectors(data: &[u8]) {
+    ended((|| {
+        let mut u = Unstructured::new(data);
+        let name = *u.choose(Codec::NAMES)?;
+        let bytes = changed_vectors(&mut u, &format!("{name}.safetensors"))?;
+        let _ = VectorFile::read("list", &bytes);
+        let codecs =
+            [Arc::new(residual_codec(&vector_file("codec.safetensors")).expect("a codec"))];
+        let Ok(mut file) = EmbeddingsFile::read("list", &bytes, &codecs) else { return Ok(()) };
+        assert_eq!(EmbeddingsFile::read("list", &file.write(), &codecs), Ok(file.clone()));
+        file.embeddings.normalize_long(1.01);
+        let decoded = file.embeddings.decompress();
+        assert!(decoded.values().iter().all(|value| value.is_finite()), "decoded to no number");
+        assert_eq!(file.embeddings.documents().count(), decoded.len());
+        Ok(())
+    })());
+}
+
+/// A changed codec is refused, or stores rows and reads them back as finite ones.
+fn codec(data: &[u8]) {
+    ended((|| {
+        let mut u = Unstructured::new(data);
+        let bytes = changed_vectors(&mut u, "codec.safetensors")?;
+        let _ = VectorFile::read("codec", &bytes);
+        let Ok(codec) = residual_codec(&bytes) else { return Ok(()) };
+        assert_eq!(residual_codec(&codec.write()).as_ref(), Ok(&codec));
+        let dimension = codec.dimension();
+        let values: Vec<f32> = (0..3 * dimension).map(|place| place as f32 - 7.0).collect();
+        let rows = TokenEmbeddings::from_parts(values, vec![1, 2], dimension).expect("three rows");
+        let stored =
+            Codec::Residual(Arc::new(codec)).compress(&rows).expect("finite rows of the width");
+        let decoded = stored.decompress();
+        assert!(decoded.values().iter().all(|value| value.is_finite()), "decoded to no number");
+        Ok(())
+    })());
+}
+
+fn residual_codec(bytes: &[u8]) -> tabrank::Result<ResidualCodec> {
+    ResidualCodec::read("codec", bytes)
+}
+
+/// One of the files of embeddings that NumPy wrote.
+fn vector_file(name: &str) -> Vec<u8> {
+    fs::read(fixtures().join("vectors").join(name)).expect("a fixture")
+}
+
+/// Such a file with some changes; or the bytes as they are.
+fn changed_vectors(u: &mut Unstructured<'_>, name: &str) -> Result<Vec<u8>> {
+    if u.ratio(1, 16)? {
+        return Ok(u.bytes(u.len())?.to_vec());
+    }
+    let mut bytes = vector_file(name);
+    for _ in 0..u.int_in_range(1..=3)? {
+        bytes = change_file(u, bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// A bundle whose files were changed, with hashes that fit.
@@ -370,6 +433,17 @@ const NAMES: &[&str] = &[
     "sha256",
     "version",
     "model_type",
+    "__metadata__",
+    "format",
+    "codec",
+    "dimension",
+    "embeddings",
+    "lengths",
+    "scales",
+    "codes",
+    "nbits",
+    "8",
+    "U32",
 ];
 
 impl Edit {
