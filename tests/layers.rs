@@ -140,7 +140,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "late_interaction::encode",
         &["device", "encoder", "error", "late_interaction", "observer", "text", "text_kind"],
     ),
-    ("late_interaction::maxsim", &["late_interaction::embeddings", "ops"]),
+    (
+        "late_interaction::maxsim",
+        &["late_interaction::codec", "late_interaction::embeddings", "ops"],
+    ),
     (
         "late_interaction::similarity",
         &["error", "late_interaction::embeddings", "late_interaction::maxsim", "text_kind"],
