@@ -83,6 +83,8 @@ export class Model {
     const reranker = await Reranker.load(folder, {
       ...options,
       device: this.store.state.device,
+      // Questions one after the other share candidates. Scores are shown to two places, which f16 has.
+      vectorCache: { codec: "f16" },
       signal,
       onProgress: (progress) => {
         [size, fromCache] = [progress.total, progress.fromCache];
