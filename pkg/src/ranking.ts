@@ -139,8 +139,8 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   /** A document's name, in results and in messages of errors. By default a string or a number under `id`. */
   id?: (document: T, index: number) => string | number | null | undefined;
   /**
-   * Default: as the model was loaded. `false`: this call neither reads nor fills the vector cache of any model. Stages other than `late`, `bm25` and `given`, and
-   * `diversify`, need more of a document than is kept, so calls that ask for them are as without one.
+   * Default: as the model was loaded. `false`: this call neither reads nor fills the vector cache of any model. Stages other than `late`, `bm25` and `given` need more
+   * of a document than is kept: beside one of them a model's stage `late` is as without a cache.
    */
   vectorCache?: boolean;
   /** Of all stages together. */

@@ -61,7 +61,7 @@ for (const device of ["cpu", "webgpu"]) {
     it("scores are the same to the bit, cold, warm, half warm and after they were displaced", LIMIT, async () => {
       await load({ codec: "int8" }, { device });
       const texts = documents();
-      const explain = { explain: true };
+      const explain = { explain: true, diversify: 0.5 };
       const cold = await rank(texts, explain);
       assert.deepEqual([cold.hits, cold.misses], [0, texts.length]);
       const warm = await rank(texts, explain);

@@ -121,7 +121,7 @@ async function asked<T>(step: Step<T>, shared: Shared, left: readonly Candidate[
 /** Whether a step wants nothing of a document that a cache does not keep. */
 function wantsEmbeddingsAlone<T>({ stages, ask }: Step<T>): boolean {
   const uses = new Set(stages.map(({ use }) => use));
-  return !uses.has("dense") && !uses.has("crossEncoder") && ask.diversify === undefined && (uses.has("late") || ask.explain);
+  return !uses.has("dense") && !uses.has("crossEncoder") && (uses.has("late") || ask.explain || ask.diversify !== undefined);
 }
 
 /** The listener of each step, to whom all of them are one; of the end, which ranks nothing, it hears nothing. */

@@ -91,11 +91,11 @@ describe("a call", () => {
 
   test("that wants more of documents than is kept is as without one", async () => {
     const reranker = await load(true);
-    for (const options of [{ stages: [{ use: "dense" }, { use: "late" }] }, { diversify: 0.5 }, { stages: [{ use: "bm25" }] }] satisfies RerankOptions<string>[]) {
+    for (const options of [{ stages: [{ use: "dense" }, { use: "late" }] }, { stages: [{ use: "bm25" }] }] satisfies RerankOptions<string>[]) {
       expect(await told(reranker, ["a"], options)).toEqual([undefined, undefined, undefined]);
     }
-    const mixed: RerankOptions<string> = { stages: [{ use: "given", score: () => 1 }, { use: "bm25" }, { use: "late" }] };
-    expect(await told(reranker, ["a"], mixed)).toEqual([0, 1, "int8"]);
+    const served: RerankOptions<string>[] = [{ stages: [{ use: "given", score: () => 1 }, { use: "bm25" }, { use: "late" }] }, { stages: [{ use: "bm25" }], diversify: 0.5 }, { stages: [{ use: "bm25" }], explain: true }];
+    for (const [hits, options] of served.entries()) expect(await told(reranker, ["a"], options)).toEqual([Math.min(hits, 1), Number(hits === 0), "int8"]);
   });
 
   test("through two models asks the cache of each that has one", async () => {
