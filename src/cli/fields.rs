@@ -18,6 +18,11 @@ impl Fields {
         self.0.iter().rev().find(|(raw, _)| is(raw, name)).map(|(_, value)| &**value)
     }
 
+    /// All values, in their order.
+    pub fn values(&self) -> impl Iterator<Item = &RawValue> {
+        self.0.iter().map(|(_, value)| &**value)
+    }
+
     /// The fields of some names, and the rest.
     pub fn split(&self, names: &[&str]) -> (Vec<&Field>, Vec<&Field>) {
         self.0.iter().partition(|(raw, _)| names.iter().any(|name| is(raw, name)))

@@ -50,6 +50,14 @@ impl Record {
         })
     }
 
+    /// The text, if there is one.
+    pub fn text(&self) -> Result<Option<String>, CliError> {
+        match self.fields.get("text").filter(|text| text.get() != "null") {
+            Some(_) => self.string("text").map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A field that must be a finite number, if it is there and not null.
     pub fn number(&self, field: &str) -> Result<Option<f64>, CliError> {
         let Some(value) = self.fields.get(field) else { return Ok(None) };
@@ -157,12 +165,29 @@ impl<R: Read> Records<R> {
 
 /// What the engine says of a text, with the place that the text came from.
 pub fn located<'a>(error: Error, kind: TextKind, place: impl Fn(usize) -> &'a Place) -> CliError {
+    if let (TextKind::Document, Some((index, reason))) = (kind, said_of_document(&error)) {
+        return place(index).wrong(reason);
+    }
     match text_of(&error) {
         Some((of, index)) if of == kind => {
             let Place { file, line, .. } = place(index);
             CliError::Text { file: file.to_string(), line: *line, source: error }
         }
         _ => error.into(),
+    }
+}
+
+/// The document that an error is about beside its text, and what it says of that.
+fn said_of_document(error: &Error) -> Option<(usize, String)> {
+    match error {
+        Error::ModelMismatch { index, reason } => {
+            Some((*index, format!("its embeddings {reason}")))
+        }
+        Error::Argument { argument, reason } => {
+            let index = argument.strip_prefix("documents[")?.strip_suffix(']')?.parse().ok()?;
+            Some((index, reason.clone()))
+        }
+        _ => None,
     }
 }
 

@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 
 use pollster::block_on;
 use tabrank::{
-    Bm25Options, Fusion, LoadOptions, LongDocuments, ModelKind, Overrides, RerankOptions,
-    RerankOutput, Reranker, StageKind, StageOptions, StageResult, TextKind,
+    Bm25Options, DocumentEmbeddings, Fusion, LoadOptions, LongDocuments, ModelKind, Overrides,
+    RerankOptions, RerankOutput, Reranker, StageKind, StageOptions, StageResult, TextKind,
+    TokenPooling,
 };
 
 use super::RerankArgs;
+use super::brought::Brought;
 use crate::cli::input::Place;
 use crate::cli::progress::Progress;
 use crate::cli::stages::{DenseArg, StageArg, StageName};
@@ -20,6 +22,7 @@ pub struct Chain {
     models: Vec<Reranker>,
     parts: Vec<Part>,
     long_documents: LongDocuments,
+    token_pooling: Option<TokenPooling>,
 }
 
 /// Stages that one model runs in one call.
@@ -37,6 +40,7 @@ pub struct Candidates<'a> {
     pub places: Vec<&'a Place>,
     /// Empty where the scores are not wanted, or there are none.
     pub given: Vec<Option<f64>>,
+    pub brought: Brought,
 }
 
 /// A document that is left.
@@ -60,7 +64,8 @@ impl Chain {
         let mut folders = vec![&args.model.model];
         let long_documents = args.long.long_documents()?;
         let models = vec![args.model.load()?];
-        let mut chain = Self { models, parts: Vec::new(), long_documents };
+        let token_pooling = args.pool.token_pooling()?;
+        let mut chain = Self { models, parts: Vec::new(), long_documents, token_pooling };
         let options = LoadOptions { overrides: Overrides::default(), ..args.model.options() };
         for stage in &args.stages {
             let folder = stage.model.as_ref();
@@ -108,6 +113,11 @@ impl Chain {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Width of the embeddings of the command's own model; 0 of a cross-encoder.
+    pub fn width(&self) -> usize {
+        self.models[0].info().dimension
     }
 
     fn makes_embeddings(&self, model: usize) -> bool {
@@ -172,8 +182,8 @@ impl Chain {
             true => self.long_documents,
             false => LongDocuments::Cut,
         };
-        let stages = part.stages.clone();
-        RerankOptions { stages, long_documents, given, ..RerankOptions::default() }
+        let (stages, token_pooling) = (part.stages.clone(), self.token_pooling);
+        RerankOptions { stages, long_documents, given, token_pooling, ..RerankOptions::default() }
     }
 
     /// Keeps the order that there is, by what it was made by.
@@ -215,11 +225,44 @@ impl Chain {
         candidates: &Candidates<'_>,
     ) -> Result<RerankOutput, CliError> {
         let texts: Vec<&String> = left.iter().map(|left| &candidates.texts[left.index]).collect();
+        let embeddings = self.embeddings(model, left, candidates)?;
+        let options = RerankOptions { embeddings, ..options.clone() };
         let mut progress = Progress::new("rank", texts.len());
         let output =
-            block_on(self.models[model].rerank(&args.query, &texts, options, &mut progress));
+            block_on(self.models[model].rerank(&args.query, &texts, &options, &mut progress));
         let place = |index: usize| candidates.places[left[index].index];
-        output.map_err(|error| jsonl::located(error, TextKind::Document, place))
+        let output = output.map_err(|error| jsonl::located(error, TextKind::Document, place))?;
+        output
+            .warnings
+            .iter()
+            .for_each(|warning| say(format_args!("warning: {}", warning.message)));
+        Ok(output)
+    }
+
+    /// What documents bring along for a model.
+    ///
+    /// # Errors
+    /// A document without a text that brings nothing for it.
+    fn embeddings(
+        &self,
+        model: usize,
+        left: &[Left],
+        candidates: &Candidates<'_>,
+    ) -> Result<DocumentEmbeddings, CliError> {
+        let Candidates { texts, places, brought, .. } = candidates;
+        let reads = |index: usize| {
+            !self.makes_embeddings(model) || brought.owner(index, &self.models) != Some(model)
+        };
+        let is_mute = |index: usize| texts[index].is_empty() && brought.has(index) && reads(index);
+        if let Some(mute) = left.iter().find(|left| is_mute(left.index)) {
+            let reason = "has embeddings of another model, and no \"text\", which a stage reads";
+            return Err(places[mute.index].wrong(reason));
+        }
+        let left: Vec<usize> = left.iter().map(|left| left.index).collect();
+        match self.makes_embeddings(model) {
+            true => brought.of(&left, model, &self.models),
+            false => Ok(DocumentEmbeddings::default()),
+        }
     }
 }
 

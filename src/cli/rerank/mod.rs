@@ -1,13 +1,18 @@
 //! `tabrank rerank`: candidates from stdin, the best of them to stdout.
 
+mod brought;
 mod chain;
+mod given_rows;
 mod line;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
+use self::brought::{Brought, EmbeddingsArgs};
 use self::chain::{Candidates, Chain, Left};
+use self::given_rows::GivenRows;
 use self::line::{Given, OfStage, line};
+use super::compress::PoolArgs;
 use super::jsonl::{self, InputArgs, Record};
 use super::stages::{DenseArg, FuseArg, StageArg, StageName, check_order};
 use super::{CliError, LongArgs, ModelArgs, say_truncated};
@@ -20,11 +25,17 @@ use super::{CliError, LongArgs, ModelArgs, say_truncated};
 /// first with it). With --stage the score is the last stage's, and "stages" has each one's "use", "rank" (among those that it was handed)
 /// and "score". With --fuse the order is that of "fused". Fields of its own by one of these names move into "replaced", as they are; so
 /// does a "replaced" of its own. Equal scores keep the input's order.
+///
+/// An object may bring its embeddings along, and is not encoded then; it needs a "text" only where a stage reads it. They are taken as a record of
+/// `tabrank encode` has them, beside the object's own fields or under "embeddings", as rows of numbers under "embeddings" or in Qdrant's
+/// "vector", and as next-plaid's "embeddings_b64" with "shape"; or from a file. Another model's are refused.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   tabrank rerank --model models/all-MiniLM-L6-v2 --query 'who built it?' --top-k 3 < candidates.jsonl
   tabrank rerank --model colbert --stage dense:100 --stage late:20 --stage cross=cross-encoder:10 --query 'who built it?' < candidates.jsonl
+  tabrank rerank --model colbert --embeddings documents.safetensors --query 'who built it?' < documents.jsonl
+  tabrank encode --model colbert --codec int8 < documents.jsonl | tabrank rerank --model colbert --query 'who built it?'
   search | tabrank rerank --model colbert --query 'who built it?' | jq -r .text")]
 pub struct RerankArgs {
     #[command(flatten)]
@@ -55,6 +66,10 @@ pub struct RerankArgs {
     #[arg(long, value_name = "SHARE")]
     diversify: Option<f32>,
     #[command(flatten)]
+    embeddings: EmbeddingsArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+    #[command(flatten)]
     long: LongArgs,
     #[command(flatten)]
     input: InputArgs,
@@ -62,20 +77,28 @@ pub struct RerankArgs {
 
 pub fn run(args: &RerankArgs) -> Result<(), CliError> {
     check_order(&args.stages)?;
-    let (mut records, mut texts, mut given) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut texts) = (Vec::new(), Vec::new());
+    let (mut given, mut rows) = (Vec::new(), Vec::new());
     jsonl::read_stdin(&args.input, |record| {
-        let text = record.string("text")?;
-        given.push(if args.wants_scores() { record.number("score")? } else { None });
-        texts.push(text);
+        let brought = GivenRows::of(&record)?;
+        let needs_text = brought.is_none() && args.embeddings.is_from_objects();
+        let text = if needs_text { Some(record.string("text")?) } else { record.text()? };
+        let score = if args.wants_scores() { record.number("score")? } else { None };
+        texts.push(text.unwrap_or_default());
+        given.push(score);
+        rows.push(brought);
         records.push(record);
         Ok(())
     })?;
+    let given = args.given(given)?;
+    let chain = Chain::load(args)?;
     let candidates = Candidates {
         texts: &texts,
         places: records.iter().map(|record| &record.place).collect(),
-        given: args.given(given)?,
+        given,
+        brought: Brought::new(&args.embeddings, &records, rows, chain.width())?,
     };
-    let left = Chain::load(args)?.rank(args, &candidates)?;
+    let left = chain.rank(args, &candidates)?;
     say_truncated(left.iter().filter(|left| left.truncated).count(), left.len());
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = left.iter().zip(1..).try_for_each(|(left, rank)| {

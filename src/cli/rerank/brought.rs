@@ -1,0 +1,185 @@
+//! Embeddings that candidates bring along, in their own objects or in a file, and whose they are.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tabrank::late_interaction::codec::{CompressedEmbeddings, ResidualCodec};
+use tabrank::{DocumentEmbeddings, EmbeddingsFile, Reranker};
+
+use super::given_rows::GivenRows;
+use crate::cli::CliError;
+use crate::cli::codec::{read, read_codec};
+use crate::cli::jsonl::Record;
+
+/// Where embeddings come from.
+#[derive(clap::Args)]
+pub struct EmbeddingsArgs {
+    /// Embeddings of candidates, a file of `tabrank encode -o`: those of "indices" are the lines, from 0. Such a candidate is not encoded, and
+    /// needs a "text" only where a stage reads it.
+    #[arg(long, value_name = "FILE")]
+    embeddings: Option<PathBuf>,
+    /// The file of a residual codec that embeddings are stored by. May be given several times.
+    #[arg(long = "codec", value_name = "FILE")]
+    codecs: Vec<PathBuf>,
+}
+
+impl EmbeddingsArgs {
+    /// Whether only the objects themselves bring any.
+    pub fn is_from_objects(&self) -> bool {
+        self.embeddings.is_none()
+    }
+}
+
+/// What all candidates bring.
+pub struct Brought {
+    groups: Vec<Group>,
+    /// For each candidate its group, and its place in that.
+    of: Vec<Option<(usize, usize)>>,
+}
+
+/// Embeddings of one codec, width and model.
+struct Group {
+    embeddings: CompressedEmbeddings,
+    embedding_id: Option<String>,
+}
+
+impl Brought {
+    /// Puts together what candidates bring; `width`: that of the model's rows.
+    ///
+    /// # Errors
+    /// What cannot be read or does not fit together, and a candidate that has neither embeddings nor a text.
+    pub fn new(
+        args: &EmbeddingsArgs,
+        records: &[Record],
+        given: Vec<Option<GivenRows>>,
+        width: usize,
+    ) -> Result<Self, CliError> {
+        let codecs =
+            args.codecs.iter().map(|path| read_codec(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut brought = Self { groups: Vec::new(), of: vec![None; records.len()] };
+        for (place, given) in given.into_iter().enumerate() {
+            if let Some(given) = given {
+                let embedding_id = given.embedding_id.clone();
+                brought.push(place, given.resolve(width, &codecs)?, embedding_id)?;
+            }
+        }
+        if let Some(path) = &args.embeddings {
+            brought.take_file(path, &codecs, records)?;
+        }
+        let mut without = records.iter().enumerate().filter(|(place, _)| !brought.has(*place));
+        without.try_for_each(|(_, record)| record.string("text").map(drop))?;
+        Ok(brought)
+    }
+
+    /// Whether a candidate brings any.
+    pub fn has(&self, place: usize) -> bool {
+        self.of[place].is_some()
+    }
+
+    /// Of one candidate.
+    fn push(
+        &mut self,
+        place: usize,
+        embeddings: CompressedEmbeddings,
+        embedding_id: Option<String>,
+    ) -> Result<(), CliError> {
+        if embeddings.lengths() == [0] {
+            return Ok(());
+        }
+        let alike = |group: &Group| {
+            group.embeddings.codec() == embeddings.codec()
+                && group.embeddings.dimension() == embeddings.dimension()
+                && group.embedding_id == embedding_id
+        };
+        let group = self.groups.iter().position(alike).unwrap_or(self.groups.len());
+        match self.groups.get_mut(group) {
+            Some(group) => group.embeddings.extend(&embeddings)?,
+            None => self.groups.push(Group { embeddings, embedding_id }),
+        }
+        self.of[place] = Some((group, self.groups[group].embeddings.len() - 1));
+        Ok(())
+    }
+
+    fn take_file(
+        &mut self,
+        path: &Path,
+        codecs: &[Arc<ResidualCodec>],
+        records: &[Record],
+    ) -> Result<(), CliError> {
+        let file = EmbeddingsFile::read(&path.display().to_string(), &read(path)?, codecs)?;
+        let lines = self.lines(&file, path)?;
+        for (place, record) in records.iter().enumerate() {
+            let Some(&position) = lines.get(&record.index) else { continue };
+            if file.embeddings.lengths()[position] == 0 {
+                continue;
+            }
+            if self.of[place].replace((self.groups.len(), position)).is_some() {
+                let reason = "has \"embeddings\", and some in the file of --embeddings too";
+                return Err(record.place.wrong(reason));
+            }
+        }
+        let EmbeddingsFile { embeddings, info, .. } = file;
+        self.groups.push(Group { embeddings, embedding_id: info.embedding_id });
+        Ok(())
+    }
+
+    /// Where the embeddings of each line are.
+    fn lines(&self, file: &EmbeddingsFile, path: &Path) -> Result<HashMap<usize, usize>, CliError> {
+        let count = file.embeddings.len();
+        let lines: HashMap<usize, usize> = match &file.indices {
+            Some(indices) => indices.iter().map(|&line| line as usize).zip(0..).collect(),
+            None => (0..count).map(|place| (place, place)).collect(),
+        };
+        match lines.len() == count {
+            true => Ok(lines),
+            false => {
+                let reason = "has a line twice among its indices";
+                Err(CliError::Data { path: path.to_owned(), reason })
+            }
+        }
+    }
+
+    /// Which model's a candidate's embeddings are, by its place among `models`: the one that they name, else the first.
+    pub fn owner(&self, place: usize, models: &[Reranker]) -> Option<usize> {
+        let (group, _) = self.of[place]?;
+        let id = self.groups[group].embedding_id.as_ref();
+        let named = models.iter().position(|model| Some(&model.info().embedding_id) == id);
+        Some(named.unwrap_or(0))
+    }
+
+    /// What some candidates bring for one of `models`, as a list of theirs.
+    ///
+    /// # Errors
+    /// None: what is in a group goes together.
+    pub fn of(
+        &self,
+        places: &[usize],
+        model: usize,
+        models: &[Reranker],
+    ) -> Result<DocumentEmbeddings, CliError> {
+        let mut all = DocumentEmbeddings::new(places.len());
+        for (at, group) in self.groups.iter().enumerate() {
+            let Group { embeddings, embedding_id } = group;
+            let (codec, dimension) = (embeddings.codec().clone(), embeddings.dimension());
+            let (mut some, mut indices) =
+                (CompressedEmbeddings::new(codec, dimension)?, Vec::new());
+            for (index, &place) in places.iter().enumerate() {
+                match self.of[place] {
+                    Some((group, position))
+                        if group == at && self.owner(place, models) == Some(model) =>
+                    {
+                        let length = embeddings.lengths()[position];
+                        some.push(length, embeddings.document(position))?;
+                        indices.push(index);
+                    }
+                    _ => {}
+                }
+            }
+            if !indices.is_empty() {
+                all.add(some, &indices, embedding_id.as_deref())?;
+            }
+        }
+        Ok(all)
+    }
+}
