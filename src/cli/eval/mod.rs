@@ -179,6 +179,7 @@ fn evaluate(
         dense: plan.depth(Kind::Dense),
         late: plan.depth(Kind::Late),
         known: known(&run, plan.depth(Kind::Given), &by_words),
+        coded: !codecs.forms.is_empty(),
     };
     let pooling = DenseArg::pooling(args.dense, &models[0]);
     let long_documents = args.long.long_documents()?;

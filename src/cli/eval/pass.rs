@@ -1,11 +1,11 @@
 //! The pass over the corpus. What stays of a document is its place among the candidates of each query, with its scores.
 
 use std::collections::HashMap;
-use std::iter;
 use std::ops::Range;
 
 use rayon::prelude::*;
 use tabrank::late_interaction::codec::CompressedEmbeddings;
+use tabrank::late_interaction::maxsim::maxsim_compressed;
 use tabrank::ops::{CodedQuery, CodedRows};
 use tabrank::stages::top_k::{Scored, TopK};
 use tabrank::{TextKind, TokenEmbeddings};
@@ -26,6 +26,8 @@ pub struct Wanted {
     pub late: usize,
     /// Documents that are scored as well, for each query in the corpus's order.
     pub known: Vec<Vec<usize>>,
+    /// Whether documents are scored from codes too.
+    pub coded: bool,
 }
 
 /// What a document is to a query.
@@ -62,19 +64,19 @@ pub fn run(
     encoders: &Encoders<'_>,
     codecs: &Codecs,
     data: &Data,
-    wanted: Wanted,
+    mut wanted: Wanted,
 ) -> Result<Passed, CliError> {
     let mut stored = Stored::new(codecs);
     let (mut costs, mut cosines) =
         (Costs::default(), vec![Cosine::default(); encoders.models.len()]);
     let mut queries = Vec::with_capacity(data.queries.len());
-    let mut known = wanted.known.into_iter();
+    let mut known = std::mem::take(&mut wanted.known).into_iter();
     let time = encoders.each("encode queries", TextKind::Query, &data.queries, |batch| {
         Cosine::compare(&mut cosines, batch.tokens)?;
         stored.ask(&batch.tokens[0]);
         queries.extend((0..batch.pooled.len()).map(|place| {
             let known = known.next().unwrap_or_default();
-            Query::new(place, &batch, wanted.dense, wanted.late, known)
+            Query::new(place, &batch, &wanted, known)
         }));
         Ok(())
     })?;
@@ -85,8 +87,6 @@ pub fn run(
         costs.embedding_bytes += size_of_val(batch.tokens[0].values());
         let coded = codecs.of(&batch.tokens[0], batch.first)?;
         stored.take(&coded)?;
-        let coded: Vec<TokenEmbeddings> =
-            coded.par_iter().map(CompressedEmbeddings::decompress).collect();
         let documents = Documents::new(&batch, &coded);
         queries.par_iter_mut().try_for_each(|query| query.rank(&documents))
     })?;
@@ -102,6 +102,8 @@ pub fn run(
 /// A query's vectors, and its candidates so far.
 struct Query {
     pooled: Vec<f32>,
+    /// The first model's embeddings, where they are held against codes.
+    rows: Vec<f32>,
     /// By model.
     tokens: Vec<CodedQuery<'static>>,
     dense: TopK<Option<Scores>>,
@@ -112,15 +114,16 @@ struct Query {
 }
 
 impl Query {
-    fn new(place: usize, batch: &Batch<'_>, dense: usize, late: usize, known: Vec<usize>) -> Self {
+    fn new(place: usize, batch: &Batch<'_>, wanted: &Wanted, known: Vec<usize>) -> Self {
         let packed = |embeddings: &TokenEmbeddings| {
             CodedQuery::new(text(embeddings, place), embeddings.dimension())
         };
         Self {
             pooled: text(batch.pooled, place).to_vec(),
+            rows: if wanted.coded { text(&batch.tokens[0], place).to_vec() } else { Vec::new() },
             tokens: batch.tokens.iter().map(packed).collect(),
-            dense: TopK::new(dense),
-            late: (late > 0).then(|| TopK::new(late)),
+            dense: TopK::new(wanted.dense),
+            late: (wanted.late > 0).then(|| TopK::new(wanted.late)),
             known: known.into_iter().map(|document| (document, None)).collect(),
             dense_time: Timed::default(),
             late_time: Timed::default(),
@@ -129,7 +132,7 @@ impl Query {
 
     /// Takes the best of some documents among the candidates, and keeps the scores of those.
     fn rank(&mut self, documents: &Documents<'_>) -> Result<(), CliError> {
-        let Self { pooled, tokens, dense, late, known, dense_time, late_time } = self;
+        let Self { pooled, rows, tokens, dense, late, known, dense_time, late_time } = self;
         let cosine = |vector: &&[f32]| pooled.iter().zip(*vector).map(|(a, b)| a * b).sum();
         let cosines: Vec<f32> =
             dense_time.of(documents.len(), || documents.pooled.iter().map(cosine).collect());
@@ -148,12 +151,20 @@ impl Query {
             .map(|(result, scores)| (result.index, scores));
         let known =
             within(known, documents.range()).iter_mut().map(|(index, scores)| (*index, scores));
-        for (index, kept) in dense.chain(late).chain(known).filter(|(_, kept)| kept.is_none()) {
-            let place = index - documents.first;
-            let late = match &scores {
+        let new = dense.chain(late).chain(known).filter(|(_, kept)| kept.is_none());
+        let new: Vec<(usize, &mut Option<Scores>)> =
+            new.map(|(index, kept)| (index - documents.first, kept)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<usize> = new.iter().map(|(place, _)| *place).collect();
+        let coded = documents.coded(&places, rows);
+        for (at, (place, kept)) in new.into_iter().enumerate() {
+            let mut late = match &scores {
                 Some(scores) => vec![scores[place]],
                 None => documents.late(place, tokens, late_time),
             };
+            late.extend(coded.iter().map(|scores| scores[at]));
             *kept = Some(Scores { dense: cosines[place], late });
         }
         Ok(())
@@ -195,15 +206,16 @@ struct Documents<'a> {
     /// Place of the first in the corpus.
     first: usize,
     pooled: Vec<&'a [f32]>,
-    /// By model, then by form of the codecs, which is of the first model's.
+    /// By model.
     tokens: Vec<Vec<&'a [f32]>>,
+    /// The first model's, by form of the codecs.
+    coded: &'a [CompressedEmbeddings],
 }
 
 impl<'a> Documents<'a> {
-    fn new(batch: &Batch<'a>, coded: &'a [TokenEmbeddings]) -> Self {
-        let tokens = batch.tokens.iter().chain(coded);
-        let tokens = tokens.map(|embeddings| embeddings.texts().collect()).collect();
-        Self { first: batch.first, pooled: batch.pooled.texts().collect(), tokens }
+    fn new(batch: &Batch<'a>, coded: &'a [CompressedEmbeddings]) -> Self {
+        let tokens = batch.tokens.iter().map(|embeddings| embeddings.texts().collect()).collect();
+        Self { first: batch.first, pooled: batch.pooled.texts().collect(), tokens, coded }
     }
 
     fn len(&self) -> usize {
@@ -214,14 +226,22 @@ impl<'a> Documents<'a> {
         self.first..self.first + self.len()
     }
 
-    /// What each model says to a document, and what the first does in each form; of the first the time is taken.
+    /// What each model says to a document; of the first the time is taken.
     fn late(&self, place: usize, queries: &[CodedQuery<'_>], time: &mut Timed) -> Vec<f32> {
-        let queries = queries.iter().chain(iter::repeat(&queries[0]));
         let mut scores = queries
+            .iter()
             .zip(&self.tokens)
             .map(|(query, tokens)| query.score(CodedRows::F32(tokens[place])));
         let first = time.of(1, || scores.next());
         first.into_iter().chain(scores).collect()
+    }
+
+    /// What the first model's query says to some documents, by form.
+    fn coded(&self, places: &[usize], query: &[f32]) -> Vec<Vec<f32>> {
+        let score = |form: &CompressedEmbeddings| {
+            maxsim_compressed(query, &form.select(places.iter().copied()))
+        };
+        self.coded.iter().map(score).collect()
     }
 
     fn results(&self, scores: &[f32]) -> impl Iterator<Item = (Scored, Option<Scores>)> {

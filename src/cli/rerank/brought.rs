@@ -154,30 +154,21 @@ impl Brought {
     /// None: what is in a group goes together.
     pub fn of(
         &self,
-        places: &[usize],
+        candidates: &[usize],
         model: usize,
         models: &[Reranker],
     ) -> Result<DocumentEmbeddings, CliError> {
-        let mut all = DocumentEmbeddings::new(places.len());
-        for (at, group) in self.groups.iter().enumerate() {
-            let Group { embeddings, embedding_id } = group;
-            let (codec, dimension) = (embeddings.codec().clone(), embeddings.dimension());
-            let (mut some, mut indices) =
-                (CompressedEmbeddings::new(codec, dimension)?, Vec::new());
-            for (index, &place) in places.iter().enumerate() {
-                match self.of[place] {
-                    Some((group, position))
-                        if group == at && self.owner(place, models) == Some(model) =>
-                    {
-                        let length = embeddings.lengths()[position];
-                        some.push(length, embeddings.document(position))?;
-                        indices.push(index);
-                    }
-                    _ => {}
-                }
-            }
+        let mut all = DocumentEmbeddings::new(candidates.len());
+        for (at, Group { embeddings, embedding_id }) in self.groups.iter().enumerate() {
+            let position = |(index, &candidate): (usize, &usize)| {
+                let (group, position) = self.of[candidate]?;
+                let is_wanted = group == at && self.owner(candidate, models) == Some(model);
+                is_wanted.then_some((index, position))
+            };
+            let (indices, positions): (Vec<_>, Vec<_>) =
+                candidates.iter().enumerate().filter_map(position).unzip();
             if !indices.is_empty() {
-                all.add(some, &indices, embedding_id.as_deref())?;
+                all.add(embeddings.select(positions), &indices, embedding_id.as_deref())?;
             }
         }
         Ok(all)

@@ -66,6 +66,19 @@ impl CompressedEmbeddings {
         self.document(index).decompress(&self.codec, self.dimension)
     }
 
+    /// Some of the documents, by their places, in that order.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn select(&self, places: impl IntoIterator<Item = usize>) -> Self {
+        let (codec, dimension, rows) = (self.codec.clone(), self.dimension, Rows::new(&self.codec));
+        let mut some = Self { codec, dimension, lengths: Vec::new(), ends: Vec::new(), rows };
+        for place in places {
+            some.append(self.lengths[place], self.document(place));
+        }
+        some
+    }
+
     /// Appends a document.
     ///
     /// # Errors
