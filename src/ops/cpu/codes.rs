@@ -3,7 +3,7 @@
 use super::dot::Activation;
 use super::pointwise::{LANES, ROUND};
 
-pub(super) use platform::{encode, extent, sums};
+pub(super) use platform::{copy, encode, extent};
 
 /// All lanes in one.
 #[inline(always)]
@@ -48,12 +48,12 @@ mod rest {
         })
     }
 
-    pub(super) fn sums(codes: &[i8]) -> [i32; 2] {
-        let both = |[sum, squares]: [i32; 2], &code: &i8| {
+    pub(super) fn copy(codes: &[i8], places: &mut [Activation]) -> [i32; 2] {
+        codes.iter().zip(places).fold([0; 2], |[sum, squares], (&code, place)| {
+            *place = Activation::from(code);
             let code = i32::from(code);
             [sum + code, squares + code * code]
-        };
-        codes.iter().fold([0; 2], both)
+        })
     }
 }
 
@@ -91,6 +91,18 @@ mod platform {
         a + b + i32x4_extract_lane::<2>(lanes) + i32x4_extract_lane::<3>(lanes)
     }
 
+    /// Where places have 16 bits.
+    #[inline(always)]
+    fn store_wide(low: v128, high: v128, places: &mut [Activation; 16]) {
+        assert_eq!(size_of::<Activation>(), 2, "codes without an offset have 16 bits");
+        let out = places.as_mut_ptr();
+        // SAFETY: there are sixteen places, of 16 bits as just asserted.
+        unsafe {
+            v128_store(out.cast(), low);
+            v128_store(out.add(8).cast(), high);
+        }
+    }
+
     /// Writes the codes, and answers their sum where codes are offset.
     pub(in super::super) fn encode(row: &[f32], inverse: f32, codes: &mut [Activation]) -> i32 {
         let (chunks, rest) = row.as_chunks::<16>();
@@ -108,38 +120,38 @@ mod platform {
             };
             let low = i16x8_narrow_i32x4(rounded(0), rounded(1));
             let high = i16x8_narrow_i32x4(rounded(2), rounded(3));
-            let out = place.as_mut_ptr();
             if OFFSET == 0 {
-                // SAFETY: there are sixteen places, of 16 bits.
-                unsafe {
-                    v128_store(out.cast(), low);
-                    v128_store(out.add(8).cast(), high);
-                }
+                store_wide(low, high, place);
             } else {
                 let bytes = i8x16_narrow_i16x8(low, high);
                 // SAFETY: there are sixteen places, of 8 bits.
-                unsafe { v128_store(out.cast(), bytes) };
+                unsafe { v128_store(place.as_mut_ptr().cast(), bytes) };
                 total = i32x4_add(total, i32x4_extadd_pairwise_i16x8(i16x8_add(low, high)));
             }
         }
         sum(total) + rest::encode(rest, inverse, last)
     }
 
-    /// Sum, where codes are offset, and sum of squares.
-    pub(in super::super) fn sums(codes: &[i8]) -> [i32; 2] {
+    /// Copies codes, and answers their sum, where codes are offset, and the sum of their squares.
+    pub(in super::super) fn copy(codes: &[i8], places: &mut [Activation]) -> [i32; 2] {
         let (chunks, rest) = codes.as_chunks::<16>();
+        let (places, last) = places.as_chunks_mut::<16>();
         let (mut total, mut squares) = (i32x4_splat(0), [i32x4_splat(0); 2]);
-        for chunk in chunks {
+        for (chunk, place) in chunks.iter().zip(places) {
             // SAFETY: there are sixteen codes.
             let codes = unsafe { v128_load(chunk.as_ptr().cast()) };
             let (low, high) = (i16x8_extend_low_i8x16(codes), i16x8_extend_high_i8x16(codes));
             squares[0] = i32x4_add(squares[0], i32x4_dot_i16x8(low, low));
             squares[1] = i32x4_add(squares[1], i32x4_dot_i16x8(high, high));
-            if OFFSET != 0 {
+            if OFFSET == 0 {
+                store_wide(low, high, place);
+            } else {
+                // SAFETY: there are sixteen places, of 8 bits.
+                unsafe { v128_store(place.as_mut_ptr().cast(), codes) };
                 total = i32x4_add(total, i32x4_extadd_pairwise_i16x8(i16x8_add(low, high)));
             }
         }
-        let [last, last_squares] = rest::sums(rest);
+        let [last, last_squares] = rest::copy(rest, last);
         [last + sum(total), last_squares + sum(i32x4_add(squares[0], squares[1]))]
     }
 }
@@ -168,7 +180,7 @@ mod platform {
 
     widest!(extent, (row: &[f32]) -> [f32; 2], extent_by_lanes);
     widest!(encode, (row: &[f32], inverse: f32, codes: &mut [Activation]) -> i32, encode_by_lanes);
-    widest!(sums, (codes: &[i8]) -> [i32; 2], sums_by_lanes);
+    widest!(copy, (codes: &[i8], places: &mut [Activation]) -> [i32; 2], copy_by_lanes);
 
     #[inline(always)]
     fn extent_by_lanes(row: &[f32]) -> [f32; 2] {
@@ -200,17 +212,19 @@ mod platform {
     }
 
     #[inline(always)]
-    fn sums_by_lanes(codes: &[i8]) -> [i32; 2] {
+    fn copy_by_lanes(codes: &[i8], places: &mut [Activation]) -> [i32; 2] {
         let (chunks, rest) = codes.as_chunks::<LANES>();
+        let (places, last) = places.as_chunks_mut::<LANES>();
         let (mut total, mut squares) = ([0; LANES], [0; LANES]);
-        for chunk in chunks {
+        for (chunk, place) in chunks.iter().zip(places) {
             for lane in 0..LANES {
+                place[lane] = chunk[lane] as Activation;
                 let code = i32::from(chunk[lane]);
                 total[lane] += code;
                 squares[lane] += code * code;
             }
         }
-        let [last, last_squares] = rest::sums(rest);
+        let [last, last_squares] = rest::copy(rest, last);
         let add = |a: i32, b: i32| a + b;
         [last + folded(total, add), last_squares + folded(squares, add)]
     }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::PANEL;
-use super::codes::folded;
+use super::codes::{folded, larger};
 use super::f32::{multiply, pack_f32};
 use super::pointwise::LANES;
 use super::rows::for_blocks;
@@ -199,6 +199,7 @@ impl<'q> Near<'q> {
     }
 
     /// Compares those of the rows that may be nearest.
+    #[inline(never)]
     fn compare(&mut self, document: CodedRows<'_>, rows: Range<usize>) {
         let each = self.similarities.chunks_exact(self.least.len()).zip(&self.slacks);
         for (row, (similarities, slack)) in rows.zip(each) {
@@ -209,7 +210,7 @@ impl<'q> Near<'q> {
             let queries = self.query.rows.chunks_exact(self.query.dimension);
             for (lane, (query, best)) in queries.zip(&mut self.best).enumerate() {
                 if similarities[lane] + slack >= self.least[lane] {
-                    *best = best.max(dot(query, row) * factor);
+                    *best = larger(dot(query, row) * factor, *best);
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! them. How fine the codes are changes how many rows are near enough to be compared in f32, and no score.
 
 use super::PANEL;
-use super::codes::{code, encode, extent, larger, sums};
+use super::codes::{code, copy, encode, extent, larger};
 use super::dot::{Activation, Code, OFFSET, STEP, TILE_ROWS, tiles};
 
 /// Rows of a block: few enough to stay in the first cache beside the query.
@@ -85,6 +85,7 @@ impl Screen {
     }
 
     /// Adds a row, times `factor`; nothing if a value is too large or NaN.
+    #[inline(never)]
     pub(super) fn push(&self, block: &mut Block, row: &[f32], factor: f32) -> Option<()> {
         let [largest, squares] = extent(row);
         let step = step(largest, DOCUMENT_CODE);
@@ -95,10 +96,9 @@ impl Screen {
     }
 
     /// Adds a row of codes, times `factor`; nothing if that is too large or NaN.
+    #[inline(never)]
     pub(super) fn push_codes(&self, block: &mut Block, row: &[i8], factor: f32) -> Option<()> {
-        let places = self.place(block).iter_mut().zip(row);
-        places.for_each(|(place, &code)| *place = Activation::from(code));
-        let [sum, squares] = sums(row);
+        let [sum, squares] = copy(row, self.place(block));
         self.add(block, factor, sum, factor.abs() * (squares as f32).sqrt(), 0.0);
         (factor.abs() <= LARGEST).then_some(())
     }
@@ -117,6 +117,7 @@ impl Screen {
     }
 
     /// Writes the similarities of a block's rows to `out` `[rows, lanes]`, and to `least` what the largest of each lane is at least.
+    #[inline(never)]
     pub(super) fn similarities(&self, block: &Block, out: &mut [f32], least: &mut [f32]) {
         let (tile, lanes) = (tiles(), least.len() / PANEL);
         let (out, _) = out.as_chunks_mut::<PANEL>();

@@ -1,6 +1,6 @@
 //! The rows that codes stand for, one at a time: see [`crate::ops::plain::decoded`].
 
-use super::codes::extent;
+use super::codes::{extent, larger};
 use crate::ops::{CodedRows, ResidualTables};
 
 /// How rows are read.
@@ -122,7 +122,7 @@ impl Residual<'_> {
         }
         let [_, squares] = extent(out);
         match squares.is_finite() {
-            true => 1.0 / squares.sqrt().max(1e-12),
+            true => 1.0 / larger(squares.sqrt(), 1e-12),
             false => f32::NAN,
         }
     }

@@ -23,6 +23,8 @@ pub(in super::super) fn block_tiles() -> BlockTile {
     }
 }
 
+// Apart: within a larger function V8 has fewer registers for it.
+#[inline(never)]
 #[target_feature(enable = "relaxed-simd")]
 fn tile<const M: usize>(
     rows: &[i8],

@@ -22,6 +22,8 @@ pub(in super::super) fn block_tiles() -> BlockTile {
     }
 }
 
+// Apart: within a larger function V8 has fewer registers for it.
+#[inline(never)]
 fn tile<const M: usize>(
     rows: &[i16],
     stride: usize,
