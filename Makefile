@@ -4,6 +4,7 @@
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
+# make vectors  what codecs and token pooling of document vectors cost in quality, and bytes and time; VECTORS='DIR …' takes other sets
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
@@ -38,10 +39,12 @@ CORPUS := tests/data/squad-dev-a
 # Of make eval.
 DATA := $(CORPUS)
 CROSS :=
+# Of make vectors.
+VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench parity eval soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -67,6 +70,9 @@ eval: $(CLI) $(MINILM) | $(STAMPS)/node
 	node scripts/quality.mjs $(CLI) $(dir $(MINILM)) $(CORPUS) target/quality
 	@echo "PyTorch, f32:" && sed -n '2,3p' tests/fixtures/minilm/eval.json
 	node scripts/approaches.mjs $(CLI) $(dir $(MINILM)) $(DATA) -- $(if $(CROSS),--cross $(CROSS))
+
+vectors: $(CLI) $(MINILM) | $(STAMPS)/node
+	node scripts/vectors.mjs $(CLI) $(dir $(MINILM)) target/vectors $(VECTORS)
 
 soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/soak/run.mjs $(SOAK)
