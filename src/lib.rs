@@ -58,7 +58,9 @@ pub use late_interaction::codec::{
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
-pub use late_interaction::similarity::{Similarity, score, similarity, token_similarities};
+pub use late_interaction::similarity::{
+    Similarity, score, score_compressed, similarity, token_similarities,
+};
 pub use late_interaction::token_pooling::TokenPooling;
 pub use late_interaction::vectors::Pooling;
 pub use model::bundle::{BundleFiles, Integrity, Source};

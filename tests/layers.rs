@@ -146,7 +146,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "late_interaction::similarity",
-        &["error", "late_interaction::embeddings", "late_interaction::maxsim", "text_kind"],
+        &[
+            "error",
+            "late_interaction::codec",
+            "late_interaction::embeddings",
+            "late_interaction::maxsim",
+            "text_kind",
+        ],
     ),
     ("late_interaction::explain", &["text"]),
     ("stages::top_k", &["error", "text_kind"]),

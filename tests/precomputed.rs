@@ -13,7 +13,7 @@ use tabrank::{
     Bm25Options, Codec, CompressedEmbeddings, DocumentEmbeddings, Error, Explanation, Fusion, Kept,
     Pooling, Query, RerankOptions, RerankOutput, Reranker, ResidualCodec, ResidualParts,
     Similarity, Stage, StageKind, StageOptions, TextKind, TokenEmbeddings, TokenPooling,
-    Unobserved, score,
+    Unobserved, score, score_compressed,
 };
 
 const QUERY: &str = "the price of oil in the war";
@@ -247,6 +247,61 @@ fn what_is_kept_is_what_the_codec_makes_of_the_model_s_embeddings() {
     let keep = Some(Codec::Residual(Arc::new(wrong.unwrap())));
     let error = refused(&model, &texts, &RerankOptions { keep, ..RerankOptions::default() });
     assert_eq!(error.code(), "INVALID_INPUT");
+}
+
+/// Late interaction is asked of the documents that BM25 leaves; of those that `diversify` or an explanation reads besides, each is
+/// kept once.
+#[test]
+fn what_later_stages_read_is_kept_once() {
+    let model = Fixture::read("pylate").load();
+    let of = |output: &RerankOutput| {
+        let mut indices = output.kept.clone().unwrap().indices;
+        indices.sort_unstable();
+        indices
+    };
+    let bm25 = || StageKind::Bm25(Bm25Options::default());
+    let keep = || RerankOptions { keep: Some(Codec::Int8), ..RerankOptions::default() };
+    let stages = vec![bm25().keeping(4), StageKind::Late.into()];
+    let output = rerank(&model, &DOCUMENTS, &RerankOptions { stages, ..keep() });
+    let mut left: Vec<usize> = output.results.iter().map(|result| result.index).collect();
+    left.sort_unstable();
+    assert_eq!(of(&output), left);
+    let stages = vec![bm25().into()];
+    let alone = RerankOptions { diversify: Some(0.5), stages: stages.clone(), ..keep() };
+    assert_eq!(of(&rerank(&model, &DOCUMENTS, &alone)), every());
+    let explained = RerankOptions { explain: true, top_k: Some(3), stages, ..keep() };
+    assert_eq!(of(&rerank(&model, &DOCUMENTS, &explained)).len(), 3);
+    // The best by BM25 behind late interaction are not those that it has explained.
+    let stages = vec![StageKind::Late.into(), bm25().keeping(2)];
+    let again = RerankOptions { explain: true, stages, ..keep() };
+    assert_eq!(of(&rerank(&model, &DOCUMENTS, &again)), every());
+}
+
+#[test]
+fn codes_score_without_a_model_as_what_they_stand_for() {
+    let model = Fixture::read("pylate").load();
+    let query = encode(&model, TextKind::Query, &[QUERY]);
+    let texts = encode(&model, TextKind::Document, &DOCUMENTS);
+    for codec in codecs(&model) {
+        let codes = codec.compress(&texts).unwrap();
+        for by in [Similarity::MaxSim, Similarity::MeanMaxSim] {
+            let found = score_compressed(query.values(), &codes, by).unwrap();
+            let expected = score(query.values(), &codes.decompress(), by).unwrap();
+            assert!(common::difference(&found, &expected) < 1e-4, "{}", codec.name());
+        }
+        let error = |query: &[f32]| {
+            score_compressed(query, &codes, Similarity::MaxSim).unwrap_err().to_string()
+        };
+        assert!(error(&query.values()[1..]).contains("no multiple of"));
+        assert_eq!(
+            error(&vec![f32::NAN; codes.dimension()]),
+            "an embedding of query is not finite"
+        );
+    }
+    let huge = TokenEmbeddings::from_parts(vec![f32::MAX; 2], vec![0, 1], 2).unwrap();
+    let codes = Codec::F32.compress(&huge).unwrap();
+    let error = score_compressed(&[f32::MAX; 2], &codes, Similarity::MaxSim).unwrap_err();
+    assert_eq!(error.to_string(), "the score of documents[1] is not finite");
 }
 
 #[test]

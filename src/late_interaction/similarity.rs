@@ -1,8 +1,9 @@
 //! How alike are ready-made embeddings? Without a model: queries and documents as somebody stored them.
 
 use crate::error::{Error, Result};
+use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::maxsim::maxsim;
+use crate::late_interaction::maxsim::{maxsim, maxsim_compressed};
 use crate::text_kind::TextKind;
 
 /// How a query's and a document's embeddings become one number, by the names of sentence-transformers.
@@ -24,6 +25,14 @@ impl Similarity {
             _ => None,
         }
     }
+
+    /// MaxSim with a query of so many embeddings as this number.
+    fn of(self, mut scores: Vec<f32>, length: usize) -> Vec<f32> {
+        if self == Similarity::MeanMaxSim {
+            scores.iter_mut().for_each(|score| *score /= length.max(1) as f32);
+        }
+        scores
+    }
 }
 
 /// Every document with one query, `[length, dimension]` row-major, in the documents' order. A query without embeddings scores 0 with
@@ -32,12 +41,27 @@ impl Similarity {
 /// # Errors
 /// [`Error::Argument`] if the query's values are not whole embeddings, [`Error::NotFinite`].
 pub fn score(query: &[f32], documents: &TokenEmbeddings, by: Similarity) -> Result<Vec<f32>> {
-    let dimension = documents.dimension();
-    if query.len().checked_rem(dimension) != Some(0) {
-        let reason = format!("are {} values, which is no multiple of {dimension}", query.len());
-        return Err(Error::argument("the query's embeddings", reason));
-    }
+    check_whole(query, "the query's", documents.dimension())?;
     row(query, 0, documents, by)
+}
+
+/// As [`score`], of embeddings as a codec stored them.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_compressed(
+    query: &[f32],
+    documents: &CompressedEmbeddings,
+    by: Similarity,
+) -> Result<Vec<f32>> {
+    let dimension = documents.dimension();
+    check_whole(query, "the query's", dimension)?;
+    check_query(query, 0)?;
+    let scores = maxsim_compressed(query, documents);
+    match scores.iter().position(|score| !score.is_finite()) {
+        Some(index) => Err(Error::NotFinite { what: "the score", kind: TextKind::Document, index }),
+        None => Ok(by.of(scores, query.len() / dimension)),
+    }
 }
 
 /// Every query with every document: a row a query, in the lists' orders; see [`score`].
@@ -64,13 +88,8 @@ pub fn similarity(
 /// # Errors
 /// [`Error::Argument`] if values are not whole embeddings, [`Error::NotFinite`].
 pub fn token_similarities(query: &[f32], document: &[f32], dimension: usize) -> Result<Vec<f32>> {
-    for (values, whose) in [(query, "the query's"), (document, "the document's")] {
-        if values.len().checked_rem(dimension) != Some(0) {
-            let reason =
-                format!("are {} values, which is no multiple of {dimension}", values.len());
-            return Err(Error::argument(format!("{whose} embeddings"), reason));
-        }
-    }
+    check_whole(query, "the query's", dimension)?;
+    check_whole(document, "the document's", dimension)?;
     let rows = query.chunks_exact(dimension);
     let products =
         rows.flat_map(|row| document.chunks_exact(dimension).map(|other| dot(row, other)));
@@ -92,21 +111,32 @@ fn row(
     documents: &TokenEmbeddings,
     by: Similarity,
 ) -> Result<Vec<f32>> {
-    let finite = |rows: &[f32]| rows.iter().all(|value| value.is_finite());
-    let refuse = |what, kind, index| Err(Error::NotFinite { what, kind, index });
-    if !finite(query) {
-        return refuse("an embedding", TextKind::Query, index);
-    }
+    check_query(query, index)?;
     let scores = maxsim(query, documents);
     if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
-        let given = documents.texts().nth(index).is_some_and(finite);
+        let given = documents.texts().nth(index).is_some_and(is_finite);
         // Products of finite numbers can be beyond what is computed with.
         let what = if given { "the score" } else { "an embedding" };
-        return refuse(what, TextKind::Document, index);
+        return Err(Error::NotFinite { what, kind: TextKind::Document, index });
     }
-    let length = (query.len() / documents.dimension()).max(1) as f32;
-    Ok(match by {
-        Similarity::MaxSim => scores,
-        Similarity::MeanMaxSim => scores.into_iter().map(|score| score / length).collect(),
-    })
+    Ok(by.of(scores, query.len() / documents.dimension()))
+}
+
+fn check_whole(values: &[f32], whose: &str, dimension: usize) -> Result<()> {
+    if values.len().checked_rem(dimension) == Some(0) {
+        return Ok(());
+    }
+    let reason = format!("are {} values, which is no multiple of {dimension}", values.len());
+    Err(Error::argument(format!("{whose} embeddings"), reason))
+}
+
+fn check_query(query: &[f32], index: usize) -> Result<()> {
+    match is_finite(query) {
+        true => Ok(()),
+        false => Err(Error::NotFinite { what: "an embedding", kind: TextKind::Query, index }),
+    }
+}
+
+fn is_finite(rows: &[f32]) -> bool {
+    rows.iter().all(|value| value.is_finite())
 }

@@ -1,5 +1,6 @@
 //! Embeddings that come in with a call: typed arrays, all of them checked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tsify::Ts;
@@ -8,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use super::answers::CodecInfo;
 use super::{invalid_input, throw, to_js};
 use crate::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec, Rows};
-use crate::{DocumentEmbeddings, Error, TextKind, TokenEmbeddings};
+use crate::{DocumentEmbeddings, Error, TextKind};
 
 /// A residual codec's tables, in this memory.
 #[wasm_bindgen]
@@ -38,9 +39,11 @@ pub struct DocumentVectors {
     groups: Vec<Group>,
 }
 
-struct Group {
-    embeddings: CompressedEmbeddings,
-    places: Vec<usize>,
+/// Embeddings by one codec, and whose they are.
+pub(super) struct Group {
+    pub(super) embeddings: CompressedEmbeddings,
+    /// A place for each.
+    pub(super) places: Vec<usize>,
 }
 
 #[wasm_bindgen]
@@ -94,6 +97,9 @@ impl DocumentVectors {
     ) -> Result<(), JsValue> {
         let sizes = |numbers: &[u32]| numbers.iter().map(|&number| number as usize).collect();
         let (lengths, places): (Vec<usize>, Vec<usize>) = (sizes(lengths), sizes(places));
+        if lengths.len() != places.len() {
+            return Err(invalid_input("lengths and places are not as many"));
+        }
         let embeddings =
             planes.embeddings(&codec, dimension, lengths.clone()).map_err(|error| {
                 throw(planes.culprit(&codec, dimension, &lengths, &places).unwrap_or(error))
@@ -102,21 +108,16 @@ impl DocumentVectors {
         Ok(())
     }
 
-    /// In a list of so many documents, all of one width.
-    pub(super) fn decompressed(self, documents: usize) -> Result<TokenEmbeddings, JsValue> {
-        let dimension = self.groups.first().map_or(1, |group| group.embeddings.dimension());
-        let mut rows = vec![Vec::new(); documents];
-        for Group { embeddings, places } in self.groups {
-            for (position, &place) in places.iter().enumerate() {
-                let fits = embeddings.dimension() == dimension && position < embeddings.len();
-                let row = rows.get_mut(place).filter(|_| fits);
-                *row.ok_or_else(|| invalid_input("embeddings are not those of the documents"))? =
-                    embeddings.decompress_document(position);
-            }
+    /// Those of so many documents, all of one width and each once.
+    pub(super) fn into_groups(self, documents: usize) -> Result<Vec<Group>, JsValue> {
+        let width = |group: &Group| group.embeddings.dimension();
+        let one_width = self.groups.is_sorted_by(|a, b| width(a) == width(b));
+        let places = || self.groups.iter().flat_map(|group| &group.places);
+        let known: HashSet<&usize> = places().filter(|&&place| place < documents).collect();
+        match one_width && known.len() == documents && places().count() == documents {
+            true => Ok(self.groups),
+            false => Err(invalid_input("embeddings are not those of the documents")),
         }
-        let mut all = TokenEmbeddings::new(dimension);
-        rows.iter().for_each(|rows| all.push(rows));
-        Ok(all)
     }
 
     /// For a list of so many documents.
