@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
 use common::stopper::Stopper;
 use common::{Fixture, difference, fixtures, pairs};
@@ -13,9 +15,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tabrank::stages::bm25::{self, QueryWords, Statistics};
 use tabrank::{
-    Bm25Options, Error, Explanation, Fusion, LongDocuments, Pooling, Query, RerankOptions,
-    RerankOutput, Reranker, Similarity, StageKind, StageOptions, TextKind, TokenEmbeddings,
-    Unobserved, score, similarity, token_similarities,
+    Bm25Options, EmbeddingsFile, Error, Explanation, Fusion, LongDocuments, Pooling, Query,
+    RerankOptions, RerankOutput, Reranker, ResidualCodec, Similarity, StageKind, StageOptions,
+    TextKind, TokenEmbeddings, Unobserved, score, score_compressed, similarity, token_similarities,
 };
 
 const TOLERANCE: f32 = 1e-5;
@@ -205,6 +207,30 @@ fn similarities_of_embeddings_equal_sentence_transformers() {
     let sum = score(three, &documents, Similarity::MaxSim).unwrap();
     assert_eq!(mean, sum.iter().map(|score| score / 3.0).collect::<Vec<f32>>());
     assert!(similarity(&nothing, &documents, Similarity::MaxSim).unwrap().is_empty());
+}
+
+#[derive(Deserialize)]
+struct VectorsExpected {
+    /// By codec.
+    scores: BTreeMap<String, Vec<Option<f32>>>,
+}
+
+#[test]
+fn compressed_documents_score_as_numpy_decompresses_them() {
+    let VectorsExpected { scores } = expected("vectors/pylate/expected.json");
+    let bytes = |name: &str| fs::read(fixtures().join("vectors/pylate").join(name)).unwrap();
+    let codec = ResidualCodec::read("codec", &bytes("codec.safetensors")).unwrap();
+    let codecs = [Arc::new(codec)];
+    let query = Fixture::read("pylate").tensor("query.3.embeddings").unwrap();
+    for (name, scores) in scores {
+        let file = bytes(&format!("{name}.safetensors"));
+        let file = EmbeddingsFile::read(&name, &file, &codecs).unwrap();
+        let found = score_compressed(&query, &file.embeddings, Similarity::MaxSim).unwrap();
+        let pairs = found.iter().zip(scores).filter_map(|(found, score)| Some((found, score?)));
+        let (found, scores): (Vec<f32>, Vec<f32>) = pairs.unzip();
+        assert!(difference(&found, &scores) < TOLERANCE, "{name}");
+        assert_eq!(scores.len(), 9);
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-"""Writes lists of embeddings in every codec by examples/python/tabrank_vectors.py, and what they hold: `tests/fixtures/vectors/`.
+"""Writes lists of embeddings in every codec by examples/python/tabrank_vectors.py, and what they hold: `tests/fixtures/vectors/`; and lists of PyLate's embeddings of
+the case `pylate` with their scores, decompressed first: `tests/fixtures/vectors/pylate/`.
 
 Each file is read back by the safetensors library, and what that library writes of it by the example's reader.
 """
@@ -21,6 +22,7 @@ from tabrank_vectors import TYPES, Residual, compress, decompress, from_json, re
 # No multiple of 8, so that the last byte of binary rows is filled up; times 2 bits it is one.
 DIMENSION, NBITS, CENTROIDS = 20, 2, 5
 LENGTHS = [3, 0, 5, 1]
+QUERY, DOCUMENTS = 3, [2, 3, 4, 5, 6, 7, 8, 11, 13, 14]
 OUT = FIXTURES / "vectors"
 EMBEDDING_ID = "v1-00112233445566778899aabbccddeeff"
 
@@ -76,8 +78,30 @@ def check(data: bytes, residual: Residual, documents: list[np.ndarray]) -> list[
     return records
 
 
+def of_pylate() -> None:
+    """Documents that tests/web/lib/tiny.mjs takes too; the second one brings nothing along."""
+    folder = OUT / "pylate"
+    folder.mkdir(exist_ok=True)
+    with safe_open(FIXTURES / "pylate" / "expected.safetensors", "numpy") as file:
+        query = file.get_tensor(f"query.{QUERY}.embeddings").astype(np.float64)
+        documents = [file.get_tensor(f"document.{place}.embeddings") for place in DOCUMENTS]
+    documents[1] = documents[1][:0]
+    rows = np.concatenate(documents)
+    spread = np.quantile(rows - rows[:CENTROIDS][(rows @ rows[:CENTROIDS].T).argmax(axis=1)], np.linspace(0, 1, 9))
+    residual = Residual(rows[:CENTROIDS], spread[2:-1:2], spread[1::2])
+    (folder / "codec.safetensors").write_bytes(residual.write())
+    scores = {}
+    for codec in TYPES:
+        data = write_list(documents, codec, residual if codec == "residual" else None)
+        (folder / f"{codec}.safetensors").write_bytes(data)
+        decoded = [decompress(codec, arrays, documents[0].shape[1], residual).astype(np.float64) for arrays in read_list(data)[1]]
+        scores[codec] = [float32((query @ rows.T).max(axis=1).sum()) if len(rows) else None for rows in decoded]
+    (folder / "expected.json").write_text(compact({"codecId": residual.id, "scores": scores}) + "\n", "utf-8")
+
+
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
+    of_pylate()
     random = np.random.default_rng(12)
     residual, documents = residual_codec(random), documents_of(random)
     (OUT / "codec.safetensors").write_bytes(residual.write())

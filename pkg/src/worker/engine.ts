@@ -5,7 +5,7 @@
 
 import type * as glue from "../../wasm/tabrank.js";
 
-export type { Encoded, Hooks, Ranked, RerankSettings, WantedFile } from "../../wasm/tabrank.js";
+export type { DocumentVectors, Encoded, Hooks, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
 export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
@@ -16,18 +16,10 @@ export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
 /** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
 export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
-export interface Engine extends Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "encode" | "explain"> {
-  rerank(query: string | Float32Array, documents: string[], options: glue.RerankSettings, hooks: glue.Hooks, vectors?: DocumentVectors): Promise<glue.Ranked>;
-}
+export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "rerank" | "encode" | "explain">;
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;
-
-/** Embeddings that a call's documents bring along, in wasm memory: the call takes them. */
-export type DocumentVectors = Pick<glue.DocumentVectors, "add" | "addResidual" | "free">;
-
-/** A codec of residuals, in wasm memory. */
-export type ResidualCodec = Pick<glue.ResidualCodecHandle, "info" | "free">;
 
 export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -36,8 +28,9 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   Checkpoint: new () => C;
   /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
-  DocumentVectors: new () => DocumentVectors;
-  ResidualCodecHandle: new (file: Uint8Array) => ResidualCodec;
-  ScoredDocuments: new (vectors: DocumentVectors, documents: number) => ScoredDocuments;
+  /** Embeddings that a call's documents bring along. The call takes them. */
+  DocumentVectors: new () => glue.DocumentVectors;
+  ResidualCodecHandle: new (file: Uint8Array) => glue.ResidualCodecHandle;
+  ScoredDocuments: new (vectors: glue.DocumentVectors, documents: number) => ScoredDocuments;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

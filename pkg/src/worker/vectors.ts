@@ -1,11 +1,11 @@
 /** Embeddings that came along with a call, and the codecs that their worker was given for them: each stays for as long as the worker lives. */
 
 import type { CodecAnswer, CodecRequest, VectorGroup } from "../protocol.js";
-import type { DocumentVectors, EngineModule, ResidualCodec } from "./engine.js";
+import type { DocumentVectors, EngineModule, ResidualCodecHandle } from "./engine.js";
 
 export class Vectors {
   readonly #module: Pick<EngineModule, "DocumentVectors" | "ResidualCodecHandle">;
-  readonly #codecs = new Map<string, ResidualCodec>();
+  readonly #codecs = new Map<string, ResidualCodecHandle>();
 
   constructor(module: Pick<EngineModule, "DocumentVectors" | "ResidualCodecHandle">) {
     this.#module = module;

@@ -4,7 +4,7 @@ import { MANIFEST } from "../../src/files.js";
 import type { CodecAnswer, ConvertOptions, KeptCodec, KeptVectors, VectorGroup, Windows } from "../../src/protocol.js";
 import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
-import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodec, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
+import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 
 export const INFO: ModelInfo = {
   kind: "lateInteraction",
@@ -257,12 +257,12 @@ type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUna
 export class FakeVectors implements DocumentVectors {
   readonly groups: VectorGroup[] = [];
 
-  add(...[codec, dimension, lengths, places, codes, scales]: Parameters<DocumentVectors["add"]>): void {
+  add(codec: string, dimension: number, lengths: Uint32Array, places: Uint32Array, codes: Uint8Array, scales?: Float32Array): void {
     this.groups.push({ codec: codec as VectorGroup["codec"], dimension, lengths, places, codes, ...(scales && { scales }) });
   }
 
-  addResidual(...[codec, lengths, places, codes, residuals]: Parameters<DocumentVectors["addResidual"]>): void {
-    const { id: codecId, dimension } = codec.info;
+  addResidual({ info }: ResidualCodecHandle, lengths: Uint32Array, places: Uint32Array, codes: Uint8Array, residuals: Uint8Array): void {
+    const { id: codecId, dimension } = info;
     this.groups.push({ codec: "residual", dimension, lengths, places, codes, residuals, codecId });
   }
 
@@ -271,10 +271,12 @@ export class FakeVectors implements DocumentVectors {
   }
 
   free(): void {}
+
+  [Symbol.dispose](): void {}
 }
 
 /** A codec whose file says what it is, in JSON. */
-export class FakeCodec implements ResidualCodec {
+export class FakeCodec implements ResidualCodecHandle {
   readonly info: CodecAnswer;
 
   constructor(file: Uint8Array) {
@@ -284,6 +286,8 @@ export class FakeCodec implements ResidualCodec {
   }
 
   free(): void {}
+
+  [Symbol.dispose](): void {}
 }
 
 /** Scores a query's first value times the number of a document's rows. */

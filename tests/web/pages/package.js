@@ -1,5 +1,5 @@
 // Gives tests the built package as plain functions: what comes out is data, errors included.
-import { Reranker, RerankerError, Scorer } from "../package/index.js";
+import { EmbeddingList, Reranker, RerankerError, ResidualCodec, Scorer } from "../package/index.js";
 
 const rerankers = new Map();
 const workers = [];
@@ -80,6 +80,40 @@ async function byEmbeddings(name, query, documents) {
   const scored = { one: [...(await scorer.score(embeddings, encoded))], mean: [...(await scorer.similarity(queries, encoded, { measure: "meanmaxsim" }))] };
   scorer.dispose();
   return { plain: scores(plain), given: scores(given), matches: given.results[0].explanation.matches, rows: queries.lengths[0], ...scored };
+}
+
+const bytesAt = async (url) => (await fetch(url)).arrayBuffer();
+
+/** `list` and `codec`: addresses of files; `numbers`: of bytes of the list, by their place from its end, other ones. `each`: in which form the documents bring their own. */
+async function broughtTo(name, query, documents, { list, codec, numbers = {}, each, ...options }) {
+  const embeddings = await bytesAt(list);
+  const view = new DataView(embeddings);
+  for (const [place, number] of Object.entries(numbers)) view.setFloat32(embeddings.byteLength - Number(place), number, true);
+  const codecs = codec ? [ResidualCodec.from(await bytesAt(codec))] : [];
+  const asked = documents.map((document, index) => (each ? { ...document, embeddings: FORMS[each](EmbeddingList.from(embeddings).at(index)) } : document));
+  const { results, warnings, device } = await rerankers.get(name).reranker.rerank(query, asked, { codecs, ...options, ...(!each && { embeddings }) });
+  return { results: results.map(({ document: _, ...result }) => result), warnings, device, left: embeddings.byteLength };
+}
+
+const NAMES = ["embeddings", "scales", "codes", "residuals"];
+
+const FORMS = {
+  arrays: (document) => document,
+  base64: (document) => document && { ...document, ...Object.fromEntries(NAMES.filter((field) => document[field]).map((field) => [field, base64(document[field])])) },
+  rows: (document) => document && Array.from({ length: document.embeddings.length / document.dimension }, (_, row) => [...document.embeddings.subarray(row * document.dimension, (row + 1) * document.dimension)]),
+};
+
+function base64({ buffer, byteOffset, byteLength }) {
+  return btoa(String.fromCharCode(...new Uint8Array(buffer, byteOffset, byteLength)));
+}
+
+/** Scores of a list without a model. */
+async function scoredWithout(name, query, { list, codec }) {
+  const { values } = await rerankers.get(name).reranker.encodeQuery(query);
+  const scorer = await Scorer.load();
+  const scores = await scorer.score(values, await bytesAt(list), { codecs: codec ? [ResidualCodec.from(await bytesAt(codec))] : [] });
+  scorer.dispose();
+  return [...scores];
 }
 
 /** Aborts when `start` says so, and measures how late the promise rejects and how often `onProgress` is called after that. */
@@ -200,6 +234,8 @@ globalThis.harness = {
   abortStages,
   byEmbeddings,
   inStages,
+  broughtTo: (...parameters) => outcome(broughtTo(...parameters)),
+  scoredWithout,
   smallCalls,
   ownObjects,
   embeddingsHash,
