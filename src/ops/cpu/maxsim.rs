@@ -79,7 +79,7 @@ impl<'a> CodedQuery<'a> {
     /// If the document's rows are not whole, have no tables, or a code has no centroid.
     pub fn score(&self, document: CodedRows<'_>) -> f32 {
         let count = self.unpacking.count(document);
-        if count == 0 {
+        if count == 0 || self.is_empty() {
             return 0.0 - self.len() as f32;
         }
         let screened = self.screen.as_ref().and_then(|screen| {
