@@ -78,8 +78,13 @@ fn started(folder: &Path, more: &[&str], input: &str) -> (Child, ChildStdin) {
 
 /// What a run leaves that was killed after its first stretch.
 fn killed(folder: &Path, more: &[&str], input: &str) {
+    ended(folder, more, input, "-KILL");
+}
+
+fn ended(folder: &Path, more: &[&str], input: &str, signal: &str) {
     let (mut child, stdin) = started(folder, more, input);
-    child.kill().unwrap();
+    let process = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     child.wait().unwrap();
     drop(stdin);
 }
@@ -106,6 +111,17 @@ fn a_killed_run_goes_on_to_the_very_same_file() {
         encode(folder.path(), &more, &input).success();
         assert!(fs::read(folder.path().join("x")).unwrap() == encoded(&asked, &input), "{codec}");
     }
+}
+
+/// Which leaves nothing else.
+#[test]
+fn an_interrupted_run_goes_on_as_well() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), lines(&texts(STRETCH + 20)));
+    ended(folder.path(), &[], &input, "-TERM");
+    assert_eq!(names(folder.path()), ["x.partial"]);
+    encode(folder.path(), &["-o", "x", "--resume"], &input).success();
+    assert_eq!(names(folder.path()), ["x"]);
+    assert!(fs::read(folder.path().join("x")).unwrap() == encoded(&[], &input));
 }
 
 #[test]
@@ -210,8 +226,10 @@ fn two_runs_do_not_write_one_file() {
 
     // What is somebody else's stays.
     fs::create_dir(folder.path().join("x.partial")).unwrap();
-    let error = failure(encode(folder.path(), &["-o", "x"], &input), 74);
-    assert!(error.contains("x.partial is in its way"), "{error}");
+    for more in [&["-o", "x"][..], &["-o", "x", "--resume"]] {
+        let error = failure(encode(folder.path(), more, &input), 74);
+        assert!(error.contains("x.partial is in its way"), "{error}");
+    }
     assert_eq!(names(folder.path()), ["x", "x.partial"]);
 }
 

@@ -41,12 +41,13 @@ impl Partial {
     /// What an earlier run has left, with its state; `None` where there is nothing.
     ///
     /// # Errors
-    /// What the disk says, and a folder that another run works in.
+    /// What the disk says, a name that is taken by something else, and a folder that another run works in.
     pub fn left(output: &Path) -> io::Result<Option<(Self, Vec<u8>)>> {
         let path = path_of(output);
         if !is_taken(&path) {
             return Ok(None);
         }
+        check_free(&path)?;
         let lock = File::open(path.join(LOCK))?;
         lock_or_refuse(&lock)?;
         let mut state = Vec::new();
