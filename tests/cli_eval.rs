@@ -233,3 +233,40 @@ fn ways_to_store_are_refused_by_what_is_wrong() {
         assert!(error.contains(expected), "{way}: {error}");
     }
 }
+
+#[test]
+fn a_corpus_that_was_encoded_beforehand_ranks_alike() {
+    let folder =
+        set(&[("corpus.jsonl", CORPUS), ("queries.jsonl", QUERIES), ("qrels.tsv", JUDGED)]);
+    let (model, path) = (checkpoint("pylate"), folder.path().join("x").display().to_string());
+    let encode = |more: &[&str], input: &str| {
+        let all = [&["encode", "--model", &model, "-o", &path], more].concat();
+        tabrank(&all).write_stdin(input).assert().success();
+    };
+    // Each is found by its line.
+    encode(&[], &format!("\n{CORPUS}"));
+    let error = text(&eval(folder.path(), &["--embeddings", &path]).code(65).get_output().stderr);
+    assert!(error.contains("lacks embeddings of a document of the corpus"), "{error}");
+    encode(&["--document-length", "9"], CORPUS);
+    let error = text(&eval(folder.path(), &["--embeddings", &path]).code(65).get_output().stderr);
+    assert!(error.contains("holds embeddings of another model"), "{error}");
+
+    encode(&[], CORPUS);
+    let given = ["--embeddings", &path];
+    let (expected, _) = report(folder.path(), &[]);
+    let (found, _) = report(folder.path(), &given);
+    let rows = found["approaches"].as_array().unwrap();
+    let names: Vec<&Value> = rows.iter().map(|row| &row["approach"]).collect();
+    assert_eq!(names, ["bm25", "late", "late over bm25"]);
+    for row in rows {
+        let same = expected["approaches"].as_array().unwrap();
+        let same = same.iter().find(|same| same["approach"] == row["approach"]).unwrap();
+        assert_eq!(row, same);
+    }
+    let (coded, _) = report(folder.path(), &[&given[..], &["--codec", "int8"]].concat());
+    assert_eq!(coded["approaches"].as_array().unwrap().len(), 2);
+    assert_eq!(coded["codecs"][0]["codec"], "int8");
+    let stage = eval(folder.path(), &[&given[..], &["--stage", "dense"]].concat()).code(2);
+    let error = text(&stage.get_output().stderr);
+    assert!(error.contains("--stage dense reads the texts"), "{error}");
+}

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Serialize;
-use tabrank::late_interaction::codec::{Codec, CompressedEmbeddings};
+use tabrank::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec};
 use tabrank::late_interaction::token_pooling::pool_each;
 use tabrank::{TokenEmbeddings, TokenPooling};
 
@@ -152,6 +153,11 @@ impl Codecs {
             codecs.ways.push(Way { name, first, then });
         }
         Ok(codecs)
+    }
+
+    /// The residual ones.
+    pub fn residual(&self) -> Vec<Arc<ResidualCodec>> {
+        self.forms.iter().filter_map(|form| form.codec.residual().cloned()).collect()
     }
 
     /// The place of a form, which may be there.

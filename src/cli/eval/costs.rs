@@ -90,7 +90,9 @@ impl Costs {
         let from_texts = ms + making.each() * candidates;
         Cost {
             ms: (!matches!(kind, Kind::Cross(_))).then_some(ms),
-            ms_from_texts: (approach.stages.len() > 1).then_some(from_texts),
+            // A corpus that came as embeddings has not been encoded.
+            ms_from_texts: (approach.stages.len() > 1 && !making.spent.is_zero())
+                .then_some(from_texts),
             bytes: Some(bytes as f64 / self.documents.count.max(1) as f64),
         }
     }

@@ -3,6 +3,7 @@
 mod approaches;
 mod codecs;
 mod compared;
+mod corpus;
 mod costs;
 mod data;
 mod judgements;
@@ -24,6 +25,7 @@ use tabrank::{LoadOptions, ModelKind, Overrides, Reranker};
 use self::approaches::Kind;
 use self::codecs::{Codecs, CodecsArgs, Coded};
 use self::compared::{Compared, Cosine, Likeness};
+use self::corpus::Corpus;
 use self::data::{Data, DataArgs};
 use self::pass::{Passed, Wanted};
 use self::plan::Plan;
@@ -64,6 +66,7 @@ Examples:
   tabrank eval --model models/all-MiniLM-L6-v2 --data tests/data/squad-dev-a --stage bm25:50 --stage late:10 --write-run late.run
   tabrank eval --model models/all-MiniLM-L6-v2 --data beir/scifact --with-title --run anserini.run
   tabrank eval --model models/all-MiniLM-L6-v2 --data tests/data/squad-dev-a --codec int8 --codec binary,then=int8:20 --codec int8,pool=2
+  tabrank eval --model models/all-MiniLM-L6-v2 --data tests/data/squad-dev-a --embeddings squad.safetensors --codec int8
   tabrank eval --model models/all-MiniLM-L6-v2 --compare bundles/q8 --data tests/data/squad-dev-a")]
 pub struct EvalArgs {
     #[command(flatten)]
@@ -96,6 +99,10 @@ pub struct EvalArgs {
     /// A model to hold against the first, such as a bundle made of it. May be given several times.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["cross", "stages"])]
     compare: Vec<PathBuf>,
+    /// Embeddings of the corpus, a file of `tabrank encode -o`, in place of encoding it: those of "indices" are its lines, from 0. Dense ranking,
+    /// which needs the texts, is left out; residual codes are of a codec that --codec names.
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
+    embeddings: Option<PathBuf>,
     #[command(flatten)]
     codecs: CodecsArgs,
     /// Print one JSON object instead of a table.
@@ -134,7 +141,11 @@ impl EvalArgs {
         let output = self.model.output(path)?;
         let found = output.path().and_then(|path| path.canonicalize().ok());
         let files = self.data.files();
-        let mut read = files.iter().chain(&self.run).filter_map(|file| file.canonicalize().ok());
+        let mut read = files
+            .iter()
+            .chain(&self.run)
+            .chain(&self.embeddings)
+            .filter_map(|file| file.canonicalize().ok());
         match read.any(|file| Some(file) == found) {
             true => Err(CliError::OutputInUse { path: path.to_owned(), reason: "is the input" }),
             false => Ok(output),
@@ -184,7 +195,13 @@ fn evaluate(
     let pooling = DenseArg::pooling(args.dense, &models[0]);
     let long_documents = args.long.long_documents()?;
     let encoders = Encoders { models, pooling, long_documents };
-    let Passed { found, mut costs, cosines, stored } = pass::run(&encoders, codecs, data, wanted)?;
+    let corpus = args
+        .embeddings
+        .as_ref()
+        .map(|path| Corpus::read(path, &codecs.residual(), data, models[0].info()));
+    let corpus = corpus.transpose()?;
+    let Passed { found, mut costs, cosines, stored } =
+        pass::run(&encoders, (codecs, corpus.as_ref()), data, wanted)?;
     let mut sources = Sources::new(data, run, words, by_words, found, crosses);
     let mut ranked = sources.rank(&plan.approaches)?;
     costs.add(&sources);

@@ -12,6 +12,7 @@ use tabrank::{TextKind, TokenEmbeddings};
 
 use super::codecs::Codecs;
 use super::compared::Cosine;
+use super::corpus::Corpus;
 use super::costs::{Costs, Timed};
 use super::data::Data;
 use super::stored::Stored;
@@ -62,7 +63,7 @@ pub struct Passed {
 /// Those of [`Encoders::each`] and of codecs, and scores that are not finite.
 pub fn run(
     encoders: &Encoders<'_>,
-    codecs: &Codecs,
+    (codecs, corpus): (&Codecs, Option<&Corpus>),
     data: &Data,
     mut wanted: Wanted,
 ) -> Result<Passed, CliError> {
@@ -81,7 +82,7 @@ pub fn run(
         Ok(())
     })?;
     costs.queries = Timed { spent: time, count: data.queries.len() };
-    let time = encoders.each("rank documents", TextKind::Document, &data.corpus, |batch| {
+    let each = |batch: Batch<'_>| {
         Cosine::compare(&mut cosines, batch.tokens)?;
         costs.vector_bytes += size_of_val(batch.pooled.values());
         costs.embedding_bytes += size_of_val(batch.tokens[0].values());
@@ -89,7 +90,12 @@ pub fn run(
         stored.take(&coded)?;
         let documents = Documents::new(&batch, &coded);
         queries.par_iter_mut().try_for_each(|query| query.rank(&documents))
-    })?;
+    };
+    let time = match corpus {
+        Some(corpus) => corpus.each(each)?,
+        None => encoders.each("rank documents", TextKind::Document, &data.corpus, each)?,
+    };
+    costs.embedding_bytes = corpus.map_or(costs.embedding_bytes, Corpus::bytes);
     costs.documents = Timed { spent: time, count: data.corpus.len() };
     for query in &queries {
         costs.dense += query.dense_time;
@@ -165,7 +171,8 @@ impl Query {
                 None => documents.late(place, tokens, late_time),
             };
             late.extend(coded.iter().map(|scores| scores[at]));
-            *kept = Some(Scores { dense: cosines[place], late });
+            let dense = cosines.get(place).copied().unwrap_or_default();
+            *kept = Some(Scores { dense, late });
         }
         Ok(())
     }
@@ -205,6 +212,7 @@ fn within(
 struct Documents<'a> {
     /// Place of the first in the corpus.
     first: usize,
+    /// None where the corpus came as embeddings.
     pooled: Vec<&'a [f32]>,
     /// By model.
     tokens: Vec<Vec<&'a [f32]>>,
@@ -219,7 +227,7 @@ impl<'a> Documents<'a> {
     }
 
     fn len(&self) -> usize {
-        self.pooled.len()
+        self.tokens[0].len()
     }
 
     fn range(&self) -> Range<usize> {

@@ -22,12 +22,20 @@ impl Plan {
     pub fn of(args: &EvalArgs) -> Result<Self, CliError> {
         check_order(&args.stages)?;
         let mut crosses: Vec<PathBuf> = args.cross.iter().cloned().collect();
-        let first = if args.run.is_some() { Kind::Given } else { Kind::Dense };
+        let first = match (&args.run, &args.embeddings) {
+            (Some(_), _) => Kind::Given,
+            (None, Some(_)) => Kind::Bm25,
+            (None, None) => Kind::Dense,
+        };
         let (alone, reranked) = (Approach::of(&[first]), Approach::of(&[first, Kind::Late]));
         let mut approaches = match args.compare.is_empty() && args.codecs.is_empty() {
             true => table(args.run.is_some(), args.cross.is_some()),
             false => vec![alone, reranked.clone()],
         };
+        if args.embeddings.is_some() {
+            approaches
+                .retain(|approach| approach.stages.iter().all(|stage| stage.kind != Kind::Dense));
+        }
         let own = own(args, &mut crosses)?.unwrap_or(reranked);
         let written =
             approaches.iter().position(|approach| *approach == own).unwrap_or_else(|| {
@@ -70,6 +78,9 @@ fn kind(
         StageName::Dense | StageName::Late if stage.model.is_some() => Err(stage.refused(
             "is that of --model here; of another model write a run (--write-run) and give it (--run)",
         )),
+        StageName::Dense if args.embeddings.is_some() => {
+            Err(stage.refused("reads the texts, in whose place --embeddings stands"))
+        }
         StageName::Cross if place == 0 => Err(stage.refused("takes what another stage has found")),
         StageName::Given => Ok(Kind::Given),
         StageName::Bm25 => Ok(Kind::Bm25),

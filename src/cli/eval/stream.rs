@@ -17,7 +17,7 @@ pub struct Encoders<'a> {
     pub long_documents: LongDocuments,
 }
 
-/// A batch of texts: the place of the first, the first model's pooled vectors at length 1, and every model's embeddings.
+/// A batch of texts: the place of the first, the first model's pooled vectors at length 1, if there are any, and every model's embeddings.
 pub struct Batch<'a> {
     pub first: usize,
     pub pooled: &'a TokenEmbeddings,
