@@ -1,4 +1,5 @@
 // Where does the text come from? From files made at build time: texts as JSON lines, vectors as safetensors.
+import { fetchFile } from "./files.ts";
 import { type Corpus, readTensor } from "./first-stage.ts";
 import { failure } from "./problem.ts";
 import type { Paragraph } from "./state.ts";
@@ -11,10 +12,10 @@ interface Question {
 
 export async function loadCorpus(folder: URL): Promise<Corpus> {
   const [paragraphs, vectors, questions, questionVectors] = await Promise.all([
-    fetchFile(folder, "documents.jsonl").then((file) => lines<Paragraph>(file)),
-    fetchFile(folder, "documents.safetensors").then((file) => readTensor(file, "embeddings")),
-    fetchFile(folder, "queries.jsonl").then((file) => lines<Question>(file)),
-    fetchFile(folder, "queries.safetensors").then((file) => readTensor(file, "embeddings")),
+    fetchData(folder, "documents.jsonl").then((file) => lines<Paragraph>(file)),
+    fetchData(folder, "documents.safetensors").then((file) => readTensor(file, "embeddings")),
+    fetchData(folder, "queries.jsonl").then((file) => lines<Question>(file)),
+    fetchData(folder, "queries.safetensors").then((file) => readTensor(file, "embeddings")),
   ]);
   checkRows("documents", paragraphs.length, vectors.shape[0]);
   checkRows("queries", questions.length, questionVectors.shape[0]);
@@ -26,17 +27,7 @@ export async function loadCorpus(folder: URL): Promise<Corpus> {
   return { paragraphs, vectors, examples };
 }
 
-async function fetchFile(folder: URL, name: string): Promise<ArrayBuffer> {
-  const response = await fetch(new URL(name, folder)).catch(() => undefined);
-  if (response === undefined) {
-    throw failure("NETWORK", `${name} could not be fetched.`, "Check the connection and try again.");
-  }
-  if (!response.ok) {
-    const message = `The server answered ${response.status} for ${name}.`;
-    throw failure("HTTP_STATUS", message, "The data folder is made by scripts/prepare-data.mjs.");
-  }
-  return response.arrayBuffer();
-}
+const fetchData = (folder: URL, name: string) => fetchFile(folder, name, "The data folder is made by scripts/prepare-data.mjs.");
 
 function lines<T>(file: ArrayBuffer): T[] {
   const text = new TextDecoder().decode(file);

@@ -15,6 +15,7 @@ import { mountLinks } from "./view/links.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
 import { mountNarrow } from "./view/narrow.ts";
 import { showRequests } from "./view/network-panel.ts";
+import { mountPageImage } from "./view/page-image.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
 import { mountSettingsPanel } from "./view/settings-panel.ts";
@@ -56,6 +57,7 @@ function mount(): void {
   mountModelPanel(store, folderName(settings.model), { load: () => search.again(true), cancel: () => model.cancel() });
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
   mountStageSwitch(store);
+  mountPageImage(new URL("page/", location.href));
   mountSettingsPanel(settings, { candidates: setCandidates, device: setDevice, weights: setWeights });
 }
 
