@@ -144,8 +144,9 @@ struct Merge {
 struct Linkage {
     /// Of rows `(i, j)`, `i < j`, row by row.
     distances: Vec<f32>,
-    /// 0 of a row whose cluster has another place.
     sizes: Vec<usize>,
+    /// The places that clusters have, in their order.
+    places: Vec<usize>,
 }
 
 impl Linkage {
@@ -158,7 +159,7 @@ impl Linkage {
                 rows[i + 1..].iter().map(|other| (1.0 - dot(row, other)).max(0.0).min(2.0)),
             );
         }
-        Self { distances, sizes: vec![1; rows.len()] }
+        Self { distances, sizes: vec![1; rows.len()], places: (0..rows.len()).collect() }
     }
 
     /// All merges, in no order of their heights.
@@ -166,8 +167,8 @@ impl Linkage {
         let mut merges = Vec::with_capacity(self.sizes.len() - 1);
         // Each is the nearest neighbour of the one before it.
         let mut chain: Vec<usize> = Vec::new();
-        while merges.len() + 1 < self.sizes.len() {
-            let last = chain.pop().unwrap_or_else(|| self.any());
+        while self.places.len() > 1 {
+            let last = chain.pop().unwrap_or(self.places[0]);
             let previous = chain.last().copied();
             let (nearest, height) = self.nearest(last, previous);
             if previous == Some(nearest) {
@@ -182,15 +183,10 @@ impl Linkage {
         merges
     }
 
-    /// A cluster.
-    fn any(&self) -> usize {
-        self.sizes.iter().position(|&size| size > 0).expect("clusters merge and do not vanish")
-    }
-
     /// The cluster nearest to that at `place`; of several, `first`, or the one in front.
     fn nearest(&self, place: usize, first: Option<usize>) -> (usize, f32) {
         let at = |other: usize| (other, self.distances[self.between(place, other)]);
-        let others = (0..self.sizes.len()).filter(|&other| other != place && self.sizes[other] > 0);
+        let others = self.places.iter().copied().filter(|&other| other != place);
         let nearer =
             |best: (usize, f32), next: (usize, f32)| if next.1 < best.1 { next } else { best };
         first.into_iter().chain(others).map(at).reduce(nearer).expect("two clusters are left")
@@ -199,15 +195,12 @@ impl Linkage {
     /// Puts a cluster into the place of another; which one is SciPy's choice, for distances that are equal.
     fn merge(&mut self, [from, to]: [usize; 2], height: f32) {
         let (a, b) = (self.sizes[from], self.sizes[to]);
-        self.sizes[from] = 0;
         self.sizes[to] = a + b;
-        for other in 0..self.sizes.len() {
-            let size = self.sizes[other];
-            if size == 0 || other == to {
-                continue;
-            }
+        self.places.retain(|&place| place != from);
+        for &other in self.places.iter().filter(|&&other| other != to) {
             let (near, far) = (self.distances[self.between(from, other)], self.between(to, other));
-            self.distances[far] = ward([near, self.distances[far], height], [a, b, size]);
+            let sizes = [a, b, self.sizes[other]];
+            self.distances[far] = ward([near, self.distances[far], height], sizes);
         }
     }
 
