@@ -61,7 +61,6 @@ mod rest {
 mod platform {
     use core::arch::wasm32::*;
 
-    use super::super::dot::OFFSET;
     use super::*;
 
     /// Largest magnitude, and the sum of squares, which is not finite if a value is not.
@@ -91,68 +90,95 @@ mod platform {
         a + b + i32x4_extract_lane::<2>(lanes) + i32x4_extract_lane::<3>(lanes)
     }
 
-    /// Where places have 16 bits.
-    #[inline(always)]
-    fn store_wide(low: v128, high: v128, places: &mut [Activation; 16]) {
-        assert_eq!(size_of::<Activation>(), 2, "codes without an offset have 16 bits");
-        let out = places.as_mut_ptr();
-        // SAFETY: there are sixteen places, of 16 bits as just asserted.
-        unsafe {
-            v128_store(out.cast(), low);
-            v128_store(out.add(8).cast(), high);
-        }
+    /// What four values round to.
+    #[inline]
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
+    fn rounded(values: v128, inverse: v128) -> v128 {
+        let magic = f32x4_splat(ROUND);
+        #[cfg(feature = "relaxed-simd")]
+        let shifted = f32x4_relaxed_madd(values, inverse, magic);
+        #[cfg(not(feature = "relaxed-simd"))]
+        let shifted = f32x4_add(f32x4_mul(values, inverse), magic);
+        i32x4_sub(shifted, i32x4_splat(ROUND.to_bits() as i32))
     }
 
     /// Writes the codes, and answers their sum where codes are offset.
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
     pub(in super::super) fn encode(row: &[f32], inverse: f32, codes: &mut [Activation]) -> i32 {
         let (chunks, rest) = row.as_chunks::<16>();
         let (places, last) = codes.as_chunks_mut::<16>();
-        let mut total = i32x4_splat(0);
+        let (mut total, factor) = (i32x4_splat(0), f32x4_splat(inverse));
         for (chunk, place) in chunks.iter().zip(places) {
-            let rounded = |quarter: usize| {
-                // SAFETY: there are sixteen values.
-                let values = unsafe { v128_load(chunk.as_ptr().add(quarter * 4).cast()) };
-                let scaled = f32x4_mul(values, f32x4_splat(inverse));
-                i32x4_sub(
-                    f32x4_add(scaled, f32x4_splat(ROUND)),
-                    i32x4_splat(ROUND.to_bits() as i32),
-                )
-            };
-            let low = i16x8_narrow_i32x4(rounded(0), rounded(1));
-            let high = i16x8_narrow_i32x4(rounded(2), rounded(3));
-            if OFFSET == 0 {
-                store_wide(low, high, place);
-            } else {
-                let bytes = i8x16_narrow_i16x8(low, high);
-                // SAFETY: there are sixteen places, of 8 bits.
-                unsafe { v128_store(place.as_mut_ptr().cast(), bytes) };
-                total = i32x4_add(total, i32x4_extadd_pairwise_i16x8(i16x8_add(low, high)));
-            }
+            let values = chunk.as_ptr().cast::<v128>();
+            // SAFETY: there are sixteen values.
+            let [a, b, c, d] =
+                unsafe { [0, 1, 2, 3].map(|quarter| v128_load(values.add(quarter))) };
+            let low = i16x8_narrow_i32x4(rounded(a, factor), rounded(b, factor));
+            let high = i16x8_narrow_i32x4(rounded(c, factor), rounded(d, factor));
+            total = store(low, high, place, total);
         }
         sum(total) + rest::encode(rest, inverse, last)
     }
 
-    /// Copies codes, and answers their sum, where codes are offset, and the sum of their squares.
+    /// Copies codes, and answers their sum, where codes are offset, and the sum of their squares, in which -128 may count as -127.
+    #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
     pub(in super::super) fn copy(codes: &[i8], places: &mut [Activation]) -> [i32; 2] {
         let (chunks, rest) = codes.as_chunks::<16>();
         let (places, last) = places.as_chunks_mut::<16>();
-        let (mut total, mut squares) = (i32x4_splat(0), [i32x4_splat(0); 2]);
+        let (mut total, mut squares) = (i32x4_splat(0), i32x4_splat(0));
         for (chunk, place) in chunks.iter().zip(places) {
             // SAFETY: there are sixteen codes.
             let codes = unsafe { v128_load(chunk.as_ptr().cast()) };
-            let (low, high) = (i16x8_extend_low_i8x16(codes), i16x8_extend_high_i8x16(codes));
-            squares[0] = i32x4_add(squares[0], i32x4_dot_i16x8(low, low));
-            squares[1] = i32x4_add(squares[1], i32x4_dot_i16x8(high, high));
-            if OFFSET == 0 {
-                store_wide(low, high, place);
-            } else {
-                // SAFETY: there are sixteen places, of 8 bits.
-                unsafe { v128_store(place.as_mut_ptr().cast(), codes) };
-                total = i32x4_add(total, i32x4_extadd_pairwise_i16x8(i16x8_add(low, high)));
-            }
+            [total, squares] = store_codes(codes, place, [total, squares]);
         }
         let [last, last_squares] = rest::copy(rest, last);
-        [last + sum(total), last_squares + sum(i32x4_add(squares[0], squares[1]))]
+        [last + sum(total), last_squares + sum(squares)]
+    }
+
+    /// Writes sixteen codes, and adds them up.
+    #[cfg(feature = "relaxed-simd")]
+    #[inline]
+    #[target_feature(enable = "relaxed-simd")]
+    fn store(low: v128, high: v128, places: &mut [i8; 16], total: v128) -> v128 {
+        let codes = i8x16_narrow_i16x8(low, high);
+        // SAFETY: there are sixteen places.
+        unsafe { v128_store(places.as_mut_ptr().cast(), codes) };
+        i32x4_relaxed_dot_i8x16_i7x16_add(codes, i8x16_splat(1), total)
+    }
+
+    #[cfg(feature = "relaxed-simd")]
+    #[inline]
+    #[target_feature(enable = "relaxed-simd")]
+    fn store_codes(codes: v128, places: &mut [i8; 16], [total, squares]: [v128; 2]) -> [v128; 2] {
+        // SAFETY: there are sixteen places.
+        unsafe { v128_store(places.as_mut_ptr().cast(), codes) };
+        // In 7 bits.
+        let sizes = i8x16_abs(i8x16_max(codes, i8x16_splat(-127)));
+        [
+            i32x4_relaxed_dot_i8x16_i7x16_add(codes, i8x16_splat(1), total),
+            i32x4_relaxed_dot_i8x16_i7x16_add(sizes, sizes, squares),
+        ]
+    }
+
+    /// Writes sixteen codes; without an offset their sum is of no use.
+    #[cfg(not(feature = "relaxed-simd"))]
+    #[inline]
+    fn store(low: v128, high: v128, places: &mut [i16; 16], total: v128) -> v128 {
+        let out = places.as_mut_ptr().cast::<v128>();
+        // SAFETY: there are sixteen places.
+        unsafe {
+            v128_store(out, low);
+            v128_store(out.add(1), high);
+        }
+        total
+    }
+
+    #[cfg(not(feature = "relaxed-simd"))]
+    #[inline]
+    fn store_codes(codes: v128, places: &mut [i16; 16], [total, squares]: [v128; 2]) -> [v128; 2] {
+        let (low, high) = (i16x8_extend_low_i8x16(codes), i16x8_extend_high_i8x16(codes));
+        let more = i32x4_add(i32x4_dot_i16x8(low, low), i32x4_dot_i16x8(high, high));
+        [store(low, high, places, total), i32x4_add(squares, more)]
     }
 }
 

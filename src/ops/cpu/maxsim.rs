@@ -211,6 +211,7 @@ impl<'q> Near<'q> {
             for (lane, (query, best)) in queries.zip(&mut self.best).enumerate() {
                 if similarities[lane] + slack >= self.least[lane] {
                     *best = larger(dot(query, row) * factor, *best);
+                    self.least[lane] = larger(self.screen.at_least(lane, *best), self.least[lane]);
                 }
             }
         }

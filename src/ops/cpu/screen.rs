@@ -21,7 +21,7 @@ const LARGEST: f32 = 1e12;
 const LEAST_STEP: f32 = 1e-30;
 /// Squares below the least number of f32 count as this.
 const LEAST_SQUARE: f32 = 1e-37;
-/// What f32 may lose for each product that is added up, with room.
+/// What f32 may lose for each product that is added up, and for some factors, with room.
 const ROUNDING: f32 = 2e-7;
 
 /// A query's codes.
@@ -34,6 +34,8 @@ pub(super) struct Screen {
     stride: usize,
     /// `√inputs`.
     root: f32,
+    /// `1 / s` of each row.
+    inverses: Vec<f32>,
     /// Largest `‖q‖ / s` of a row.
     length: f32,
     /// Largest `‖e‖ / s`.
@@ -63,12 +65,14 @@ impl Screen {
         let stride = inputs.next_multiple_of(STEP);
         let mut codes: Vec<Code> = Vec::with_capacity(rows.len() / inputs * stride);
         let (mut length, mut error) = (0.0, 0.0);
+        let mut inverses = Vec::new();
         for row in rows.chunks_exact(inputs) {
             let [largest, squares] = extent(row);
             let step = step(largest, QUERY_CODE);
             let rounded = row.iter().map(|&value| code(value, 1.0 / step));
             let lost =
                 row.iter().zip(rounded.clone()).map(|(value, code)| value - code as f32 * step);
+            inverses.push(1.0 / step);
             length = larger(length, squares.sqrt() / step);
             error = larger(error, lost.map(|lost| lost * lost).sum::<f32>().sqrt() / step);
             codes.extend(rounded.map(|code| code as Code));
@@ -76,7 +80,7 @@ impl Screen {
         }
         let fits = rows.iter().all(|value| value.abs() <= LARGEST) && inputs <= INPUTS;
         let (panels, root) = (panels(&codes, stride), (inputs as f32).sqrt());
-        fits.then_some(Self { panels, inputs, stride, root, length, error })
+        fits.then_some(Self { panels, inputs, stride, root, inverses, length, error })
     }
 
     /// An empty block.
@@ -103,6 +107,11 @@ impl Screen {
         (factor.abs() <= LARGEST).then_some(())
     }
 
+    /// What `least` says of a row of the query, once a similarity with it is known.
+    pub(super) fn at_least(&self, row: usize, similarity: f32) -> f32 {
+        similarity * self.inverses[row]
+    }
+
     /// Where the codes of a block's next row go.
     fn place<'b>(&self, block: &'b mut Block) -> &'b mut [Activation] {
         &mut block.codes[block.rows.len() * self.stride..][..self.inputs]
@@ -111,9 +120,10 @@ impl Screen {
     /// A row whose codes have this sum, of this `‖d‖` and at most this `‖f‖`.
     fn add(&self, block: &mut Block, step: f32, sum: i32, length: f32, lost: f32) {
         let coding = self.length * lost + self.error * (length + lost);
-        let rounding = ROUNDING * self.inputs as f32 * self.length * (length + lost);
+        let sums = self.inputs as f32 + 16.0;
+        let rounding = ROUNDING * sums * self.length * (length + lost);
         let offset = i32::from(OFFSET) * sum;
-        block.rows.push(Coded { step, offset, slack: 1.01 * coding + rounding });
+        block.rows.push(Coded { step, offset, slack: 1.02 * coding + rounding });
     }
 
     /// Writes the similarities of a block's rows to `out` `[rows, lanes]`, and to `least` what the largest of each lane is at least.

@@ -79,7 +79,10 @@ impl<'a> Unpacking<'a> {
                 1.0
             }
             CodedRows::Binary(bytes) => {
-                signs(&bytes[numbers], 1.0, out);
+                for (out, &byte) in out.chunks_mut(8).zip(&bytes[numbers]) {
+                    let signs = out.iter_mut().zip(SIGNS[usize::from(byte)]);
+                    signs.for_each(|(out, sign)| *out = f32::from(sign));
+                }
                 1.0 / (self.dimension as f32).sqrt()
             }
             CodedRows::Residual { codes, residuals } => {
@@ -101,7 +104,13 @@ impl<'a> Unpacking<'a> {
         match rows {
             CodedRows::Int8 { codes, scales } => Some((&codes[numbers], scales[row])),
             CodedRows::Binary(bytes) => {
-                signs(&bytes[numbers], 1, out);
+                for (out, &byte) in out.chunks_mut(8).zip(&bytes[numbers]) {
+                    let signs = &SIGNS[usize::from(byte)];
+                    match out.as_mut_array() {
+                        Some(out) => *out = *signs,
+                        None => out.copy_from_slice(&signs[..out.len()]),
+                    }
+                }
                 Some((out, 1.0 / (self.dimension as f32).sqrt()))
             }
             CodedRows::F32(_) | CodedRows::F16(_) | CodedRows::Residual { .. } => None,
@@ -140,13 +149,19 @@ impl Residual<'_> {
     }
 }
 
-/// `one` with each bit's sign.
-fn signs<T: Copy + std::ops::Neg<Output = T>>(bytes: &[u8], one: T, out: &mut [T]) {
-    for (out, byte) in out.chunks_mut(8).zip(bytes) {
-        let bits = out.iter_mut().zip((0..8).rev());
-        bits.for_each(|(out, bit)| *out = if byte >> bit & 1 > 0 { one } else { -one });
+/// What the bits of each byte stand for.
+static SIGNS: [[i8; 8]; 256] = {
+    let mut signs = [[-1; 8]; 256];
+    let mut place = 0;
+    while place < 8 * 256 {
+        let (byte, bit) = (place / 8, place % 8);
+        if byte << bit & 128 > 0 {
+            signs[byte][bit] = 1;
+        }
+        place += 1;
     }
-}
+    signs
+};
 
 /// A half float's value; a loop over this becomes vector instructions.
 #[inline(always)]
