@@ -187,10 +187,11 @@ $(STAMPS)/bench-models: $(STAMPS)/bench-tools $(MINILM) benches/browser/random_c
 	target/bench/python/bin/python benches/browser/random_checkpoint.py --tokenizer $(dir $(MINILM)) --out target/bench/models
 	@touch $@
 
-$(STAMPS)/bench-onnx: $(STAMPS)/bench-models benches/browser/export_onnx.py
+$(STAMPS)/bench-onnx: $(STAMPS)/bench-models benches/browser/export_onnx.py benches/browser/export_maxsim.py
 	for model in $(dir $(MINILM)) target/bench/models/*; do \
 	  target/bench/python/bin/python benches/browser/export_onnx.py --model $$model --out target/bench/onnx; \
 	done
+	target/bench/python/bin/python benches/browser/export_maxsim.py --out target/bench/onnx/maxsim
 	@touch $@
 
 $(STAMPS)/bench-bundles: $(CLI) $(STAMPS)/bench-models

@@ -21,6 +21,7 @@ const USAGE = `node run.mjs [options]
   --model DIR        checkpoint folder (models/all-MiniLM-L6-v2)
   --random DIR       where random_checkpoint.py put its checkpoints (target/bench/models)
   --onnx DIR         where export_onnx.py put the models' folders (target/bench/onnx)
+  --python FILE      with numpy, for MaxSim beside it (target/bench/python/bin/python)
   --bundles DIR      where MODEL/q8/ and MODEL/q4/ of tabrank convert are (target/bench/bundles)
   --limit SECONDS    longest wait for one step of a contestant (600)
 `;
@@ -38,6 +39,7 @@ const FLAGS = {
   model: { type: "string", default: join(ROOT, "models/all-MiniLM-L6-v2") },
   random: { type: "string", default: join(ROOT, "target/bench/models") },
   onnx: { type: "string", default: join(ROOT, "target/bench/onnx") },
+  python: { type: "string", default: join(ROOT, "target/bench/python/bin/python") },
   bundles: { type: "string", default: join(ROOT, "target/bench/bundles") },
   limit: { type: "string", default: "600" },
   help: { type: "boolean", default: false },
@@ -65,6 +67,7 @@ export function options(argv) {
       model,
       random: resolve(values.random),
       onnx: resolve(values.onnx),
+      python: resolve(values.python),
       bundles: resolve(values.bundles),
       package: resolve(values.package),
       baseline: values.baseline && resolve(values.baseline),

@@ -1,8 +1,8 @@
 // The tables, and what they say of the targets.
 import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
-import { SHAPE } from "./maxsim.mjs";
-import { speedUp, targets } from "./targets.mjs";
+import { SHAPES } from "./maxsim.mjs";
+import { maxsimPeer, speedUp, targets } from "./targets.mjs";
 import { gain, middle, WAYS } from "./vectors.mjs";
 
 const RERANK = [
@@ -135,13 +135,20 @@ function groupLines({ name, sample, ran }, style) {
 
 function maxsimLines({ maxsim }, style) {
   if (!maxsim) return [];
-  const { queryRows, documents, documentRows, dimension } = SHAPE;
-  const body = maxsim.map(({ id, times }) => [id, time(median(times)), time(Math.min(...times))]);
-  return [
-    `MaxSim alone, f32: ${queryRows} vectors against ${documents} documents of ${documentRows}, width ${dimension}`,
-    "",
-    ...table([["module", "median", "min"], ...body], style),
-  ];
+  return Object.entries(SHAPES).flatMap(([device, { queryRows, documents, documentRows, dimension }]) => {
+    const own = maxsim.filter((each) => each.device === device);
+    const row = (each) => {
+      const peer = each.kind === "tabrank" && maxsimPeer(own, each.numbers);
+      const lead = peer ? `${factor(speedUp(each, peer))} x ${peer.id}` : "-";
+      return [each.id, time(median(each.times)), time(Math.min(...each.times)), lead];
+    };
+    return [
+      `MaxSim alone on ${device}: ${queryRows} vectors against ${documents} documents of ${documentRows}, width ${dimension}`,
+      "",
+      ...table([["", "median", "min", "times as fast as the fastest other of its numbers"], ...own.map(row)], style),
+      "",
+    ];
+  }).slice(0, -1);
 }
 
 function vectorLines({ vectors }, style) {
