@@ -292,6 +292,7 @@ fn codes_score_without_a_model_as_what_they_stand_for() {
         let error = |query: &[f32]| {
             score_compressed(query, &codes, Similarity::MaxSim).unwrap_err().to_string()
         };
+        assert_eq!(score_compressed(&[], &codes, Similarity::MaxSim).unwrap(), [0.0; 8]);
         assert!(error(&query.values()[1..]).contains("no multiple of"));
         assert_eq!(
             error(&vec![f32::NAN; codes.dimension()]),
