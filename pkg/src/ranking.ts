@@ -116,7 +116,7 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   latest?: boolean;
   /**
    * The text of a document. By default a document is a string, or an object with a string `text`. One with embeddings needs none, unless a stage reads texts:
-   * `bm25`, `dense`, `crossEncoder`, a stage `late` by another model; and `diversify`.
+   * `bm25`, `dense`, `crossEncoder`, or a stage `late` by another model.
    */
   text?: (document: T) => string | null | undefined;
   /**

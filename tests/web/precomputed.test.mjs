@@ -86,6 +86,14 @@ for (const device of ["cpu", "webgpu"]) {
       }
     });
 
+    it("are told apart without a text", LIMIT, async () => {
+      const plain = await ranked(named(() => false), files("int8"));
+      const { results } = await ranked(named(() => false), { ...files("int8"), diversify: 0.3 });
+      assert.deepEqual(indices(results).toSorted(), indices(plain.results).toSorted());
+      assert.notDeepEqual(indices(results), indices(plain.results));
+      assert.equal(results[0].index, plain.results[0].index);
+    });
+
     it("numbers that are not finite are refused by their document", LIMIT, async () => {
       for (const number of [Number.NaN, Number.POSITIVE_INFINITY]) {
         const { error } = await tab.harness("broughtTo", "tiny", tiny.query, named(), { ...files("f32"), numbers: { 4: number } });

@@ -47,13 +47,13 @@ export interface Gone<T> {
 }
 
 export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T>> {
-  const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, tokenPooling, diversify, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
+  const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, tokenPooling, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
   const question = checkRankedQuery(query, stages, own);
   const kept = listOf(documents, own.limits);
   const candidates = candidatesOf(kept, options, { sources: sourcesOf(own, stages), mayBeKnown: vectorCache && own.cache !== undefined, limits: own.limits });
   checkTotalLength([textOf(question), ...candidates.map(({ text = "" }) => text)], own.limits);
   const steps = stepsOf(own, stages, question, candidates.length, options);
-  requireTexts(candidates, own, stages, diversify !== undefined, steps.find(({ finishes }) => finishes)?.own);
+  requireTexts(candidates, own, stages);
   const files = codecFiles(codecs);
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
   if (tokenPooling && !steps.some(isEncoders)) throw invalid("tokenPooling is given, and a cross-encoder makes no embeddings");

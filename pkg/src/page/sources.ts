@@ -36,8 +36,8 @@ export function sourcesOf<T>(own: Own, stages: readonly CheckedStage<T>[]): Sour
 
 const TEXT_STAGES = ["bm25", "dense", "crossEncoder"];
 
-/** Refuses documents without a text where it is read. `explainer`: the model that explains apart from all stages, if one does. */
-export function requireTexts<T>(candidates: readonly Candidate[], own: Own, stages: readonly CheckedStage<T>[], diversify: boolean, explainer: Own | undefined): void {
+/** Refuses documents without a text where a stage reads it. What explains, or tells documents apart, is a model of those stages. */
+export function requireTexts<T>(candidates: readonly Candidate[], own: Own, stages: readonly CheckedStage<T>[]): void {
   for (const { index, id, text, brought } of candidates) {
     if (text !== undefined) continue;
     const name = nameOf(index, id);
@@ -45,8 +45,6 @@ export function requireTexts<T>(candidates: readonly Candidate[], own: Own, stag
     const isKnown = (owner: Own) => (brought ? brought.owner === owner : owner.cache !== undefined);
     const reader = stages.findIndex((stage) => TEXT_STAGES.includes(stage.use) || (stage.use === "late" && !isKnown(stage.own ?? own)));
     if (reader >= 0) throw invalid(`${name} has no text, and stages[${reader}] ("${stages[reader]!.use}") reads texts`);
-    if (diversify) throw invalid(`${name} has no text, and diversify reads texts`);
-    if (explainer && !isKnown(explainer)) throw invalid(`${name} has no text, and its embeddings are not of the model that explains`);
   }
 }
 

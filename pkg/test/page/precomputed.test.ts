@@ -357,7 +357,6 @@ describe("documents without a text", () => {
   test.each<[string, RerankOptions<{ id: string }>, string]>([
     ["bm25", { stages: [{ use: "late" }, { use: "bm25" }] }, 'stages[1] ("bm25") reads texts'],
     ["dense", { stages: [{ use: "dense" }] }, 'stages[0] ("dense") reads texts'],
-    ["diversify", { diversify: 0.5 }, "diversify reads texts"],
   ])("are refused where they are read: %s", async (_, options, message) => {
     const reranker = await narrow();
     const documents = [{ id: "a", embeddings }];
@@ -371,9 +370,12 @@ describe("documents without a text", () => {
     const other = await load();
     const documents = [{ id: "a", embeddings }];
     await expect(reranker.rerank("q", documents, { stages: [{ use: "late" }, { use: "late", model: other }] })).rejects.toMatchObject({ message: 'documents[0] (id "a") has no text, and stages[1] ("late") reads texts' });
-    const { results } = await reranker.rerank("q", documents, { stages: [{ use: "given", score: () => 1 }, { use: "late" }], explain: true });
-    expect(results[0]).toMatchObject({ id: "a", score: 1, truncated: false });
-    expect(encoder.asked[0]!.explain).toBe(true);
+    const ends: RerankOptions<(typeof documents)[number]>[] = [{ explain: true }, { diversify: 0.5 }];
+    for (const [call, end] of ends.entries()) {
+      const { results } = await reranker.rerank("q", documents, { stages: [{ use: "given", score: () => 1 }, { use: "late" }], ...end });
+      expect(results[0]).toMatchObject({ id: "a", score: 1, truncated: false });
+      expect(encoder.asked[call]).toMatchObject(end);
+    }
   });
 });
 
