@@ -234,6 +234,19 @@ describe("in this browser's storage", () => {
 describe("a call", () => {
   useTab({ webgpu: false });
 
+  const circumstances = { windows: { longDocuments: "windows", maxWindows: 3 }, "token pooling": { tokenPooling: 2 }, both: { longDocuments: "windows", tokenPooling: { factor: 3, normalize: false } } };
+  for (const [what, options] of Object.entries(circumstances)) {
+    it(`with ${what} finds what was made so alone, with the same results`, LIMIT, async () => {
+      await load(true);
+      const plain = await rank(tiny.documents);
+      const cold = await rank(tiny.documents, { ...options, explain: true });
+      assert.equal(cold.hits, 0);
+      assert.notDeepEqual(cold.scores, plain.scores);
+      const warm = await rank(tiny.documents, { ...options, explain: true });
+      assert.deepEqual([warm.misses, warm.results], [0, cold.results]);
+    });
+  }
+
   it("may name documents that were ranked before, and fails where one is not known", LIMIT, async () => {
     await load(true);
     const named = tiny.documents.map((text, place) => ({ id: `id ${place}`, text }));
