@@ -38,7 +38,8 @@ function requireAll(sought: readonly Sought[], { hits }: Findings): void {
 
 /** As the answer would be had all texts been encoded. */
 function asEncoded(answer: RerankAnswer, hits: Findings["hits"]): RerankAnswer {
-  const { indices, explanations } = answer;
-  const truncated = answer.truncated.map((cut, row) => (hits.get(indices[row]!)?.truncated ? 1 : cut));
-  return { ...answer, truncated, ...(explanations && { explanations: explanations.map((each, row) => ({ ...each, truncated: truncated[row] === 1 })) }) };
+  const found = Array.from(answer.indices, (place) => hits.get(place));
+  const truncated = answer.truncated.map((cut, row) => (found[row]?.truncated ? 1 : cut));
+  const explanations = answer.explanations?.map((each, row) => (found[row] ? { ...each, truncated: found[row].truncated } : each));
+  return { ...answer, truncated, ...(explanations && { explanations }) };
 }
