@@ -158,6 +158,9 @@ struct Near<'q> {
 
 impl<'q> Near<'q> {
     fn new(query: &'q CodedQuery<'q>, screen: &'q Screen) -> Self {
+        let mut least = vec![f32::NEG_INFINITY; query.len()];
+        // Behind the last row nothing is near.
+        least.resize(query.len().next_multiple_of(PANEL), f32::INFINITY);
         Self {
             query,
             screen,
@@ -166,7 +169,7 @@ impl<'q> Near<'q> {
             codes: vec![0; query.dimension],
             similarities: Vec::new(),
             slacks: Vec::new(),
-            least: vec![f32::NEG_INFINITY; query.len().next_multiple_of(PANEL)],
+            least,
             best: vec![f32::NEG_INFINITY; query.len()],
         }
     }

@@ -122,7 +122,7 @@ impl Screen {
         let coding = self.length * lost + self.error * (length + lost);
         let sums = self.inputs as f32 + 16.0;
         let rounding = ROUNDING * sums * self.length * (length + lost);
-        let offset = i32::from(OFFSET) * sum;
+        let offset = i32::from(OFFSET).wrapping_mul(sum);
         block.rows.push(Coded { step, offset, slack: 1.02 * coding + rounding });
     }
 
@@ -179,7 +179,8 @@ fn panels(codes: &[Code], stride: usize) -> Vec<Code> {
         for step in (0..stride).step_by(STEP) {
             for row in first..first + PANEL {
                 let of = |input| if row < rows { codes[row * stride + input] } else { 0 };
-                packed.extend((step..step + STEP).map(|input| of(input) + Code::from(OFFSET)));
+                packed
+                    .extend((step..step + STEP).map(|input| of(input).wrapping_add(OFFSET.into())));
             }
         }
     }
