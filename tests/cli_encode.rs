@@ -191,6 +191,11 @@ fn a_damaged_state_is_refused_and_a_new_run_begins_anew() {
             "not as long as its state says",
         ),
         (edited(&|state| state["mark"]["texts"] = 3.into()), "not as long as its state says"),
+        // Nine times as many bytes are few, in 64 bits.
+        (
+            edited(&|state| state["mark"]["texts"] = (u64::MAX / 9 + 1).into()),
+            "not as long as its state says",
+        ),
         (edited(&|state| state["planes"] = json!([])), "not as long as its state says"),
         (edited(&|state| state["planes"][0] = u64::MAX.into()), "not as long as its state says"),
     ];

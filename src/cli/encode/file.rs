@@ -124,28 +124,34 @@ impl<'a> EmbeddingsFile<'a> {
         Ok(Self { output, settings, partial, texts, planes, held: Vec::new() })
     }
 
-    /// Goes to where a run has come to; answers whether there is as much.
+    /// Goes to where a run has come to; answers whether there is as much, and nothing is changed where there is not.
     fn take_up(&mut self, state: &State) -> io::Result<bool> {
-        let bytes = TEXT as u64 * state.mark.texts;
-        if self.texts.metadata()?.len() < bytes || state.planes.len() != self.planes.len() {
+        let Some(bytes) = (TEXT as u64).checked_mul(state.mark.texts) else { return Ok(false) };
+        let ends: Vec<u64> = [bytes].into_iter().chain(state.planes.iter().copied()).collect();
+        let files: Vec<&mut File> = [&mut self.texts].into_iter().chain(&mut self.planes).collect();
+        if ends.len() != files.len() {
             return Ok(false);
         }
-        let mut texts = Vec::new();
-        (&mut self.texts).take(bytes).read_to_end(&mut texts)?;
-        self.held = texts.as_chunks::<TEXT>().0.iter().map(Text::from_bytes).collect();
-        for (plane, &bytes) in self.planes.iter().zip(&state.planes) {
-            if plane.metadata()?.len() < bytes {
+        for (file, &end) in files.iter().zip(&ends) {
+            if file.metadata()?.len() < end {
                 return Ok(false);
             }
         }
-        let rows: u64 = self.held.iter().map(|text| u64::from(text.length)).sum();
-        let expected = rows.checked_mul(self.settings.row_bytes());
-        let ends = [bytes].into_iter().chain(state.planes.iter().copied());
-        for (file, end) in [&mut self.texts].into_iter().chain(&mut self.planes).zip(ends) {
+        let mut texts = Vec::new();
+        (&mut self.texts).take(bytes).read_to_end(&mut texts)?;
+        let held: Vec<Text> = texts.as_chunks::<TEXT>().0.iter().map(Text::from_bytes).collect();
+        let rows: u64 = held.iter().map(|text| u64::from(text.length)).sum();
+        let found = state.planes.iter().try_fold(0u64, |sum, &bytes| sum.checked_add(bytes));
+        if found.is_none() || found != rows.checked_mul(self.settings.row_bytes()) {
+            return Ok(false);
+        }
+        self.held = held;
+        let files = [&mut self.texts].into_iter().chain(&mut self.planes);
+        for (file, end) in files.zip(ends) {
             file.set_len(end)?;
             file.seek(io::SeekFrom::End(0))?;
         }
-        Ok(expected == state.planes.iter().try_fold(0u64, |sum, &bytes| sum.checked_add(bytes)))
+        Ok(true)
     }
 
     fn append(&mut self, batch: &Batch<'_>) -> io::Result<()> {
