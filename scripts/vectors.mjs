@@ -53,7 +53,8 @@ for (const { name, rows } of reports) {
   for (const [codec, limit] of Object.entries(LIMITS)) {
     const loss = 100 * (rows[0]["ndcg@10"] - rows.find((row) => row.codec === codec)["ndcg@10"]);
     const held = loss <= limit;
-    console.error(`${held ? "held" : "MISSED"}: ${codec} loses ${loss.toFixed(2)} points on ${name}; at most ${limit}`);
+    const lost = loss.toFixed(2).replace("-0.00", "0.00");
+    console.error(`${held ? "held" : "MISSED"}: ${codec} loses ${lost} points on ${name}; at most ${limit}`);
     if (!held) process.exitCode = 1;
   }
 }
