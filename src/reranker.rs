@@ -13,6 +13,7 @@ use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::encode::{self, EncodeOptions, Encoded, Inspection};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::stream::Batches;
+use crate::late_interaction::token_pooling::TokenPooling;
 use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{Layout, ModelConfig, ProjectionStep};
@@ -351,6 +352,14 @@ impl Reranker {
         match self.info.pooling {
             Some(_) => Pooling::Checkpoint,
             None => Pooling::Mean,
+        }
+    }
+
+    /// How many token embeddings of a document stay: as the caller asks for, else as the checkpoint says; `None`: all.
+    pub fn token_pooling(&self, asked: Option<TokenPooling>) -> Option<TokenPooling> {
+        match &self.model {
+            Model::Late(model) => model.token_pooling(asked),
+            Model::Cross(_) => None,
         }
     }
 

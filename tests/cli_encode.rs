@@ -355,3 +355,30 @@ fn documents_are_pooled_where_that_is_asked_for() {
         assert!(half <= most, "{half} of {all}");
     }
 }
+
+/// Also by a checkpoint that does so of its own, whose folder lies over another's.
+#[test]
+fn a_file_says_how_its_documents_were_pooled() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    for (name, bytes) in common::pooled_checkpoint().iter() {
+        let file = model.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, bytes).unwrap();
+    }
+    let model = model.display().to_string();
+    let said = |more: &[&str]| {
+        let arguments = [&["encode", "--model", &model, "-o", "x"], more].concat();
+        tabrank(&arguments)
+            .current_dir(folder.path())
+            .write_stdin(lines(&texts(3)))
+            .assert()
+            .success();
+        let file = EmbeddingsFile::read("x", &fs::read(folder.path().join("x")).unwrap(), &[]);
+        file.unwrap().info.token_pooling
+    };
+    assert_eq!(said(&[]).as_deref(), Some("1.5 protected=2"));
+    assert_eq!(said(&["--pool-factor", "3"]).as_deref(), Some("3"));
+    assert_eq!(said(&["--kind", "query"]), None);
+    assert_eq!(said(&["--pooling", "mean"]), None);
+}

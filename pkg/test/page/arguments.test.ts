@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type CheckpointFiles, EmbeddingList, type LoadOptions, type RerankOptions, Reranker, RerankerError } from "../../src/index.js";
+import { type CheckpointFiles, EmbeddingList, type LoadOptions, type RerankOptions, Reranker, RerankerError, Scorer } from "../../src/index.js";
 import { FakeEngine, fakeModule } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
@@ -103,14 +103,16 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
 
   test("to rerank, as embeddings of a document", async () => {
     const reranker = await load();
-    const fields = ["codec", "dimension", "embeddingId", "codecId", "embeddings", "scales", "codes", "residuals", "embeddings_b64", "shape", "id"];
-    const some = fc.oneof(anything, fc.constantFrom("f16", "int8", "residual", 2, "AAAAAAAAAAA=", "AAA", [[1, 2]], [[1, 2], [3]], [1], Float32Array.of(1, 2), Int8Array.of(1, 2), Uint8Array.of(7), new Float32Array()));
+    const scorer = await Scorer.load({ wasmUrl: "/model/tabrank.wasm" });
+    const fields = ["codec", "dimension", "embeddingId", "codecId", "embeddings", "scales", "codes", "residuals", "embeddings_b64", "shape", "grid", "page", "patches", "id"];
+    const some = fc.oneof(anything, fc.constantFrom("f16", "int8", "residual", 2, "AAAAAAAAAAA=", "AAA", [[1, 2]], [[1, 2], [3]], [1], [1, 1], { offset: 1 }, { mask: [true], tile: 1 }, Float32Array.of(1, 2), Int8Array.of(1, 2), Uint8Array.of(7), new Float32Array()));
     const embeddings = fc.oneof(anything, fc.record(Object.fromEntries(fields.map((name) => [name, some])), { requiredKeys: [] }));
     await fc.assert(
       fc.asyncProperty(embeddings, async (given) => {
         await assertTyped(() => reranker.rerank("q", ["a"], { embeddings: () => real(given) as number[][] }));
         await assertTyped(() => reranker.rerank("q", [real(given) as { id: string }, { text: "b", embeddings: real(given) }]));
         await assertTyped(async () => EmbeddingList.write([real(given) as number[][]]));
+        await assertTyped(() => scorer.explain(Float32Array.of(1, 2), real(given) as number[][]));
         await assertTyped(async () => EmbeddingList.from(real(given) as ArrayBuffer));
       }),
       { numRuns: 400 },

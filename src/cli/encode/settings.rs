@@ -37,7 +37,9 @@ impl Settings {
             return Err(Error::NoEmbeddings { what: "encoding" });
         }
         let (id, dimension) = (&model.info().embedding_id, model.width(options.pooling));
-        let token_pooling = options.token_pooling.map(|pooling| pooling.to_string());
+        let of_tokens = kind == TextKind::Document && options.pooling == Pooling::None;
+        let token_pooling = model.token_pooling(options.token_pooling).filter(|_| of_tokens);
+        let token_pooling = token_pooling.map(|pooling| pooling.to_string());
         // A vector for a text is no token's embedding: nobody is to take it for one.
         let embedding_id = (options.pooling == Pooling::None).then(|| id.clone());
         let said = [
