@@ -154,10 +154,7 @@ impl Linkage {
         let rows: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
         let mut distances = Vec::with_capacity(rows.len() * (rows.len() - 1) / 2);
         for (i, row) in rows.iter().enumerate() {
-            // What is not a number is nearest: it cannot stand between others.
-            distances.extend(
-                rows[i + 1..].iter().map(|other| (1.0 - dot(row, other)).max(0.0).min(2.0)),
-            );
+            distances.extend(rows[i + 1..].iter().map(|other| distance(row, other)));
         }
         Self { distances, sizes: vec![1; rows.len()], places: (0..rows.len()).collect() }
     }
@@ -221,6 +218,13 @@ fn ward([to_a, to_b, between]: [f32; 3], [a, b, own]: [usize; 3]) -> f32 {
     let distance = (sum / (a + b + own) as f64).sqrt() as f32;
     // No nearer than the nearer of the two, which rounding could forget, and chains rely on.
     distance.max(to_a.min(to_b))
+}
+
+/// Of single embeddings.
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let distance = 1.0 - dot(a, b);
+    // What is not a number is nearest: it cannot stand between others.
+    if distance > 0.0 { distance.min(2.0) } else { 0.0 }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
