@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::device::Device;
-use crate::late_interaction::codec::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec};
-use crate::ops::{CodedBatch, CodedRows, Coding, DeviceTables, ResidualTables};
+use crate::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec};
+use crate::ops::{CodedBatch, Coding, DeviceTables, ResidualTables};
 
 /// Most residual codecs whose tables stay on a device.
 const KEPT: usize = 4;
@@ -39,20 +39,8 @@ pub(crate) fn on_device(
     device: &Device,
 ) -> CodedBatch {
     let tables = documents.codec().residual().map(|codec| tables.of(codec, device));
-    let rows = CodedRows::from(documents.rows().view());
+    let rows = documents.rows().view();
     CodedBatch::new(rows, documents.lengths(), documents.dimension(), tables.as_ref(), device)
-}
-
-impl<'a> From<DocumentRows<'a>> for CodedRows<'a> {
-    fn from(rows: DocumentRows<'a>) -> Self {
-        match rows {
-            DocumentRows::F32(values) => CodedRows::F32(values),
-            DocumentRows::F16(bits) => CodedRows::F16(bits),
-            DocumentRows::Int8 { codes, scales } => CodedRows::Int8 { codes, scales },
-            DocumentRows::Binary(bits) => CodedRows::Binary(bits),
-            DocumentRows::Residual { codes, residuals } => CodedRows::Residual { codes, residuals },
-        }
-    }
 }
 
 impl From<&Codec> for Coding {

@@ -44,6 +44,6 @@ pub fn maxsim_compressed(query: &[f32], documents: &CompressedEmbeddings) -> Vec
         Some(tables) => CodedQuery::new(query, dimension).with_tables(tables),
         None => CodedQuery::new(query, dimension),
     };
-    let texts: Vec<_> = (0..documents.len()).map(|text| documents.document(text).into()).collect();
+    let texts: Vec<_> = documents.documents().collect();
     query.scores(&texts)
 }

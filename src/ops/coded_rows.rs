@@ -41,7 +41,7 @@ impl ResidualTables<'_> {
 
 impl<'a> CodedRows<'a> {
     /// Some of the rows, each of `width` numbers.
-    pub(super) fn slice(self, rows: Range<usize>, width: usize) -> Self {
+    pub(crate) fn slice(self, rows: Range<usize>, width: usize) -> Self {
         let numbers = rows.start * width..rows.end * width;
         match self {
             Self::F32(values) => Self::F32(&values[numbers]),

@@ -47,7 +47,7 @@ impl CompressedEmbeddings {
                 sum.ok_or_else(|| Error::argument("lengths", "add up to more than is counted"))?;
             ends.push(end);
         }
-        rows.view().check(end, &codec, dimension)?;
+        rows.view().check_against(end, &codec, dimension)?;
         Ok(Self { codec, dimension, lengths, ends, rows })
     }
 
@@ -84,7 +84,7 @@ impl CompressedEmbeddings {
     /// # Errors
     /// [`Error::Argument`] if its rows are not of this codec and width.
     pub fn push(&mut self, length: usize, rows: DocumentRows<'_>) -> Result<()> {
-        rows.check(length, &self.codec, self.dimension)?;
+        rows.check_against(length, &self.codec, self.dimension)?;
         self.append(length, rows);
         Ok(())
     }

@@ -6,6 +6,8 @@ use half::f16;
 
 use super::{Codec, scalar};
 use crate::error::{Error, Result};
+/// The rows of one document, or of several: see [`Rows`].
+pub use crate::ops::CodedRows as DocumentRows;
 
 /// Why numbers are refused.
 pub(super) const NOT_FINITE: &str = "hold a number that is not finite";
@@ -29,16 +31,6 @@ pub enum Rows {
         /// `dimension · nbits / 8` bytes a row.
         residuals: Vec<u8>,
     },
-}
-
-/// The rows of one document: see [`Rows`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum DocumentRows<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-    Int8 { codes: &'a [i8], scales: &'a [f32] },
-    Binary(&'a [u8]),
-    Residual { codes: &'a [u32], residuals: &'a [u8] },
 }
 
 impl Rows {
@@ -115,19 +107,12 @@ impl<'a> DocumentRows<'a> {
     /// # Panics
     /// If there are not as many.
     pub(super) fn range(self, rows: Range<usize>, codec: &Codec, dimension: usize) -> Self {
-        let of = |width: usize| rows.start * width..rows.end * width;
-        match self {
-            DocumentRows::F32(values) => DocumentRows::F32(&values[of(dimension)]),
-            DocumentRows::F16(values) => DocumentRows::F16(&values[of(dimension)]),
-            DocumentRows::Int8 { codes, scales } => {
-                DocumentRows::Int8 { codes: &codes[of(dimension)], scales: &scales[of(1)] }
-            }
-            DocumentRows::Binary(bits) => DocumentRows::Binary(&bits[of(dimension.div_ceil(8))]),
-            DocumentRows::Residual { codes, residuals } => {
-                let width = codec.residual().map_or(0, |codec| codec.residual_bytes());
-                DocumentRows::Residual { codes: &codes[of(1)], residuals: &residuals[of(width)] }
-            }
-        }
+        let width = match (self, codec) {
+            (DocumentRows::Binary(_), _) => dimension.div_ceil(8),
+            (DocumentRows::Residual { .. }, Codec::Residual(codec)) => codec.residual_bytes(),
+            _ => dimension,
+        };
+        self.slice(rows, width)
     }
 
     /// The embeddings that they stand for, row-major.
@@ -150,7 +135,7 @@ impl<'a> DocumentRows<'a> {
     ///
     /// # Errors
     /// [`Error::Argument`], by the name of the numbers.
-    pub(super) fn check(self, rows: usize, codec: &Codec, dimension: usize) -> Result<()> {
+    pub(super) fn check_against(self, rows: usize, codec: &Codec, dimension: usize) -> Result<()> {
         if self.codec_name() != codec.name() {
             let reason = format!("are rows of {}, not of {}", self.codec_name(), codec.name());
             return Err(Error::argument("embeddings", reason));
