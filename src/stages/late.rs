@@ -3,6 +3,7 @@
 
 use burn::tensor::Tensor;
 
+use super::in_memory::InMemory;
 use super::query::Encodable;
 use super::top_k::{Scored, TopK};
 use crate::device::read;
@@ -40,15 +41,6 @@ impl Query {
         let batch = BatchEmbeddings::new(rows, &[length], &vec![true; length]);
         Self { batch, tokens: None, embeddings: Some(values.to_vec()) }
     }
-}
-
-/// A document's embeddings in memory, for its explanation.
-pub(crate) struct InMemory {
-    /// If they are known, and there are as many that yield one as there are embeddings.
-    pub(crate) tokens: Option<TokenSequence>,
-    pub(crate) truncated: bool,
-    /// `[length, dimension]`.
-    pub(crate) embeddings: Vec<f32>,
 }
 
 impl<'a> Late<'a> {

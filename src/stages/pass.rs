@@ -5,7 +5,8 @@
 use burn::tensor::Tensor;
 
 use super::dense::{Dense, unit};
-use super::late::{InMemory, Late};
+use super::in_memory::in_memory;
+use super::late::Late;
 use super::options::RerankOptions;
 use super::precomputed::{Coded, LONGEST};
 use super::query::Encodable;
@@ -322,27 +323,6 @@ impl<T: Texts + ?Sized> Consumer for Pass<'_, T> {
             }
         }
     }
-}
-
-/// A document that was scored by its codes. The tokens of its text, if it has one, are its embeddings' where they are as many.
-fn in_memory<T: Texts + ?Sized>(
-    model: &ColBert,
-    texts: &T,
-    options: &RerankOptions,
-    documents: &Coded,
-    index: usize,
-) -> Result<InMemory> {
-    let place = documents.indices.binary_search(&index).expect("it is one of these");
-    let embeddings = documents.embeddings.decompress_document(place);
-    let text = texts.text(index);
-    if text.is_empty() && options.embeddings.has(index) {
-        return Ok(InMemory { tokens: None, truncated: false, embeddings });
-    }
-    let windows = model.tokenizer().windows(index, &text, options.long_documents)?;
-    let text = PlacedText { kind: TextKind::Document, index, windows };
-    let (tokens, truncated) = (text.tokens(), text.truncated());
-    let fits = tokens.embedded().count() == documents.embeddings.lengths()[place];
-    Ok(InMemory { tokens: fits.then_some(tokens), truncated, embeddings })
 }
 
 /// The mean of rows, at length 1.

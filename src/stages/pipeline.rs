@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::bm25::{self, Bm25Options};
+use super::checks::{check_query, check_texts};
 use super::diversify;
 use super::fusion::{self, Fusion};
 use super::list::{Candidate, List};
@@ -16,12 +17,11 @@ use super::query::Query;
 use super::reader::{Ranker, Reader};
 use super::results::{Kept, RerankOutput, RerankResult};
 use super::told::Told;
-use crate::error::{Error, Result, Warning};
+use crate::error::{Result, Warning};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::vectors::Pooling;
 use crate::observer::{Observer, Stage};
 use crate::text::texts::Texts;
-use crate::text_kind::TextKind;
 
 /// Ranks `documents`.
 ///
@@ -46,45 +46,6 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
     let list = List::new(documents.len(), stages.len());
     let pipeline = Pipeline { reader, query, documents, options, list, told: None };
     pipeline.run(&stages, observer).await
-}
-
-/// Refuses embeddings as the query where a stage reads its text.
-fn check_query(query: Query<'_>, stages: &[StageOptions]) -> Result<()> {
-    let reads = |kind: &StageKind| matches!(kind, StageKind::Bm25(_) | StageKind::Dense(_));
-    let reading = stages.iter().position(|stage| reads(&stage.kind));
-    match (query, reading) {
-        (Query::Embeddings { .. }, Some(place)) => {
-            let argument = format!("stages[{place}] ({})", stages[place].kind.name());
-            let reason = "reads the query's text, of which there are only embeddings";
-            Err(Error::argument(argument, reason))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses documents that bring no text where a stage reads it.
-fn check_texts<T: Texts + ?Sized>(
-    documents: &T,
-    options: &RerankOptions,
-    stages: &[StageOptions],
-) -> Result<()> {
-    let reads = |kind: &StageKind| {
-        matches!(kind, StageKind::Bm25(_) | StageKind::Dense(_) | StageKind::CrossEncoder)
-    };
-    let Some(place) = stages.iter().position(|stage| reads(&stage.kind)) else {
-        return Ok(());
-    };
-    let is_mute =
-        |&index: &usize| options.embeddings.has(index) && documents.text(index).is_empty();
-    match (0..documents.len()).find(is_mute) {
-        Some(index) => {
-            let name = stages[place].kind.name();
-            let reason =
-                format!("has embeddings and no text, which stages[{place}] ({name}) reads");
-            Err(Error::argument(TextKind::Document.place(index), reason))
-        }
-        None => Ok(()),
-    }
 }
 
 struct Pipeline<'a, T: ?Sized> {

@@ -35,6 +35,7 @@ impl Duplicates {
     /// Texts that had come before, in their order, each with the place where it came first.
     pub fn into_copies(mut self) -> Vec<(usize, usize)> {
         self.copies.sort_unstable();
+        self.copies.dedup();
         self.copies
     }
 }
