@@ -150,6 +150,17 @@ describe("mixed lists", () => {
     expect(encoder.vectors[1]![0]!.lengths).toEqual(Uint32Array.of(3, 5, 1));
   });
 
+  test("a list crosses as a whole where another model has put the documents in another order", async () => {
+    const cross = new FakeEngine();
+    cross.info = { ...INFO, kind: "crossEncoder" };
+    stubWorkers(fakeModule(async () => cross), fakeModule(async () => encoder));
+    const crossEncoder = await load();
+    const model = await load();
+    const { results } = await crossEncoder.rerank("q", ["aaaa", "b", "aa", "aaa"], { stages: [{ use: "crossEncoder" }, { use: "late", model }], embeddings: listBytes("f16") });
+    expect(encoder.vectors[0]).toMatchObject([{ lengths: Uint32Array.of(3, 5, 1), places: Uint32Array.of(3, 1, 2) }]);
+    expect(results.map(({ index, score }) => [index, score])).toEqual([[2, 5], [0, 3], [1, 1], [3, 1]]);
+  });
+
   test("of several models: embeddings go to the one that they are of, and the others read the texts", async () => {
     const second = new FakeEngine();
     second.info = MODEL;
@@ -413,6 +424,13 @@ test("what the engine says of embeddings that came is told of their documents, o
   const { warnings } = await reranker.rerank("q", [{ text: "a" }, { id: "long", text: "b" }]);
   expect(warnings).toEqual([{ code: "EMBEDDINGS_RESCALED", message: 'documents[1] (id "long") is longer' }]);
   expect(reranker.warnings.map(({ code }) => code)).not.toContain("EMBEDDINGS_RESCALED");
+  const cross = new FakeEngine();
+  cross.info = { ...INFO, kind: "crossEncoder" };
+  stubWorkers(fakeModule(async () => cross));
+  const stages: Stage<{ text: string }>[] = [{ use: "late" }, { use: "crossEncoder", model: await load() }];
+  const twice = await reranker.rerank("q", [{ text: "a" }, { text: "a" }], { stages, explain: true });
+  expect(twice.warnings).toHaveLength(1);
+  expect(encoder.asked).toHaveLength(3);
 });
 
 describe("names", () => {
