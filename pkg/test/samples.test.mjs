@@ -42,7 +42,7 @@ test("samples compile", () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
+}, 60_000);
 
 function fenced(file) {
   return [...readFileSync(join(PACKAGE, file), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(([, sample]) => sample);
