@@ -33,7 +33,7 @@ pub fn bytes() -> Option<u64> {
 
     let stdin = io::stdin().as_fd().try_clone_to_owned().ok()?;
     let metadata = std::fs::File::from(stdin).metadata().ok()?;
-    metadata.is_file().then(|| metadata.len())
+    metadata.is_file().then_some(metadata.len())
 }
 
 #[cfg(not(unix))]
