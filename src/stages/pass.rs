@@ -218,7 +218,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
     async fn finish_encoded(
         &mut self,
         texts: Vec<PlacedText>,
-        embeddings: Option<BatchEmbeddings>,
+        embeddings: Option<Box<BatchEmbeddings>>,
         values: Vec<f32>,
         observer: &mut impl Observer,
     ) -> Result<Option<Begun<Held>>> {
@@ -275,7 +275,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
 enum Held {
     Encoded {
         texts: Vec<PlacedText>,
-        embeddings: Option<BatchEmbeddings>,
+        embeddings: Option<Box<BatchEmbeddings>>,
     },
     /// `fresh` if they were encoded in this pass.
     Coded {
@@ -293,7 +293,7 @@ impl<T: Texts + ?Sized> Consumer for Pass<'_, T> {
             (Some(late), None) => {
                 let (rows, scores) = late.begin(&batch);
                 wanted.push(scores);
-                embeddings = Some(rows);
+                embeddings = Some(Box::new(rows));
             }
             (Some(late), Some(_)) => late.meet(&batch),
             (None, _) => {}
