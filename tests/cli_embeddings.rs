@@ -108,6 +108,9 @@ fn residual_embeddings_need_their_codec() {
     }
 }
 
+/// An object that brings rows along, of which the record of `encode` is known too.
+type Form = fn(&[&[f32]], &Value) -> Value;
+
 /// As other programs have them.
 #[test]
 fn every_form_is_read() {
@@ -117,7 +120,7 @@ fn every_form_is_read() {
     let expected = scores(folder.path(), &[], &records);
     let documents = file.embeddings.decompress();
     let width = documents.dimension();
-    let forms: [fn(&[&[f32]], &Value) -> Value; 8] = [
+    let forms: [Form; 8] = [
         |rows, _| json!({"embeddings": rows}),
         |rows, _| json!({"embeddings": {"embeddings": rows}}),
         |rows, _| json!({"vector": rows}),
