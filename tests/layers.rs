@@ -161,7 +161,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stages::diversify", &["error", "observer"]),
     ("stages::fusion", &["error", "stages::top_k"]),
     ("stages::query", &["error", "late_interaction", "text", "text_kind"]),
-    ("stages::precomputed", &["batching", "error", "late_interaction::codec", "text_kind"]),
+    ("stages::precomputed", &["batching", "error", "late_interaction::codec", "ops", "text_kind"]),
     (
         "stages::options",
         &[

@@ -11,7 +11,7 @@ use pollster::block_on;
 use proptest::prelude::*;
 use tabrank::{
     Bm25Options, Codec, CompressedEmbeddings, DocumentEmbeddings, Error, Explanation, Fusion, Kept,
-    Pooling, Query, RerankOptions, RerankOutput, Reranker, ResidualCodec, ResidualParts,
+    Pooling, Query, RerankOptions, RerankOutput, Reranker, ResidualCodec, ResidualParts, Rows,
     Similarity, Stage, StageKind, StageOptions, TextKind, TokenEmbeddings, TokenPooling,
     Unobserved, score, score_compressed,
 };
@@ -357,6 +357,14 @@ fn what_is_not_the_model_s_is_refused_naming_the_document() {
     let id = &model.info().embedding_id;
     let other = format!("are of \"v1-other\", and this model's of {id:?}");
     assert_eq!(error.to_string(), format!("the embeddings of documents[1] {other}"));
+
+    let most = (1 << 24) / dimension;
+    let bits = Rows::Binary(vec![0; (most + 1) * dimension.div_ceil(8)]);
+    let long = CompressedEmbeddings::from_parts(Codec::Binary, dimension, vec![most + 1], bits);
+    let mut all = DocumentEmbeddings::new(1);
+    all.add(long.unwrap(), &[0], None).unwrap();
+    let long = format!("has {} embeddings, and {most} are scored at most", most + 1);
+    assert_eq!(refused(&model, &[""], &with(all)).to_string(), format!("documents[0] {long}"));
 
     let error = refused(&model, &["", "", ""], &of(dimension, None));
     assert_eq!(error.to_string(), "embeddings are for 2 documents, not for 3");

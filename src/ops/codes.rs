@@ -13,6 +13,9 @@ const PART_BYTES: usize = 64 << 20;
 /// Most rows of a part: few enough for a slow GPU to be done with them in a fraction of a second.
 const PART_ROWS: usize = 1 << 18;
 
+/// Numbers that a document's embeddings may have: in any codec its codes are within what every WebGPU device binds.
+pub const LONGEST_DOCUMENT: usize = 1 << 24;
+
 /// How a row is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Coding {

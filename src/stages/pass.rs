@@ -126,8 +126,13 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
     }
 
     /// Whether embeddings of what is encoded are read back.
-    fn reads_embeddings(&self) -> bool {
-        self.means || (self.late.is_some() && self.codec.is_some())
+    fn reads_embeddings(&self, texts: &[PlacedText]) -> bool {
+        self.means || (self.late.is_some() && self.compresses(texts))
+    }
+
+    /// Whether some of these texts are scored by codes of what is encoded.
+    fn compresses(&self, texts: &[PlacedText]) -> bool {
+        self.codec.is_some() && texts.iter().any(|text| self.is_fresh(text))
     }
 
     /// One vector a text is made of what the encoder gives, whatever the text brings along.
@@ -230,7 +235,8 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         let rows: usize = texts.iter().map(PlacedText::rows).sum();
         let values = values.as_slice();
         let (scores, values) = values.split_at(embeddings.as_ref().map_or(0, |_| texts.len()));
-        let read = if self.reads_embeddings() { rows * self.model.dimension() } else { 0 };
+        let reads = self.reads_embeddings(&texts);
+        let read = if reads { rows * self.model.dimension() } else { 0 };
         let (rows, hidden) = values.split_at(read);
         if let (Some(late), Some(embeddings)) = (&mut self.late, &embeddings) {
             let brought = &self.options.embeddings;
@@ -242,7 +248,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         for (dense, scores) in self.dense.iter_mut().zip(&mut self.told.dense) {
             scores.extend(dense.scores(self.model, &texts, hidden).await?);
         }
-        match self.reads_embeddings() {
+        match reads {
             true => self.take_rows(&texts, rows),
             false => Ok(None),
         }
@@ -289,16 +295,18 @@ impl<T: Texts + ?Sized> Consumer for Pass<'_, T> {
 
     fn begin(&mut self, batch: EncodedBatch<'_>) -> Begun<Held> {
         let (mut wanted, mut embeddings) = (Vec::new(), None);
-        match (&mut self.late, &self.codec) {
-            (Some(late), None) => {
+        let texts = batch.model_and_texts().1;
+        let (reads, compresses) = (self.reads_embeddings(texts), self.compresses(texts));
+        match (&mut self.late, compresses) {
+            (Some(late), false) => {
                 let (rows, scores) = late.begin(&batch);
                 wanted.push(scores);
                 embeddings = Some(Box::new(rows));
             }
-            (Some(late), Some(_)) => late.meet(&batch),
+            (Some(late), true) => late.meet(&batch),
             (None, _) => {}
         }
-        if self.reads_embeddings() {
+        if reads {
             wanted.push(batch.embeddings().flatten(0, 1));
         }
         if !self.dense.is_empty() {

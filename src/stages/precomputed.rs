@@ -3,6 +3,7 @@
 use crate::batching::{Batching, Cost};
 use crate::error::{Error, Result};
 use crate::late_interaction::codec::{Codec, CompressedEmbeddings, DocumentRows};
+use crate::ops::LONGEST_DOCUMENT;
 use crate::text_kind::TextKind;
 
 /// The longest row that is taken as it came: what codecs round up of a unit vector is less.
@@ -144,9 +145,8 @@ impl DocumentEmbeddings {
             return Err(Error::argument("embeddings", reason));
         }
         let places = self.of.iter().enumerate();
-        for (index, list) in places.filter_map(|(index, place)| Some((index, place.as_ref()?.list)))
-        {
-            let List { embeddings, embedding_id: made_by } = &self.lists[list];
+        for (index, place) in places.filter_map(|(index, place)| Some((index, place.as_ref()?))) {
+            let List { embeddings, embedding_id: made_by } = &self.lists[place.list];
             let width = embeddings.dimension();
             if width != dimension {
                 let reason = format!("are {width} wide, and the model's {dimension}");
@@ -155,6 +155,12 @@ impl DocumentEmbeddings {
             if let Some(made_by) = made_by.as_deref().filter(|id| *id != embedding_id) {
                 let reason = format!("are of {made_by:?}, and this model's of {embedding_id:?}");
                 return Err(Error::ModelMismatch { index, reason });
+            }
+            let length = embeddings.lengths()[place.position];
+            if length > LONGEST_DOCUMENT / width {
+                let most = LONGEST_DOCUMENT / width;
+                let reason = format!("has {length} embeddings, and {most} are scored at most");
+                return Err(Error::argument(TextKind::Document.place(index), reason));
             }
         }
         Ok(())
