@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertFallback, LIMIT, useFaultyGpu } from "./lib/gpu.mjs";
+import { tinyVectors } from "./lib/tiny-vectors.mjs";
 
 /** What the warning of `auto` says once the GPU is left alone, and whether `webgpu` is tried as well. */
 const LOSSES = {
@@ -92,6 +93,21 @@ describe("a GPU that was right at the load", () => {
     await its.tab.page.waitForFunction(() => globalThis.harness.struck().length > 0);
     await assertRightOnCpu();
     assertFallback(await its.tab.harness("warnings", "it"), answer);
+  });
+});
+
+describe("a GPU that reads codes wrongly, and nothing else", () => {
+  it("is found out before documents are scored by them: auto falls back to the CPU and names the cause", LIMIT, async () => {
+    const list = its.tab.url(tinyVectors(its.tiny).int8.list);
+    const ranked = async () => (await its.tab.harness("rerankList", "it", its.tiny.query, { list }, {})).value;
+    await load("cpu", "hardware");
+    const onCpu = await ranked();
+    assert.equal((await load("auto", "wrong-codes")).value.device, "webgpu");
+    await assertRightOnGpu();
+    const { device, results } = await ranked();
+    await assertStruck();
+    assert.deepEqual([device, results], ["cpu", onCpu.results]);
+    assertFallback(await its.tab.harness("warnings", "it"), /scores of codes are off by .*, int8/);
   });
 });
 

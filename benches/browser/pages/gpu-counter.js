@@ -1,6 +1,6 @@
 // Counts what a worker asks of WebGPU, in `self.gpuCalls`. A worker imports it before anything that may use the GPU.
 // Only buffers that are mapped can be read, and only copies fill those: what is copied there is what is read, however large the buffers themselves are.
-const calls = { dispatches: 0, submits: 0, readBacks: 0, bytesRead: 0, dispatchesWhileReading: 0 };
+const calls = { dispatches: 0, submits: 0, readBacks: 0, bytesRead: 0, bytesWritten: 0, dispatchesWhileReading: 0 };
 self.gpuCalls = calls;
 let reading = 0;
 
@@ -12,6 +12,7 @@ if (typeof GPUQueue !== "undefined") {
   count(GPUBuffer.prototype, "mapAsync", "readBacks", (mode) => Number(mode === GPUMapMode.READ));
   watchReads();
   count(GPUCommandEncoder.prototype, "copyBufferToBuffer", "bytesRead", bytesForReading);
+  count(GPUQueue.prototype, "writeBuffer", "bytesWritten", bytesOfWriting);
 }
 
 function count(prototype, method, name, amount = () => 1) {
@@ -35,4 +36,9 @@ function watchReads() {
 function bytesForReading(source, ...rest) {
   const [from, target, , size] = rest[0] instanceof GPUBuffer ? [0, rest[0], 0, rest[1]] : rest;
   return target.usage & GPUBufferUsage.MAP_READ ? (size ?? source.size - from) : 0;
+}
+
+/** Places and sizes count in elements of a typed array. */
+function bytesOfWriting(buffer, offset, data, start = 0, size = data.length - start) {
+  return size * data.BYTES_PER_ELEMENT;
 }

@@ -17,6 +17,16 @@ export function encode(model, kind, texts, output) {
   tabrank(["encode", "--model", model, "--kind", kind, "--pooling", "mean", "--output", output], texts.map((text) => ({ text })));
 }
 
+/** The embeddings of documents by a codec, or by that of a file, into a file. */
+export function compress(model, texts, codec, output) {
+  tabrank(["encode", "--model", model, "--codec", codec, "--output", output], texts.map((text) => ({ text })));
+}
+
+/** A residual codec, made of a file of embeddings. */
+export function trainCodec(sample, output) {
+  tabrank(["codec", "train", sample, "--centroids", "8", "--output", output], []);
+}
+
 /** The SHA-256 of the native embeddings of documents: their bits. */
 export function embeddingsHash(model, documents) {
   const folder = mkdtempSync(join(tmpdir(), "tabrank-"));

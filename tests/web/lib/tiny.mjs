@@ -7,12 +7,13 @@ import { need } from "./paths.mjs";
 const QUERY = 3;
 const DOCUMENTS = [2, 3, 4, 5, 6, 7, 8, 11, 13, 14];
 
-/** The case's folder on the server, a query, documents, and the documents' scores. */
+/** The case's folder on the server and below the repository's root, a query, documents, and the documents' scores. */
 export async function tinyCase(name) {
   const file = need(`tests/fixtures/${name}/expected.json`, "git checkout tests/fixtures");
   const { queries, documents, scores } = JSON.parse(await readFile(file, "utf8"));
   return {
     checkpoint: `fixtures/${name}/checkpoint/`,
+    folder: `tests/fixtures/${name}/checkpoint`,
     query: queries[QUERY].text,
     documents: DOCUMENTS.map((index) => documents[index].text),
     scores: DOCUMENTS.map((index) => scores[QUERY][index]),

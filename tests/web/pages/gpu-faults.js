@@ -1,6 +1,6 @@
 // Ways in which a browser's WebGPU may be absent, fail, or compute wrong numbers.
 import { replaceGetter, wrap } from "./patch.js";
-import { changeAfterFirstRun, changeOnOrder, changeShaders, wrongActivation, wrongProduct, wrongRoot, wrongRotation, wrongWindow } from "./shader-faults.js";
+import { changeAfterFirstRun, changeOnOrder, changeShaders, wrongActivation, wrongCodes, wrongProduct, wrongRoot, wrongRotation, wrongWindow } from "./shader-faults.js";
 
 /** The software adapter passes for a GPU, so that `auto` tries it. */
 function hardware() {
@@ -176,6 +176,7 @@ export const gpuFaults = {
   "wrong-activation": (test) => changeShaders(wrongActivation, test),
   "wrong-rotation": (test) => changeShaders(wrongRotation, test),
   "wrong-window": (test) => changeShaders(wrongWindow, test),
+  "wrong-codes": (test) => changeShaders(wrongCodes, test),
   "not-finite": (test) => changeShaders(wrongRoot, test),
   "wrong-after-sleep": wrongAfterSleep,
   ...Object.fromEntries(UPLOADS.map((count) => [`zeroed-upload-${count}`, badUpload(count, (bytes) => bytes.fill(0))])),

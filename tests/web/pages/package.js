@@ -56,6 +56,13 @@ async function rerank(name, query, documents, options) {
   return { results, device, warnings, timings };
 }
 
+/** By the embeddings that a list has of the documents, which have no text; `tables` are those of residuals. */
+async function rerankList(name, query, { list, tables }, options) {
+  const [embeddings, file] = await Promise.all([list, tables].map(async (url) => url && (await fetch(url)).arrayBuffer()));
+  const documents = Array.from(EmbeddingList.from(embeddings), () => ({}));
+  return rerank(name, query, documents, { ...options, embeddings, ...(file && { codecs: [ResidualCodec.from(file)] }) });
+}
+
 /** As options: a stage's model by its name here, and a document's given score is its own `given`. */
 function withStages({ stages, ...options }) {
   const asStage = ({ model, ...stage }) => ({ ...stage, ...(model && { model: rerankers.get(model).reranker }), ...(stage.use === "given" && { score: ({ given }) => given }) });
@@ -241,6 +248,7 @@ globalThis.harness = {
   embeddingsHash,
   lengths,
   load: (name, source, options) => outcome(load(name, source, options)),
+  rerankList: (name, query, files, options) => outcome(rerankList(name, query, files, options)),
   rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),
   static: (method, ...parameters) => outcome(Reranker[method](...parameters)),

@@ -30,6 +30,11 @@ export function wrongWindow(code) {
   return code.includes("fn attention_") ? code.replace("scalars_usize[3]", "scalars_usize[0]") : code;
 }
 
+/** The codes of int8 moved by a bit: no other shader of MaxSim has bytes. */
+export function wrongCodes(code) {
+  return code.includes("fn maxsim_") ? code.replace("= i32(24);", "= i32(25);") : code;
+}
+
 /** Roots of what the norms take roots of, turned negative. */
 export function wrongRoot(code) {
   return code.replaceAll("sqrt(", "sqrt(-");
