@@ -167,9 +167,8 @@ impl Canary {
             let difference = check_coding(device, coding, width)
                 .await
                 .map_err(|reason| Error::DeviceLost { reason })?;
-            // Not `>`: a difference that is NaN has to be caught too.
-            if !(difference.relative <= f64::from(F32.score)) {
-                let Difference { shape, relative, .. } = difference;
+            let Difference { shape, relative, .. } = difference;
+            if relative.is_nan() || relative > f64::from(F32.score) {
                 let reason = format!("its scores of codes are off by {relative:.1e}, of {shape}");
                 return Err(Error::DeviceRejected { reason });
             }

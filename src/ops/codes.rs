@@ -101,9 +101,9 @@ pub struct DeviceTables {
 #[derive(Clone)]
 enum PlacedTables {
     /// `[centroids · dimension]` and `[2^nbits]`.
-    OnCpu { centroids: Tensor<1>, weights: Tensor<1> },
+    OnCpu(Box<[Tensor<1>; 2]>),
     /// `[patterns + centroids · ⌈dimension / 4⌉, 4]`: see `kernel/codes.rs`.
-    OnGpu(Tensor<2>),
+    OnGpu(Box<Tensor<2>>),
 }
 
 impl DeviceTables {
@@ -116,10 +116,9 @@ impl DeviceTables {
         assert_eq!(weights.len(), 1 << nbits, "a weight for each bucket");
         assert_eq!(centroids.len() % dimension, 0, "whole centroids");
         let placed = match is_cpu(device) {
-            true => PlacedTables::OnCpu {
-                centroids: vector(centroids, device),
-                weights: vector(weights, device),
-            },
+            true => {
+                PlacedTables::OnCpu(Box::new([centroids, weights].map(|of| vector(of, device))))
+            }
             false => {
                 let mut rows = patterns(tables);
                 centroids.chunks_exact(dimension).for_each(|centroid| {
@@ -127,7 +126,7 @@ impl DeviceTables {
                     rows.resize(rows.len().next_multiple_of(4), 0.0);
                 });
                 let count = rows.len() / 4;
-                PlacedTables::OnGpu(tensor(rows, [count, 4], device))
+                PlacedTables::OnGpu(Box::new(tensor(rows, [count, 4], device)))
             }
         };
         Self { nbits, count: centroids.len() / dimension, placed }
@@ -202,9 +201,10 @@ impl PackedRows<Dispatch> {
             CodedRows::Binary(bytes) => Self::Binary(numbers(bytes, device).into_dispatch()),
             CodedRows::Residual { codes, residuals } => {
                 let tables = tables.expect("residual codes have tables");
-                let PlacedTables::OnCpu { centroids, weights } = tables.placed.clone() else {
+                let PlacedTables::OnCpu(placed) = tables.placed.clone() else {
                     panic!("the tables are another device's");
                 };
+                let [centroids, weights] = *placed;
                 Self::Residual {
                     codes: numbers(codes, device).into_dispatch(),
                     residuals: numbers(residuals, device).into_dispatch(),
@@ -226,8 +226,8 @@ impl PackedRows<Dispatch> {
         let words = words(rows, coding, dimension);
         let shape = [words.len() / coding.words(dimension), coding.words(dimension)];
         let tables = match tables.map(|tables| &tables.placed) {
-            Some(PlacedTables::OnGpu(tables)) => tables.clone(),
-            Some(PlacedTables::OnCpu { .. }) => panic!("the tables are another device's"),
+            Some(PlacedTables::OnGpu(tables)) => (**tables).clone(),
+            Some(PlacedTables::OnCpu(_)) => panic!("the tables are another device's"),
             None => tensor(vec![0.0; 4], [1, 4], device),
         };
         Self::Words {

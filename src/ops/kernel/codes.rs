@@ -149,7 +149,7 @@ fn signs(nibble: u32) -> Vector<f32, Const<4>> {
 #[cube]
 fn nibble<D: Size>(words: &[Vector<i32, D>], row: usize, group: usize) -> u32 {
     let pair = byte::<D>(words, row, group / 2);
-    select(group % 2 == 0, pair >> 4, pair & 15)
+    (pair >> (4 * ((group + 1) % 2) as u32)) & 15
 }
 
 #[cube]
