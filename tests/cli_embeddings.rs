@@ -174,6 +174,23 @@ fn texts_and_embeddings_go_into_one_list() {
     );
 }
 
+/// The first model encodes the texts of candidates that bring the second one's embeddings.
+#[test]
+fn embeddings_are_the_model_s_that_they_name() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), checkpoint("stanford"));
+    let mut encode = tabrank(&["encode", "--model", &other, "--codec", "binary"]);
+    let records = text(&encode.write_stdin(input()).assert().success().get_output().stdout);
+    let lines = TEXTS.iter().zip(records.lines()).map(|(text, record)| {
+        let record: Value = serde_json::from_str(record).unwrap();
+        json!({"text": text, "embeddings": record}).to_string() + "\n"
+    });
+    let stages = ["--stage", "late", "--stage", &format!("late={other}")];
+    let found = scores(folder.path(), &stages, &lines.collect::<String>());
+    let of_texts = scores(folder.path(), &stages, &input());
+    assert_eq!(found.len(), TEXTS.len());
+    assert_ne!(found, of_texts, "they are what is scored");
+}
+
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
