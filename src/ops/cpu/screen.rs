@@ -179,8 +179,9 @@ fn panels(codes: &[Code], stride: usize) -> Vec<Code> {
         for step in (0..stride).step_by(STEP) {
             for row in first..first + PANEL {
                 let of = |input| if row < rows { codes[row * stride + input] } else { 0 };
-                packed
-                    .extend((step..step + STEP).map(|input| of(input).wrapping_add(OFFSET.into())));
+                packed.extend(
+                    (step..step + STEP).map(|input| of(input).wrapping_add(Code::from(OFFSET))),
+                );
             }
         }
     }
