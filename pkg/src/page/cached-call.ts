@@ -12,17 +12,17 @@ export interface Counts {
   misses: number;
 }
 
-/** `sought`: the documents that bring no embeddings along. */
-export async function cachedCall(client: WorkerClient, cache: DocumentCache, request: RerankRequest, sought: readonly Sought[], options: CallOptions): Promise<{ answer: RerankAnswer; counts: Counts }> {
+/** `sought`: the documents that bring no embeddings along. `era`: the cache's when the ranking began, which may be long before. */
+export async function cachedCall(client: WorkerClient, cache: DocumentCache, request: RerankRequest, sought: readonly Sought[], era: number, options: CallOptions): Promise<{ answer: RerankAnswer; counts: Counts }> {
   const { device } = client;
-  const findings = await cache.find(sought, { device, windows: request.windows, tokenPooling: request.tokenPooling });
+  const findings = await cache.find(sought, { device, windows: request.windows, tokenPooling: request.tokenPooling }, era);
   requireAll(sought, findings);
   const { hits, vectors } = findings;
   const all = [...(request.vectors ?? []), ...(vectors ? [vectors] : [])];
   const answer = await client.call("rerank", { ...request, keep: cache.codec, ...(all.length > 0 && { vectors: all }) }, options);
   if (client.device === device) cache.keep(answer.kept, findings);
   // The device was lost, and embeddings that it had made took part: those of the other are not the same to the last bit.
-  else if (vectors) return cachedCall(client, cache, request, sought, options);
+  else if (vectors) return cachedCall(client, cache, request, sought, era, options);
   return { answer: asEncoded(answer, hits), counts: { hits: hits.size, misses: sought.length - hits.size } };
 }
 

@@ -28,7 +28,7 @@ export interface Circumstances {
   tokenPooling?: TokenPooling | undefined;
 }
 
-/** What the cache knew when a call began. */
+/** What the cache knew when a worker was asked. */
 export interface Findings {
   /** By their places in the call's list. */
   hits: ReadonlyMap<number, Unpacked>;
@@ -55,8 +55,8 @@ export class DocumentCache {
     this.#onFailure = onFailure;
   }
 
-  async find(sought: readonly Sought[], circumstances: Circumstances): Promise<Findings> {
-    const { era } = this.store;
+  /** `era`: in which the ranking began. */
+  async find(sought: readonly Sought[], circumstances: Circumstances, era: number): Promise<Findings> {
     const nothing = { hits: new Map(), vectors: undefined, keys: new Map(), names: new Map(), era };
     try {
       return await this.#found(sought, this.#scope(circumstances), nothing);

@@ -32,8 +32,8 @@ interface Shared {
   windows: Windows | undefined;
   tokenPooling: TokenPooling | undefined;
   profile: boolean;
-  /** Whether vector caches may be read and filled. */
-  vectorCache: boolean;
+  /** The era of each vector cache that may be read and filled, as it was when the call was made. */
+  eras: ReadonlyMap<Own, number>;
   /** Whether buffers of embeddings are handed over. */
   transfer: boolean;
 }
@@ -58,8 +58,8 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   if (windows && !steps.some(isEncoders)) throw invalid('longDocuments is "windows", and a cross-encoder cuts what it does not read');
   if (tokenPooling && !steps.some(isEncoders)) throw invalid("tokenPooling is given, and a cross-encoder makes no embeddings");
   const given = givenScores(kept, stages);
-  const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, vectorCache, transfer };
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
+  const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, eras: vectorCache ? erasOf(owners) : new Map<Own, number>(), transfer };
   for (const { client } of owners) client.requireOpen(signal);
   const warned = new Map(owners.map((owner) => [owner, owner.client.warnings.length]));
   // A model whose turn has not come ends the call too, where it ends.
@@ -72,6 +72,10 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   } finally {
     unlink();
   }
+}
+
+function erasOf(owners: readonly Own[]): Map<Own, number> {
+  return new Map(owners.flatMap((owner) => (owner.cache ? [[owner, owner.cache.store.era]] : [])));
 }
 
 /** Embeddings have none. */
@@ -113,9 +117,10 @@ async function asked<T>(step: Step<T>, shared: Shared, left: readonly Candidate[
   const { client, cache } = step.own;
   const request = requestTo(step, shared, left);
   const transfer = shared.transfer && request.vectors ? buffersOf(request.vectors) : [];
-  if (!cache || !shared.vectorCache || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, { ...options, transfer }) };
+  const era = shared.eras.get(step.own);
+  if (!cache || era === undefined || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, { ...options, transfer }) };
   const sought = left.flatMap(({ index, id, text, brought }, place) => (brought?.owner === step.own ? [] : [{ place, index, id, text }]));
-  return cachedCall(client, cache, request, sought, { ...options, transfer });
+  return cachedCall(client, cache, request, sought, era, { ...options, transfer });
 }
 
 /** Whether a step wants nothing of a document that a cache does not keep. */

@@ -85,7 +85,7 @@ async function ask(documents: (string | Document)[], more: Partial<RerankRequest
   const asDocument = (document: string | Document) => (typeof document === "string" ? { text: document } : document);
   const sought = documents.map((document, place): Sought => ({ place, index: place + 10, ...asDocument(document) }));
   const request = { query: "q", texts: sought.map(({ text = "" }) => text), stages: [{ use: "late" }], base: 0, topK: 9, explain: false, profile: false, ...more } as RerankRequest;
-  const { answer, counts } = await cachedCall(client as unknown as WorkerClient, by, request, sought, {});
+  const { answer, counts } = await cachedCall(client as unknown as WorkerClient, by, request, sought, by.store.era, {});
   return { ...answer, counts, kept: undefined };
 }
 
@@ -133,7 +133,7 @@ describe("a list", () => {
     const sought = [{ place: 0, index: 0, text: "a" }];
     const request = { query: "q", texts: ["a", ""], vectors: [own], stages: [], base: 0, topK: 9, explain: false, profile: false };
     vi.spyOn(client, "call").mockImplementation(async (_, asked) => (client.asked.push(asked), { indices: new Uint32Array(), truncated: new Uint8Array() }) as never);
-    await cachedCall(client as unknown as WorkerClient, cache, request, sought, {});
+    await cachedCall(client as unknown as WorkerClient, cache, request, sought, cache.store.era, {});
     expect(client.asked.at(-1)!.vectors!.map(({ codec, places }) => [codec, ...places])).toEqual([["f32", 1], ["int8", 0]]);
   });
 });
@@ -194,7 +194,7 @@ describe("what is kept", () => {
 
   test("and is not what was packed is encoded again", async () => {
     await ask(["a"]);
-    const { keys } = await cache.find([{ place: 0, index: 0, text: "a" }], { device: "cpu" });
+    const { keys } = await cache.find([{ place: 0, index: 0, text: "a" }], { device: "cpu" }, cache.store.era);
     cache.store.keep(new Map([[keys.get(0)!, new Uint8Array(11)]]), cache.store.era);
     expect((await ask(["a"])).counts).toEqual({ hits: 0, misses: 1 });
     expect((await ask(["a"])).counts).toEqual({ hits: 1, misses: 0 });

@@ -1,6 +1,6 @@
 import { IDBFactory } from "fake-indexeddb";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type LoadOptions, type RerankOptions, Reranker, type Warning } from "../../src/index.js";
+import { type LoadOptions, type RerankOptions, Reranker, ResidualCodec, type Warning } from "../../src/index.js";
 import { DATABASE } from "../../src/storage/vector-database.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
@@ -59,6 +59,15 @@ describe("a model", () => {
     expect((await reranker.vectorCache.size()).stored).toBeGreaterThan(0);
     reranker.dispose();
     expect(await told(await load(settings), ["a"])).toEqual([1, 0, "f16"]);
+  });
+
+  test("that is cleared keeps nothing of calls that are under way, whatever they were at", async () => {
+    const reranker = await load({ persist: true });
+    const stages = [{ use: "bm25" }, { use: "late", model: await load(false) }, { use: "late" }] as const;
+    const rankings = [{}, { stages }, { codecs: [ResidualCodec.from(WASM)] }].map((options) => reranker.rerank("q", ["a"], options));
+    await reranker.vectorCache.clear();
+    for (const { timings } of await Promise.all(rankings)) expect(timings).toMatchObject({ cacheHits: 0, cacheMisses: 1 });
+    expect(await reranker.vectorCache.size()).toEqual({ memory: 0, stored: 0 });
   });
 
   test("that was disposed of holds nothing in memory", async () => {
