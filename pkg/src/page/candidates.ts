@@ -6,7 +6,7 @@ import type { DocumentEmbeddings, GivenEmbeddings, ShapedEmbeddings } from "../v
 import { listFileOf } from "./embedding-list.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { answerOf, checkLength, invalid, invalidKind, isArray, nameOf, read, textIfAny, textOf, tooLarge } from "./input.js";
-import { type ListFile, pageAt, rowsAt } from "./list-file.js";
+import { type ListFile, pageAt, rowsAt, TRANSFERRED_HINT } from "./list-file.js";
 import type { Own } from "./own.js";
 import { patchesOf } from "./patches.js";
 import { bytesOfRows } from "./rows.js";
@@ -85,7 +85,7 @@ type Bring = (document: unknown, index: number, name: string) => Brought | undef
 /** Those of one list, by their places. */
 function listed(given: Exclude<NonNullable<RerankOptions<unknown>["embeddings"]>, Function>, documents: number, { sources }: CandidateReading): Bring {
   const list = listFileOf(given, "embeddings");
-  if (list.lengths.length !== documents) throw invalid(`embeddings is a list of ${list.lengths.length} documents, and documents has ${documents}`, "A list that was transferred is empty.");
+  if (list.lengths.length !== documents) throw invalid(`embeddings is a list of ${list.lengths.length} documents, and documents has ${documents}`, TRANSFERRED_HINT);
   return (_, index, name) => {
     const stored = rowsAt(list, index);
     const patches = stored && patchesOf(pageAt(list, index), stored.rows, placeOf(name));

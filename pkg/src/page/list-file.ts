@@ -5,13 +5,14 @@
 
 import { headerEnd, parseObject, PREFIX } from "../safetensors.js";
 import type { CodecName, DocumentEmbeddings } from "../vectors.js";
-import { copied } from "./embeddings.js";
-import { answerOf, invalid, invalidKind, isA } from "./input.js";
+import { bytesLying, copied } from "./embeddings.js";
+import { invalid, invalidKind, isA } from "./input.js";
 import { ARRAYS, type ArrayKind, type ArrayName, CODECS, codeBytes, F32, rowsBetween, type StoredRows, U32 } from "./rows.js";
 
 const FORMAT = "tabrank-embeddings";
 const VERSION = "1";
 const MAX_HEADER = 2 ** 20;
+export const TRANSFERRED_HINT = "A list that was transferred is empty.";
 
 /** What a file holds. `all`: the rows of all documents, one after the other. */
 export interface ListFile {
@@ -34,8 +35,9 @@ interface Tensor {
 
 /** `place`: how errors name the file. A part of a larger buffer is copied, since buffers cross to the worker as a whole. */
 export function fileIn(bytes: ArrayBuffer | Uint8Array, place: string): ListFile {
-  if (isA(bytes, ArrayBuffer)) return readList(answerOf(() => new Uint8Array(bytes), place), place);
+  if (isA(bytes, ArrayBuffer)) return readList(bytesLying(bytes, place), place);
   if (!isA(bytes, Uint8Array)) throw invalidKind(bytes, place, "a list of embeddings, or its bytes in an ArrayBuffer or a Uint8Array");
+  if (bytes.buffer.byteLength === 0) throw invalid(`${place} is empty`, TRANSFERRED_HINT);
   const isWhole = isA(bytes.buffer, ArrayBuffer) && bytes.length === bytes.buffer.byteLength;
   return readList(isWhole ? bytes : copied(bytes, Uint8Array, place), place);
 }

@@ -2,8 +2,8 @@
 
 import type { CodecAnswer } from "../protocol.js";
 import type { TrainedCodec } from "../vectors.js";
-import { copied } from "./embeddings.js";
-import { answerOf, invalidKind, isA, itemsOf, read } from "./input.js";
+import { bytesLying, copied } from "./embeddings.js";
+import { invalidKind, isA, itemsOf, read } from "./input.js";
 import { reworded } from "./names.js";
 import type { WorkerClient } from "./worker-client.js";
 
@@ -33,7 +33,7 @@ export class ResidualCodec implements TrainedCodec {
 
   /** Copies the file's bytes; what they hold is seen by the worker. */
   static from(bytes: ArrayBuffer | Uint8Array): ResidualCodec {
-    const view = isA(bytes, ArrayBuffer) ? answerOf(() => new Uint8Array(bytes), "the codec") : bytes;
+    const view = isA(bytes, ArrayBuffer) ? bytesLying(bytes, "the codec") : bytes;
     if (!isA(view, Uint8Array)) throw invalidKind(view, "the codec", "an ArrayBuffer or a Uint8Array");
     return new ResidualCodec(copied(view, Uint8Array, "the codec"));
   }

@@ -7,6 +7,8 @@ import type { ListFile } from "./list-file.js";
 import type { Own } from "./own.js";
 import { joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
+export const TRANSFERRED = "embeddings is a list that was transferred meanwhile";
+
 /** A document's rows, and its place in the call. */
 export interface PlacedRows {
   place: number;
@@ -32,8 +34,8 @@ export function groupsOf(documents: readonly PlacedRows[]): VectorGroup[] {
 }
 
 function groupOf(documents: readonly PlacedRows[]): VectorGroup {
+  if (documents.some(({ rows, list }) => list && rows.codes.length === 0)) throw invalid(TRANSFERRED);
   const whole = wholeList(documents);
-  if (whole?.codes.length === 0) throw invalid("embeddings is a list that another call has transferred meanwhile");
   const ordered = whole ? [...documents].sort((a, b) => a.index - b.index) : documents;
   const { rows: _, ...arrays } = whole ?? joinedRows(ordered.map(({ rows }) => rows));
   return { ...arrays, lengths: Uint32Array.from(ordered, ({ rows }) => rows.rows), places: Uint32Array.from(ordered, ({ place }) => place) };

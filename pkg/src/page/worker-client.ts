@@ -9,6 +9,7 @@ import { type ErrorData, RerankerError } from "../error.js";
 import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
+import { TRANSFERRED } from "./vector-groups.js";
 import { type Death, type News, WorkerHandle } from "./worker-handle.js";
 
 /** Deaths of the worker that a load or a call survives. */
@@ -130,16 +131,21 @@ export class WorkerClient {
   #answerTo(message: CallMessage, { onProgress, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
       const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, resolve, reject };
-      this.#send(pending);
       this.#pending.set(message.id, pending);
+      this.#send(pending);
       if (!this.#handle) this.#spawn();
     });
   }
 
+  /** What cannot cross fails by itself. */
   #send(pending: Pending): void {
     if (!this.#handle) return;
-    this.#handle.send(pending.message, pending.transfer);
-    pending.sent = true;
+    try {
+      this.#handle.send(pending.message, pending.transfer);
+      pending.sent = true;
+    } catch (cause) {
+      this.#take(pending.message.id)?.reject(stuck(cause));
+    }
   }
 
   #cancel(id: number, reason: unknown): void {
@@ -268,6 +274,12 @@ export class WorkerClient {
     this.#pending.delete(id);
     return pending;
   }
+}
+
+/** All that a call sends is the page's own, but for the buffers of lists. */
+function stuck(cause: unknown): RerankerError {
+  if (/memory/i.test(String(cause))) return new RerankerError({ code: "OUT_OF_MEMORY", message: "the page got no memory for a copy of the call" }, { cause });
+  return new RerankerError({ code: "INVALID_INPUT", message: TRANSFERRED }, { cause });
 }
 
 function busy(queue: number): RerankerError {

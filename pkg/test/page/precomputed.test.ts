@@ -183,7 +183,26 @@ describe("a list that is handed over", () => {
     await reranker.rerank("q", documents, { embeddings: bytes, transfer: true });
     expect(bytes.byteLength).toBe(0);
     expect(encoder.vectors[1]).toEqual(encoder.vectors[0]);
-    await expect(reranker.rerank("q", documents, { embeddings: bytes })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    await expect(reranker.rerank("q", documents, { embeddings: bytes })).rejects.toMatchObject({ code: "INVALID_INPUT", message: "embeddings cannot be read: it was transferred, or is a proxy of a buffer" });
+  });
+
+  test.each([false, true])("while another call with it is on its way fails in that call alone, with a vector cache: %s", async (vectorCache) => {
+    const reranker = await load({ vectorCache });
+    const embeddings = listBytes("int8");
+    const documents = ["a", "b", "c", "d"];
+    const calls = [{ transfer: true }, {}, {}].map((more) => reranker.rerank("q", documents, { embeddings, ...more }));
+    const [first, ...others] = await Promise.allSettled(calls);
+    expect(first!.status).toBe("fulfilled");
+    for (const other of others) expect(other).toMatchObject({ reason: { name: "RerankerError", code: "INVALID_INPUT", message: "embeddings is a list that was transferred meanwhile" } });
+  });
+
+  test("is told of by a view of it, and of a codec's bytes too", () => {
+    const buffer = listBytes("int8");
+    const bytes = new Uint8Array(buffer);
+    structuredClone(buffer, { transfer: [buffer] });
+    expect(() => EmbeddingList.from(bytes)).toThrow("the list of embeddings is empty");
+    expect(() => EmbeddingList.from(buffer)).toThrow("it was transferred");
+    expect(() => ResidualCodec.from(buffer)).toThrow("it was transferred");
   });
 
   test("is named as what it is by a list that looks at it", async () => {

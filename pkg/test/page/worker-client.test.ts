@@ -103,10 +103,13 @@ describe("calls", () => {
 
   test("whose request cannot cross fail by themselves, and take no room in the queue", async () => {
     const client = await loaded();
-    vi.spyOn(ScriptedWorker.last, "postMessage").mockImplementation(() => {
-      throw new DOMException("a function could not be cloned", "DataCloneError");
-    });
-    for (let call = 0; call < 5; call++) await expect(explain(client)).rejects.toMatchObject({ name: "DataCloneError" });
+    const posted = vi.spyOn(ScriptedWorker.last, "postMessage");
+    for (const [message, code] of [["An ArrayBuffer is detached and could not be cloned.", "INVALID_INPUT"], ["Data cannot be cloned, out of memory.", "OUT_OF_MEMORY"]] as const) {
+      posted.mockImplementation(() => {
+        throw new DOMException(message, "DataCloneError");
+      });
+      for (let call = 0; call < 5; call++) await expect(explain(client)).rejects.toMatchObject({ name: "RerankerError", code, cause: { message } });
+    }
   });
 
   test("stopping ends the worker, rejects open calls and those to come", async () => {
