@@ -5,7 +5,7 @@ import type { Explanation, Limits } from "../types.js";
 import type { DocumentEmbeddings, GivenEmbeddings, ShapedEmbeddings } from "../vectors.js";
 import { listFileOf } from "./embedding-list.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
-import { answerOf, checkLength, invalid, invalidKind, isArray, nameOf, read, textIfAny, textOf, tooLarge } from "./input.js";
+import { answerOf, checkLength, invalid, invalidKind, isArray, nameOf, read, readField, textIfAny, textOf, tooLarge } from "./input.js";
 import { type ListFile, pageAt, rowsAt, TRANSFERRED_HINT } from "./list-file.js";
 import type { Own } from "./own.js";
 import { patchesOf } from "./patches.js";
@@ -115,7 +115,7 @@ function givenOf<T>(document: T, index: number, name: string, accessor: ((docume
   const own: unknown = read(record, "embeddings", place);
   if (isVector(own)) return undefined;
   if (isRecord(own) && !ArrayBuffer.isView(own) && !isArray(own)) return own as GivenEmbeddings;
-  const isBeside = (own !== undefined && own !== null) || read(record, "embeddings_b64", place) !== undefined || read(record, "codec", place) === "residual";
+  const isBeside = (own !== undefined && own !== null) || readField(record, "embeddings_b64", place) !== undefined || read(record, "codec", place) === "residual";
   return isBeside ? (record as GivenEmbeddings) : undefined;
 }
 

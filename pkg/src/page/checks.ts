@@ -1,19 +1,19 @@
 /** Checks objects that a caller gives, option by option. */
 
-import { invalid, read, requireKind } from "./input.js";
+import { invalid, read, type readField, requireKind } from "./input.js";
 
 type Check = (value: unknown, name: string) => void;
 
 /** A check for each option there is: the compiler asks for those of new ones. */
 export type Checks<O> = { readonly [K in keyof O]-?: Check };
 
-/** Those that are there. */
-export function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>, path = ""): O {
+/** Those that are there, by what reads them. */
+export function checked<O extends object>(options: O, checks: Checks<NoInfer<O>>, path = "", reader: typeof readField = read as typeof readField): O {
   requireKind("object", options, "options");
   const there: Partial<O> = {};
   for (const name of Object.keys(checks) as (keyof O & string)[]) {
     const place = `${path}${name}`;
-    const value = read(options, name, place);
+    const value = reader(options, name, place);
     if (value === undefined) continue;
     checks[name](value, place);
     there[name] = value;

@@ -5,7 +5,7 @@ import type { DocumentEmbeddings, GivenEmbeddings, ShapedEmbeddings } from "../v
 import { bytesOf } from "./base64.js";
 import { checked, kind, word } from "./checks.js";
 import { copied } from "./embeddings.js";
-import { invalid, invalidKind, isA, isArray, lengthOf, read, requireCount, requireKind } from "./input.js";
+import { invalid, invalidKind, isA, isArray, lengthOf, read, readField, requireCount, requireKind } from "./input.js";
 import { areNumbers, flatRows, numbersOf } from "./number-rows.js";
 import { type PageFields, type Patches, patchesOf } from "./patches.js";
 import { type ArrayKind, type ArrayName, ARRAYS, CODECS, codeBytes, type Numbers, type StoredRows } from "./rows.js";
@@ -62,10 +62,10 @@ function isRecord(given: GivenEmbeddings): given is DocumentEmbeddings {
 function fieldsOf(given: GivenEmbeddings, place: string): Fields {
   if (isArray(given)) return { embeddings: given };
   requireKind("object", given, place);
-  const text = read(given as ShapedEmbeddings, "embeddings_b64", `${place}.embeddings_b64`);
+  const text = readField(given as ShapedEmbeddings, "embeddings_b64", `${place}.embeddings_b64`);
   if (text !== undefined) return { embeddings: text, ...shapeOf(read(given as ShapedEmbeddings, "shape", `${place}.shape`), `${place}.shape`) };
-  const fields: Fields = checked<object>(given, NAMES, `${place}.`);
-  for (const name of Object.keys(ARRAYS[fields.codec ?? "f32"]) as ArrayName[]) Object.assign(fields, { [name]: read(given as DocumentEmbeddings, name, `${place}.${name}`) });
+  const fields: Fields = checked<object>(given, NAMES, `${place}.`, readField);
+  for (const name of Object.keys(ARRAYS[fields.codec ?? "f32"]) as ArrayName[]) Object.assign(fields, { [name]: readField(given as DocumentEmbeddings, name, `${place}.${name}`) });
   return fields;
 }
 

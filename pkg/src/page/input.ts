@@ -96,6 +96,11 @@ export function read<O extends object, K extends keyof O>(object: O, key: K, pla
   return answerOf(() => object[key], `${place}: reading it`);
 }
 
+/** A field of a record that may have come as JSON, which has null for what is left out. */
+export function readField<O extends object, K extends keyof O>(record: O, key: K, place: string): NonNullable<O[K]> | undefined {
+  return read(record, key, place) ?? undefined;
+}
+
 /** One that is misspelled would leave something else in force. `known`: what there is, each a `what`. */
 export function requireKnown(object: object, known: object, place: string, what: string): void {
   const unknown = namesIn(object).find((name) => !Object.hasOwn(known, name));

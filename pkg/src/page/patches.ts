@@ -3,7 +3,7 @@
 import type { Explanation, Patch, PlacedExplanation, SimilarityMap } from "../types.js";
 import type { DocumentEmbeddings, PatchOrder } from "../vectors.js";
 import { checked } from "./checks.js";
-import { invalid, isA, itemsOf, lengthOf, read, requireCount, requireFinite, requireKind, requireKnown } from "./input.js";
+import { invalid, isA, itemsOf, lengthOf, readField, requireCount, requireFinite, requireKind, requireKnown } from "./input.js";
 
 /** What a page says of its embeddings. */
 export type PageFields = Pick<DocumentEmbeddings, "grid" | "page" | "patches">;
@@ -96,9 +96,9 @@ export function onPage(explanation: Explanation, patches: Patches | undefined): 
 }
 
 function fieldsOf(given: PageFields, place: string) {
-  const grid = pairOf(read(given, "grid", `${place}.grid`), `${place}.grid`, requireCount(0));
-  const page = pairOf(read(given, "page", `${place}.page`), `${place}.page`, requireSize);
-  const order = orderOf(read(given, "patches", `${place}.patches`), `${place}.patches`);
+  const grid = pairOf(readField(given, "grid", `${place}.grid`), `${place}.grid`, requireCount(0));
+  const page = pairOf(readField(given, "page", `${place}.page`), `${place}.page`, requireSize);
+  const order = orderOf(readField(given, "patches", `${place}.patches`), `${place}.patches`);
   // Lists have zeros for documents that are no pages.
   const isPage = grid !== undefined && grid.some((side) => side > 0);
   if (isPage && grid.includes(0)) throw invalid(`${place}.grid is ${grid.join(" × ")}`);
@@ -126,7 +126,7 @@ function orderOf(order: PatchOrder | undefined, place: string): (Omit<PatchOrder
   if (order === undefined) return undefined;
   requireKind("object", order, place);
   requireKnown(order, ORDER, place, "setting");
-  const { mask, ...there } = checked(order, ORDER, `${place}.`);
+  const { mask, ...there } = checked(order, ORDER, `${place}.`, readField);
   if (mask === undefined) return there;
   if (there.offset !== undefined) throw invalid(`${place}.offset and ${place}.mask are both given`);
   return { ...there, mask: maskOf(mask, `${place}.mask`) };

@@ -97,6 +97,18 @@ describe("mixed lists", () => {
     expect([...int8!.scales!]).toEqual(scales.flatMap((each) => [...each]));
   });
 
+  test("of records whose other fields are null, as JSON has what is left out", async () => {
+    const reranker = await narrow();
+    const nothing = Object.fromEntries(["codec", "dimension", "embeddingId", "codecId", "embeddings_b64", "shape", "scales", "codes", "residuals", "grid", "page", "patches"].map((name) => [name, null]));
+    const record = { embeddings: [[1, 0]] };
+    const documents = [record, { ...nothing, ...record }, { embeddings: { ...nothing, ...record } }, { ...nothing, embeddings: null, text: "a" }];
+    const { results } = await reranker.rerank("q", documents, { text: (document) => ("text" in document ? String(document.text) : undefined) });
+    expect(results).toHaveLength(4);
+    expect(encoder.vectors[0]).toMatchObject([{ codec: "f32", lengths: Uint32Array.of(1, 1, 1), places: Uint32Array.of(0, 1, 2) }]);
+    const paged = [{ ...nothing, ...record, grid: [1, 1], patches: { offset: null, tile: null, mask: null } }];
+    expect((await reranker.rerank("q", paged as object[], { explain: true })).results).toHaveLength(1);
+  });
+
   test("by an accessor, which hears the document and its place", async () => {
     const reranker = await narrow();
     const hits = [{ vector: { colbert: [[1, 0], [0, 1]] }, key: "a" }, { vector: {}, key: "b", text: "bbb" }, { vector: { colbert: null }, key: "c", text: "" }];
