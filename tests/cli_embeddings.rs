@@ -106,6 +106,10 @@ fn residual_embeddings_need_their_codec() {
         let error = text(&command(folder.path(), more, &records).code(65).get_output().stderr);
         assert!(error.contains("stdin:1:1: \"codecId\" is that of no --codec"), "{error}");
     }
+    let unnamed = records.replace("codecId", "codec_id");
+    let more = ["--codec", "one", "--codec", "two"];
+    let error = text(&command(folder.path(), &more, &unnamed).code(65).get_output().stderr);
+    assert!(error.contains("\"codecId\" is missing, and several --codec are given"), "{error}");
 }
 
 /// An object that brings rows along, of which the record of `encode` is known too.

@@ -337,6 +337,9 @@ fn a_vector_for_a_text_is_not_taken_for_token_embeddings() {
     assert!(error.contains("--pool-factor is 0.5; 1 and more are taken"), "{error}");
     let error = failure(encode(folder.path(), &["--codec", "no-such-codec"], &input), 66);
     assert!(error.contains("no-such-codec"), "{error}");
+    let narrow = common::fixtures().join("vectors/codec.safetensors").display().to_string();
+    let error = failure(encode(folder.path(), &["--codec", &narrow], &input), 65);
+    assert!(error.contains("--codec is for rows of 20, and these have 16"), "{error}");
     let error = failure(encode(folder.path(), &["-o", "-", "--resume"], &input), 2);
     assert!(error.contains("--resume wants a file"), "{error}");
 }

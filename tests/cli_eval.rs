@@ -232,6 +232,10 @@ fn ways_to_store_are_refused_by_what_is_wrong() {
         let error = text(&output.stderr);
         assert!(error.contains(expected), "{way}: {error}");
     }
+    let output = eval(folder.path(), &["--pool-factor", "2"]).code(2).get_output().clone();
+    let error = text(&output.stderr);
+    let expected = "--pool-factor is for the ways to store documents that --codec names";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

@@ -131,13 +131,19 @@ impl Codecs {
     /// Reads the codecs' files.
     ///
     /// # Errors
-    /// What cannot be read, and a factor below 1.
+    /// What cannot be read, a factor below 1, and one for nothing.
     pub fn load(args: &CodecsArgs) -> Result<Self, CliError> {
         let mut codecs = Self::default();
+        let pooling = args.pool.token_pooling()?;
+        if pooling.is_some() && args.ways.is_empty() {
+            let argument = "--pool-factor".to_owned();
+            let reason = "is for the ways to store documents that --codec names".to_owned();
+            return Err(CliError::Usage { argument, reason });
+        }
         for way in &args.ways {
             let pooling = match way.pool {
                 Some(factor) => Some(pooling_by(factor)?),
-                None => args.pool.token_pooling()?,
+                None => pooling,
             };
             let mut name = way.codec.to_string();
             if let Some(pooling) = pooling {

@@ -155,8 +155,11 @@ impl GivenRows {
             (None, [only]) => Some(only),
             (None, _) => None,
         };
-        let missing = || wrong(&self.place, "codecId", "is that of no --codec");
-        found.cloned().ok_or_else(missing)
+        let reason = match (&self.codec_id, codecs) {
+            (None, [_, ..]) => "is missing, and several --codec are given",
+            _ => "is that of no --codec",
+        };
+        found.cloned().ok_or_else(|| wrong(&self.place, "codecId", reason))
     }
 }
 

@@ -123,8 +123,8 @@ impl Codec {
         match dimension {
             0 => Err(Error::argument("dimension", "is 0")),
             _ if dimension != expected => {
-                let reason = format!("is {dimension}, and the codec's {expected}");
-                Err(Error::argument("dimension", reason))
+                let reason = format!("is for rows of {expected}, and these have {dimension}");
+                Err(Error::argument("codec", reason))
             }
             _ => Ok(()),
         }
