@@ -3,7 +3,7 @@
 import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { DEFAULT_LIMITS, invalid, itemsOf, read } from "./input.js";
-import { fileIn, type ListFile, pageAt, rowsAt, writeList } from "./list-file.js";
+import { fileIn, type ListFile, pageAt, rowsAt, TRANSFERRED_HINT, writeList } from "./list-file.js";
 import { ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
 /** No model is asked, nor is anything sent. */
@@ -65,6 +65,7 @@ export class EmbeddingList implements ListedEmbeddings {
   at(index: number): DocumentEmbeddings | undefined {
     const { embeddingId } = this;
     const file = this.own();
+    if (file.lengths.length !== this.length) throw invalid("the list of embeddings is empty", TRANSFERRED_HINT);
     const rows = rowsAt(file, index);
     return rows && { ...publicRows(rows), ...(embeddingId !== undefined && { embeddingId }), ...pageAt(file, index) };
   }

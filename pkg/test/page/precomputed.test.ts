@@ -223,6 +223,8 @@ describe("a list that is handed over", () => {
     const documents = ["a", "b", "c", "d"];
     await reranker.rerank("q", documents, { embeddings: list, transfer: true });
     await expect(reranker.rerank("q", documents, { embeddings: list })).rejects.toMatchObject({ code: "INVALID_INPUT", message: "embeddings is a list of 0 documents, and documents has 4", hint: "A list that was transferred is empty." });
+    // To be told that no document has any would have all of them encoded.
+    expect(() => list.at(0)).toThrow("the list of embeddings is empty");
   });
 
   test("goes with its worker: the call is not tried again, and those beside it are", async () => {
