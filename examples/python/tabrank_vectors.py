@@ -37,7 +37,7 @@ def write_container(metadata, tensors):
 
 
 def read_container(data):
-    """The metadata, and views of the tensors."""
+    """The metadata, and views of the tensors, but for those of types that lists do not have."""
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(bytes(data[8 : 8 + length]))
     metadata = header.pop("__metadata__", {})
@@ -45,6 +45,8 @@ def read_container(data):
     tensors = {}
     for name, tensor in header.items():
         start, end = tensor["data_offsets"]
+        if tensor["dtype"] not in DTYPES:
+            continue
         tensors[name] = np.frombuffer(body[start:end], DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
     return metadata, tensors
 

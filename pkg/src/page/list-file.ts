@@ -136,14 +136,13 @@ function countOf(fields: Record<string, string>, name: string, place: string): n
 
 const SIZES: Record<string, number> = { F32: 4, U32: 4, F16: 2, I8: 1, U8: 1, BOOL: 1 };
 
-/** Checked to lie in the data, and to take as many bytes as its shape. */
+/** Checked to lie in the data, and to take as many bytes as its shape. One of an unknown type is nothing that is read here, but for where it ends. */
 function tensorOf(name: string, tensor: unknown, data: Uint8Array, place: string): Tensor {
   const { dtype, shape, data_offsets: offsets } = (tensor ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-  const known = typeof dtype === "string" && Object.hasOwn(SIZES, dtype);
-  if (!known || !areCounts(shape) || !areCounts(offsets)) throw invalid(`${place}: the tensor ${JSON.stringify(name)} is of no kind that can be read`);
+  if (typeof dtype !== "string" || !areCounts(shape) || !areCounts(offsets)) throw invalid(`${place}: the tensor ${JSON.stringify(name)} is of no kind that can be read`);
   const [start = NaN, end = NaN] = offsets;
-  const bytes = shape.reduce((product, size) => product * size, SIZES[dtype]!);
-  if (!(end <= data.length) || end - start !== bytes) throw invalid(`${place}: the tensor ${JSON.stringify(name)} does not lie in the file as its shape has it`);
+  const bytes = Object.hasOwn(SIZES, dtype) ? shape.reduce((product, size) => product * size, SIZES[dtype]!) : end - start;
+  if (!(start <= end && end <= data.length) || end - start !== bytes) throw invalid(`${place}: the tensor ${JSON.stringify(name)} does not lie in the file as its shape has it`);
   return { dtype, shape, bytes: data.subarray(start, end) };
 }
 

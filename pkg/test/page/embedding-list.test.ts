@@ -148,6 +148,13 @@ describe("a list that is none", () => {
     expect(read).toThrow(expect.objectContaining({ code: "INVALID_INPUT", message: expect.stringContaining(message) }));
   });
 
+  test.each(["I64", "BF16", "F8_E4M3", "constructor"])("but for what was added since: a field, and a tensor of %s", (dtype) => {
+    const added = { dtype, shape: [1], data_offsets: [data.length, data.length + 8] };
+    const list = (more: object) => fileOf({ header: { ...header, __metadata__: { ...header.__metadata__, later: "x" }, added: { ...added, ...more } }, data: new Uint8Array([...data, ...new Uint8Array(8)]) });
+    expect(EmbeddingList.from(list({})).at(0)).toEqual(listOf("int8").at(0));
+    for (const offsets of [[data.length, data.length + 9], [data.length + 8, data.length]]) expect(() => EmbeddingList.from(list({ data_offsets: offsets }))).toThrow('the tensor "added" does not lie in the file');
+  });
+
   test("one that was transferred", () => {
     const { buffer } = fixture("f32.safetensors");
     structuredClone(buffer, { transfer: [buffer] });
