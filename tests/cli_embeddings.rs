@@ -112,6 +112,22 @@ fn residual_embeddings_need_their_codec() {
     assert!(error.contains("\"codecId\" is missing, and several --codec are given"), "{error}");
 }
 
+/// What is wrong with embeddings makes an object one that cannot be read.
+#[test]
+fn objects_with_damaged_embeddings_are_skipped_if_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let damaged = [
+        r#"{"embeddings":"!!"}"#,
+        r#"{"codec":"int8","dimension":1,"embeddings":"AA==","scales":"AADAfw=="}"#,
+        r#"{"codec":"int8","dimension":1,"embeddings":"AAAA","scales":"AAAAAA=="}"#,
+    ];
+    let input = format!("{{\"text\":\"oil\"}}\n{}\n", damaged.join("\n"));
+    let assert = command(folder.path(), &["--on-error", "skip"], &input).success();
+    assert_eq!(text(&assert.get_output().stdout).lines().count(), 1);
+    let error = text(&assert.get_output().stderr);
+    assert!(error.contains("3 of 4 objects are skipped; the first: stdin:2:1"), "{error}");
+}
+
 /// An object that brings rows along, of which the record of `encode` is known too.
 type Form = fn(&[&[f32]], &Value) -> Value;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tabrank::late_interaction::codec::{CompressedEmbeddings, ResidualCodec};
 use tabrank::{DocumentEmbeddings, EmbeddingsFile, Reranker};
 
-use super::given_rows::GivenRows;
 use crate::cli::CliError;
 use crate::cli::codec::{read, read_codec};
 use crate::cli::jsonl::Record;
@@ -29,6 +28,14 @@ impl EmbeddingsArgs {
     pub fn is_from_objects(&self) -> bool {
         self.embeddings.is_none()
     }
+
+    /// The residual codecs.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that holds no codec.
+    pub fn codecs(&self) -> Result<Vec<Arc<ResidualCodec>>, CliError> {
+        self.codecs.iter().map(|path| read_codec(path)).collect()
+    }
 }
 
 /// What all candidates bring.
@@ -39,33 +46,30 @@ pub struct Brought {
 }
 
 /// Embeddings of one codec, width and model.
-struct Group {
-    embeddings: CompressedEmbeddings,
-    embedding_id: Option<String>,
+pub struct Group {
+    pub embeddings: CompressedEmbeddings,
+    pub embedding_id: Option<String>,
 }
 
 impl Brought {
-    /// Puts together what candidates bring; `width`: that of the model's rows.
+    /// Puts together what candidates bring.
     ///
     /// # Errors
     /// What cannot be read or does not fit together, and a candidate that has neither embeddings nor a text.
     pub fn new(
         args: &EmbeddingsArgs,
+        codecs: &[Arc<ResidualCodec>],
         records: &[Record],
-        given: Vec<Option<GivenRows>>,
-        width: usize,
+        given: Vec<Option<Group>>,
     ) -> Result<Self, CliError> {
-        let codecs =
-            args.codecs.iter().map(|path| read_codec(path)).collect::<Result<Vec<_>, _>>()?;
         let mut brought = Self { groups: Vec::new(), of: vec![None; records.len()] };
         for (place, given) in given.into_iter().enumerate() {
-            if let Some(given) = given {
-                let embedding_id = given.embedding_id.clone();
-                brought.push(place, given.resolve(width, &codecs)?, embedding_id)?;
+            if let Some(Group { embeddings, embedding_id }) = given {
+                brought.push(place, embeddings, embedding_id)?;
             }
         }
         if let Some(path) = &args.embeddings {
-            brought.take_file(path, &codecs, records)?;
+            brought.take_file(path, codecs, records)?;
         }
         let mut without = records.iter().enumerate().filter(|(place, _)| !brought.has(*place));
         without.try_for_each(|(_, record)| record.string("text").map(drop))?;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tabrank::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec, Rows};
 
+use super::brought::Group;
 use crate::cli::CliError;
 use crate::cli::fields::Fields;
 use crate::cli::input::Place;
@@ -19,7 +20,7 @@ pub struct GivenRows {
     rows: Rows,
     dimension: Option<usize>,
     codec_id: Option<String>,
-    pub embedding_id: Option<String>,
+    embedding_id: Option<String>,
     place: Place,
 }
 
@@ -125,11 +126,7 @@ impl GivenRows {
     ///
     /// # Errors
     /// Arrays that do not go with each other, and a residual codec that was not given.
-    pub fn resolve(
-        self,
-        width: usize,
-        codecs: &[Arc<ResidualCodec>],
-    ) -> Result<CompressedEmbeddings, CliError> {
+    pub fn resolve(self, width: usize, codecs: &[Arc<ResidualCodec>]) -> Result<Group, CliError> {
         let dimension = self.dimension.unwrap_or(width);
         let codec = match &self.rows {
             Rows::F32(_) => Codec::F32,
@@ -146,7 +143,8 @@ impl GivenRows {
             Rows::Residual { codes, .. } => codes.len(),
         };
         let found = CompressedEmbeddings::from_parts(codec, dimension, vec![length], self.rows);
-        found.map_err(|error| self.place.wrong(error.to_string()))
+        let embeddings = found.map_err(|error| self.place.wrong(error.to_string()))?;
+        Ok(Group { embeddings, embedding_id: self.embedding_id })
     }
 
     fn residual(&self, codecs: &[Arc<ResidualCodec>]) -> Result<Arc<ResidualCodec>, CliError> {

@@ -77,10 +77,14 @@ pub struct RerankArgs {
 
 pub fn run(args: &RerankArgs) -> Result<(), CliError> {
     check_order(&args.stages)?;
+    // What is wrong with an object's embeddings is seen where it is read, so that it can be skipped.
+    let chain = Chain::load(args)?;
+    let codecs = args.embeddings.codecs()?;
     let (mut records, mut texts) = (Vec::new(), Vec::new());
     let (mut given, mut rows) = (Vec::new(), Vec::new());
     jsonl::read_stdin(&args.input, |record| {
         let brought = GivenRows::of(&record)?;
+        let brought = brought.map(|rows| rows.resolve(chain.width(), &codecs)).transpose()?;
         let needs_text = brought.is_none() && args.embeddings.is_from_objects();
         let text = if needs_text { Some(record.string("text")?) } else { record.text()? };
         let score = if args.wants_scores() { record.number("score")? } else { None };
@@ -91,12 +95,11 @@ pub fn run(args: &RerankArgs) -> Result<(), CliError> {
         Ok(())
     })?;
     let given = args.given(given)?;
-    let chain = Chain::load(args)?;
     let candidates = Candidates {
         texts: &texts,
         places: records.iter().map(|record| &record.place).collect(),
         given,
-        brought: Brought::new(&args.embeddings, &records, rows, chain.width())?,
+        brought: Brought::new(&args.embeddings, &codecs, &records, rows)?,
     };
     let left = chain.rank(args, &candidates)?;
     say_truncated(left.iter().filter(|left| left.truncated).count(), left.len());
