@@ -1,8 +1,12 @@
 //! MaxSim of rows as they were stored.
 //!
-//! A block of rows at a time is brought to 8-bit codes, if it does not hold such, and compared with the whole query by exact products:
-//! see [`super::screen`]. No row whose similarity cannot be the largest is compared in f32; the others, two or three in a hundred, are
-//! unpacked and multiplied in one order. So the score is the same to the bit on every engine, in whatever codes rows are screened.
+//! Rows of signs are not unpacked: what each of their bytes adds to the similarities is looked up, see [`super::tables`].
+//!
+//! A block of other rows at a time is brought to 8-bit codes, if it does not hold such, and compared with the whole query by exact
+//! products: see [`super::screen`]. No row whose similarity cannot be the largest is compared in f32; the others, two or three in a
+//! hundred, are unpacked and multiplied in one order.
+//!
+//! So the score is the same to the bit on every engine, in whatever codes rows are screened.
 //!
 //! A similarity that is NaN or beyond [`LIMIT`] would vanish in a maximum. A document with values that may lead there is computed in
 //! full: each similarity is brought to where the limit is infinite, multiplied by zero and added up, which makes the sum NaN, and
@@ -10,6 +14,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::PANEL;
 use super::codes::{folded, larger};
@@ -17,7 +22,8 @@ use super::f32::{multiply, pack_f32};
 use super::pointwise::LANES;
 use super::rows::for_blocks;
 use super::screen::{Block, ROWS, Screen};
-use super::unpack::Unpacking;
+use super::tables::Tables;
+use super::unpack::{SIGNS, Unpacking};
 use crate::ops::plain::LIMIT;
 use crate::ops::{CodedRows, ResidualTables};
 
@@ -33,6 +39,8 @@ pub struct CodedQuery<'a> {
     /// Nothing if everything is to be computed in full.
     screen: Option<Screen>,
     unpacking: Unpacking<'a>,
+    /// For rows of signs, made when the first come; nothing if they would be too large, or everything is to be computed in full.
+    tables: OnceLock<Option<Tables>>,
 }
 
 impl<'a> CodedQuery<'a> {
@@ -43,7 +51,7 @@ impl<'a> CodedQuery<'a> {
     pub fn new(rows: &[f32], dimension: usize) -> Self {
         assert_eq!(rows.len() % dimension, 0, "a query has whole rows");
         let (screen, unpacking) = (Screen::new(rows, dimension), Unpacking::new(dimension, None));
-        Self { rows: rows.to_vec(), dimension, screen, unpacking }
+        Self { rows: rows.to_vec(), dimension, screen, unpacking, tables: OnceLock::new() }
     }
 
     /// The same query for documents with residual codes.
@@ -82,17 +90,12 @@ impl<'a> CodedQuery<'a> {
         if count == 0 || self.is_empty() {
             return 0.0 - self.len() as f32;
         }
-        let screened = self.screen.as_ref().and_then(|screen| {
-            let mut near = Near::new(self, screen);
-            (0..count).step_by(HELD).try_for_each(|first| {
-                let rows = first..count.min(first + HELD);
-                near.screen(document, rows.clone())?;
-                near.compare(document, rows);
-                Some(())
-            })?;
-            Some(near.best.iter().sum())
-        });
-        screened.unwrap_or_else(|| self.in_full(document, count))
+        let looked_up = match document {
+            CodedRows::Binary(bytes) => self.by_tables(bytes),
+            _ => None,
+        };
+        let found = looked_up.or_else(|| self.screened(document, count));
+        found.unwrap_or_else(|| self.in_full(document, count))
     }
 
     /// [`CodedQuery::score`] of each document.
@@ -104,6 +107,28 @@ impl<'a> CodedQuery<'a> {
             }
         });
         scores
+    }
+
+    /// The score of rows of signs by tables, if there may be some.
+    fn by_tables(&self, bytes: &[u8]) -> Option<f32> {
+        let tables = self.tables.get_or_init(|| {
+            self.screen.as_ref()?;
+            Tables::new(&self.rows, self.dimension, &SIGNS.map(|signs| signs.map(f32::from)))
+        });
+        let nearest = tables.as_ref()?.nearest(bytes).take(self.len());
+        Some(nearest.map(|similarity| similarity * self.unpacking.length_of_signs()).sum())
+    }
+
+    /// The score by the rows that may be nearest; nothing if a value is too large or NaN.
+    fn screened(&self, document: CodedRows<'_>, count: usize) -> Option<f32> {
+        let mut near = Near::new(self, self.screen.as_ref()?);
+        (0..count).step_by(HELD).try_for_each(|first| {
+            let rows = first..count.min(first + HELD);
+            near.screen(document, rows.clone())?;
+            near.compare(document, rows);
+            Some(())
+        })?;
+        Some(near.best.iter().sum())
     }
 
     /// The score by all products.
@@ -146,7 +171,6 @@ struct Near<'q> {
     block: Block,
     /// A row of the document.
     row: Vec<f32>,
-    codes: Vec<i8>,
     /// Of the rows that are held, by [`Screen::similarities`]: `[HELD, lanes]`, and how far they may be off.
     similarities: Vec<f32>,
     slacks: Vec<f32>,
@@ -166,7 +190,6 @@ impl<'q> Near<'q> {
             screen,
             block: screen.block(),
             row: vec![0.0; query.dimension],
-            codes: vec![0; query.dimension],
             similarities: Vec::new(),
             slacks: Vec::new(),
             least,
@@ -185,7 +208,7 @@ impl<'q> Near<'q> {
             self.block.clear();
             for row in first..rows.end.min(first + ROWS) {
                 let unpacking = &self.query.unpacking;
-                match unpacking.codes(document, row, &mut self.codes) {
+                match unpacking.codes(document, row) {
                     Some((codes, factor)) => {
                         self.screen.push_codes(&mut self.block, codes, factor)?
                     }

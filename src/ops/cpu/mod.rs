@@ -24,6 +24,7 @@ mod q8;
 mod quantize;
 mod rows;
 mod screen;
+mod tables;
 mod unpack;
 
 pub(crate) use attention::{Heads, Ragged, attention};

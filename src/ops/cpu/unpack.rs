@@ -83,7 +83,7 @@ impl<'a> Unpacking<'a> {
                     let signs = out.iter_mut().zip(SIGNS[usize::from(byte)]);
                     signs.for_each(|(out, sign)| *out = f32::from(sign));
                 }
-                1.0 / (self.dimension as f32).sqrt()
+                self.length_of_signs()
             }
             CodedRows::Residual { codes, residuals } => {
                 self.residual().row(codes[row], &residuals[numbers], out)
@@ -92,29 +92,19 @@ impl<'a> Unpacking<'a> {
         (out, factor)
     }
 
-    /// A row of whole numbers, itself or in `out`, and what it is to be multiplied by; nothing of codecs with other numbers.
-    pub(super) fn codes<'r>(
-        &self,
-        rows: CodedRows<'r>,
-        row: usize,
-        out: &'r mut [i8],
-    ) -> Option<(&'r [i8], f32)> {
-        let width = self.width(rows);
-        let numbers = row * width..(row + 1) * width;
+    /// A row of whole numbers as it came, and what it is to be multiplied by; nothing of codecs with other numbers.
+    pub(super) fn codes<'r>(&self, rows: CodedRows<'r>, row: usize) -> Option<(&'r [i8], f32)> {
         match rows {
-            CodedRows::Int8 { codes, scales } => Some((&codes[numbers], scales[row])),
-            CodedRows::Binary(bytes) => {
-                for (out, &byte) in out.chunks_mut(8).zip(&bytes[numbers]) {
-                    let signs = &SIGNS[usize::from(byte)];
-                    match out.as_mut_array() {
-                        Some(out) => *out = *signs,
-                        None => out.copy_from_slice(&signs[..out.len()]),
-                    }
-                }
-                Some((out, 1.0 / (self.dimension as f32).sqrt()))
+            CodedRows::Int8 { codes, scales } => {
+                Some((&codes[row * self.dimension..][..self.dimension], scales[row]))
             }
-            CodedRows::F32(_) | CodedRows::F16(_) | CodedRows::Residual { .. } => None,
+            _ => None,
         }
+    }
+
+    /// What a row of signs is multiplied by.
+    pub(super) fn length_of_signs(&self) -> f32 {
+        1.0 / (self.dimension as f32).sqrt()
     }
 }
 
@@ -150,7 +140,7 @@ impl Residual<'_> {
 }
 
 /// What the bits of each byte stand for.
-static SIGNS: [[i8; 8]; 256] = {
+pub(super) static SIGNS: [[i8; 8]; 256] = {
     let mut signs = [[-1; 8]; 256];
     let mut place = 0;
     while place < 8 * 256 {
