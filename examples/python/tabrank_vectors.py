@@ -142,10 +142,11 @@ TYPES = {
 }
 
 
-def write_list(documents, codec="int8", residual=None, embedding_id=None, token_pooling=None, grid=None, page=None):
-    """The bytes of a list. A document without rows is one that brings no embeddings."""
+def write_list(documents, codec="int8", residual=None, embedding_id=None, token_pooling=None, grid=None, page=None, dimension=None):
+    """The bytes of a list. A document without rows is one that brings no embeddings; of no documents at all `dimension` is the width."""
+    dimension = dimension or documents[0].shape[1]
     lengths = np.array([len(rows) for rows in documents], "<u4")
-    arrays = compress(codec, np.concatenate(documents), residual)
+    arrays = compress(codec, np.concatenate([np.empty((0, dimension), np.float32), *documents]), residual)
     tensors = {"lengths": ("U32", lengths)}
     if grid is not None:
         tensors |= {"grid": ("U32", np.asarray(grid)), "page": ("F32", np.asarray(page))}
@@ -154,7 +155,7 @@ def write_list(documents, codec="int8", residual=None, embedding_id=None, token_
         "format": "tabrank-embeddings",
         "version": "1",
         "codec": codec,
-        "dimension": documents[0].shape[1],
+        "dimension": dimension,
         "embeddingId": embedding_id,
         "codecId": residual and residual.id,
         "tokenPooling": token_pooling,
