@@ -142,7 +142,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
 
     /// Whether a text's own embeddings count.
     fn is_fresh(&self, text: &PlacedText) -> bool {
-        text.kind == TextKind::Document && !self.options.embeddings.has(text.index)
+        is_fresh(text, self.options)
     }
 
     /// Takes the embeddings that documents at `places` bring along.
@@ -239,9 +239,8 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         let read = if reads { rows * self.model.dimension() } else { 0 };
         let (rows, hidden) = values.split_at(read);
         if let (Some(late), Some(embeddings)) = (&mut self.late, &embeddings) {
-            let brought = &self.options.embeddings;
-            let is_wanted =
-                |text: &PlacedText| text.kind == TextKind::Document && !brought.has(text.index);
+            let options = self.options;
+            let is_wanted = |text: &PlacedText| is_fresh(text, options);
             let scores = late.finish(&texts, is_wanted, embeddings, scores, observer).await?;
             self.told.scores.extend(scores);
         }
@@ -275,6 +274,11 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a text is a document that brings no embeddings along.
+fn is_fresh(text: &PlacedText, options: &RerankOptions) -> bool {
+    text.kind == TextKind::Document && !options.embeddings.has(text.index)
 }
 
 /// What is kept of a batch until its values have been read.
