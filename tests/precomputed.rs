@@ -5,6 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
+use common::list::{DOCUMENTS, QUERY};
 use common::stopper::Stopper;
 use common::{Fixture, pairs};
 use pollster::block_on;
@@ -15,18 +16,6 @@ use tabrank::{
     Similarity, Stage, StageKind, StageOptions, TextKind, TokenEmbeddings, TokenPooling,
     Unobserved, score, score_compressed,
 };
-
-const QUERY: &str = "the price of oil in the war";
-const DOCUMENTS: [&str; 8] = [
-    "the oil crisis of 1973",
-    "water",
-    "the price of oil, and what it cost",
-    "",
-    "war and oil and war",
-    "the price of war",
-    "the price of oil in the war of the city",
-    "water of the city",
-];
 
 fn rerank(model: &Reranker, documents: &[&str], options: &RerankOptions) -> RerankOutput {
     block_on(model.rerank(QUERY, documents, options, &mut Unobserved)).unwrap()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
+use common::list::{DOCUMENTS, QUERY};
 use common::stopper::Stopper;
 use common::{Fixture, difference, fixtures, pairs};
 use pollster::block_on;
@@ -48,18 +49,6 @@ fn stages(stages: impl IntoIterator<Item = impl Into<StageOptions>>) -> RerankOp
 fn bm25() -> StageKind {
     StageKind::Bm25(Bm25Options::default())
 }
-
-const QUERY: &str = "the price of oil in the war";
-const DOCUMENTS: [&str; 8] = [
-    "the oil crisis of 1973",
-    "water",
-    "the price of oil, and what it cost",
-    "",
-    "war and oil and war",
-    "the price of war",
-    "the price of oil in the war of the city",
-    "water of the city",
-];
 
 #[derive(Deserialize)]
 struct Text {
