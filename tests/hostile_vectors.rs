@@ -223,7 +223,7 @@ fn parts_of_other_sizes_and_codecs_are_refused_by_name() {
     check(of(Codec::F32, &[1 << 62], Rows::F32(Vec::new())), "embeddings hold 0 numbers");
     check(
         of(codec("residual"), &[], Rows::new(&codec("residual"))),
-        "dimension is 4, and the codec",
+        "codec is for rows of 8, and these have 4",
     );
     let none = CompressedEmbeddings::from_parts(Codec::F32, 0, vec![3], Rows::F32(Vec::new()));
     check(none.err(), "dimension is 0");
