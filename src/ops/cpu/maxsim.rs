@@ -13,11 +13,13 @@
 //! the score with it.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::PANEL;
-use super::codes::{folded, larger};
+use super::codes::{folded, larger, near};
+use super::dot::Activation;
 use super::f32::{multiply, pack_f32};
 use super::pointwise::LANES;
 use super::rows::for_blocks;
@@ -169,6 +171,8 @@ struct Near<'q> {
     query: &'q CodedQuery<'q>,
     screen: &'q Screen,
     block: Block,
+    /// For the codes of a block.
+    room: Vec<Activation>,
     /// A row of the document.
     row: Vec<f32>,
     /// Of the rows that are held, by [`Screen::similarities`]: `[HELD, lanes]`, and how far they may be off.
@@ -188,7 +192,8 @@ impl<'q> Near<'q> {
         Self {
             query,
             screen,
-            block: screen.block(),
+            block: Block::new(),
+            room: screen.room(),
             row: vec![0.0; query.dimension],
             similarities: Vec::new(),
             slacks: Vec::new(),
@@ -205,21 +210,22 @@ impl<'q> Near<'q> {
         for (first, out) in
             rows.clone().step_by(ROWS).zip(self.similarities.chunks_mut(ROWS * lanes))
         {
-            self.block.clear();
-            for row in first..rows.end.min(first + ROWS) {
-                let unpacking = &self.query.unpacking;
-                match unpacking.codes(document, row) {
-                    Some((codes, factor)) => {
-                        self.screen.push_codes(&mut self.block, codes, factor)?
+            let end = rows.end.min(first + ROWS);
+            let (screen, block) = (self.screen, &mut self.block);
+            let codes = match self.query.unpacking.codes(document, first..end) {
+                Some((codes, factors)) => screen.take(block, &mut self.room, codes, factors)?,
+                None => {
+                    block.clear();
+                    for row in first..end {
+                        let (row, factor) = self.query.unpacking.row(document, row, &mut self.row);
+                        screen.push(block, &mut self.room, row, factor)?;
                     }
-                    None => {
-                        let (row, factor) = unpacking.row(document, row, &mut self.row);
-                        self.screen.push(&mut self.block, row, factor)?;
-                    }
+                    &self.room
                 }
-            }
-            self.screen.similarities(&self.block, out, &mut self.least);
-            self.slacks.extend(self.block.slacks());
+            };
+            let ahead = self.query.unpacking.memory(document, end..rows.end.min(end + ROWS));
+            screen.similarities(block, codes, ahead, out, &mut self.least);
+            self.slacks.extend(block.slacks());
         }
         Some(())
     }
@@ -227,44 +233,41 @@ impl<'q> Near<'q> {
     /// Compares those of the rows that may be nearest.
     #[inline(never)]
     fn compare(&mut self, document: CodedRows<'_>, rows: Range<usize>) {
+        let dimension = self.query.dimension;
         let each = self.similarities.chunks_exact(self.least.len()).zip(&self.slacks);
-        for (row, (similarities, slack)) in rows.zip(each) {
-            if !any_near(similarities, *slack, &self.least) {
-                continue;
-            }
-            let (row, factor) = self.query.unpacking.row(document, row, &mut self.row);
-            let queries = self.query.rows.chunks_exact(self.query.dimension);
-            for (lane, (query, best)) in queries.zip(&mut self.best).enumerate() {
-                if similarities[lane] + slack >= self.least[lane] {
+        for (place, (similarities, slack)) in rows.zip(each) {
+            let unpacking = &self.query.unpacking;
+            let row = LazyCell::new(|| unpacking.row(document, place, &mut self.row));
+            for (panel, similarities) in similarities.as_chunks().0.iter().enumerate() {
+                let (first, least) = (panel * PANEL, &mut self.least.as_chunks_mut().0[panel]);
+                let mut lanes = near(similarities, *slack, least);
+                while lanes > 0 {
+                    let lane = lanes.trailing_zeros() as usize;
+                    let (row, factor) = *row;
+                    let query = &self.query.rows[(first + lane) * dimension..][..dimension];
+                    let best = &mut self.best[first + lane];
                     *best = larger(dot(query, row) * factor, *best);
-                    self.least[lane] = larger(self.screen.at_least(lane, *best), self.least[lane]);
+                    least[lane] = larger(self.screen.at_least(first + lane, *best), least[lane]);
+                    lanes &= lanes - 1;
                 }
             }
         }
     }
 }
 
-/// Whether a similarity may be the largest of its lane.
-fn any_near(similarities: &[f32], slack: f32, least: &[f32]) -> bool {
-    let (similarities, least) = (similarities.as_chunks::<PANEL>().0, least.as_chunks::<PANEL>().0);
-    similarities.iter().zip(least).any(|(similarities, least)| {
-        let near: [bool; PANEL] =
-            std::array::from_fn(|lane| similarities[lane] + slack >= least[lane]);
-        near.contains(&true)
-    })
-}
-
 /// The same sum everywhere: lane by lane, then across.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
+    let mut sums = [[0.0; LANES]; 2];
     let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+    for (a, b) in a.chunks(2).zip(b.chunks(2)) {
+        for (sums, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            for lane in 0..LANES {
+                sums[lane] += a[lane] * b[lane];
+            }
         }
     }
     let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    folded(sums, |a, b| a + b) + rest
+    folded(std::array::from_fn(|lane| sums[0][lane] + sums[1][lane]), |a, b| a + b) + rest
 }
 
 /// The rows that are not dropped; copied only where some are.
@@ -392,6 +395,24 @@ mod tests {
                 (found - expected).abs() < 1e-6 * expected,
                 "{found}, not {expected}: {tables:?}"
             );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_any_width_and_size_are_taken() {
+        let mut random = Random(SplitMix64(4));
+        for (count, dimension) in [(1, 1), (34, 7), (31, 20), (70, 130)] {
+            let query = random.units(3, dimension);
+            let codes: Vec<i8> = random
+                .bytes(count * dimension)
+                .into_iter()
+                .map(|byte| byte as i8 | 1 << 7)
+                .collect();
+            let scales = random.values(count);
+            let rows = CodedRows::Int8 { codes: &codes, scales: &scales };
+            let expected = plain::maxsim(&query, &plain::decoded(rows, dimension, None), dimension);
+            let found = f64::from(CodedQuery::new(&query, dimension).score(rows));
+            assert!((found - expected).abs() < 1e-6 * expected.abs(), "{found}, not {expected}");
         }
     }
 }

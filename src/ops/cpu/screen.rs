@@ -5,22 +5,25 @@
 //! than `‖q‖·‖f‖ + ‖e‖·‖t·b‖`. All is divided by the step `s` of the query's row, so that a document's row has one bound for all of
 //! them. How fine the codes are changes how many rows are near enough to be compared in f32, and no score.
 
+use std::hint::black_box;
+
 use super::PANEL;
-use super::codes::{code, copy, encode, extent, larger};
+use super::codes::{
+    FINE_CODE, LARGEST_CODE, Totals, code, encode, extent, larger, totals, widened,
+};
 use super::dot::{Activation, Code, OFFSET, STEP, TILE_ROWS, tiles};
 
 /// Rows of a block: few enough to stay in the first cache beside the query.
 pub(super) const ROWS: usize = 32;
-/// Largest codes, of a document's row that has none of its own and of the query's: with [`INPUTS`] of them sums fit 32 bits.
-const DOCUMENT_CODE: f32 = if OFFSET == 0 { 511.0 } else { 127.0 };
+/// Bytes that a cache reads at once.
+const LINE: usize = 64;
+/// Largest code of the query's: with [`INPUTS`] of these and of a document's row sums fit 32 bits.
 const QUERY_CODE: f32 = if OFFSET == 0 { 511.0 } else { 63.0 };
 const INPUTS: usize = 8_192;
 /// Largest magnitude: similarities of such values are far below [`crate::ops::plain::LIMIT`].
 const LARGEST: f32 = 1e12;
 /// A finer step would have no inverse.
 const LEAST_STEP: f32 = 1e-30;
-/// Squares below the least number of f32 count as this.
-const LEAST_SQUARE: f32 = 1e-37;
 /// What f32 may lose for each product that is added up, and for some factors, with room.
 const ROUNDING: f32 = 2e-7;
 
@@ -32,8 +35,6 @@ pub(super) struct Screen {
     inputs: usize,
     /// Inputs in whole steps.
     stride: usize,
-    /// `√inputs`.
-    root: f32,
     /// `1 / s` of each row.
     inverses: Vec<f32>,
     /// Largest `‖q‖ / s` of a row.
@@ -42,21 +43,18 @@ pub(super) struct Screen {
     error: f32,
 }
 
-/// Document rows as codes.
+/// What is known of up to [`ROWS`] document rows of codes.
 pub(super) struct Block {
-    /// `[ROWS, stride]`, zero behind the inputs.
-    codes: Vec<Activation>,
-    rows: Vec<Coded>,
-}
-
-/// What is known of a row of codes.
-#[derive(Clone, Copy)]
-struct Coded {
+    rows: usize,
+    totals: [Totals; ROWS],
+    /// What a code of each row stands for.
+    steps: [f32; ROWS],
+    /// Largest `‖f‖` of a row over its step.
+    lost: f32,
+    /// The step of the last row that was measured: the next may do with it.
     step: f32,
-    /// What the offset of the query's codes adds to each exact sum.
-    offset: i32,
-    /// How far a similarity may be off.
-    slack: f32,
+    /// How far each row's similarities may be off.
+    slacks: [f32; ROWS],
 }
 
 impl Screen {
@@ -79,32 +77,62 @@ impl Screen {
             codes.resize(codes.len().next_multiple_of(stride), 0);
         }
         let fits = rows.iter().all(|value| value.abs() <= LARGEST) && inputs <= INPUTS;
-        let (panels, root) = (panels(&codes, stride), (inputs as f32).sqrt());
-        fits.then_some(Self { panels, inputs, stride, root, inverses, length, error })
+        let panels = panels(&codes, stride);
+        fits.then_some(Self { panels, inputs, stride, inverses, length, error })
     }
 
-    /// An empty block.
-    pub(super) fn block(&self) -> Block {
-        Block { codes: vec![0; ROWS * self.stride], rows: Vec::with_capacity(ROWS) }
+    /// Room for the codes of a block's rows: `[ROWS, stride]`, zero behind the inputs.
+    pub(super) fn room(&self) -> Vec<Activation> {
+        vec![0; ROWS * self.stride]
     }
 
     /// Adds a row, times `factor`; nothing if a value is too large or NaN.
     #[inline(never)]
-    pub(super) fn push(&self, block: &mut Block, row: &[f32], factor: f32) -> Option<()> {
-        let [largest, squares] = extent(row);
-        let step = step(largest, DOCUMENT_CODE);
-        let sum = encode(row, 1.0 / step, self.place(block));
-        let length = (squares + LEAST_SQUARE * self.root * self.root).sqrt() * factor;
-        self.add(block, step * factor, sum, length, 0.5 * self.root * step * factor);
-        (squares <= LARGEST * LARGEST).then_some(())
+    pub(super) fn push(
+        &self,
+        block: &mut Block,
+        room: &mut [Activation],
+        row: &[f32],
+        factor: f32,
+    ) -> Option<()> {
+        let place = &mut room[block.rows * self.stride..][..self.inputs];
+        let mut totals = encode(row, 1.0 / block.step, place);
+        if !(FINE_CODE..=LARGEST_CODE).contains(&totals.largest) {
+            let [largest, squares] = extent(row);
+            block.step = step(largest, LARGEST_CODE as f32);
+            totals = encode(row, 1.0 / block.step, place);
+            // Not of NaN either.
+            (squares <= LARGEST * LARGEST).then_some(())?;
+        }
+        block.totals[block.rows] = totals;
+        block.steps[block.rows] = block.step * factor;
+        block.lost = 0.5 * (self.inputs as f32).sqrt();
+        block.rows += 1;
+        Some(())
     }
 
-    /// Adds a row of codes, times `factor`; nothing if that is too large or NaN.
+    /// Takes rows of codes, times `factors`, for all of a block's; nothing if a factor is too large or NaN. Answers where the products
+    /// find the codes: where they are, or in the room for them.
     #[inline(never)]
-    pub(super) fn push_codes(&self, block: &mut Block, row: &[i8], factor: f32) -> Option<()> {
-        let [sum, squares] = copy(row, self.place(block));
-        self.add(block, factor, sum, factor.abs() * (squares as f32).sqrt(), 0.0);
-        (factor.abs() <= LARGEST).then_some(())
+    pub(super) fn take<'c>(
+        &self,
+        block: &mut Block,
+        room: &'c mut [Activation],
+        codes: &'c [i8],
+        factors: &[f32],
+    ) -> Option<&'c [Activation]> {
+        (block.rows, block.lost) = (factors.len(), 0.0);
+        block.steps[..factors.len()].copy_from_slice(factors);
+        totals(codes, self.inputs, &mut block.totals[..factors.len()]);
+        let fits = factors.iter().all(|factor| factor.abs() <= LARGEST);
+        if self.inputs == self.stride {
+            return fits.then(|| widened(codes, &mut room[..codes.len()]));
+        }
+        for (place, row) in room.chunks_exact_mut(self.stride).zip(codes.chunks_exact(self.inputs))
+        {
+            place.iter_mut().zip(row).for_each(|(place, &code)| *place = Activation::from(code));
+        }
+        fits.then_some(room)
     }
 
     /// What `least` says of a row of the query, once a similarity with it is known.
@@ -112,59 +140,98 @@ impl Screen {
         similarity * self.inverses[row]
     }
 
-    /// Where the codes of a block's next row go.
-    fn place<'b>(&self, block: &'b mut Block) -> &'b mut [Activation] {
-        &mut block.codes[block.rows.len() * self.stride..][..self.inputs]
-    }
-
-    /// A row whose codes have this sum, of this `‖d‖` and at most this `‖f‖`.
-    fn add(&self, block: &mut Block, step: f32, sum: i32, length: f32, lost: f32) {
-        let coding = self.length * lost + self.error * (length + lost);
-        let sums = self.inputs as f32 + 16.0;
-        let rounding = ROUNDING * sums * self.length * (length + lost);
-        let offset = i32::from(OFFSET).wrapping_mul(sum);
-        block.rows.push(Coded { step, offset, slack: 1.02 * coding + rounding });
-    }
-
     /// Writes the similarities of a block's rows to `out` `[rows, lanes]`, and to `least` what the largest of each lane is at least.
+    ///
+    /// What lies `ahead` is what will be read next: it comes nearer while there is nothing to wait for.
     #[inline(never)]
-    pub(super) fn similarities(&self, block: &Block, out: &mut [f32], least: &mut [f32]) {
+    pub(super) fn similarities(
+        &self,
+        block: &mut Block,
+        codes: &[Activation],
+        ahead: &[u8],
+        out: &mut [f32],
+        least: &mut [f32],
+    ) {
+        self.measure(block);
         let (tile, lanes) = (tiles(), least.len() / PANEL);
         let (out, _) = out.as_chunks_mut::<PANEL>();
         let panels = self.panels.chunks_exact(self.stride * PANEL);
+        let products = panels.len() * block.rows.div_ceil(TILE_ROWS);
+        let mut ahead = ahead.chunks(ahead.len().div_ceil(products).max(LINE));
         let mut exact = [[0i32; PANEL]; TILE_ROWS];
-        for (panel, (codes, least)) in panels.zip(least.as_chunks_mut().0).enumerate() {
-            for (group, rows) in block.rows.chunks(TILE_ROWS).enumerate() {
-                let activations = &block.codes[group * TILE_ROWS * self.stride..];
-                tile(&activations[..rows.len() * self.stride], self.stride, codes, &mut exact);
-                for (place, (row, exact)) in rows.iter().zip(&exact).enumerate() {
-                    row.take(exact, &mut out[(group * TILE_ROWS + place) * lanes + panel], least);
+        for (panel, (packed, least)) in panels.zip(least.as_chunks_mut().0).enumerate() {
+            for first in (0..block.rows).step_by(TILE_ROWS) {
+                let rows = first..block.rows.min(first + TILE_ROWS);
+                let codes = &codes[first * self.stride..rows.end * self.stride];
+                if let Some(lines) = ahead.next() {
+                    touch(lines);
+                }
+                tile(codes, self.stride, packed, &mut exact);
+                for (row, exact) in rows.zip(&exact) {
+                    block.take(row, exact, &mut out[row * lanes + panel], least);
                 }
             }
+        }
+    }
+
+    /// Finds how far similarities may be off.
+    fn measure(&self, block: &mut Block) {
+        let sums = self.inputs as f32 + 16.0;
+        // Of a length over its step, and of what was lost over it.
+        let rounding = ROUNDING * sums * self.length;
+        let (of_length, of_lost) = (1.02 * self.error + rounding, 1.02 * self.length + rounding);
+        for row in 0..ROWS {
+            let length = (block.totals[row].squares as f32).sqrt();
+            let off = of_length * length + of_lost * block.lost;
+            block.slacks[row] = off * block.steps[row].abs();
         }
     }
 }
 
 impl Block {
+    pub(super) fn new() -> Self {
+        Self {
+            rows: 0,
+            totals: [Totals::default(); ROWS],
+            steps: [0.0; ROWS],
+            lost: 0.0,
+            step: LEAST_STEP,
+            slacks: [0.0; ROWS],
+        }
+    }
+
     pub(super) fn clear(&mut self) {
-        self.rows.clear();
+        self.rows = 0;
     }
 
     /// How far each row's similarities may be off.
-    pub(super) fn slacks(&self) -> impl Iterator<Item = f32> {
-        self.rows.iter().map(|row| row.slack)
+    pub(super) fn slacks(&self) -> &[f32] {
+        &self.slacks[..self.rows]
+    }
+
+    /// Takes a row's exact sums with a panel.
+    #[inline(always)]
+    fn take(
+        &self,
+        row: usize,
+        exact: &[i32; PANEL],
+        out: &mut [f32; PANEL],
+        least: &mut [f32; PANEL],
+    ) {
+        let (step, slack) = (self.steps[row], self.slacks[row]);
+        let offset = i32::from(OFFSET).wrapping_mul(self.totals[row].sum);
+        for lane in 0..PANEL {
+            let similarity = (exact[lane] - offset) as f32 * step;
+            out[lane] = similarity;
+            least[lane] = larger(similarity - slack, least[lane]);
+        }
     }
 }
 
-impl Coded {
-    #[inline(always)]
-    fn take(&self, exact: &[i32; PANEL], out: &mut [f32; PANEL], least: &mut [f32; PANEL]) {
-        for lane in 0..PANEL {
-            let similarity = (exact[lane] - self.offset) as f32 * self.step;
-            out[lane] = similarity;
-            least[lane] = larger(similarity - self.slack, least[lane]);
-        }
-    }
+/// Reads something of each line.
+#[inline(always)]
+fn touch(memory: &[u8]) {
+    black_box(memory.iter().step_by(LINE).fold(0, |all, byte| all ^ byte));
 }
 
 fn step(largest: f32, most: f32) -> f32 {

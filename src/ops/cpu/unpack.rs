@@ -1,5 +1,7 @@
 //! The rows that codes stand for, one at a time: see [`crate::ops::plain::decoded`].
 
+use std::ops::Range;
+
 use super::codes::{extent, larger};
 use crate::ops::{CodedRows, ResidualTables};
 
@@ -92,13 +94,29 @@ impl<'a> Unpacking<'a> {
         (out, factor)
     }
 
-    /// A row of whole numbers as it came, and what it is to be multiplied by; nothing of codecs with other numbers.
-    pub(super) fn codes<'r>(&self, rows: CodedRows<'r>, row: usize) -> Option<(&'r [i8], f32)> {
+    /// Some rows of whole numbers as they came, and what each is to be multiplied by; nothing of codecs with other numbers.
+    pub(super) fn codes<'r>(
+        &self,
+        rows: CodedRows<'r>,
+        some: Range<usize>,
+    ) -> Option<(&'r [i8], &'r [f32])> {
         match rows {
             CodedRows::Int8 { codes, scales } => {
-                Some((&codes[row * self.dimension..][..self.dimension], scales[row]))
+                let numbers = some.start * self.dimension..some.end * self.dimension;
+                Some((&codes[numbers], &scales[some]))
             }
             _ => None,
+        }
+    }
+
+    /// Where some rows lie, if all that they have lies together.
+    pub(super) fn memory<'r>(&self, rows: CodedRows<'r>, some: Range<usize>) -> &'r [u8] {
+        let numbers = some.start * self.dimension..some.end * self.dimension;
+        match rows {
+            CodedRows::F32(values) => bytemuck::cast_slice(&values[numbers]),
+            CodedRows::F16(bits) => bytemuck::cast_slice(&bits[numbers]),
+            CodedRows::Int8 { codes, .. } => bytemuck::cast_slice(&codes[numbers]),
+            CodedRows::Binary(_) | CodedRows::Residual { .. } => &[],
         }
     }
 
