@@ -1,5 +1,6 @@
 /** Late-interaction reranking in the browser tab. Importing this does nothing yet: no worker, no request, no touch of `window`. */
 
+export { checkOperations } from "./page/check-operations.js";
 export { EmbeddingList } from "./page/embedding-list.js";
 export { Reranker } from "./page/reranker.js";
 export { ResidualCodec } from "./page/residual-codec.js";
@@ -25,6 +26,7 @@ export type {
 } from "./ranking.js";
 export type {
   CallProgress,
+  CheckOptions,
   CheckpointFiles,
   Device,
   DeviceChoice,
@@ -38,6 +40,7 @@ export type {
   LongDocumentOptions,
   MatchOptions,
   ModelInfo,
+  OperationDifference,
   Overrides,
   Patch,
   PlacedExplanation,

@@ -7,7 +7,7 @@
 
 import type { ErrorData } from "./error.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
-import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
@@ -200,6 +200,12 @@ export interface MatchesAnswer {
   similarities: Float32Array;
 }
 
+export interface CheckRequest {
+  device: Device;
+  /** Of the random inputs. */
+  seed: number;
+}
+
 export interface Calls {
   load: { request: LoadRequest; answer: LoadAnswer };
   rerank: { request: RerankRequest; answer: RerankAnswer };
@@ -208,6 +214,7 @@ export interface Calls {
   similarity: { request: SimilarityRequest; answer: Float32Array };
   matches: { request: MatchesRequest; answer: MatchesAnswer };
   codec: { request: CodecRequest; answer: CodecAnswer };
+  checkOperations: { request: CheckRequest; answer: OperationDifference[] };
 }
 
 export type CallName = keyof Calls;

@@ -301,6 +301,24 @@ export type Embeddings = Pick<TokenEmbeddings, "values" | "lengths" | "dimension
 /** See {@link LoadOptions}. */
 export type ScorerOptions = Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl" | "limits">;
 
+export interface CheckOptions extends Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl"> {
+  /** Default `cpu`. Where there is no WebGPU, `webgpu` fails with `WEBGPU_UNAVAILABLE`; an adapter in software counts. */
+  device?: Device;
+  /** Of the random inputs, a whole number below 2^32; 0. */
+  seed?: number;
+}
+
+/** How far an operation was from its definition. */
+export interface OperationDifference {
+  operation: string;
+  /** Of its inputs. */
+  shape: string;
+  /** The largest difference, over the largest expected value, or over 1 where all are smaller. */
+  relative: number;
+  /** What `relative` may be at most: what rounding may lose. */
+  allowed: number;
+}
+
 /** As in sentence-transformers: MaxSim, the sum over a query's embeddings of the best similarity, or that over their number. */
 export type SimilarityMeasure = "maxsim" | "meanmaxsim";
 

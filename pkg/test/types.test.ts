@@ -40,6 +40,7 @@ test("the public types of what crosses are those that the engine's structs make"
   expectTypeOf<tabrank.TokenMatch>().toEqualTypeOf<glue.TokenMatch>();
   expectTypeOf<tabrank.TokenSpan>().toEqualTypeOf<glue.TokenSpan>();
   expectTypeOf<tabrank.ModelInfo>().toEqualTypeOf<glue.ModelInfo>();
+  expectTypeOf<tabrank.OperationDifference>().toEqualTypeOf<glue.OperationDifference>();
   expectTypeOf<tabrank.Warning>().toEqualTypeOf<glue.EngineWarning>();
   expectTypeOf<tabrank.EncoderTimings>().toEqualTypeOf<glue.EncoderParts>();
   expectTypeOf<tabrank.DeviceChoice>().toEqualTypeOf<glue.DeviceChoice>();

@@ -2,7 +2,7 @@
 
 import type { Windows } from "../protocol.js";
 import type { RerankOptions } from "../ranking.js";
-import type { EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
+import type { CheckOptions, EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
 import { invalid, invalidKind, isAddress, MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
@@ -91,6 +91,8 @@ const TOKEN_POOLING: Checks<TokenPooling> = { factor: requireBetween(1, MOST_NUM
 
 const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, limits: LOAD.limits };
 
+const CHECK: Checks<CheckOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, device: word("cpu", "webgpu"), seed: requireCount(0) };
+
 const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, codecs: () => {}, measure: word("maxsim", "meanmaxsim") };
 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
@@ -105,6 +107,7 @@ export const checkVectorCache = (given: LoadOptions["vectorCache"] = false): Req
   return { ...DEFAULT_VECTOR_CACHE, ...checked(given, VECTOR_CACHE, "vectorCache.") };
 };
 export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(options, SCORER);
+export const checkCheck = (options: CheckOptions): CheckOptions => checked(options, CHECK);
 export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
 export const checkRerank = <T>(options: RerankOptions<T>): CheckedRerank<T> => {

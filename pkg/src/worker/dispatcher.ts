@@ -101,6 +101,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: this.#matches(request) };
       case "codec":
         return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
+      case "checkOperations":
+        return { type: "answer", id, name, answer: await this.#module.checkOperations(request.device, request.seed) };
     }
   }
 
@@ -112,7 +114,7 @@ export class Dispatcher<C extends Checkpoint> {
     };
     this.#engine = await loadEngine(this.#module, request, post, onPanic);
     const simd = this.#module.simd();
-    if (!this.#engine) return { device: (this.#device = "cpu"), simd, warnings: [] };
+    if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
     const { device, info, warnings } = this.#engine;
     this.#device = device;
     return { device, simd, model: info, warnings };

@@ -32,5 +32,7 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   DocumentVectors: new () => glue.DocumentVectors;
   ResidualCodecHandle: new (file: Uint8Array) => glue.ResidualCodecHandle;
   ScoredDocuments: new (vectors: glue.DocumentVectors, documents: number) => ScoredDocuments;
+  /** Holds every operation of a device against its definition. */
+  checkOperations(device: glue.Device, seed: number): Promise<glue.OperationDifference[]>;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
 }

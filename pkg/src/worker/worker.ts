@@ -1,13 +1,13 @@
 /** The worker's script: joins the wasm glue, the GPU watch and the message port to the dispatcher. */
 
-import init, { Checkpoint, convert, DocumentVectors, Engine, onPanic, ResidualCodecHandle, ScoredDocuments, simd } from "../../wasm/tabrank.js";
+import init, { Checkpoint, checkOperations, convert, DocumentVectors, Engine, onPanic, ResidualCodecHandle, ScoredDocuments, simd } from "../../wasm/tabrank.js";
 import type { ToWorker } from "../protocol.js";
 import { Dispatcher } from "./dispatcher.js";
 import { watchGpu } from "./gpu.js";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, (message, transfer) => self.postMessage(message, transfer));
+const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, checkOperations, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, (message, transfer) => self.postMessage(message, transfer));
 
 watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 

@@ -329,6 +329,7 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     convert,
     DocumentVectors: FakeVectors,
     ResidualCodecHandle: FakeCodec,
+    checkOperations: async (device, seed) => [{ operation: `linear on ${device}`, shape: `seed ${seed}`, relative: 0.5, allowed: 1 }],
     ScoredDocuments: FakeDocuments as unknown as FakeModule["ScoredDocuments"],
     Engine: { load },
   };
