@@ -11,11 +11,17 @@ export function tinySettings(server, name, fixture = "plain") {
 }
 
 /** Opens the page with these parameters in a storage of its own, or in a context that is there. */
-export async function openDemo({ server, browser }, settings, { context, ...options } = {}) {
+export async function openDemo(place, settings, options) {
+  const { page, ...rest } = await openSite(place, "index.html", settings, options);
+  return { page, ...rest, ...actions(page) };
+}
+
+/** The same of any page of the site. */
+export async function openSite({ server, browser }, file, settings, { context, ...options } = {}) {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
-  const { page, complaints } = await openPage(own, `${server.url("strict/demo/index.html")}?${new URLSearchParams(settings)}`);
+  const { page, complaints } = await openPage(own, `${server.url(`strict/demo/${file}`)}?${new URLSearchParams(settings)}`);
   await watchPolicy(page, complaints);
-  return { page, context: own, complaints, ...actions(page), close: () => own.close() };
+  return { page, context: own, complaints, close: () => own.close() };
 }
 
 async function watchPolicy(page, complaints) {
@@ -45,10 +51,16 @@ function actions(page) {
       await page.waitForSelector("#reranked-rows .heat-map");
     },
     chooseWeights: (dtype) => page.check(`#weights input[value=${dtype}]`, { force: true }),
-    setTheme: (theme) => page.check(`#theme input[value=${theme}]`, { force: true }),
-    screenshot: (name) => {
-      mkdirSync(OUTPUT, { recursive: true });
-      return page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
-    },
+    setTheme: (theme) => setTheme(page, theme),
+    screenshot: (name) => screenshot(page, name),
   };
+}
+
+export function setTheme(page, theme) {
+  return page.check(`#theme input[value=${theme}]`, { force: true });
+}
+
+export function screenshot(page, name) {
+  mkdirSync(OUTPUT, { recursive: true });
+  return page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
 }

@@ -17,6 +17,11 @@ export function encode(model, kind, texts, output) {
   tabrank(["encode", "--model", model, "--kind", kind, "--pooling", "mean", "--output", output], texts.map((text) => ({ text })));
 }
 
+/** How many tokens texts become. */
+export function tokens(model, kind, texts) {
+  return encoded(model, kind, texts).shape[0];
+}
+
 /** The embeddings of documents by a codec, or by that of a file, into a file. */
 export function compress(model, texts, codec, output) {
   tabrank(["encode", "--model", model, "--codec", codec, "--output", output], texts.map((text) => ({ text })));
@@ -29,14 +34,19 @@ export function trainCodec(sample, output) {
 
 /** The SHA-256 of the native embeddings of documents: their bits. */
 export function embeddingsHash(model, documents) {
+  return createHash("sha256").update(encoded(model, "document", documents).bytes).digest("hex");
+}
+
+/** The native embeddings of texts. */
+function encoded(model, kind, texts) {
   const folder = mkdtempSync(join(tmpdir(), "tabrank-"));
   try {
     const output = join(folder, "embeddings.safetensors");
-    tabrank(["encode", "--model", model, "--output", output], documents.map((text) => ({ text })));
+    tabrank(["encode", "--model", model, "--kind", kind, "--output", output], texts.map((text) => ({ text })));
     const file = readFileSync(output);
     const data = 8 + Number(file.readBigUInt64LE(0));
-    const [from, to] = JSON.parse(file.toString("utf8", 8, data)).embeddings.data_offsets;
-    return createHash("sha256").update(file.subarray(data + from, data + to)).digest("hex");
+    const { shape, data_offsets: [from, to] } = JSON.parse(file.toString("utf8", 8, data)).embeddings;
+    return { shape, bytes: file.subarray(data + from, data + to) };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,0 +1,71 @@
+// The bench page: one button, and a report to paste.
+import { asProblem } from "../problem.ts";
+import { readSettings } from "../settings.ts";
+import { allowOwnWorkers } from "../trusted-types.ts";
+import { button, byId, el, fill } from "../view/dom.ts";
+import { problemNote } from "../view/problem.ts";
+import { mountTheme } from "../view/theme.ts";
+import { measure } from "./measure.ts";
+import { hasFault, reportText } from "./report.ts";
+
+/** Of the package; vite.config.ts knows it. */
+declare const TABRANK_VERSION: string;
+
+allowOwnWorkers();
+
+const settings = readSettings(new URL(location.href));
+const bench = byId("bench");
+const status = byId("bench-status");
+const progress = byId<HTMLProgressElement>("bench-progress");
+const report = byId<HTMLTextAreaElement>("report");
+
+async function run(): Promise<void> {
+  const abort = new AbortController();
+  show("running", "Starting", button("Cancel", () => abort.abort()));
+  try {
+    const found = await measure(settings, TABRANK_VERSION, abort.signal, tell);
+    report.value = reportText(found);
+    report.rows = report.value.split("\n").length;
+    show("done", hasFault(found) ? "Done. Something is wrong here: please report it." : "Done: every operation is right.", startButton("Measure again"));
+    byId("report-title").focus();
+  } catch (error) {
+    if (abort.signal.aborted) show("idle", "Cancelled.", startButton());
+    else show("failed", "", problemNote("This machine could not be measured.", asProblem(error), run));
+  }
+}
+
+function tell(step: string, done: number, total: number): void {
+  status.textContent = step;
+  progress.value = done / total;
+}
+
+function show(state: "idle" | "running" | "done" | "failed", message: string, ...controls: HTMLElement[]): void {
+  bench.dataset["state"] = state;
+  status.textContent = message;
+  progress.hidden = state !== "running";
+  progress.value = 0;
+  byId("report-section").hidden = state !== "done";
+  fill(byId("bench-controls"), ...controls);
+}
+
+function startButton(label = "Measure this machine"): HTMLButtonElement {
+  return button(label, () => void run(), { class: "primary", id: "start" });
+}
+
+/** Where the browser refuses, the text is selected for the keys of the system. */
+async function copy(): Promise<void> {
+  const told = byId("copied");
+  try {
+    await navigator.clipboard.writeText(report.value);
+    told.textContent = "Copied.";
+  } catch {
+    report.focus();
+    report.select();
+    told.textContent = "This browser lets no page copy: the text is selected, so copy it by hand.";
+  }
+}
+
+mountTheme();
+byId("report-actions").prepend(button("Copy the report", () => void copy(), { id: "copy" }), " ");
+show("idle", "", startButton());
+if (settings.refused.length > 0) byId("bench-note").append(el("p", { class: "note" }, `Not used from the address: ${settings.refused.join(", ")}`));

@@ -1,0 +1,83 @@
+// How many tokens a second does a device rerank? One warm call after the other on as many texts as it does in some seconds.
+import { type CheckOptions, Reranker } from "tabrank";
+import type { ModelPlace } from "../model-place.ts";
+import { asProblem } from "../problem.ts";
+import type { Problem } from "../state.ts";
+import type { Texts } from "./texts.ts";
+
+/** One way to run the model. */
+export interface Way {
+  name: string;
+  options: Pick<CheckOptions, "device" | "simd">;
+}
+
+export interface Speed {
+  documents: number;
+  /** Of documents and query. */
+  tokens: number;
+  /** Milliseconds from nothing to a model that can be called. */
+  load: number;
+  /** Milliseconds of the first call, of one document. */
+  first: number;
+  /** Milliseconds of each warm call, of all documents. */
+  times: number[];
+  model: string;
+  warnings: string[];
+}
+
+/** Milliseconds that one call may take about. */
+const CALL = 2_500;
+const RUNS = 3;
+
+export async function measureSpeed({ folder, options: stored }: ModelPlace, { options }: Way, texts: Texts, signal: AbortSignal): Promise<Speed | Problem> {
+  try {
+    const start = performance.now();
+    const reranker = await Reranker.load(folder, { ...stored, ...options, signal });
+    const load = performance.now() - start;
+    return await timed(reranker, texts, signal, load).finally(() => reranker.dispose());
+  } catch (error) {
+    signal.throwIfAborted();
+    return asProblem(error);
+  }
+}
+
+async function timed(reranker: Reranker, { query, documents }: Texts, signal: AbortSignal, load: number): Promise<Speed> {
+  const call = async (texts: string[]) => {
+    const start = performance.now();
+    await reranker.rerank(query, texts, { signal });
+    return performance.now() - start;
+  };
+  const first = await call(documents.slice(0, 1));
+  const some = documents.slice(0, fitting(await call(documents.slice(0, 1)), documents.length));
+  // The browser optimizes the module while this runs.
+  const { lengths } = await reranker.encodeDocuments(some, { signal });
+  const { lengths: queryLengths } = await reranker.encodeQuery(query, { signal });
+  const times: number[] = [];
+  for (let run = 0; run < RUNS; run += 1) times.push(await call(some));
+  const { model, simd, warnings } = reranker;
+  return {
+    documents: some.length,
+    tokens: [...lengths, ...queryLengths].reduce((sum, length) => sum + length, 0),
+    load,
+    first,
+    times,
+    model: `${model.architecture}, ${model.layers} layers, ${model.hiddenSize} wide, ${model.dtype}, ${simd}`,
+    warnings: warnings.map(({ code }) => code),
+  };
+}
+
+/** How many documents a call holds, by what one takes. */
+export function fitting(one: number, most: number): number {
+  return Math.max(1, Math.min(most, Math.round(CALL / one)));
+}
+
+/** By the median of the calls. */
+export function tokensASecond({ tokens, times }: Speed): number {
+  return (1_000 * tokens) / median(times);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+}
