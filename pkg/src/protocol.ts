@@ -118,11 +118,37 @@ export interface RerankRequest {
   topK: number;
   explain: boolean;
   profile: boolean;
+  /** Scores are told as they come. */
+  partial?: boolean | undefined;
+  /** Milliseconds since the epoch, by the clock that page and workers share. Then the answer is what is scored; without it all is. */
+  until?: number | undefined;
+}
+
+/** Scores of the last stage, of some texts that are scored now. Indices are those of the answer. */
+export interface PartialScores {
+  indices: Uint32Array;
+  scores: Float32Array;
+  /** As in the answer. */
+  bound?: number;
+  /** Texts that this stage ranks, in the order that the stages before left them in. Told once, before the first score; not there where it is the only stage, which ranks all. */
+  left?: Uint32Array;
+}
+
+/** What is encoded. */
+export interface Work {
+  tokens: number;
+  /** Tokens that attend to each other, which is what attention's time grows with. */
+  pairs: number;
 }
 
 export interface RerankAnswer {
+  /** Those that are scored, best first; then those that were not in time, in the order that they had. */
   indices: Uint32Array;
-  /** Of each result, of each stage, as the ranks are. */
+  /** How many of them the last stage has scored; all, if it is not there. */
+  scored?: number;
+  /** How many texts were not scored in time, before any was cut; none, if it is not there. */
+  unscored?: number;
+  /** Of each result, of each stage, as the ranks are. NaN, and the rank 0, of a stage that had no time for a text. */
   scores: Float32Array;
   ranks: Uint32Array;
   /** If they were fused. */
@@ -139,6 +165,8 @@ export interface RerankAnswer {
   /** Of what came in. */
   warnings: Warning[];
   timings: Timings;
+  /** The query's too. */
+  work?: Work;
 }
 
 export interface CodecRequest {
@@ -232,6 +260,8 @@ export type FromWorker =
   | AnswerMessage
   | { type: "failed"; id: number; error: ErrorData }
   | { type: "batch"; id: number; done: number; total: number }
+  /** Of a ranking whose scores are to be told as they come. */
+  | ({ type: "partial"; id: number } & PartialScores)
   /** The script runs. */
   | { type: "started" }
   /** Said each second while a call runs. */

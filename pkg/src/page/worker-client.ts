@@ -6,7 +6,7 @@
  */
 
 import { type ErrorData, RerankerError } from "../error.js";
-import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest } from "../protocol.js";
+import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest, PartialScores } from "../protocol.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { TRANSFERRED } from "./vector-groups.js";
@@ -35,6 +35,8 @@ export interface ClientSetup {
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: CallProgress) => void) | undefined;
+  /** Hears what is scored as it comes; again what it has heard, where a new worker begins the call again. */
+  onScores?: ((scores: PartialScores) => void) | undefined;
   /** Buffers of the request that are handed over: the call is made once, whatever becomes of the worker. */
   transfer?: Transferable[] | undefined;
 }
@@ -48,6 +50,7 @@ interface Pending {
   /** What was last told of its progress. */
   done: number;
   onProgress: ((progress: CallProgress) => void) | undefined;
+  onScores: ((scores: PartialScores) => void) | undefined;
   resolve(answer: AnswerMessage["answer"]): void;
   reject(reason: unknown): void;
 }
@@ -128,9 +131,9 @@ export class WorkerClient {
     this.#setup.onWarning(warning);
   }
 
-  #answerTo(message: CallMessage, { onProgress, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
+  #answerTo(message: CallMessage, { onProgress, onScores, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
-      const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, resolve, reject };
+      const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, onScores, resolve, reject };
       this.#pending.set(message.id, pending);
       this.#send(pending);
       if (!this.#handle) this.#spawn();
@@ -178,6 +181,8 @@ export class WorkerClient {
         return message.id === LOAD ? this.#endAll(new RerankerError(message.error)) : this.#take(message.id)?.reject(new RerankerError(message.error));
       case "batch":
         return this.#progressed(message.id, message);
+      case "partial":
+        return this.#pending.get(message.id)?.onScores?.(message);
       case "compiled":
         this.#load = { ...this.#load, wasm: message.module };
         return;
