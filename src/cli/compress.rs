@@ -82,10 +82,14 @@ impl CodecArg {
     /// The codec.
     ///
     /// # Errors
-    /// A file that cannot be read, or that holds no codec.
+    /// A name of no codec and no file, a file that cannot be read, or one that holds no codec.
     pub fn load(&self) -> Result<Codec, CliError> {
         match self {
             CodecArg::Named(codec) => Ok(codec.clone()),
+            CodecArg::File(path) if !path.exists() && path.components().count() == 1 => {
+                let reason = format!("is {}, which is neither a codec nor a file", path.display());
+                Err(CliError::Usage { argument: "--codec".to_owned(), reason })
+            }
             CodecArg::File(path) => Ok(Codec::Residual(read_codec(path)?)),
         }
     }

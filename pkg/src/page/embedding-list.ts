@@ -4,7 +4,7 @@ import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings }
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
 import { DEFAULT_LIMITS, invalid, itemsOf, read } from "./input.js";
 import { fileIn, type ListFile, pageAt, rowsAt, TRANSFERRED_HINT, writeList } from "./list-file.js";
-import { ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
+import { areFinite, ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
 
 /** No model is asked, nor is anything sent. */
 const READING = { limits: { ...DEFAULT_LIMITS, embeddingBytes: Infinity }, dimensionOf: () => undefined };
@@ -58,6 +58,8 @@ export class EmbeddingList implements ListedEmbeddings {
     if (!first) throw invalid("documents has no embeddings");
     const other = given.findIndex((rows) => rows && (kindOfRows(rows) !== kindOfRows(first) || rows.embeddingId !== first.embeddingId));
     if (other >= 0) throw invalid(`documents[${other}] is ${kindOfRows(given[other]!)}, or of another model than the ones before it, which are ${kindOfRows(first)}`);
+    const infinite = given.findIndex((rows) => rows && !areFinite(rows));
+    if (infinite >= 0) throw invalid(`documents[${infinite}] holds a number that is not finite`);
     const { embeddingId } = first;
     return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
   }

@@ -108,9 +108,18 @@ function readContainer(file: Uint8Array, place: string): { fields: Record<string
   const fields = fieldsOf(metadata, place);
   const data = file.subarray(start);
   const tensors = Object.entries(others).map(([name, tensor]) => [name, tensorOf(name, tensor, data, place)] as const);
-  const end = tensors.reduce((most, [, { bytes }]) => Math.max(most, bytes.byteOffset + bytes.length), data.byteOffset);
-  if (end !== file.byteOffset + file.length) throw invalid(`${place} goes on for ${file.byteOffset + file.length - end} bytes behind its tensors`);
+  const end = endOf(tensors, data, place);
+  if (end !== data.length) throw invalid(`${place} goes on for ${data.length - end} bytes behind its tensors`);
   return { fields, tensors: Object.fromEntries(tensors) };
+}
+
+/** Where the tensors end, which lie one behind the other: a part of the data that two of them have, or none, could be read in two ways. */
+function endOf(tensors: readonly (readonly [string, Tensor])[], data: Uint8Array, place: string): number {
+  const inOrder = tensors.map(([name, { bytes }]) => ({ name, start: bytes.byteOffset - data.byteOffset, size: bytes.length })).sort((a, b) => a.start - b.start || a.size - b.size);
+  return inOrder.reduce((end, { name, start, size }) => {
+    if (start !== end) throw invalid(`${place}: the tensor ${JSON.stringify(name)} does not begin where the one before it ends`);
+    return end + size;
+  }, 0);
 }
 
 /** Of the version that is read. */

@@ -56,6 +56,13 @@ export function bytesOfRows({ codes, scales, residuals }: StoredRows): number {
   return codes.byteLength + (scales?.byteLength ?? 0) + (residuals?.byteLength ?? 0);
 }
 
+/** Whether all numbers are, as readers want them. */
+export function areFinite({ codec, codes, scales }: StoredRows): boolean {
+  if (codec === "f32") return new Float32Array(codes.buffer, codes.byteOffset, codes.length / 4).every(Number.isFinite);
+  if (codec === "f16") return new Uint16Array(codes.buffer, codes.byteOffset, codes.length / 2).every((bits) => (bits & 0x7c00) !== 0x7c00);
+  return scales?.every(Number.isFinite) ?? true;
+}
+
 /** Some of them, by their places, without a copy. */
 export function rowsBetween(all: StoredRows, start: number, end: number): StoredRows {
   const { codec, dimension, codes, scales, residuals, codecId } = all;

@@ -132,9 +132,9 @@ describe("a list that is none", () => {
     ["another width", withField("dimension", "24"), "the list of embeddings: the tensor embeddings is I8 [9,20]; expected I8 [9,24]"],
     ["another codec than its tensors are of", withField("codec", "f32"), "the list of embeddings: the tensor embeddings is I8 [9,20]; expected F32 [9,20]"],
     ["residuals of nobody's", withField("codec", "residual"), "the list of embeddings: codecId is missing"],
-    ["no lengths", withTensor("lengths", undefined), "the list of embeddings: the tensor lengths is missing"],
+    ["no lengths", fileOf({ header: { ...header, lengths: undefined, others: lengths }, data }), "the list of embeddings: the tensor lengths is missing"],
     ["lengths that add up to more", fileOf({ header, data: new Uint8Array([...new Uint8Array(Uint32Array.of(3, 0, 5, 0xffffffff).buffer), ...data.subarray(16)]) }), "the list of embeddings: the tensor embeddings is I8 [9,20]; expected I8 [4294967303,20]"],
-    ["a scale too few", withTensor("scales", { ...scales, shape: [8], data_offsets: [16, 48] }), "the list of embeddings: the tensor scales is F32 [8]; expected F32 [9]"],
+    ["scales of another shape", withTensor("scales", { ...scales, shape: [9, 1] }), "the list of embeddings: the tensor scales is F32 [9,1]; expected F32 [9]"],
     ["a tensor beyond its end", withTensor("embeddings", { ...embeddings, data_offsets: [60, 240] }), 'the list of embeddings: the tensor "embeddings" does not lie in the file as its shape has it'],
     ["a tensor before its beginning", withTensor("embeddings", { ...embeddings, data_offsets: [-8, 172] }), 'the list of embeddings: the tensor "embeddings" is of no kind that can be read'],
     ["a tensor that ends before it begins", withTensor("lengths", { ...lengths, shape: [0], data_offsets: [16, 0] }), 'the list of embeddings: the tensor "lengths" does not lie in the file'],
@@ -142,6 +142,8 @@ describe("a list that is none", () => {
     ["a shape beyond all numbers", withTensor("embeddings", { ...embeddings, shape: [2 ** 52, 2 ** 52, 2 ** 52] }), 'the list of embeddings: the tensor "embeddings" does not lie in the file'],
     ["offsets that are none", withTensor("embeddings", { ...embeddings, data_offsets: "52" }), 'the list of embeddings: the tensor "embeddings" is of no kind that can be read'],
     ["a tensor that is none", withTensor("embeddings", 7), 'the list of embeddings: the tensor "embeddings" is of no kind that can be read'],
+    ["two tensors in one place", withTensor("more", lengths), 'the list of embeddings: the tensor "more" does not begin where the one before it ends'],
+    ["a place between two tensors", withTensor("lengths", { ...lengths, shape: [3], data_offsets: [0, 12] }), 'the list of embeddings: the tensor "scales" does not begin where'],
     ["bytes behind the tensors", fileOf({ header, data: new Uint8Array([...data, 0]) }), "the list of embeddings goes on for 1 bytes behind its tensors"],
   ])("%s", (_, bytes, message) => {
     const read = () => EmbeddingList.from(bytes as ArrayBuffer);
@@ -189,6 +191,8 @@ describe("what is written", () => {
     ["two codecs", [ROW, { ...ROW, codec: "f32", embeddings: Float32Array.of(1, 2) }], "documents[1] is f32 of 2 values, or of another model than the ones before it, which are int8 of 2 values"],
     ["two widths", [ROW, { ...ROW, dimension: 1, scales: Float32Array.of(1, 1) }], "documents[1] is int8 of 1 values"],
     ["two models", [ROW, { ...ROW, embeddingId: "v1-a" }], "documents[1] is int8 of 2 values, or of another model"],
+    ["a number that is none", [ROW, { ...ROW, scales: Float32Array.of(NaN) }], "documents[1] holds a number that is not finite"],
+    ["an infinite one", [{ codec: "f16", dimension: 1, embeddings: Uint16Array.of(0x3c00, 0xfc00) }], "documents[0] holds a number that is not finite"],
     ["an array without a width", [{ embeddings: Float32Array.of(1, 2) }], "documents[0].dimension is missing"],
   ])("%s is refused", (_, documents, message) => {
     expect(() => EmbeddingList.write(documents)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", message: expect.stringContaining(message) }));

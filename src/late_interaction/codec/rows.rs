@@ -185,7 +185,13 @@ fn finite(name: &str, all: bool) -> Result<()> {
 
 /// Products of codes and scales are finite, and no code is beyond those of the largest number.
 fn check_int8(codes: &[i8], scales: &[f32]) -> Result<()> {
-    finite("scales", scales.iter().all(|scale| (scale * 127.0).is_finite()))?;
+    finite("scales", scales.iter().all(|scale| scale.is_finite()))?;
+    if scales.iter().any(|scale| !(scale * 127.0).is_finite()) {
+        return Err(Error::argument(
+            "scales",
+            "hold a number whose product with a code is too large",
+        ));
+    }
     if scales.iter().any(|&scale| scale < 0.0) {
         return Err(Error::argument("scales", "hold a number below 0"));
     }
