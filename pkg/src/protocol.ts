@@ -49,6 +49,8 @@ export interface LoadRequest {
   /** `parse` if it is not there. */
   specialTokens?: SpecialTokens;
   overrides?: Overrides;
+  /** Once they are loaded, its files come back for other workers that are to load the same. */
+  share?: boolean;
 }
 
 export interface LoadAnswer {
@@ -267,6 +269,8 @@ export type FromWorker =
   /** Said each second while a call runs. */
   | { type: "alive" }
   | { type: "compiled"; module: WebAssembly.Module }
+  /** All that the engine was loaded from, by its place in the folder. Blobs cross without a copy. */
+  | { type: "files"; files: Record<string, Blob> }
   /** The load goes on with WebGPU, so a death may be the GPU's doing. */
   | { type: "trying-webgpu" }
   | { type: "progress"; progress: LoadProgress }

@@ -12,6 +12,7 @@ import { GivenFiles } from "./given-files.js";
 import { findGpu, type GpuState, noteGpuFault } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
+import { SharedFiles } from "./shared-files.js";
 import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
 import { misfit } from "./wasm-proof.js";
@@ -31,13 +32,16 @@ export async function loadEngine<C extends Checkpoint>(
   const { checkpoint: location } = request;
   if (!location) return undefined;
   meter.phase("download");
-  const preparation = new Preparation(module, request.convert, meter, hooks(meter));
+  const shared = request.share ? new SharedFiles<C>() : undefined;
+  const preparation = new Preparation(shared?.watched(module) ?? module, request.convert, meter, hooks(meter));
   return fromPlace(location, request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { device, specialTokens, overrides } = request;
     const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
     const settings = { device, ...gpu, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }) };
+    const files = shared?.of(checkpoint);
     const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
+    if (files) post({ type: "files", files });
     if (engine.gpuFault !== undefined) await noteGpuFault(engine.gpuFault);
     return engine;
   });

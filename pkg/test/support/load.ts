@@ -20,20 +20,21 @@ export interface LoadSetup extends Partial<FolderLocation> {
   device?: LoadRequest["device"];
   specialTokens?: LoadRequest["specialTokens"];
   overrides?: LoadRequest["overrides"];
+  share?: boolean;
   meter?: ProgressMeter | undefined;
 }
 
 /** What the worker of the last load has posted. */
 export const messages: FromWorker[] = [];
 
-export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", specialTokens, overrides, meter, ...location }: LoadSetup = {}) {
+export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", specialTokens, overrides, share, meter, ...location }: LoadSetup = {}) {
   messages.length = 0;
   const post = (message: FromWorker) => {
     messages.push(message);
     if (message.type === "progress") meter?.report(message.progress);
   };
   const checkpoint = { kind: "folder", url: FOLDER, source: location.url ?? FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
-  const request = { wasm: WASM, checkpoint, device, convert, resume, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }) };
+  const request = { wasm: WASM, checkpoint, device, convert, resume, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }), ...(share && { share }) };
   return loadEngine({ ...fakeModule(engineLoad), ...module }, request, post, () => {});
 }
 
