@@ -147,7 +147,10 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   onProgress?: (progress: CallProgress) => void;
 }
 
-/** Milliseconds that a call spent in each part, measured in the workers. Waiting behind other calls does not count. */
+/**
+ * Milliseconds that a call spent in each part, measured in the workers; where several read a list, in the one that was at it for longest. Waiting behind other calls
+ * does not count.
+ */
 export interface Timings {
   tokenize: number;
   encode: number;

@@ -135,6 +135,11 @@ export interface LoadOptions {
   overrides?: Overrides;
   /** Default `auto`: the module with relaxed SIMD where the browser has it. `simd128` forces the other one; either gives the same numbers. */
   simd?: "auto" | "simd128";
+  /**
+   * Most workers, 1 by default, each of which takes a core and a model's memory. A list of texts that is long enough is cut and read by all of them; the numbers are
+   * the same to the bit, however many there are. The others start once the first has given a first result. On the CPU alone.
+   */
+  workers?: number;
   /** Called at most 20 times a second, never after an abort. */
   onProgress?: (progress: Progress) => void;
   /** Called for each warning, during the load and after it. */

@@ -4,7 +4,7 @@ import { RerankerError } from "../error.js";
 import type { RerankAnswer, RerankRequest } from "../protocol.js";
 import type { DocumentCache, Findings, Sought } from "./document-cache.js";
 import { nameOf } from "./input.js";
-import type { CallOptions, WorkerClient } from "./worker-client.js";
+import type { CallOptions, Client } from "./worker-client.js";
 
 /** Documents whose embeddings were there, and those whose were not. */
 export interface Counts {
@@ -13,7 +13,7 @@ export interface Counts {
 }
 
 /** `sought`: the documents that bring no embeddings along. `era`: the cache's when the ranking began, which may be long before. */
-export async function cachedCall(client: WorkerClient, cache: DocumentCache, request: RerankRequest, sought: readonly Sought[], era: number, options: CallOptions): Promise<{ answer: RerankAnswer; counts: Counts }> {
+export async function cachedCall(client: Client, cache: DocumentCache, request: RerankRequest, sought: readonly Sought[], era: number, options: CallOptions): Promise<{ answer: RerankAnswer; counts: Counts }> {
   const { device } = client;
   const findings = await cache.find(sought, { device, windows: request.windows, tokenPooling: request.tokenPooling }, era);
   requireAll(sought, findings);

@@ -7,17 +7,23 @@ import { ProgressMeter } from "./progress-meter.js";
 import { startWorker } from "./start-worker.js";
 import { WorkerClient } from "./worker-client.js";
 
+export interface Opened {
+  client: WorkerClient;
+  answer: LoadAnswer;
+  /** A worker beside it that is to load this. It says nothing that the first one has not said. */
+  another(load: LoadRequest): WorkerClient;
+}
+
 export async function openClient(
   load: LoadRequest,
   { queue, silence }: Limits,
   { signal, onProgress, onWarning, workerUrl }: Pick<LoadOptions, "signal" | "onProgress" | "onWarning" | "workerUrl">,
-): Promise<{ client: WorkerClient; answer: LoadAnswer }> {
+): Promise<Opened> {
   const meter = new ProgressMeter(onProgress);
+  const setup = { spawn: () => startWorker(workerUrl), queue, silence };
   const client = new WorkerClient({
-    spawn: () => startWorker(workerUrl),
+    ...setup,
     load,
-    queue,
-    silence,
     onProgress: (progress) => meter.report(progress),
     onWarning: (warning) => notify(onWarning, warning),
   });
@@ -29,7 +35,7 @@ export async function openClient(
     const answer = await client.load();
     meter.ready();
     signal?.throwIfAborted();
-    return { client, answer };
+    return { client, answer, another: (load) => new WorkerClient({ ...setup, load, onProgress: () => {}, onWarning: () => {} }) };
   } finally {
     meter.stop();
     signal?.removeEventListener("abort", abort);

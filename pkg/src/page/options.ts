@@ -28,6 +28,7 @@ const LOAD: Checks<LoadOptions> = {
   ...STORED,
   device: word("auto", "cpu", "webgpu"),
   simd: word("auto", "simd128"),
+  workers: requirePositiveInteger,
   specialTokens: word("parse", "text"),
   overrides: kind("object"),
   cache: word("use", "reload", "off"),

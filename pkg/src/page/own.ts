@@ -4,10 +4,10 @@ import type { Limits, ModelInfo } from "../types.js";
 import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./input.js";
 import type { Latest } from "./latest.js";
-import type { WorkerClient } from "./worker-client.js";
+import type { Client } from "./worker-client.js";
 
 export interface Own {
-  client: WorkerClient;
+  client: Client;
   limits: Limits;
   model: ModelInfo;
   latest: Latest;

@@ -33,8 +33,9 @@ import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, checkVe
 import { doorTo, type Own } from "./own.js";
 import { rank } from "./pipeline.js";
 import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
+import { Pool } from "./pool.js";
 import { requireWorkers } from "./start-worker.js";
-import type { WorkerClient } from "./worker-client.js";
+import type { Client } from "./worker-client.js";
 
 /**
  * A late-interaction model, or a cross-encoder, in a worker of this page.
@@ -54,7 +55,7 @@ export class Reranker {
   /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: WorkerClient, limits: Limits, model: ModelInfo, simd: Simd, settings: Required<VectorCacheOptions> | undefined) {
+  private constructor(client: Client, limits: Limits, model: ModelInfo, simd: Simd, settings: Required<VectorCacheOptions> | undefined) {
     const cache = settings && new DocumentCache(model, settings, warningOf(client));
     this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
     this.vectorCache = { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() };
@@ -76,8 +77,10 @@ export class Reranker {
     checked.signal?.throwIfAborted();
     const limits = checkLimits(checked.limits);
     const vectorCache = checkVectorCache(checked.vectorCache);
-    const { client, answer } = await openClient(loadRequest(source, checked), limits, checked);
-    return new Reranker(client, limits, answer.model!, answer.simd, vectorCache);
+    const workers = checked.workers ?? 1;
+    const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: workers > 1 }, limits, checked);
+    const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
+    return new Reranker(pool, limits, answer.model!, answer.simd, vectorCache);
   }
 
   /**
@@ -204,7 +207,7 @@ export class Reranker {
     return client.call("explain", request, { signal });
   }
 
-  /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
+  /** Ends the workers and frees their memory. Calls that are open reject with `DISPOSED`. */
   dispose(): void {
     const { client, cache } = this.own();
     client.stop(new RerankerError({ code: "DISPOSED", message: "this Reranker was disposed of" }));
@@ -223,7 +226,7 @@ function encoderOf(own: Own): Own {
 }
 
 /** Warns once, of whatever storage fails with first. */
-function warningOf(client: WorkerClient): (error: unknown) => void {
+function warningOf(client: Client): (error: unknown) => void {
   let isWarned = false;
   return async (error) => {
     if (isWarned) return;

@@ -5,7 +5,7 @@ import type { TrainedCodec } from "../vectors.js";
 import { bytesLying, copied } from "./embeddings.js";
 import { invalidKind, isA, itemsOf, read } from "./input.js";
 import { reworded } from "./names.js";
-import type { WorkerClient } from "./worker-client.js";
+import type { Client } from "./worker-client.js";
 
 const MOST_CODECS = 16;
 
@@ -49,16 +49,16 @@ export function codecFiles(codecs: readonly TrainedCodec[]): Uint8Array[] {
 }
 
 /** What each worker said of the files that it was given. */
-const answers = new WeakMap<WorkerClient, Map<Uint8Array, Promise<CodecAnswer>>>();
+const answers = new WeakMap<Client, Map<Uint8Array, Promise<CodecAnswer>>>();
 
 /** Gives the worker those that it does not have. */
-export function registered(client: WorkerClient, files: readonly Uint8Array[]): Promise<CodecAnswer[]> {
+export function registered(client: Client, files: readonly Uint8Array[]): Promise<CodecAnswer[]> {
   const known = answers.get(client) ?? new Map<Uint8Array, Promise<CodecAnswer>>();
   answers.set(client, known);
   return Promise.all(files.map((file, index) => answerFor(client, known, file).catch((error: unknown) => Promise.reject(reworded(error, (message) => message.replace("the codec", `codecs[${index}]`))))));
 }
 
-function answerFor(client: WorkerClient, known: Map<Uint8Array, Promise<CodecAnswer>>, file: Uint8Array): Promise<CodecAnswer> {
+function answerFor(client: Client, known: Map<Uint8Array, Promise<CodecAnswer>>, file: Uint8Array): Promise<CodecAnswer> {
   const there = known.get(file);
   if (there) return there;
   const answer = client.call("codec", { file }, {});

@@ -8,7 +8,7 @@ import { invalid, nameOf } from "./input.js";
 import type { Own } from "./own.js";
 import { registered } from "./residual-codec.js";
 import type { CheckedStage } from "./stages.js";
-import type { WorkerClient } from "./worker-client.js";
+import type { Client } from "./worker-client.js";
 
 /** The models that embeddings can be of. `place` names the embeddings in errors. */
 export interface Sources {
@@ -63,7 +63,7 @@ export async function findCodecs(candidates: readonly Candidate[], codecs: reado
 }
 
 /** `embeddingId`: of the model whose all of them are, if that is known. */
-export async function findCodecsOf(client: WorkerClient, documents: readonly NamedRows[], codecs: readonly Uint8Array[], embeddingId: string | undefined): Promise<void> {
+export async function findCodecsOf(client: Client, documents: readonly NamedRows[], codecs: readonly Uint8Array[], embeddingId: string | undefined): Promise<void> {
   const residuals = documents.filter(({ rows }) => rows.codec === "residual");
   if (residuals.length === 0) return;
   const answers = await registered(client, codecs);

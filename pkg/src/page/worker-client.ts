@@ -38,12 +38,22 @@ export interface CallOptions {
   /** Hears what is scored as it comes; again what it has heard, where a new worker begins the call again. */
   onScores?: ((scores: PartialScores) => void) | undefined;
   /** Buffers of the request that are handed over: the call is made once, whatever becomes of the worker. */
+  /** Buffers of the request that are handed over: the call is made once. */
   transfer?: Transferable[] | undefined;
+  /** Whatever becomes of the worker, the call is not made again: it rejects with a {@link WorkerDeath}. */
+  once?: boolean | undefined;
 }
+
+/** Why a call was not answered that is made once. */
+export class WorkerDeath extends RerankerError {}
+
+/** One worker, or several that answer as one. */
+export type Client = Pick<WorkerClient, "device" | "ended" | "requireOpen" | "call" | "stop" | "warn"> & { readonly warnings: readonly Warning[] };
 
 interface Pending {
   message: CallMessage;
   transfer: Transferable[];
+  once: boolean;
   /** Whether it was sent, to some worker. */
   sent: boolean;
   deaths: number;
@@ -64,6 +74,7 @@ export class WorkerClient {
   readonly #standing: CallMessage[] = [];
   #firstLoad: { resolve(answer: LoadAnswer): void; reject(reason: unknown): void } | undefined;
   #load: LoadRequest;
+  #files: Record<string, Blob> | undefined;
   #loadDeaths = 0;
   #lastLoss = -Infinity;
   #isLoaded = false;
@@ -85,6 +96,16 @@ export class WorkerClient {
   /** Aborted, with the reason, once the client was stopped. */
   get ended(): AbortSignal {
     return this.#end.signal;
+  }
+
+  /** Whether it owes no answer. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /** What another worker loads to have the same model on the CPU, without a fetch; undefined where this one was not asked to share, or is not that far. */
+  get copy(): LoadRequest | undefined {
+    return this.#files && { ...this.#load, checkpoint: { kind: "files", files: this.#files }, device: "cpu", convert: undefined, resume: false };
   }
 
   load(): Promise<LoadAnswer> {
@@ -134,6 +155,8 @@ export class WorkerClient {
   #answerTo(message: CallMessage, { onProgress, onScores, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
       const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, onScores, resolve, reject };
+  #answerTo(message: CallMessage, { onProgress, transfer = [], once = transfer.length > 0 }: CallOptions): Promise<AnswerMessage["answer"]> {
+      const pending = { message, transfer, once, sent: false, deaths: 0, done: 0, onProgress, resolve, reject };
       this.#pending.set(message.id, pending);
       this.#send(pending);
       if (!this.#handle) this.#spawn();
@@ -186,6 +209,10 @@ export class WorkerClient {
       case "compiled":
         this.#load = { ...this.#load, wasm: message.module };
         return;
+      case "files":
+        this.#files = message.files;
+        this.#load = { ...this.#load, share: false };
+        return;
       case "trying-webgpu":
         this.#triesWebGpu = true;
         return;
@@ -213,10 +240,11 @@ export class WorkerClient {
     this.#firstLoad?.resolve(answer);
   }
 
-  #died({ error, started, id }: Death): void {
+  /** A worker that could not tell what it was at was at the oldest call. */
+  #died({ error, started, id = this.#pending.keys().next().value }: Death): void {
     this.#handle = undefined;
     if (!started) return this.#endAll(new RerankerError(error));
-    this.#rejectTransferred(error);
+    this.#rejectSent(error);
     this.#prepareNext();
     const gpu = this.#load.device === "auto" && this.#triesWebGpu;
     if (gpu && this.#isGpusFault(error)) return this.#goOnOnCpu(error);
@@ -225,9 +253,9 @@ export class WorkerClient {
     this.#replace();
   }
 
-  /** What was handed over went with the worker. */
-  #rejectTransferred(error: ErrorData): void {
-    for (const [id, { sent, transfer }] of [...this.#pending]) if (sent && transfer.length > 0) this.#take(id)?.reject(new RerankerError(error));
+  /** Calls that are made once went with the worker. */
+  #rejectSent(error: ErrorData): void {
+    for (const [id, { sent, once }] of [...this.#pending]) if (sent && once) this.#take(id)?.reject(new WorkerDeath(error));
   }
 
   #replace(): void {
@@ -258,8 +286,8 @@ export class WorkerClient {
     this.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${message}` });
   }
 
-  /** The worker that could not tell what it was at was at the oldest call. A call that took all memory would do so again. */
-  #countDeath(error: ErrorData, id = this.#pending.keys().next().value): void {
+  /** A call that took all memory would do so again. */
+  #countDeath(error: ErrorData, id: number | undefined): void {
     const running = id === undefined ? undefined : this.#pending.get(id);
     if (!running || (++running.deaths <= DEATHS && error.code !== "OUT_OF_MEMORY")) return;
     this.#take(running.message.id)?.reject(new RerankerError(error));
@@ -287,6 +315,6 @@ function stuck(cause: unknown): RerankerError {
   return new RerankerError({ code: "INVALID_INPUT", message: TRANSFERRED }, { cause });
 }
 
-function busy(queue: number): RerankerError {
+export function busy(queue: number): RerankerError {
   return new RerankerError({ code: "BUSY", message: `${queue} calls are running or waiting` });
 }

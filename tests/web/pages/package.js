@@ -210,6 +210,18 @@ async function abortAt(name, query, documents, { after, done }) {
   return { error, late, answered: await small, reached };
 }
 
+/** Ends one worker behind the package's back once so many documents are done. Tells how many were when it was ended. */
+async function rerankWithout(worker, done, name, query, documents, options) {
+  let ended;
+  const onProgress = (progress) => {
+    if (ended !== undefined || progress.done < done) return;
+    ended = progress.done;
+    workers[worker].kill();
+  };
+  const answer = await outcome(rerank(name, query, documents, { ...options, onProgress }));
+  return { ...answer, ended };
+}
+
 async function ownObjects(name, query, texts) {
   const documents = texts.map((body) => ({ body, own: Symbol() }));
   const { results } = await rerankers.get(name).reranker.rerank(query, documents, { text: ({ body }) => body, topK: 3 });
@@ -250,6 +262,7 @@ globalThis.harness = {
   load: (name, source, options) => outcome(load(name, source, options)),
   rerankList: (name, query, files, options) => outcome(rerankList(name, query, files, options)),
   rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
+  rerankWithout,
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),
   static: (method, ...parameters) => outcome(Reranker[method](...parameters)),
   dispose: (name) => rerankers.get(name).reranker.dispose(),

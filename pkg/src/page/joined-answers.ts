@@ -1,0 +1,103 @@
+/** Makes one answer of those to the parts of a list. The order is the engine's own: by score, and of equal ones as the list has them. */
+
+import type { EncodeAnswer, KeptVectors, RerankAnswer, RerankRequest } from "../protocol.js";
+import type { EncoderTimings, Timings } from "../ranking.js";
+import { type Answered, inList } from "./cut-call.js";
+
+/** A row of a part's answer. */
+interface Row {
+  index: number;
+  score: number;
+  sameAs: number;
+  truncated: number;
+  explanation: NonNullable<RerankAnswer["explanations"]>[number] | undefined;
+}
+
+/** Of a ranking in one stage. `total`: milliseconds that all of it took. */
+export function joinedRanking({ topK, stages: [stage], explain }: RerankRequest, parts: readonly Answered<"rerank">[], total: number): RerankAnswer {
+  const rows = parts.flatMap(rowsOf).sort((a, b) => b.score - a.score || a.index - b.index);
+  const best = rows.slice(0, Math.min(topK, stage?.keep ?? topK));
+  const answers = parts.map(({ answer }) => answer);
+  const [{ bound }] = answers as [RerankAnswer];
+  const kept = joinedVectors(parts);
+  return {
+    indices: Uint32Array.from(best, ({ index }) => index),
+    scores: Float32Array.from(best, ({ score }) => score),
+    ranks: Uint32Array.from(best, (_, place) => place + 1),
+    sameAs: Uint32Array.from(best, ({ sameAs }) => sameAs),
+    ...(bound !== undefined && { bound }),
+    queryTruncated: answers.some(({ queryTruncated }) => queryTruncated),
+    truncated: Uint8Array.from(best, ({ truncated }) => truncated),
+    ...(explain && { explanations: best.map(({ explanation }) => explanation!) }),
+    ...(kept && { kept }),
+    warnings: parts.flatMap(({ answer, places }) => answer.warnings.map(({ code, message }) => ({ code, message: inList(message, places) }))),
+    timings: joinedTimings(parts, total),
+  };
+}
+
+/** Of texts that follow one another. */
+export function joinedEmbeddings(parts: readonly Answered<"encode">[]): EncodeAnswer {
+  const answers = parts.map(({ answer }) => answer);
+  return {
+    parts: answers.flatMap(({ parts }) => parts),
+    lengths: Uint32Array.from(answers.flatMap(({ lengths }) => [...lengths])),
+    dimension: answers[0]!.dimension,
+    truncated: Uint8Array.from(answers.flatMap(({ truncated }) => [...truncated])),
+  };
+}
+
+function rowsOf({ places, answer }: Answered<"rerank">): Row[] {
+  const { indices, scores, sameAs, truncated, explanations } = answer;
+  return Array.from(indices, (at, row) => ({ index: places[at]!, score: scores[row]!, sameAs: places[sameAs[row]!]!, truncated: truncated[row]!, explanation: explanations?.[row] }));
+}
+
+function joinedVectors(parts: readonly Answered<"rerank">[]): KeptVectors | undefined {
+  const kept = parts.flatMap(({ answer: { kept }, places }) => (kept ? [{ ...kept, places: kept.places.map((place) => places[place]!) }] : []));
+  const [first] = kept;
+  if (!first) return undefined;
+  const scales = kept.flatMap(({ scales }) => scales ?? []);
+  return {
+    codec: first.codec,
+    dimension: first.dimension,
+    lengths: joined(Uint32Array, kept.map(({ lengths }) => lengths)),
+    places: joined(Uint32Array, kept.map(({ places }) => places)),
+    codes: joined(Uint8Array, kept.map(({ codes }) => codes)),
+    ...(first.scales && { scales: joined(Float32Array, scales) }),
+    truncated: joined(Uint8Array, kept.map(({ truncated }) => truncated)),
+  };
+}
+
+interface Numbers {
+  readonly length: number;
+}
+
+function joined<A extends Numbers & { set(numbers: A, start: number): void }>(Kind: new (length: number) => A, arrays: readonly A[]): A {
+  const all = new Kind(arrays.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const array of arrays) {
+    all.set(array, end);
+    end += array.length;
+  }
+  return all;
+}
+
+const PARTS = ["tokenize", "encode", "score", "explain"] as const;
+
+/** Those of the worker that was at work for longest: what the others did meanwhile took no time of its own. */
+function joinedTimings(parts: readonly Answered<"rerank">[], total: number): Timings {
+  const clients = [...new Set(parts.map(({ client }) => client))];
+  const timings = clients.map((client) => sumOf(parts.filter((part) => part.client === client).map(({ answer }) => answer.timings)));
+  const longest = timings.reduce((longest, one) => (one.total > longest.total ? one : longest));
+  return { ...longest, total };
+}
+
+/** Of calls that one worker answered in turn. */
+export function sumOf(timings: readonly Timings[]): Timings {
+  const sum = (of: (timings: Timings) => number) => timings.reduce((sum, one) => sum + of(one), 0);
+  const [tokenize, encode, score, explain] = PARTS.map((part) => sum((one) => one[part])) as [number, number, number, number];
+  const encoders = timings.flatMap(({ encoder }) => encoder ?? []);
+  const names = Object.keys(encoders[0] ?? {}) as (keyof EncoderTimings)[];
+  const encoder = Object.fromEntries(names.map((name) => [name, encoders.reduce((sum, one) => sum + one[name], 0)])) as unknown as EncoderTimings;
+  const stages = (timings[0]?.stages ?? []).map((_, place) => sum((one) => one.stages[place]!));
+  return { tokenize, encode, score, explain, total: sum((one) => one.total), stages, ...(encoders.length > 0 && { encoder }) };
+}

@@ -1,0 +1,237 @@
+/**
+ * How does one call use several workers? A document's embeddings and score are a function of the model, the query and its own text, so that a list can be cut where a
+ * stage reads documents one by one:
+ *
+ * | call | cut | joined |
+ * | --- | --- | --- |
+ * | `encode` of documents | anywhere | one part behind the other |
+ * | `rerank` in one stage by a model | by documents; those of the same text go together, and so do those that bring embeddings, which take next to no time | by score, then by place |
+ * | all else | not at all | |
+ *
+ * What ranks needs the whole list: fusion, stages behind one another and difference are one worker's. The cut is made as workers come for more, see {@link Cut}, so
+ * that one that is slower, or dies, has less; whatever the cut, the numbers are the same to the bit, since all workers are on the CPU.
+ *
+ * The first worker is there from the load on, and answers what is not cut. The others are started once it has given a first result, so that this comes no later: with
+ * the module that it compiled and the files that it loaded, which no one fetches again. One that dies is let go, and another takes its place at a later call. Where
+ * the first worker is on a GPU it is alone.
+ */
+
+import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, RerankRequest } from "../protocol.js";
+import type { Device, ModelInfo, Warning } from "../types.js";
+import { Cut, tokensOf, type Unit } from "./cut.js";
+import { CutCall, type CutName, type CutPlan } from "./cut-call.js";
+import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
+import { busy, type CallOptions, type Client, type WorkerClient } from "./worker-client.js";
+
+type Called = Exclude<CallName, "load">;
+
+export interface PoolSetup {
+  model: ModelInfo;
+  /** Most workers. */
+  workers: number;
+  /** Calls that run or wait at one time. */
+  queue: number;
+  /** A worker that is to load this. */
+  another(load: LoadRequest): WorkerClient;
+}
+
+export class Pool implements Client {
+  readonly #first: WorkerClient;
+  readonly #setup: PoolSetup;
+  /** Those that take parts. */
+  #members: WorkerClient[];
+  /** Those that are loading. */
+  readonly #coming = new Set<WorkerClient>();
+  readonly #cutCalls: CutCall<CutName>[] = [];
+  /** Codecs, which each worker is given. */
+  readonly #codecs: Calls["codec"]["request"][] = [];
+  #open = 0;
+  #most: number;
+  #hasAnswered = false;
+
+  /** `first`: a worker that has loaded the model. */
+  constructor(first: WorkerClient, setup: PoolSetup) {
+    this.#first = first;
+    this.#setup = setup;
+    this.#members = [first];
+    this.#most = setup.workers;
+  }
+
+  get device(): Device {
+    return this.#first.device;
+  }
+
+  get warnings(): readonly Warning[] {
+    return this.#first.warnings;
+  }
+
+  get ended(): AbortSignal {
+    return this.#first.ended;
+  }
+
+  warn(warning: Warning): void {
+    this.#first.warn(warning);
+  }
+
+  requireOpen(signal: AbortSignal | undefined): void {
+    this.#first.requireOpen(signal);
+  }
+
+  stop(reason: unknown): void {
+    for (const client of [...this.#members, ...this.#coming, this.#first]) client.stop(reason);
+  }
+
+  async call<K extends Called>(name: K, request: Calls[K]["request"], options: CallOptions): Promise<Calls[K]["answer"]> {
+    this.requireOpen(options.signal);
+    if (this.#open >= this.#setup.queue) throw busy(this.#setup.queue);
+    this.#open++;
+    try {
+      return (await this.#answerTo({ name, request } as CallMessage, options)) as Calls[K]["answer"];
+    } finally {
+      this.#open--;
+      this.#advance();
+    }
+  }
+
+  #answerTo({ name, request }: CallMessage, options: CallOptions): Promise<unknown> {
+    switch (name) {
+      case "rerank":
+        return this.#rerank(request, options);
+      case "encode":
+        return this.#encode(request, options);
+      case "codec":
+        return this.#addCodec(request, options);
+      default:
+        return this.#first.call(name as Called, request as never, options);
+    }
+  }
+
+  async #rerank(request: RerankRequest, options: CallOptions): Promise<Calls["rerank"]["answer"]> {
+    const cut = canBeCut(request) ? new Cut(unitsOf(request, this.#setup.model)) : undefined;
+    if (!cut || !this.#isFor(cut)) return this.#whole("rerank", request, cut, options);
+    const begin = performance.now();
+    const parts = await this.#inParts({ name: "rerank", cut, total: request.texts.length, requestOf: (places) => partOf(request, places) }, options);
+    return joinedRanking(request, parts, performance.now() - begin);
+  }
+
+  async #encode(request: EncodeRequest, options: CallOptions): Promise<Calls["encode"]["answer"]> {
+    const { kind, texts } = request;
+    const most = mostTokens(request, this.#setup.model);
+    const cut = kind === "document" ? new Cut(texts.map((text, place) => ({ places: [place], cost: tokensOf(text, most) }))) : undefined;
+    if (!cut || !this.#isFor(cut)) return this.#whole("encode", request, cut, options);
+    const requestOf = (places: readonly number[]) => ({ ...request, texts: places.map((place) => texts[place]!) });
+    return joinedEmbeddings(await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options));
+  }
+
+  async #addCodec(request: Calls["codec"]["request"], options: CallOptions): Promise<Calls["codec"]["answer"]> {
+    this.#codecs.push(request);
+    const [answer] = await Promise.all(this.#members.map((client) => client.call("codec", request, options)));
+    return answer!;
+  }
+
+  /** By the first worker alone; a list as long as this one is for more of them the next time. */
+  async #whole<K extends CutName>(name: K, request: Calls[K]["request"], cut: Cut | undefined, options: CallOptions): Promise<Calls[K]["answer"]> {
+    const answer = await this.#first.call(name, request, options);
+    this.#hasAnswered = true;
+    if (cut) this.#grow(cut);
+    return answer;
+  }
+
+  /** Whether a list is for several workers, and those are there or will be before long. */
+  #isFor(cut: Cut): boolean {
+    if (this.device !== "cpu" || Math.min(cut.workers, this.#most) < 2) return false;
+    if (this.#hasAnswered) this.#grow(cut);
+    return this.#size > 1;
+  }
+
+  get #size(): number {
+    return this.#members.length + this.#coming.size;
+  }
+
+  #grow({ workers }: Cut): void {
+    const { copy } = this.#first;
+    while (copy && this.device === "cpu" && this.#size < Math.min(workers, this.#most)) void this.#add(this.#setup.another(copy));
+  }
+
+  /** One that cannot load the model is not tried again: there may be no memory for it. */
+  async #add(client: WorkerClient): Promise<void> {
+    this.#coming.add(client);
+    try {
+      await client.load();
+      for (const codec of this.#codecs) await client.call("codec", codec, {});
+      this.#members.push(client);
+    } catch (error) {
+      client.stop(error);
+      this.#most--;
+    }
+    this.#coming.delete(client);
+    this.#advance();
+  }
+
+  async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions) {
+    const call = new CutCall(plan, options, this.ended);
+    this.#cutCalls.push(call as unknown as CutCall<CutName>);
+    this.#advance();
+    try {
+      return await call.answered;
+    } finally {
+      call.end();
+      this.#cutCalls.splice(this.#cutCalls.indexOf(call as unknown as CutCall<CutName>), 1);
+      if (!this.#members.includes(this.#first)) this.#members.unshift(this.#first);
+    }
+  }
+
+  /** Gives work to whoever has none, of the call that came first. */
+  #advance(): void {
+    for (const client of this.#members.filter(({ isIdle }) => isIdle)) {
+      const call = this.#cutCalls.find(({ isOpen }) => isOpen);
+      if (call) void this.#work(client, call);
+    }
+  }
+
+  async #work(client: WorkerClient, call: CutCall<CutName>): Promise<void> {
+    const lives = await call.next(client, this.#size);
+    if (!lives) this.#lost(client);
+    this.#advance();
+  }
+
+  /** The first one comes back for the next call, or where nobody else is left. */
+  #lost(client: WorkerClient): void {
+    this.#members = this.#members.filter((member) => member !== client);
+    if (client !== this.#first) client.stop(undefined);
+    if (this.#members.length === 0) this.#members = [this.#first];
+  }
+}
+
+/** Whether each document's place is told by its score alone. */
+function canBeCut({ stages, fuse, diversify }: RerankRequest): boolean {
+  return stages.length === 1 && READERS.has(stages[0]!.use) && !fuse && diversify === undefined;
+}
+
+const READERS = new Set(["dense", "late", "crossEncoder"]);
+
+/** Documents of one text are read once, by the worker that has all of them. Those that bring embeddings are as a rule not read at all. */
+function unitsOf(request: RerankRequest, model: ModelInfo): Unit[] {
+  const most = mostTokens(request, model);
+  const brought = (request.vectors ?? []).flatMap(({ places }) => [...places]).sort((a, b) => a - b);
+  const isBrought = new Set(brought);
+  const units = new Map<string, Unit>();
+  request.texts.forEach((text, place) => {
+    if (isBrought.has(place)) return;
+    const unit = units.get(text);
+    if (unit) unit.places.push(place);
+    else units.set(text, { places: [place], cost: tokensOf(text, most) });
+  });
+  return [...(brought.length > 0 ? [{ places: brought, cost: 0 }] : []), ...units.values()];
+}
+
+function mostTokens({ windows }: Pick<RerankRequest, "windows">, { documentLength }: ModelInfo): number {
+  return documentLength * (windows?.maxWindows ?? 1);
+}
+
+/** What one worker is asked for. */
+function partOf(request: RerankRequest, places: readonly number[]): RerankRequest {
+  const at = new Map(places.map((place, index) => [place, index]));
+  const vectors = request.vectors?.filter((group) => group.places.length === 0 || at.has(group.places[0]!)).map((group) => ({ ...group, places: group.places.map((place) => at.get(place)!) }));
+  return { ...request, texts: places.map((place) => request.texts[place]!), vectors: vectors?.length ? vectors : undefined, given: undefined };
+}

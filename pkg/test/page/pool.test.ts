@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type LoadOptions, Reranker, type RerankOptions, type RerankOutput } from "../../src/index.js";
+import { FakeEngine, engineError, fakeModule, type FakeModule } from "../support/engine.js";
+import { FakeServer, ok, safetensors } from "../support/server.js";
+import { stubStorage } from "../support/storage.js";
+import { LoopWorker, stubWorkers } from "../support/workers.js";
+
+const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
+
+/** Long enough for seven workers: some texts come again, and many are as long as others. */
+const DOCUMENTS = Array.from({ length: 900 }, (_, place) => `${"x".repeat(30 + (place % 50))}${(place % 600).toString(36)}`);
+
+let engines: FakeEngine[];
+let modules: FakeModule[];
+
+beforeEach(() => {
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("location", { href: "https://host/app/index.html" });
+  stubStorage();
+  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  engines = [];
+  modules = Array.from({ length: 20 }, () => {
+    const engine = new FakeEngine();
+    return fakeModule(async () => {
+      engines.push(engine);
+      return engine;
+    });
+  });
+  stubWorkers(...modules);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const load = (workers: number, options: LoadOptions = {}) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", workers, ...options });
+
+/** With all its workers there. */
+async function pool(workers: number, options: LoadOptions = {}): Promise<Reranker> {
+  const reranker = await load(workers, options);
+  await reranker.rerank("it", DOCUMENTS);
+  await vi.waitFor(() => expect(engines).toHaveLength(workers));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return reranker;
+}
+
+const withoutTimes = ({ timings: _, ...output }: RerankOutput<string>) => output;
+
+/** How many texts each engine was asked for since. */
+const asked = () => engines.map(({ started }) => started.length);
+
+describe("the answer is one worker's", () => {
+  const cases: [string, RerankOptions<string>][] = [
+    ["all", {}],
+    ["the best, explained", { topK: 10, explain: true }],
+    ["above a score", { minScore: 60 }],
+    ["one stage that keeps some", { stages: [{ use: "dense", keep: 100 }], topK: 500 }],
+    ["several stages", { stages: [{ use: "bm25", keep: 400 }, { use: "late", keep: 50 }] }],
+    ["with embeddings that some bring along", { embeddings: (_, index) => (index % 3 ? undefined : { codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (index % 80))) }) }],
+  ];
+  test.each(cases)("%s", async (_, options) => {
+    const expected = withoutTimes(await (await load(1)).rerank("it", DOCUMENTS, options));
+    engines = [];
+    const reranker = await pool(3);
+    expect(withoutTimes(await reranker.rerank("it", DOCUMENTS, options))).toEqual(expected);
+  });
+
+  test("of documents that are encoded", async () => {
+    const expected = await (await load(1)).encodeDocuments(DOCUMENTS);
+    engines = [];
+    const reranker = await pool(3);
+    expect(await reranker.encodeDocuments(DOCUMENTS)).toEqual(expected);
+  });
+});
+
+describe("who works", () => {
+  test("the others are started once the first has answered, and read what it has loaded", async () => {
+    const reranker = await load(3);
+    expect(engines).toHaveLength(1);
+    const fetched = FakeServer.last!.requests.length;
+    await reranker.rerank("it", DOCUMENTS);
+    expect(asked()).toEqual([1]);
+    await vi.waitFor(() => expect(engines).toHaveLength(3));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await reranker.rerank("it", DOCUMENTS);
+    expect(asked().every((count) => count > 0)).toBe(true);
+    expect(FakeServer.last!.requests).toHaveLength(fetched);
+  });
+
+  test("a short list is for one", async () => {
+    const reranker = await load(3);
+    for (let call = 0; call < 3; call++) await reranker.rerank("it", DOCUMENTS.slice(0, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked()).toEqual([3]);
+  });
+
+  test("texts that are the same are read by one worker", async () => {
+    const reranker = await pool(3);
+    const read: string[] = [];
+    for (const engine of engines) engine.rerank = new Proxy(engine.rerank, { apply: (rerank, self, [query, texts, ...rest]) => (read.push(...new Set<string>(texts)), Reflect.apply(rerank, self, [query, texts, ...rest])) });
+    await reranker.rerank("it", DOCUMENTS);
+    expect(read.sort()).toEqual([...new Set(DOCUMENTS)].sort());
+  });
+
+  test("on a GPU the first is alone", async () => {
+    modules[0] = fakeModule(async () => {
+      engines.push(new FakeEngine("webgpu"));
+      return engines[0]!;
+    });
+    stubWorkers(...modules);
+    const reranker = await load(3);
+    for (let call = 0; call < 2; call++) await reranker.rerank("it", DOCUMENTS);
+    expect(engines).toHaveLength(1);
+  });
+});
+
+describe("a worker dies", () => {
+  test.each([0, 1, 2])("in a part: another does it (worker %i)", async (which) => {
+    const expected = withoutTimes(await (await load(1)).rerank("it", DOCUMENTS));
+    engines = [];
+    const reranker = await pool(3);
+    engines[which]!.beforeText = () => {
+      throw new WebAssembly.RuntimeError("a trap");
+    };
+    expect(withoutTimes(await reranker.rerank("it", DOCUMENTS))).toEqual(expected);
+    expect(withoutTimes(await reranker.rerank("it", DOCUMENTS))).toEqual(expected);
+  });
+
+  test("a document that kills two of them fails the call, and the next one is answered", async () => {
+    const reranker = await pool(3);
+    for (const engine of engines) {
+      engine.beforeText = (text) => {
+        if (text === DOCUMENTS[450]) throw new WebAssembly.RuntimeError("a trap");
+      };
+    }
+    await expect(reranker.rerank("it", DOCUMENTS)).rejects.toMatchObject({ code: "INTERNAL" });
+    await expect(reranker.rerank("it", DOCUMENTS.slice(0, 400))).resolves.toMatchObject({ results: { length: 400 } });
+  });
+
+  test("at its load: the others go on without it", async () => {
+    modules[1] = fakeModule(async () => Promise.reject(engineError("OUT_OF_MEMORY", "no memory")));
+    stubWorkers(...modules);
+    const reranker = await load(2);
+    for (let call = 0; call < 3; call++) expect((await reranker.rerank("it", DOCUMENTS)).results).toHaveLength(DOCUMENTS.length);
+    expect(engines).toHaveLength(1);
+  });
+});
+
+describe("calls", () => {
+  test("a refusal is told once, and names the document by its place in the list", async () => {
+    const reranker = await pool(3);
+    for (const engine of engines) {
+      const rerank = engine.rerank.bind(engine);
+      engine.rerank = async (query, texts, ...rest) => {
+        const place = texts.indexOf(DOCUMENTS[450]!);
+        if (place < 0) return rerank(query, texts, ...rest);
+        throw engineError("NON_FINITE", `documents[${place}] has an embedding that is not finite`);
+      };
+    }
+    const call = reranker.rerank("it", DOCUMENTS, { id: (_, index) => `d${index}` });
+    await expect(call).rejects.toMatchObject({ code: "NON_FINITE", message: 'documents[450] (id "d450") has an embedding that is not finite' });
+  });
+
+  test("an abort ends all parts at once, and the next call is answered", async () => {
+    const reranker = await pool(3);
+    const controller = new AbortController();
+    const call = reranker.rerank("it", DOCUMENTS, { signal: controller.signal, onProgress: () => controller.abort(new Error("typed on")) });
+    await expect(call).rejects.toThrow("typed on");
+    await expect(reranker.rerank("it", DOCUMENTS)).resolves.toMatchObject({ results: { length: DOCUMENTS.length } });
+  });
+
+  test("progress counts all documents, and never falls", async () => {
+    const reranker = await pool(3);
+    engines[1]!.beforeText = (text) => {
+      if (text.length > 70) throw new WebAssembly.RuntimeError("a trap");
+    };
+    const seen: number[] = [];
+    await reranker.rerank("it", DOCUMENTS, { onProgress: ({ done, total }) => (expect(total).toBe(DOCUMENTS.length), seen.push(done)) });
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+    expect(seen.at(-1)).toBe(DOCUMENTS.length);
+  });
+
+  test("times of parts are those of the worker that took longest", async () => {
+    const reranker = await pool(3);
+    const { timings } = await reranker.rerank("it", DOCUMENTS, { profile: true });
+    const parts = timings.tokenize + timings.encode + timings.score + timings.explain;
+    expect(parts).toBeLessThanOrEqual(timings.total + 1);
+    expect(timings.stages).toHaveLength(1);
+    expect(timings.encoder!.products % 4).toBe(0);
+  });
+
+  test("dispose ends every worker and rejects what is open", async () => {
+    const reranker = await pool(3);
+    for (const engine of engines) engine.beforeText = () => new Promise(() => {});
+    const call = reranker.rerank("it", DOCUMENTS);
+    reranker.dispose();
+    await expect(call).rejects.toMatchObject({ code: "DISPOSED" });
+    const said = LoopWorker.log.length;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(LoopWorker.log).toHaveLength(said);
+  });
+
+  test("dispose while workers are loading starts none", async () => {
+    const reranker = await load(3);
+    await reranker.rerank("it", DOCUMENTS);
+    reranker.dispose();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(engines).toHaveLength(1);
+  });
+
+  test("more than the queue takes are refused", async () => {
+    const reranker = await pool(2, { limits: { queue: 2 } });
+    const calls = [reranker.rerank("it", DOCUMENTS), reranker.rerank("it", DOCUMENTS)];
+    await expect(reranker.rerank("it", DOCUMENTS)).rejects.toMatchObject({ code: "BUSY" });
+    expect(await Promise.all(calls)).toHaveLength(2);
+  });
+
+  test("what is encoded is kept, and found again", async () => {
+    const reranker = await pool(3, { vectorCache: true });
+    await reranker.vectorCache.clear();
+    const first = await reranker.rerank("it", DOCUMENTS);
+    const second = await reranker.rerank("it", DOCUMENTS);
+    expect(first.timings).toMatchObject({ cacheHits: 0, cacheMisses: DOCUMENTS.length });
+    expect(second.timings).toMatchObject({ cacheHits: DOCUMENTS.length, cacheMisses: 0 });
+  });
+});
