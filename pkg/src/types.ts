@@ -136,10 +136,11 @@ export interface LoadOptions {
   /** Default `auto`: the module with relaxed SIMD where the browser has it. `simd128` forces the other one; either gives the same numbers. */
   simd?: "auto" | "simd128";
   /**
-   * Most workers, 1 by default, each of which takes a core and a model's memory. A list of texts that is long enough is cut and read by all of them; the numbers are
-   * the same to the bit, however many there are. The others start once the first has given a first result. On the CPU alone.
+   * Most workers, each of which takes a core and a model's memory. A list of texts that is long enough is cut and read by all of them; the numbers are the same to the
+   * bit, however many there are. The others start once the first has given a first result. By default `auto`: as many as there are cores and memory for, 8 at most, and
+   * as calls turn out to be faster with. On the CPU alone.
    */
-  workers?: number;
+  workers?: "auto" | number;
   /** Called at most 20 times a second, never after an abort. */
   onProgress?: (progress: Progress) => void;
   /** Called for each warning, during the load and after it. */

@@ -28,7 +28,7 @@ const LOAD: Checks<LoadOptions> = {
   ...STORED,
   device: word("auto", "cpu", "webgpu"),
   simd: word("auto", "simd128"),
-  workers: requirePositiveInteger,
+  workers: requireWorkers,
   specialTokens: word("parse", "text"),
   overrides: kind("object"),
   cache: word("use", "reload", "off"),
@@ -153,6 +153,10 @@ function withWindows<O extends LongDocumentOptions>({ longDocuments = "cut", ove
 /** What it holds is seen as it is read. */
 function requireSource(value: unknown, name: string): void {
   if (typeof value !== "function") requireKind("object", value, name);
+}
+
+function requireWorkers(value: unknown, name: string): void {
+  if (value !== "auto") requireCount(1)(value, name);
 }
 
 function requireAddress(value: unknown, name: string): void {

@@ -20,6 +20,7 @@ import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, RerankRe
 import type { Device, ModelInfo, Warning } from "../types.js";
 import { Cut, tokensOf, type Unit } from "./cut.js";
 import { CutCall, type CutName, type CutPlan } from "./cut-call.js";
+import { Headcount } from "./headcount.js";
 import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
 import { busy, type CallOptions, type Client, type WorkerClient } from "./worker-client.js";
 
@@ -27,8 +28,7 @@ type Called = Exclude<CallName, "load">;
 
 export interface PoolSetup {
   model: ModelInfo;
-  /** Most workers. */
-  workers: number;
+  workers: "auto" | number;
   /** Calls that run or wait at one time. */
   queue: number;
   /** A worker that is to load this. */
@@ -38,6 +38,7 @@ export interface PoolSetup {
 export class Pool implements Client {
   readonly #first: WorkerClient;
   readonly #setup: PoolSetup;
+  readonly #headcount: Headcount;
   /** Those that take parts. */
   #members: WorkerClient[];
   /** Those that are loading. */
@@ -46,7 +47,6 @@ export class Pool implements Client {
   /** Codecs, which each worker is given. */
   readonly #codecs: Calls["codec"]["request"][] = [];
   #open = 0;
-  #most: number;
   #hasAnswered = false;
 
   /** `first`: a worker that has loaded the model. */
@@ -54,7 +54,7 @@ export class Pool implements Client {
     this.#first = first;
     this.#setup = setup;
     this.#members = [first];
-    this.#most = setup.workers;
+    this.#headcount = new Headcount(setup.workers, setup.model);
   }
 
   get device(): Device {
@@ -131,15 +131,20 @@ export class Pool implements Client {
 
   /** By the first worker alone; a list as long as this one is for more of them the next time. */
   async #whole<K extends CutName>(name: K, request: Calls[K]["request"], cut: Cut | undefined, options: CallOptions): Promise<Calls[K]["answer"]> {
+    const begin = performance.now();
+    const isAlone = this.#first.isIdle;
     const answer = await this.#first.call(name, request, options);
     this.#hasAnswered = true;
-    if (cut) this.#grow(cut);
+    if (cut && cut.workers > 1) {
+      if (isAlone) this.#headcount.measured(1, cut.cost, performance.now() - begin);
+      this.#grow(cut);
+    }
     return answer;
   }
 
   /** Whether a list is for several workers, and those are there or will be before long. */
   #isFor(cut: Cut): boolean {
-    if (this.device !== "cpu" || Math.min(cut.workers, this.#most) < 2) return false;
+    if (this.device !== "cpu" || Math.min(cut.workers, this.#headcount.wanted) < 2) return false;
     if (this.#hasAnswered) this.#grow(cut);
     return this.#size > 1;
   }
@@ -150,7 +155,7 @@ export class Pool implements Client {
 
   #grow({ workers }: Cut): void {
     const { copy } = this.#first;
-    while (copy && this.device === "cpu" && this.#size < Math.min(workers, this.#most)) void this.#add(this.#setup.another(copy));
+    while (copy && this.device === "cpu" && this.#size < Math.min(workers, this.#headcount.wanted)) void this.#add(this.#setup.another(copy));
   }
 
   /** One that cannot load the model is not tried again: there may be no memory for it. */
@@ -162,18 +167,29 @@ export class Pool implements Client {
       this.#members.push(client);
     } catch (error) {
       client.stop(error);
-      this.#most--;
+      this.#headcount.failed();
     }
     this.#coming.delete(client);
     this.#advance();
   }
 
+  /** Lets those go that do not pay. */
+  #shrink(): void {
+    const idle = this.#members.slice(this.#headcount.wanted).filter((client) => client !== this.#first && client.isIdle);
+    this.#members = this.#members.filter((client) => !idle.includes(client));
+    for (const client of idle) client.stop(undefined);
+  }
+
   async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions) {
     const call = new CutCall(plan, options, this.ended);
-    this.#cutCalls.push(call as unknown as CutCall<CutName>);
+    const isAlone = this.#cutCalls.push(call as unknown as CutCall<CutName>) === 1 && this.#coming.size === 0;
+    const [begin, workers] = [performance.now(), this.#members.length];
     this.#advance();
     try {
-      return await call.answered;
+      const parts = await call.answered;
+      if (isAlone && new Set(parts.map(({ client }) => client)).size === workers) this.#headcount.measured(workers, plan.cut.cost, performance.now() - begin);
+      this.#shrink();
+      return parts;
     } finally {
       call.end();
       this.#cutCalls.splice(this.#cutCalls.indexOf(call as unknown as CutCall<CutName>), 1);

@@ -26,6 +26,7 @@ import type {
 } from "../types.js";
 import { DocumentCache } from "./document-cache.js";
 import { joined, requireRoomForEmbeddings } from "./fit.js";
+import { mayBeSeveral } from "./headcount.js";
 import { checkLimits, checkQuery, checkText, checkTotalLength, invalid, listOf, textsOf } from "./input.js";
 import { Latest } from "./latest.js";
 import { openClient } from "./open-client.js";
@@ -77,8 +78,8 @@ export class Reranker {
     checked.signal?.throwIfAborted();
     const limits = checkLimits(checked.limits);
     const vectorCache = checkVectorCache(checked.vectorCache);
-    const workers = checked.workers ?? 1;
-    const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: workers > 1 }, limits, checked);
+    const { workers = "auto" } = checked;
+    const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: mayBeSeveral(workers) }, limits, checked);
     const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
     return new Reranker(pool, limits, answer.model!, answer.simd, vectorCache);
   }
