@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ALLOWED = {
   types: ["vectors"],
   files: [],
+  node: [],
   patience: [],
   redacted: [],
   safetensors: [],
@@ -18,8 +19,8 @@ const ALLOWED = {
   ranking: ["types", "vectors"],
   protocol: ["error", "ranking", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors", "version"],
-  worker: ["error", "files", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors"],
+  page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors", "version"],
+  worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors"],
   index: ["error", "page", "ranking", "types", "vectors"],
 };
 

@@ -4,6 +4,7 @@
  * start to end, of which the best counts.
  */
 
+import { builtin } from "../node.js";
 import type { ModelInfo } from "../types.js";
 
 /** Gigabytes that a machine is taken to have which does not say. */
@@ -69,11 +70,13 @@ export function mayBeSeveral(workers: "auto" | number): boolean {
 
 /** By cores and memory: a worker takes half as much again as the weights, and what calls take. */
 function mostFor({ weightBytes }: ModelInfo): number {
-  const { deviceMemory = MEMORY }: Navigator & { deviceMemory?: number } = navigator;
+  const { deviceMemory = MEMORY } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
   const fitting = Math.floor((deviceMemory * 1e9 * SHARE) / (1.5 * weightBytes + 1e8));
   return Math.max(Math.min(cores(), fitting, MOST), 1);
 }
 
 function cores(): number {
-  return globalThis.navigator?.hardwareConcurrency ?? 1;
+  // Node had no navigator before its version 21.
+  if (!globalThis.navigator) return builtin<{ availableParallelism(): number }>("os")?.availableParallelism() ?? 1;
+  return navigator.hardwareConcurrency ?? 1;
 }

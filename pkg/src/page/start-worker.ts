@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import { absolute, FILE_HINT } from "./places.js";
+import { ThreadWorker, threads } from "./thread-worker.js";
 import { START_HINT } from "./worker-handle.js";
 
 /** Names that only some places have. */
@@ -16,7 +17,7 @@ const here = globalThis as typeof globalThis & Surroundings;
 
 const PAGE_HINT = "Load in a page, and send it messages; in an extension that is an offscreen document (chrome.offscreen, reason WORKERS).";
 
-const SERVER_HINT = "Load in a browser; where pages are rendered on a server, once the component is mounted.";
+const SERVER_HINT = "Load in a browser or in Node; where pages are rendered elsewhere on a server, once the component is mounted.";
 
 const OPAQUE_HINT =
   "A page without an origin, such as a sandboxed frame, needs workerUrl, and Access-Control-Allow-Origin on the wasm module and the model.";
@@ -28,11 +29,13 @@ const TRUSTED_HINT =
 export function requireWorkers(): void {
   if (typeof Worker !== "undefined") return;
   const place = here.ServiceWorkerGlobalScope ? "service worker" : here.SharedWorkerGlobalScope && "shared worker";
-  throw place ? failed(`a ${place} cannot start workers`, PAGE_HINT) : failed("there are no workers here", SERVER_HINT);
+  if (place) throw failed(`a ${place} cannot start workers`, PAGE_HINT);
+  if (!threads()) throw failed("there are no workers here", SERVER_HINT);
 }
 
 export function startWorker(given: string | URL | undefined): Worker {
   try {
+    if (typeof Worker === "undefined") return startThread(given);
     // Bundlers look for this literal form.
     if (given === undefined) return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const url = absolute(given, "workerUrl");
@@ -41,6 +44,12 @@ export function startWorker(given: string | URL | undefined): Worker {
     if (cause instanceof RerankerError) throw cause;
     throw failed(`the browser refused to start the worker (${cause instanceof Error ? cause.name : "unknown cause"})`, refusedHint(cause), cause);
   }
+}
+
+/** In Node. The script lies beside this one; the form that bundlers look for would have them copy it once more. */
+function startThread(given: string | URL | undefined): Worker {
+  const url = given === undefined ? `${import.meta.url.replace(/[^/]*$/, "")}worker.js` : given;
+  return new ThreadWorker(threads()!, absolute(url, "workerUrl")) as unknown as Worker;
 }
 
 function refusedHint(cause: unknown): string {

@@ -30,7 +30,7 @@ export interface GpuState {
 
 /** Looks for an adapter. Unless WebGPU was asked for by name, one in software counts as none, and so does one that failed lately. */
 export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
-  const gpu: GPU | undefined = navigator.gpu;
+  const gpu: GPU | undefined = globalThis.navigator?.gpu;
   if (!gpu) return { unavailable: "this browser has no WebGPU, or the page is not a secure context (HTTPS)" };
   const adapter = await requestAdapter(gpu);
   if (typeof adapter === "string") return { unavailable: adapter };

@@ -9,9 +9,9 @@ declare const WASM_SHA256: readonly string[];
 
 const ONE_VERSION = "Serve tabrank.wasm and worker.js of one version of this package";
 
-/** Insecure contexts cannot hash, and have nothing that is worth proving. */
+/** Insecure contexts cannot hash, and have nothing that is worth proving. Node, which has no contexts, reads its own from a file. */
 export function needsProof(url: string): boolean {
-  return new URL(url).origin !== globalThis.origin && isSecureContext;
+  return new URL(url).origin !== globalThis.origin && (globalThis.isSecureContext ?? url.startsWith("http"));
 }
 
 /** The module's bytes, once they are known to be ours. */

@@ -4,21 +4,35 @@ import init, { Checkpoint, checkOperations, convert, DocumentVectors, Engine, on
 import type { ToWorker } from "../protocol.js";
 import { Dispatcher } from "./dispatcher.js";
 import { watchGpu } from "./gpu.js";
+import { type Scope, threadScope } from "./thread-scope.js";
 
 declare const self: DedicatedWorkerGlobalScope;
 
 const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, checkOperations, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, (message, transfer) => self.postMessage(message, transfer));
+const scope = typeof self === "undefined" ? threadScope() : webScope();
+
+const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, scope.post);
 
 watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 
-self.addEventListener("message", (event: MessageEvent<ToWorker>) => dispatcher.receive(event.data));
+scope.onMessage((message) => dispatcher.receive(message));
 
-// Failures of the engine's own tasks: they reach the page as messages, so the console need not show them too.
-self.addEventListener("error", (event) => {
-  event.preventDefault();
-  dispatcher.failed(event.error);
-});
-self.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  dispatcher.failed(event.reason);
-});
+scope.onFailure((error) => dispatcher.failed(error));
+
+function webScope(): Scope {
+  return {
+    post: (message, transfer) => self.postMessage(message, transfer),
+    onMessage: (listener) => self.addEventListener("message", (event: MessageEvent<ToWorker>) => listener(event.data)),
+    // Failures of the engine's own tasks: they reach the page as messages, so the console need not show them too.
+    onFailure: (listener) => {
+      self.addEventListener("error", (event) => {
+        event.preventDefault();
+        listener(event.error);
+      });
+      self.addEventListener("unhandledrejection", (event) => {
+        event.preventDefault();
+        listener(event.reason);
+      });
+    },
+  };
+}

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Reranker } from "../../src/index.js";
 
+declare const process: { getBuiltinModule(name: string): unknown };
+
 const WORKER = "https://cdn.example/tabrank/worker.js";
 
 /** Where this runs, as far as the package looks at it. */
@@ -43,6 +45,7 @@ describe("where there are no workers", () => {
     ["a server", { location: undefined, origin: undefined }, "there are no workers here", "once the component is mounted"],
   ])("%s: the load says what to do", async (_, names, message, hint) => {
     stub({ Worker: undefined, ...names });
+    vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined);
     await expect(load()).rejects.toMatchObject({ code: "WORKER_FAILED", message, hint: expect.stringContaining(hint) });
     // A relative address, which means nothing here, is not what is wrong.
     await expect(Reranker.load("/model/")).rejects.toMatchObject({ code: "WORKER_FAILED" });
