@@ -8,6 +8,7 @@
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
 # make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
@@ -44,7 +45,7 @@ VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test bench parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test test-gpu bench parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -56,6 +57,9 @@ site: $(STAMPS)/site
 cli: $(CLI)
 
 test: lint test-rust test-pkg test-www test-web
+
+test-gpu: $(STAMPS)/lavapipe
+	scripts/test-gpu.sh
 
 bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-onnx $(STAMPS)/bench-bundles
 	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
@@ -117,6 +121,10 @@ $(STAMPS)/node: scripts/require.sh | $(STAMPS)
 
 $(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh chromium
+	@touch $@
+
+$(STAMPS)/lavapipe: scripts/require.sh | $(STAMPS)/rust
+	@scripts/require.sh lavapipe
 	@touch $@
 
 $(STAMPS)/nightly: scripts/require.sh | $(STAMPS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: require.sh rust|nightly|node|python|chromium
+# Usage: require.sh rust|nightly|node|python|chromium|lavapipe
 # Sees to it that a tool is there: installs what can be installed, else says in one line what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,5 +45,8 @@ case "$1" in
       stop "pip is missing: install pip for Python 3" ;;
   chromium)
     has chromium || install_package chromium || stop "Chromium is missing: install the package chromium" ;;
+  lavapipe)
+    [ -n "$(find /usr/share/vulkan/icd.d -name 'lvp_icd*' 2>/dev/null)" ] || install_package mesa-vulkan-drivers ||
+      stop "Mesa's software adapter is missing: install the package mesa-vulkan-drivers" ;;
   *) stop "require.sh: unknown tool $1" ;;
 esac

@@ -15,6 +15,8 @@
 //! Nor is a GPU that was right once right for ever: what it answered for small batches is kept, and asked for again now and
 //! then while it is in use.
 
+pub(crate) mod kernels;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -182,46 +184,52 @@ impl Canary {
     }
 }
 
-/// Compares `gpu` with `cpu`.
-///
-/// # Errors
-/// [`Error::DeviceRejected`] with the first difference, or what the device itself reports.
-pub(crate) async fn check<M: Checked>(
-    gpu: &M,
-    cpu: &M,
-    quantized: bool,
-    vocabulary: usize,
-    longest: usize,
-    observer: &mut impl Observer,
-) -> Result<(CheckReport, Canary)> {
-    let tolerance = if quantized { QUANTIZED } else { F32 };
-    let mut report = CheckReport { gpu_ms: 0.0, cpu_ms: 0.0, tokens: 0 };
-    let mut answers = Vec::new();
-    for lengths in batches(longest) {
-        let texts = || texts(&lengths, vocabulary);
-        let start = observer.now_ms();
-        let expected = cpu.run(texts(), observer).await?;
-        let middle = observer.now_ms();
-        let found = run_on_gpu(gpu, texts(), &lengths, "in run 1", observer).await?;
-        compare(&expected, &found, &tolerance, &lengths, "in run 1")?;
-        let second = observer.now_ms();
-        let found = run_on_gpu(gpu, texts(), &lengths, "in run 2", observer).await?;
-        compare(&expected, &found, &tolerance, &lengths, "in run 2")?;
-        report = CheckReport {
-            gpu_ms: observer.now_ms() - second,
-            cpu_ms: middle - start,
-            tokens: lengths.iter().sum(),
-        };
-        if report.tokens <= KEPT_TOKENS {
-            answers.push((lengths, found));
+/// A model on both devices.
+pub(crate) struct Checking<'a, M> {
+    pub(crate) gpu: &'a M,
+    pub(crate) cpu: &'a M,
+    pub(crate) quantized: bool,
+    pub(crate) vocabulary: usize,
+    /// Tokens of the longest text.
+    pub(crate) longest: usize,
+}
+
+impl<M: Checked> Checking<'_, M> {
+    /// Compares the GPU with the CPU.
+    ///
+    /// # Errors
+    /// [`Error::DeviceRejected`] with the first difference, or what the device itself reports.
+    pub(crate) async fn run(&self, observer: &mut impl Observer) -> Result<(CheckReport, Canary)> {
+        let &Self { gpu, cpu, quantized, vocabulary, longest } = self;
+        let tolerance = if quantized { QUANTIZED } else { F32 };
+        let mut report = CheckReport { gpu_ms: 0.0, cpu_ms: 0.0, tokens: 0 };
+        let mut answers = Vec::new();
+        for lengths in batches(longest) {
+            let texts = || texts(&lengths, vocabulary);
+            let start = observer.now_ms();
+            let expected = cpu.run(texts(), observer).await?;
+            let middle = observer.now_ms();
+            let found = run_on_gpu(gpu, texts(), &lengths, "in run 1", observer).await?;
+            compare(&expected, &found, &tolerance, &lengths, "in run 1")?;
+            let second = observer.now_ms();
+            let found = run_on_gpu(gpu, texts(), &lengths, "in run 2", observer).await?;
+            compare(&expected, &found, &tolerance, &lengths, "in run 2")?;
+            report = CheckReport {
+                gpu_ms: observer.now_ms() - second,
+                cpu_ms: middle - start,
+                tokens: lengths.iter().sum(),
+            };
+            if report.tokens <= KEPT_TOKENS {
+                answers.push((lengths, found));
+            }
+            if report.gpu_ms > PATIENCE {
+                break;
+            }
         }
-        if report.gpu_ms > PATIENCE {
-            break;
-        }
+        let asked = AtomicU64::new(observer.now_ms().to_bits());
+        let (calls, codings) = (AtomicU32::new(0), Mutex::default());
+        Ok((report, Canary { vocabulary, answers, calls, asked, codings }))
     }
-    let asked = AtomicU64::new(observer.now_ms().to_bits());
-    let (calls, codings) = (AtomicU32::new(0), Mutex::default());
-    Ok((report, Canary { vocabulary, answers, calls, asked, codings }))
 }
 
 /// Lengths of the texts of each batch: odd and even, alone and together, one token, short and at the limit. A text that is longer

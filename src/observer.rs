@@ -11,6 +11,8 @@ pub enum Stage {
     Load,
     /// The device's numbers are compared with the CPU's.
     Check,
+    /// The device's kernels are timed. What one of them does wrong is no fault of the device.
+    Measure,
     Tokenize,
     Encode,
     Score,
@@ -25,6 +27,7 @@ impl Stage {
         match self {
             Stage::Load => "load",
             Stage::Check => "check",
+            Stage::Measure => "measure",
             Stage::Tokenize => "tokenize",
             Stage::Encode => "encode",
             Stage::Score => "score",

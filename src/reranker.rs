@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::cross_encoder::{CrossEncoder, PairInspection};
 use crate::device::{self, Device, DeviceChoice, DeviceKind};
-use crate::device_check::{self, Canary, CheckReport, Checked, Outcome};
+use crate::device_check::kernels::{GpuKernel, Kernel, Products, check_with};
+use crate::device_check::{self, Canary, CheckReport, Checked, Checking, Outcome};
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::batch::Held;
 use crate::late_interaction::colbert::ColBert;
@@ -41,6 +42,8 @@ pub struct LoadOptions {
     pub gpu_unavailable: Option<String>,
     /// Most bytes of a buffer that WebGPU reads, if the caller knows them.
     pub gpu_buffer_limit: Option<u64>,
+    /// Which kernel multiplies on WebGPU.
+    pub gpu_kernel: Kernel,
     /// What becomes of special tokens that queries and documents spell out.
     pub spelled_tokens: SpelledTokens,
     /// Settings in place of the checkpoint's own.
@@ -107,6 +110,7 @@ pub struct Reranker {
     info: ModelInfo,
     warnings: Vec<Warning>,
     gpu_fault: Option<String>,
+    gpu_kernel: Option<GpuKernel>,
     /// Of a GPU.
     canary: Option<Canary>,
 }
@@ -189,21 +193,24 @@ impl Reranker {
         let device = device::cpu();
         let model =
             Model::load(&files, &config, tokenizer.clone(), &device, again, observer).await?;
-        let (gpu_fault, canary) = (None, None);
-        let on_cpu = Self { model, kind: DeviceKind::Cpu, info, warnings, gpu_fault, canary };
+        let (kind, gpu_fault, gpu_kernel, canary) = (DeviceKind::Cpu, None, None, None);
+        let mut on_cpu = Self { model, kind, info, warnings, gpu_fault, gpu_kernel, canary };
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
         match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
-            Ok((model, report, canary)) => match report.slowness() {
-                Some(slowness) if options.device == DeviceChoice::Auto => {
-                    Ok(on_cpu.fallen_back(slowness))
+            Ok((model, report, canary, kernel)) => {
+                on_cpu.gpu_kernel = Some(kernel);
+                match report.slowness() {
+                    Some(slowness) if options.device == DeviceChoice::Auto => {
+                        Ok(on_cpu.fallen_back(slowness))
+                    }
+                    _ => {
+                        let canary = Some(canary);
+                        Ok(Self { model, kind: DeviceKind::WebGpu, canary, ..on_cpu })
+                    }
                 }
-                _ => {
-                    let canary = Some(canary);
-                    Ok(Self { model, kind: DeviceKind::WebGpu, canary, ..on_cpu })
-                }
-            },
+            }
             Err(error) if options.device == DeviceChoice::Auto => Ok(on_cpu.without_gpu(&error)),
             Err(error) => Err(error),
         }
@@ -237,6 +244,11 @@ impl Reranker {
     /// that cannot be had, has no fault.
     pub fn gpu_fault(&self) -> Option<&str> {
         self.gpu_fault.as_deref()
+    }
+
+    /// How products are computed on the GPU, if one was found right; it may be slower than the CPU, which then runs.
+    pub fn gpu_kernel(&self) -> Option<&GpuKernel> {
+        self.gpu_kernel.as_ref()
     }
 
     /// Takes the documents through the stages of `options`, by default through late interaction alone: query and documents are encoded,
@@ -387,7 +399,7 @@ impl Reranker {
         tokenizer: Arc<Tokenizer>,
         options: &LoadOptions,
         observer: &mut impl Observer,
-    ) -> Result<(Model, CheckReport, Canary)> {
+    ) -> Result<(Model, CheckReport, Canary, GpuKernel)> {
         if let Some(reason) = &options.gpu_unavailable {
             return Err(Error::WebGpuUnavailable { reason: reason.clone() });
         }
@@ -401,13 +413,18 @@ impl Reranker {
         }
         let device = device::webgpu().await?;
         let model = Model::load(files, config, tokenizer, &device, false, observer).await?;
-        observer.stage(Stage::Check);
-        let quantized = matches!(self.info.dtype, Dtype::Q8 | Dtype::Q4);
-        let vocabulary = config.encoder.vocab_size();
-        let (report, canary) =
-            device_check::check(&model, &self.model, quantized, vocabulary, longest, observer)
-                .await?;
-        Ok((model, report, canary))
+        let dtype = self.info.dtype;
+        let checking = Checking {
+            gpu: &model,
+            cpu: &self.model,
+            quantized: matches!(dtype, Dtype::Q8 | Dtype::Q4),
+            vocabulary: config.encoder.vocab_size(),
+            longest,
+        };
+        let products = Products::new(&device, dtype, config);
+        let (report, canary, kernel) =
+            check_with(&options.gpu_kernel, &products, &checking, observer).await?;
+        Ok((model, report, canary, kernel))
     }
 
     async fn watch_gpu(&self, observer: &mut impl Observer) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! | operation | on the CPU | on WebGPU |
 //! | --- | --- | --- |
-//! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product |
+//! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product, by the kernel that the adapter is fastest with: [`variants`] |
 //! | [`feed_forward`] | the gate with the quantization of the second input | the gate at the end of the first product |
 //! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
@@ -27,6 +27,7 @@ mod linear;
 mod maxsim;
 pub mod plain;
 pub mod profile;
+pub mod variants;
 mod weight;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};

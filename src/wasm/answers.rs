@@ -48,6 +48,28 @@ impl From<&crate::Warning> for EngineWarning {
     }
 }
 
+/// How products are computed on a GPU.
+#[derive(Tsify, Serialize)]
+pub struct GpuKernel {
+    /// The kernel's name.
+    variant: &'static str,
+    /// Milliseconds of a product by each kernel that was timed, the fastest first; nothing where the name was known.
+    trials: Vec<KernelTrial>,
+}
+
+#[derive(Tsify, Serialize)]
+pub struct KernelTrial {
+    variant: &'static str,
+    ms: f64,
+}
+
+impl From<&crate::GpuKernel> for GpuKernel {
+    fn from(kernel: &crate::GpuKernel) -> Self {
+        let trial = |&crate::Trial { variant, ms }: &crate::Trial| KernelTrial { variant, ms };
+        Self { variant: kernel.variant, trials: kernel.trials.iter().map(trial).collect() }
+    }
+}
+
 #[derive(Tsify, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[tsify(missing_as_null)]

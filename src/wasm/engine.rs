@@ -5,8 +5,8 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
 use super::answers::{
-    EncoderParts, EngineWarning, Explanation, Inspection, KeptVectors, ModelInfo, PairInspection,
-    Ranked, bytes,
+    EncoderParts, EngineWarning, Explanation, GpuKernel, Inspection, KeptVectors, ModelInfo,
+    PairInspection, Ranked, bytes,
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
@@ -56,6 +56,12 @@ impl Engine {
     #[wasm_bindgen(getter, js_name = gpuFault)]
     pub fn gpu_fault(&self) -> Option<String> {
         self.reranker.gpu_fault().map(str::to_owned)
+    }
+
+    /// How products are computed on the GPU, if one was found right.
+    #[wasm_bindgen(getter, js_name = gpuKernel)]
+    pub fn gpu_kernel(&self) -> Option<Ts<GpuKernel>> {
+        self.reranker.gpu_kernel().map(|kernel| to_js(&kernel.into()))
     }
 
     #[wasm_bindgen(getter)]

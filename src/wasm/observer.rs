@@ -14,7 +14,7 @@ const HOOKS: &str = r#"
 /** What a caller may watch, and stop, while a call runs. */
 export interface Hooks {
   /** A stage begins; batch after batch passes through them, so that each comes again. */
-  stage?(name: "load" | "check" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
+  stage?(name: "load" | "check" | "measure" | "tokenize" | "encode" | "score" | "explain" | "convert"): void;
   /** The stage of a ranking at this place, from 0, begins. */
   ranking?(place: number): void;
   /** `done` of `total` texts are ranked or encoded, or steps of a conversion done. `false` stops the call with code ABORTED. */

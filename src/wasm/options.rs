@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 
 use crate::{
-    ConvertOptions, DeviceKind, LoadOptions, LongDocuments, Source, SpelledTokens, TextKind,
-    TokenPooling,
+    ConvertOptions, DeviceKind, Kernel, LoadOptions, LongDocuments, Source, SpelledTokens,
+    TextKind, TokenPooling,
 };
 
 /// Where a model is to run.
@@ -197,6 +197,9 @@ pub struct LoadSettings {
     /// Most bytes of a buffer that WebGPU reads.
     #[tsify(optional)]
     gpu_buffer_limit: Option<f64>,
+    /// The name of the kernel that multiplies on WebGPU; `fastest` to find out which that is; the plain one if it is not there.
+    #[tsify(optional)]
+    gpu_kernel: Option<String>,
     #[tsify(optional)]
     special_tokens: Option<SpecialTokens>,
     #[tsify(optional)]
@@ -205,8 +208,14 @@ pub struct LoadSettings {
 
 impl From<LoadSettings> for LoadOptions {
     fn from(settings: LoadSettings) -> Self {
-        let LoadSettings { device, gpu_unavailable, gpu_buffer_limit, special_tokens, overrides } =
-            settings;
+        let LoadSettings {
+            device,
+            gpu_unavailable,
+            gpu_buffer_limit,
+            gpu_kernel,
+            special_tokens,
+            overrides,
+        } = settings;
         LoadOptions {
             device: match device {
                 DeviceChoice::Auto => crate::DeviceChoice::Auto,
@@ -215,6 +224,11 @@ impl From<LoadSettings> for LoadOptions {
             },
             gpu_unavailable,
             gpu_buffer_limit: gpu_buffer_limit.map(|bytes| bytes as u64),
+            gpu_kernel: match gpu_kernel {
+                None => Kernel::Plain,
+                Some(name) if name == "fastest" => Kernel::Fastest,
+                Some(name) => Kernel::Named(name),
+            },
             spelled_tokens: match special_tokens.unwrap_or_default() {
                 SpecialTokens::Parse => SpelledTokens::Parse,
                 SpecialTokens::Text => SpelledTokens::Text,

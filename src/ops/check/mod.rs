@@ -2,8 +2,10 @@
 
 mod coded;
 mod not_finite;
+mod variants;
 
 pub(crate) use coded::check_coding;
+pub(crate) use variants::{any_matrix, check_variant};
 
 use burn::tensor::{Device, Tensor};
 use half::f16;
@@ -108,6 +110,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         query.spoil(0, f32::NAN);
         found.push(check_maxsim(device, &query, &documents, "a query that is not finite").await?);
     }
+    found.extend(variants::check(device, &mut random).await?);
     found.extend(coded::check(device, &mut random).await?);
     found.extend(not_finite::check(device, &mut random).await?);
     Ok(found)
@@ -403,7 +406,7 @@ fn relative(found: &[f32], expected: &[f64]) -> f64 {
     found.iter().zip(expected).map(difference).fold(0.0, f64::max)
 }
 
-async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
+pub(super) async fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, String> {
     let data = tensor.into_data_async().await.map_err(|error| format!("{error:?}"))?;
     data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
 }

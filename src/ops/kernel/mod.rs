@@ -1,11 +1,9 @@
 //! Which kernels run on WebGPU? One file an operation, each one dispatch.
 //!
 //! Written in CubeCL's subset of Rust and compiled to WGSL at first use. Shapes are arguments, so that a kernel is
-//! compiled once for a stored type, an activation or a head size, not once for a shape. Default limits of WebGPU
-//! only: no half floats, no subgroups, at most 256 invocations and about a kilobyte of workgroup memory.
-//!
-//! Products are tiles in registers, read by vectors of four, without workgroup memory: neighbours in a workgroup
-//! share rows and columns through the cache. Barriers are what software adapters are slowest at.
+//! compiled once for a stored type, an activation or a head size, not once for a shape. Within the default limits of WebGPU, at most 256
+//! invocations and 16 kilobytes of workgroup memory; half floats and subgroups only in variants of the products, which are measured
+//! where an adapter has them.
 
 mod activation;
 mod attention;
@@ -23,7 +21,7 @@ use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 pub(crate) use attention::attention;
-pub(crate) use linear::linear;
+pub(crate) use linear::{linear, variant};
 pub(crate) use maxsim::{Documents, maxsim};
 pub(crate) use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 pub(crate) use rope::rotate;
