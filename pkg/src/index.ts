@@ -35,6 +35,7 @@ export type {
   EncodeOptions,
   ExplainOptions,
   Explanation,
+  GpuKernel,
   Limits,
   LoadOptions,
   LongDocumentOptions,

@@ -7,7 +7,7 @@
 
 import type { ErrorData } from "./error.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
-import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
+import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, GpuKernel, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";
 
 /** The folder of a checkpoint or of a bundle on a server. */
@@ -58,6 +58,8 @@ export interface LoadAnswer {
   simd: Simd;
   /** Of the checkpoint, if there is one. */
   model?: ModelInfo;
+  /** If a GPU was found right. */
+  gpuKernel?: GpuKernel;
   warnings: Warning[];
 }
 

@@ -14,6 +14,14 @@ export type Dtype = "f32" | "f16" | "q8" | "q4";
 /** The instructions that the engine uses on the CPU: those that every browser has, or relaxed SIMD as well. */
 export type Simd = "simd128" | "relaxed";
 
+/** How matrix products are computed on the GPU. */
+export interface GpuKernel {
+  /** The kernel's name, e.g. `registers`, or `64x128-f16`: rows and columns of a tile in workgroup memory, in half floats. */
+  variant: string;
+  /** Milliseconds of a product by each kernel that was timed on this adapter, the fastest first; empty where an earlier visit had found out. */
+  trials: { variant: string; ms: number }[];
+}
+
 /** What becomes of special tokens that a text spells out, such as `[MASK]`, `[SEP]` or a marker: those tokens, or text like any other. */
 export type SpecialTokens = "parse" | "text";
 

@@ -2,7 +2,7 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "../error.js";
-import type { LoadRequest } from "../protocol.js";
+import type { LoadAnswer, LoadRequest } from "../protocol.js";
 import type { QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
 import { causeOf } from "../storage/failure.js";
 import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
@@ -13,6 +13,7 @@ import type {
   EncodeOptions,
   ExplainOptions,
   Explanation,
+  GpuKernel,
   Limits,
   LoadOptions,
   ModelInfo,
@@ -51,19 +52,24 @@ export class Reranker {
   readonly model: ModelInfo;
   /** The instructions that the engine uses on the CPU. */
   readonly simd: Simd;
+  /** How the GPU multiplies, if there was one at the load that is right; it may be slower than the CPU, which then runs. */
+  readonly gpuKernel: GpuKernel | undefined;
   /** What is kept of documents for the next query: of a model that was loaded without `vectorCache` nothing. */
   readonly vectorCache: VectorCache;
   /** @internal */
   readonly own: () => Own;
 
   private constructor(client: Client, limits: Limits, model: ModelInfo, simd: Simd, settings: Required<VectorCacheOptions> | undefined) {
+  private constructor(client: WorkerClient, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
+    const model = answer.model!;
     const cache = settings && new DocumentCache(model, settings, warningOf(client));
     this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
     this.vectorCache = { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() };
     // So that they work when they are taken out of it: const { rerank } = reranker.
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.model = model;
-    this.simd = simd;
+    this.simd = answer.simd;
+    this.gpuKernel = answer.gpuKernel;
   }
 
   /**
@@ -82,6 +88,8 @@ export class Reranker {
     const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: mayBeSeveral(workers) }, limits, checked);
     const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
     return new Reranker(pool, limits, answer.model!, answer.simd, vectorCache);
+    const { client, answer } = await openClient(loadRequest(source, checked), limits, checked);
+    return new Reranker(client, limits, answer, vectorCache);
   }
 
   /**

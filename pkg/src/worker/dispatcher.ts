@@ -115,9 +115,9 @@ export class Dispatcher<C extends Checkpoint> {
     this.#engine = await loadEngine(this.#module, request, post, onPanic);
     const simd = this.#module.simd();
     if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
-    const { device, info, warnings } = this.#engine;
+    const { device, info, warnings, gpuKernel } = this.#engine;
     this.#device = device;
-    return { device, simd, model: info, warnings };
+    return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }) };
   }
 
   async #rerank(id: number, { query, texts, vectors, base, ...request }: RerankRequest): Promise<RerankAnswer> {

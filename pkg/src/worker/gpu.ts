@@ -3,7 +3,8 @@
 import { RerankerError } from "../error.js";
 import { Patience, within } from "../patience.js";
 import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
-import type { DeviceChoice } from "../types.js";
+import { findGpuKernel, rememberGpuKernel } from "../storage/gpu-kernels.js";
+import type { DeviceChoice, Dtype } from "../types.js";
 
 /** Milliseconds for an adapter or a device. They take less than 30 as a rule (`make soak`), and longer where a slow machine has yet to start the browser's GPU process. */
 const ASKED = 10_000;
@@ -20,6 +21,12 @@ const WORK_IN_SOFTWARE = 600_000;
 /** What this worker's GPU says of itself. */
 let info: GPUAdapterInfo | undefined;
 
+/** Whether it is one in software. */
+let inSoftware = false;
+
+/** Whether kernels are being tried, some of which it may refuse. */
+let trying = false;
+
 /** Where WebGPU stands in this worker. */
 export interface GpuState {
   /** Why it cannot be used; undefined when it can. */
@@ -35,7 +42,8 @@ export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
   const adapter = await requestAdapter(gpu);
   if (typeof adapter === "string") return { unavailable: adapter };
   info = adapter.info;
-  if (choice === "auto" && isSoftware(adapter)) return { unavailable: "the only WebGPU adapter is a software one" };
+  inSoftware = isSoftware(adapter);
+  if (choice === "auto" && inSoftware) return { unavailable: "the only WebGPU adapter is a software one" };
   // CubeCL profiles its queue and panics on a device that cannot.
   if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
   const fault = choice === "auto" ? await findGpuFault(info) : undefined;
@@ -46,6 +54,21 @@ export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
 /** Lets later visits know what is wrong with this worker's GPU. */
 export function noteGpuFault(reason: string): Promise<void> {
   return rememberGpuFault(info, reason);
+}
+
+/** The kernel that this worker's GPU is to multiply with: the one that was found before, or `fastest`; nothing for a GPU in software, which takes seconds to find out. */
+export async function wantedKernel(dtype: Dtype): Promise<string | undefined> {
+  return inSoftware ? undefined : ((await findGpuKernel(info, dtype)) ?? "fastest");
+}
+
+/** Lets later visits know which kernel was the fastest. */
+export function noteGpuKernel(dtype: Dtype, variant: string): Promise<void> {
+  return rememberGpuKernel(info, dtype, variant);
+}
+
+/** While kernels are tried, an error is one of theirs: it is passed over with the kernel, whose numbers cannot be right then. */
+export function tryKernels(begin: boolean): void {
+  trying = begin;
 }
 
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
@@ -116,7 +139,9 @@ class GpuWatch {
       request.then((late) => late.destroy()).catch(() => {});
       return timeout(message);
     });
-    device.addEventListener("uncapturederror", (event) => this.#events.failed(`WebGPU reported an error: ${event.error.message}`, false));
+    device.addEventListener("uncapturederror", (event) => {
+      if (!trying) this.#events.failed(`WebGPU reported an error: ${event.error.message}`, false);
+    });
     void device.lost.then(({ reason, message }) => this.#events.failed(`the WebGPU device was lost (${reason}): ${message}`, reason === "destroyed"));
     return device;
   }

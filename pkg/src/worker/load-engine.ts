@@ -9,7 +9,7 @@ import type { Warning } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { FolderLoad } from "./folder-load.js";
 import { GivenFiles } from "./given-files.js";
-import { findGpu, type GpuState, noteGpuFault } from "./gpu.js";
+import { findGpu, type GpuState, noteGpuFault, noteGpuKernel, tryKernels, wantedKernel } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { SharedFiles } from "./shared-files.js";
@@ -37,12 +37,20 @@ export async function loadEngine<C extends Checkpoint>(
   return fromPlace(location, request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { device, specialTokens, overrides } = request;
-    const gpu = { ...(unavailable !== undefined && { gpuUnavailable: unavailable }), ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }) };
+    const dtype = checkpoint.dtype ?? "f32";
+    const gpuKernel = device === "cpu" || unavailable !== undefined ? undefined : await wantedKernel(dtype);
+    const gpu = {
+      ...(unavailable !== undefined && { gpuUnavailable: unavailable }),
+      ...(bufferLimit !== undefined && { gpuBufferLimit: bufferLimit }),
+      ...(gpuKernel !== undefined && { gpuKernel }),
+    };
     const settings = { device, ...gpu, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }) };
     const files = shared?.of(checkpoint);
     const engine = await module.Engine.load(checkpoint, settings, hooks(meter));
     if (files) post({ type: "files", files });
     if (engine.gpuFault !== undefined) await noteGpuFault(engine.gpuFault);
+    const { variant, trials } = engine.gpuKernel ?? { trials: [] };
+    if (variant !== undefined && trials.length > 0) await noteGpuKernel(dtype, variant);
     return engine;
   });
 }
@@ -65,6 +73,7 @@ function hooks(meter: LoadMeter): Hooks {
   const goesOn = () => eventLoop.turn()?.then(() => true) ?? true;
   return {
     stage(name) {
+      tryKernels(name === "measure");
       if (name === "convert" || name === "load" || name === "check") meter.phase(name);
     },
     batch: goesOn,

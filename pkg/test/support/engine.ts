@@ -169,6 +169,7 @@ export class FakeEngine implements Engine {
   warnings = [{ code: "NO_LATE_INTERACTION_HEAD", message: "plain encoder" }];
   info = INFO;
   readonly gpuFault: string | undefined = undefined;
+  readonly gpuKernel: Engine["gpuKernel"] = undefined;
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   /** UTF-16 units of a text that are read. */
@@ -251,7 +252,7 @@ function keptOf(documents: string[], brought: ReadonlyMap<number, number>, codec
   return { codec, dimension: 2, lengths, places, codes: new Uint8Array(codeBytes(codec, 2) * rows), ...(codec === "int8" && { scales: new Float32Array(rows) }), truncated: new Uint8Array(places.length) };
 }
 
-type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string }, hooks: Hooks) => Promise<Engine>;
+type Load = (checkpoint: FakeCheckpoint, options: { device: DeviceChoice; gpuUnavailable?: string; gpuKernel?: string }, hooks: Hooks) => Promise<Engine>;
 
 /** What was added; a document's score is the number of its rows. */
 export class FakeVectors implements DocumentVectors {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { rememberGpuFault } from "../../src/storage/gpu-faults.js";
-import { findGpu, watchGpu } from "../../src/worker/gpu.js";
+import { findGpu, noteGpuKernel, tryKernels, wantedKernel, watchGpu } from "../../src/worker/gpu.js";
 import { stubStorage } from "../support/storage.js";
 
 afterEach(() => {
@@ -92,6 +92,43 @@ describe("a fault that was found before", () => {
   });
 });
 
+describe("the kernel that multiplies", () => {
+  const INFO = { vendor: "maker", architecture: "gen-1", device: "7", description: "" };
+  const DAY = 24 * 60 * 60 * 1000;
+  const visit = async (info: object) => {
+    vi.stubGlobal("navigator", { ...gpu(adapter({ info })), userAgent: "Chrome/150.0" });
+    await findGpu("webgpu");
+  };
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2026, 10, 26) });
+    stubStorage();
+    await visit(INFO);
+  });
+
+  test("is to be found out, and is then known for this GPU and type of weights for a month", async () => {
+    expect(await wantedKernel("q8")).toBe("fastest");
+    await noteGpuKernel("q8", "64x64-f16");
+    expect(await wantedKernel("q8")).toBe("64x64-f16");
+    expect(await wantedKernel("f32")).toBe("fastest");
+    await visit({ ...INFO, architecture: "gen-2" });
+    expect(await wantedKernel("q8")).toBe("fastest");
+    await visit(INFO);
+    vi.setSystemTime(Date.now() + 30 * DAY);
+    expect(await wantedKernel("q8")).toBe("fastest");
+  });
+
+  test("is no fault: what is found wrong with a GPU is another matter", async () => {
+    await noteGpuKernel("f32", "64x64");
+    expect((await findGpu("auto")).unavailable).toBeUndefined();
+  });
+
+  test("is not looked for on an adapter in software", async () => {
+    await visit({ ...INFO, isFallbackAdapter: true });
+    expect(await wantedKernel("q8")).toBeUndefined();
+  });
+});
+
 describe("what the engine asks of WebGPU", () => {
   /** Answers to the next questions; what is not there is never answered. */
   let answers: Record<string, unknown>;
@@ -163,6 +200,17 @@ describe("what the engine asks of WebGPU", () => {
       ["WebGPU reported an error: bad shader", false],
       ["the WebGPU device was lost (destroyed): gone", true],
     ]);
+  });
+
+  test("may be refused while kernels are tried: the kernel is passed over then, not the device", async () => {
+    const error = () => Object.assign(new Event("uncapturederror"), { error: { message: "bad shader" } });
+    const found = await device();
+    tryKernels(true);
+    found.dispatchEvent(error());
+    expect(failures).toEqual([]);
+    tryKernels(false);
+    found.dispatchEvent(error());
+    expect(failures).toHaveLength(1);
   });
 
   test("and is answered leaves no timer behind", async () => {

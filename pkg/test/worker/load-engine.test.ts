@@ -226,6 +226,22 @@ test("in auto the engine is told why WebGPU is left out", async () => {
   expect(messages.some(({ type }) => type === "trying-webgpu")).toBe(false);
 });
 
+test("the engine is asked for the fastest kernel of a GPU once, and then told its name", async () => {
+  serve();
+  const limits = { maxStorageBufferBindingSize: 1_000, maxBufferSize: 1_000 };
+  const adapter = { features: new Set(["timestamp-query"]), limits, info: { vendor: "maker" } };
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => adapter }, userAgent: "" });
+  const kernels: unknown[] = [];
+  const measured: LoadSetup["load"] = async (_, { gpuKernel }) => {
+    kernels.push(gpuKernel);
+    const trials = gpuKernel === "fastest" ? [{ variant: "64x64", ms: 1 }] : [];
+    return Object.assign(new FakeEngine("webgpu"), { gpuKernel: { variant: "64x64", trials } });
+  };
+  await load({ device: "auto", cache: "off", load: measured });
+  await load({ device: "auto", cache: "off", load: measured });
+  expect(kernels).toEqual(["fastest", "64x64"]);
+});
+
 test("the engine is told what becomes of special tokens in texts, and what stands in place of the checkpoint's settings", async () => {
   serve();
   const seen: unknown[] = [];

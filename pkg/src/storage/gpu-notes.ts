@@ -1,0 +1,59 @@
+/**
+ * What was found out about a GPU, so that not every visit has to find it out anew (Cache Storage). A note is about an adapter in one version of browser and
+ * package, and is forgotten after some days: drivers are updated too.
+ */
+
+import { within } from "../patience.js";
+import { VERSION } from "../version.js";
+
+const CACHE = "tabrank-gpu-v1";
+
+/** Nothing is fetched from it: Cache Storage has addresses for keys. */
+const ADDRESS = "https://tabrank.invalid/gpu";
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** Milliseconds that storage is waited for: a worker may be about to end. */
+const PATIENCE = 1_000;
+
+export interface Note {
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** A note on this GPU that is no older than so many days; undefined where nothing is known. */
+export async function findNote<T>(about: string, info: GPUAdapterInfo | undefined, days: number): Promise<(T & Note) | undefined> {
+  try {
+    const cache = await caches.open(CACHE);
+    const response = await cache.match(addressOf(about, info));
+    const note = (await response?.json()) as (T & Note) | undefined;
+    // Clocks are set back at times.
+    return note && Math.abs(Date.now() - note.at) < days * DAY ? note : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where nothing can be kept the next visit finds out for itself. */
+export async function keepNote(about: string, info: GPUAdapterInfo | undefined, note: object): Promise<void> {
+  try {
+    await within(PATIENCE, put(addressOf(about, info), { ...note, at: Date.now() }), () => undefined);
+  } catch {
+    // As above.
+  }
+}
+
+async function put(address: string, note: Note): Promise<void> {
+  const cache = await caches.open(CACHE);
+  await cache.put(address, Response.json(note));
+}
+
+function addressOf(about: string, { vendor, architecture, device, description }: Partial<GPUAdapterInfo> = {}): string {
+  const adapter = [vendor, architecture, device, description].map((part) => part ?? "").join("/");
+  return `${ADDRESS}/${about}?${new URLSearchParams({ adapter, browser: browser(), version: VERSION })}`;
+}
+
+/** Name and major version. */
+function browser(): string {
+  return /(?:Firefox|Chrome|Version)\/\d+/.exec(navigator.userAgent)?.[0] ?? "";
+}
