@@ -1,6 +1,7 @@
 # make demo   the demo page, built and served
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
+# make curves how time and memory grow with candidates, their length, workers and calls, drawn into docs/curves/; CURVES='--most 100' hands options on
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
@@ -46,6 +47,7 @@ FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
 .PHONY: help demo test test-gpu bench parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test bench curves parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -63,6 +65,9 @@ test-gpu: $(STAMPS)/lavapipe
 
 bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-onnx $(STAMPS)/bench-bundles
 	cd benches/browser && node run.mjs --json ../../target/bench/report.json $(BENCH)
+
+curves: $(TARBALL) $(MINILM) $(STAMPS)/npm-bench $(STAMPS)/chromium $(STAMPS)/bench-bundles
+	cd benches/browser && node curves.mjs --out ../../docs/curves --json ../../target/bench/curves.json $(CURVES)
 
 # Made anew each time: another folder has the same target.
 parity: $(STAMPS)/reference $(MINILM) | $(STAMPS)/rust

@@ -25,18 +25,22 @@ export function packages({ here }) {
   };
 }
 
+/** What two cores can be used by. */
+const PAIR = 2;
+
 /** The q8 of the package that --baseline names. */
 export const BASELINE = "tabrank-q8-baseline";
 
-function ours({ paths }, { model, device }, id, { dtype, simd = "auto", folder = paths.package, root = "/tabrank/" }) {
+function ours({ paths }, { model, device }, id, { dtype, simd = "auto", workers = 1, copies = 1, folder = paths.package, root = "/tabrank/" }) {
   const isCheckpoint = dtype === "f32";
   return {
     kind: `tabrank-${id}`,
     engine: "tabrank",
     exact: isCheckpoint,
     dtype,
-    module: "/bench/tabrank.js",
-    load: { root, model: isCheckpoint ? `/models/${model.name}/` : `/bundles/${model.name}/${dtype}/`, device, dtype, simd },
+    copies,
+    module: copies > 1 ? "/bench/tabrank-copies.js" : "/bench/tabrank.js",
+    load: { root, model: isCheckpoint ? `/models/${model.name}/` : `/bundles/${model.name}/${dtype}/`, device, dtype, simd, workers, copies },
     version: version(folder),
     needs: [
       ...["index.js", "worker.js", "tabrank.wasm"].map((file) => join(folder, "dist", file)),
@@ -45,15 +49,17 @@ function ours({ paths }, { model, device }, id, { dtype, simd = "auto", folder =
   };
 }
 
-function ort({ paths }, { model, device, most }, id, { dtype }) {
+function ort({ paths }, { model, device, most }, id, { dtype, threads = 1 }) {
   const file = dtype === "q8" ? `${OPTIMIZED}_quantized.onnx` : `${OPTIMIZED}.onnx`;
   return {
     kind: `ort-${id}`,
     engine: "onnxruntime-web",
     exact: dtype === "fp32",
     dtype,
+    // There are no more threads elsewhere.
+    isIsolated: threads > 1,
     module: "/bench/peer.js",
-    load: { worker: "ort-worker.js", model: `/onnx/${model.name}`, device: provider(device), file, batch: BATCH.ort[device], most },
+    load: { worker: "ort-worker.js", model: `/onnx/${model.name}`, device: provider(device), file, batch: BATCH.ort[device], most, threads },
     version: version(packages(paths).ort),
     needs: [join(paths.onnx, model.name, "config.json"), join(paths.onnx, model.name, "onnx", file)],
   };
@@ -97,6 +103,10 @@ const WIDE = {
     transformers(settings, group, "q8", { dtype: "q8" }),
     transformers(settings, group, "q8-fused", { dtype: "q8", file: OPTIMIZED, isOptional: true }),
     ours(settings, group, "q4", { dtype: "q4" }),
+    ours(settings, group, "q8-2-workers", { dtype: "q8", workers: PAIR }),
+    ours(settings, group, "q8-2-copies", { dtype: "q8", copies: PAIR }),
+    ort(settings, group, "fp32-2-threads", { dtype: "fp32", threads: PAIR }),
+    ort(settings, group, "q8-2-threads", { dtype: "q8", threads: PAIR }),
   ],
   webgpu: (settings, group) => [
     ours(settings, group, "webgpu-f32", { dtype: "f32" }),

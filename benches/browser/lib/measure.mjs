@@ -28,7 +28,7 @@ async function started(parts) {
   const session = { ...parts, errors: [] };
   progress(`${contestant.id}: load, first result, warm-up`);
   await attempt(session, async () => {
-    const { page, close } = await openPage(browser, server.origin);
+    const { page, close } = await openPage(browser, contestant.isIsolated ? server.isolatedOrigin : server.origin);
     Object.assign(session, { page, close });
     page.on("console", (message) => message.type() === "error" && session.errors.push(message.text()));
     page.on("pageerror", (error) => session.errors.push(error.message));
@@ -54,15 +54,18 @@ async function firstSteps({ browser, server, page, contestant, sample, call }) {
   await forgetPeak(browser);
   const { result: cold, peak } = await peakDuring(browser, () => call("cold", contestant.module, contestant.load, sample));
   const transfers = server.sent().slice();
-  const workers = page.workers().length;
-  Object.assign(contestant, { cold, peak, transfers, bytes: byKind(transfers), workers, warm: [], queries: [] });
+  Object.assign(contestant, { cold, peak, transfers, bytes: byKind(transfers), warm: [], queries: [] });
   await call("upload", contestant.id, sample);
+  await call("rerank", sample);
+  contestant.workers = page.workers().length;
+  const { workers = 1, copies = 1 } = contestant.load;
+  if (contestant.workers !== workers * copies) throw new Error(`runs in ${contestant.workers} workers, not ${workers * copies}`);
 }
 
 async function takeTurn({ page, contestant, sample, call }) {
   const before = await gpuCalls(page);
   const run = await call("rerank", sample);
-  contestant.warm.push({ ...run, ...(before && { gpu: difference(await gpuCalls(page), before) }) });
+  contestant.warm.push({ ...run, time: run.time / (contestant.copies ?? 1), ...(before && { gpu: difference(await gpuCalls(page), before) }) });
   for (let query = 0; query < QUERIES_A_ROUND[contestant.device]; query += 1) {
     contestant.queries.push(await call("encodeQuery", sample));
   }
@@ -106,7 +109,8 @@ function kind(path) {
   return /^\/(models|onnx|bundles)\//.test(path) ? "model" : "script";
 }
 
-function within(seconds, promise) {
+/** Rejects where a step takes longer than that. */
+export function within(seconds, promise) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${seconds} s`)), seconds * 1000);

@@ -19,6 +19,12 @@ export async function peakDuring(browser, step) {
   return { result, peak: { renderer: await highWaterMark(busiest?.id), gpu: await highWaterMark(gpu?.id) } };
 }
 
+/** Resident memory of the largest page's process by now, in bytes. */
+export async function residentBytes(browser) {
+  const sizes = await Promise.all((await processes(browser, "renderer")).map(({ id }) => fromStatus(id, "VmRSS")));
+  return Math.max(...sizes.map((bytes) => bytes ?? 0));
+}
+
 async function processes(browser, type) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
@@ -26,8 +32,12 @@ async function processes(browser, type) {
   return processInfo.filter((each) => each.type === type);
 }
 
-async function highWaterMark(pid) {
+function highWaterMark(pid) {
+  return fromStatus(pid, "VmHWM");
+}
+
+async function fromStatus(pid, name) {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  const match = /^VmHWM:\s+(\d+) kB$/m.exec(status);
+  const match = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status);
   return match ? Number(match[1]) * 1024 : undefined;
 }

@@ -2,6 +2,7 @@
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { CURVES } from "./curves.mjs";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = resolve(HERE, "../..");
@@ -45,21 +46,57 @@ const FLAGS = {
   help: { type: "boolean", default: false },
 };
 
+const CURVE_USAGE = `node curves.mjs [options]
+
+  --runs N           warm reranks of each point; the median counts (3)
+  --most N           documents of the longest list (1000)
+  --calls N          calls of the last curve (200)
+  --only A,B         only these curves: ${Object.keys(CURVES).join(", ")}
+  --out DIR          draw them into this folder
+  --json, --from, --chromium, --package, --model, --bundles, --limit: as of run.mjs
+`;
+
+const CURVE_FLAGS = {
+  ...FLAGS,
+  most: { type: "string", default: "1000" },
+  calls: { type: "string", default: "200" },
+  out: { type: "string" },
+};
+
 export function options(argv) {
   const { values } = parseArgs({ args: argv, options: FLAGS });
   if (values.help) {
     process.stdout.write(USAGE);
     process.exit(0);
   }
+  return {
+    ...shared(values),
+    documents: count("documents", values.documents),
+    only: values.only?.split(","),
+    markdown: values.markdown,
+  };
+}
+
+/** Those of curves.mjs. */
+export function curveOptions(argv) {
+  const { values } = parseArgs({ args: argv, options: CURVE_FLAGS });
+  if (values.help) {
+    process.stdout.write(CURVE_USAGE);
+    process.exit(0);
+  }
+  const only = values.only?.split(",") ?? Object.keys(CURVES);
+  const unknown = only.find((name) => !Object.hasOwn(CURVES, name));
+  if (unknown) throw new Error(`no curve "${unknown}"; there are ${Object.keys(CURVES).join(", ")}`);
+  return { ...shared(values), only, most: count("most", values.most), calls: count("calls", values.calls), out: values.out && resolve(values.out) };
+}
+
+function shared(values) {
   const model = resolve(values.model);
   return {
     runs: count("runs", values.runs),
-    documents: count("documents", values.documents),
     limit: count("limit", values.limit),
-    only: values.only?.split(","),
     json: values.json && resolve(values.json),
     from: values.from && resolve(values.from),
-    markdown: values.markdown,
     chromium: values.chromium,
     modelName: basename(model),
     paths: {

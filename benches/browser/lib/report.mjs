@@ -1,6 +1,7 @@
 // The tables, and what they say of the targets.
 import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
+import { machineLines } from "./machine.mjs";
 import { SHAPES } from "./maxsim.mjs";
 import { maxsimPeer, speedUp, targets } from "./targets.mjs";
 import { gain, middle, WAYS } from "./vectors.mjs";
@@ -104,19 +105,22 @@ export function failures(contestants) {
 }
 
 function headLines({ machine, settings, contestants, seconds }) {
-  const { cpu, cores, memory, system, browser, adapter, loadAverage, blankPage } = machine;
   return [
-    `${cpu}, ${cores} cores, ${size(memory)}, ${system}; load average ${loadAverage.toFixed(1)} at the start`,
-    `${browser}; WebGPU adapter: ${adapter}; ${machine.crossOriginIsolated ? "" : "not "}cross-origin isolated`,
-    `${settings.runs} warm runs in turns, ${(seconds / 60).toFixed(1)} minutes in all; a blank page peaks at ${size(blankPage.renderer)}`,
+    ...machineLines(machine),
+    `${settings.runs} warm runs in turns, ${(seconds / 60).toFixed(1)} minutes in all; a blank page peaks at ${size(machine.blankPage.renderer)}`,
     ...new Set(contestants.filter((each) => !each.error).map(engineLine)),
   ];
 }
 
-function engineLine({ engine, device, version, workers, cold: { facts } }) {
-  if (engine === "tabrank") return `tabrank ${version}: ${workers} worker, one thread`;
+function engineLine({ engine, device, version, workers, isIsolated, cold: { facts } }) {
+  if (engine === "tabrank") return `tabrank ${version}: ${counted(workers, "worker")}, one thread each`;
   const inside = engine === "transformers.js" ? ` (onnxruntime-web ${facts.onnxruntime})` : "";
-  return `${engine} ${version}${inside}: ${workers} worker, ${facts.threads} thread, batches of ${facts.batch} on ${device}`;
+  const place = isIsolated ? ", cross-origin isolated" : "";
+  return `${engine} ${version}${inside}: ${counted(facts.threads, "thread")}${place}, batches of ${facts.batch} on ${device}`;
+}
+
+function counted(number, what) {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function groupLines({ name, sample, ran }, style) {

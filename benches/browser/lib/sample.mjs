@@ -57,7 +57,7 @@ function sample(query, documents, lengthOf) {
 }
 
 /** The first words of a text, as many as fit into `length` tokens. */
-function cut(text, length, lengthOf) {
+export function cut(text, length, lengthOf) {
   const words = text.split(" ");
   let [fitting, most] = [1, words.length];
   while (fitting < most) {
@@ -68,13 +68,14 @@ function cut(text, length, lengthOf) {
   return words.slice(0, fitting).join(" ");
 }
 
-async function tokenCounter(model) {
+/** Of a model, special tokens included. */
+export async function tokenCounter(model) {
   const json = async (name) => JSON.parse(await readFile(join(model, name), "utf8"));
   const tokenizer = new Tokenizer(await json("tokenizer.json"), await json("tokenizer_config.json"));
   return (text) => tokenizer.encode(text).ids.length;
 }
 
-async function jsonLines(file) {
+export async function jsonLines(file) {
   const text = await readFile(file, "utf8");
   return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
 }

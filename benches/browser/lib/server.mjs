@@ -14,6 +14,9 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+/** What makes a page cross-origin isolated. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
 // The bench's own pages are no part of what a contestant transfers.
 const UNCOUNTED = "/bench/";
 
@@ -23,6 +26,7 @@ export async function serve({ paths, modelName }) {
     [UNCOUNTED]: join(paths.here, "pages"),
     "/tabrank/": join(paths.package, "dist"),
     ...(paths.baseline && { "/baseline/": join(paths.baseline, "dist") }),
+    "/test-pages/": join(paths.here, "../../tests/web/pages"),
     "/wasm/": join(paths.package, "wasm"),
     [`/models/${modelName}/`]: paths.model,
     "/models/": paths.random,
@@ -34,17 +38,26 @@ export async function serve({ paths, modelName }) {
     "/transformers-onnxruntime/": join(transformersOrt, "dist"),
   };
   const state = { sent: [], uploads: new Map() };
-  const http = createServer((request, response) => {
-    answer(request, response, mounts, state).catch(() => response.destroy());
-  });
-  await new Promise((done) => http.listen(0, "127.0.0.1", done));
+  const servers = await Promise.all([{}, ISOLATED].map((policy) => listen(mounts, state, policy)));
+  const [origin, isolatedOrigin] = servers.map((http) => `http://127.0.0.1:${http.address().port}`);
   return {
-    origin: `http://127.0.0.1:${http.address().port}`,
+    origin,
+    /** Of the same files, for pages that may have threads. */
+    isolatedOrigin,
     uploads: state.uploads,
     forget: () => { state.sent = []; },
     sent: () => state.sent,
-    close: () => http.close(),
+    close: () => servers.forEach((http) => http.close()),
   };
+}
+
+async function listen(mounts, state, policy) {
+  const http = createServer((request, response) => {
+    for (const [name, value] of Object.entries(policy)) response.setHeader(name, value);
+    answer(request, response, mounts, state).catch(() => response.destroy());
+  });
+  await new Promise((done) => http.listen(0, "127.0.0.1", done));
+  return http;
 }
 
 async function answer(request, response, mounts, state) {

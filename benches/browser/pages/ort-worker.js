@@ -1,5 +1,5 @@
-// onnxruntime-web called directly: the optimized graph, its smallest build for the device, one thread, texts sorted by
-// their number of tokens.
+// onnxruntime-web called directly: the optimized graph, its smallest build for the device, as many threads as it is given, texts
+// sorted by their number of tokens.
 import "./gpu-counter.js";
 import { Tokenizer } from "/tokenizers/tokenizers.min.mjs";
 import { answerCalls } from "./peer-worker.js";
@@ -15,15 +15,16 @@ let mostTokens;
 const peer = {
   batch: undefined,
 
-  async load({ model, device, file, batch, most }) {
+  async load({ model, device, file, batch, most, threads }) {
     ort = await import(`/onnxruntime/${BUILDS[device]}`);
     ort.env.wasm.wasmPaths = "/onnxruntime/";
-    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.numThreads = threads;
     peer.batch = batch;
     mostTokens = most;
     const [rules, settings] = await Promise.all(["tokenizer.json", "tokenizer_config.json"].map((name) => json(`${model}/${name}`)));
     tokenizer = new Tokenizer(rules, settings);
     session = await ort.InferenceSession.create(`${model}/onnx/${file}`, { executionProviders: [device] });
+    if (ort.env.wasm.numThreads !== threads) throw new Error(`has ${ort.env.wasm.numThreads} threads, not ${threads}`);
     return { device, file, threads: ort.env.wasm.numThreads, batch, onnxruntime: ort.env.versions.web };
   },
 

@@ -7,7 +7,7 @@ const isNew = (_, index) => index % 10 === 9;
 
 export async function create({ root, model, device, dtype, simd }, { query, documents }) {
   const { EmbeddingList, Reranker } = await import(`${root}index.js`);
-  const reranker = await Reranker.load(new URL(model, location.href), { device, simd, vectorCache: true });
+  const reranker = await Reranker.load(new URL(model, location.href), { device, simd, workers: 1, vectorCache: true });
   if (reranker.model.dtype !== dtype) throw new Error(`runs in ${reranker.model.dtype}`);
   const list = EmbeddingList.write(int8(await reranker.encodeDocuments(documents)));
   const rows = documents.map((_, index) => ({ index }));
