@@ -59,8 +59,7 @@ export class Reranker {
   /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: Client, limits: Limits, model: ModelInfo, simd: Simd, settings: Required<VectorCacheOptions> | undefined) {
-  private constructor(client: WorkerClient, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
+  private constructor(client: Client, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
     const model = answer.model!;
     const cache = settings && new DocumentCache(model, settings, warningOf(client));
     this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
@@ -87,9 +86,7 @@ export class Reranker {
     const { workers = "auto" } = checked;
     const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: mayBeSeveral(workers) }, limits, checked);
     const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
-    return new Reranker(pool, limits, answer.model!, answer.simd, vectorCache);
-    const { client, answer } = await openClient(loadRequest(source, checked), limits, checked);
-    return new Reranker(client, limits, answer, vectorCache);
+    return new Reranker(pool, limits, answer, vectorCache);
   }
 
   /**

@@ -37,7 +37,6 @@ export interface CallOptions {
   onProgress?: ((progress: CallProgress) => void) | undefined;
   /** Hears what is scored as it comes; again what it has heard, where a new worker begins the call again. */
   onScores?: ((scores: PartialScores) => void) | undefined;
-  /** Buffers of the request that are handed over: the call is made once, whatever becomes of the worker. */
   /** Buffers of the request that are handed over: the call is made once. */
   transfer?: Transferable[] | undefined;
   /** Whatever becomes of the worker, the call is not made again: it rejects with a {@link WorkerDeath}. */
@@ -152,11 +151,9 @@ export class WorkerClient {
     this.#setup.onWarning(warning);
   }
 
-  #answerTo(message: CallMessage, { onProgress, onScores, transfer = [] }: CallOptions): Promise<AnswerMessage["answer"]> {
+  #answerTo(message: CallMessage, { onProgress, onScores, transfer = [], once = transfer.length > 0 }: CallOptions): Promise<AnswerMessage["answer"]> {
     return new Promise((resolve, reject) => {
-      const pending = { message, transfer, sent: false, deaths: 0, done: 0, onProgress, onScores, resolve, reject };
-  #answerTo(message: CallMessage, { onProgress, transfer = [], once = transfer.length > 0 }: CallOptions): Promise<AnswerMessage["answer"]> {
-      const pending = { message, transfer, once, sent: false, deaths: 0, done: 0, onProgress, resolve, reject };
+      const pending = { message, transfer, once, sent: false, deaths: 0, done: 0, onProgress, onScores, resolve, reject };
       this.#pending.set(message.id, pending);
       this.#send(pending);
       if (!this.#handle) this.#spawn();

@@ -8,10 +8,9 @@ import { type Scope, threadScope } from "./thread-scope.js";
 
 declare const self: DedicatedWorkerGlobalScope;
 
-const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, checkOperations, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, (message, transfer) => self.postMessage(message, transfer));
 const scope = typeof self === "undefined" ? threadScope() : webScope();
 
-const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, scope.post);
+const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, checkOperations, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, scope.post);
 
 watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 
