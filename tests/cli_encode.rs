@@ -335,8 +335,11 @@ fn a_vector_for_a_text_is_not_taken_for_token_embeddings() {
     }
     let error = failure(encode(folder.path(), &["--pool-factor", "0.5"], &input), 2);
     assert!(error.contains("--pool-factor is 0.5; 1 and more are taken"), "{error}");
-    let error = failure(encode(folder.path(), &["--codec", "no-such-codec"], &input), 66);
-    assert!(error.contains("no-such-codec"), "{error}");
+    let error = failure(encode(folder.path(), &["--codec", "no-such-codec"], &input), 2);
+    assert!(
+        error.contains("--codec is no-such-codec, which is neither a codec nor a file"),
+        "{error}"
+    );
     let narrow = common::fixtures().join("vectors/codec.safetensors").display().to_string();
     let error = failure(encode(folder.path(), &["--codec", &narrow], &input), 65);
     assert!(error.contains("--codec is for rows of 20, and these have 16"), "{error}");
