@@ -334,6 +334,36 @@ proptest! {
         });
     }
 
+    /// Whether a model scores the documents in the call, or has before.
+    #[test]
+    fn scores_that_are_known_rank_as_the_model_s(
+        list in lists(), all in some_stages(), top_k in prop::option::of(0usize..5),
+        min_score in prop::option::of(-1.0f64..8.0), fuse in any::<bool>(),
+    ) {
+        thread_local! { static MODEL: Reranker = Fixture::read("pylate").load(); }
+        MODEL.with(|model| {
+            let (texts, given): (Vec<&str>, Vec<Option<f64>>) = list.into_iter().unzip();
+            let fuse = fuse.then_some(Fusion::RECIPROCAL_RANKS);
+            let options = RerankOptions { given, top_k, min_score, fuse, ..stages(all.clone()) };
+            let known = all.iter().map(|stage| match stage.kind {
+                StageKind::Dense(_) | StageKind::Late => {
+                    let output = rerank(model, &texts, &stages([stage.kind.clone()]));
+                    let mut scores = vec![f32::NAN; texts.len()];
+                    output.results.iter().for_each(|result| scores[result.index] = result.score);
+                    StageOptions { kind: StageKind::Scored(scores), keep: stage.keep }
+                }
+                _ => stage.clone(),
+            });
+            let scored = RerankOptions { stages: known.collect(), ..options.clone() };
+            let ranked = |options| {
+                let mut results = rerank(model, &texts, options).results;
+                results.iter_mut().for_each(|result| result.same_as = None);
+                results
+            };
+            assert_eq!(ranked(&scored), ranked(&options));
+        });
+    }
+
     /// Those of the encoder's pass, those that had to be encoded again, and copies.
     #[test]
     fn explanations_are_late_interaction_s(
@@ -411,6 +441,7 @@ fn what_does_not_go_together_is_named() {
             with(StageKind::CrossEncoder),
             "a crossEncoder stage needs a cross-encoder, and this model makes embeddings of queries and documents each by itself",
         ),
+        (with(StageKind::Scored(vec![1.0])), "stages[1] (scored) has 1 scores for 2 documents"),
         (
             RerankOptions { fuse: Some(Fusion::StandardScores), ..default() },
             "fuse wants scores, and none are given",

@@ -62,6 +62,8 @@ pub enum StageKind {
     Late,
     /// By a cross-encoder's score of query and document.
     CrossEncoder,
+    /// By what a model has scored the documents in another call, in their order. One that no stage before has left may have any number.
+    Scored(Vec<f32>),
 }
 
 impl StageKind {
@@ -73,6 +75,7 @@ impl StageKind {
             StageKind::Dense(_) => "dense",
             StageKind::Late => "late",
             StageKind::CrossEncoder => "crossEncoder",
+            StageKind::Scored(_) => "scored",
         }
     }
 
@@ -138,9 +141,14 @@ impl RerankOptions {
             }
             StageKind::Bm25(options) => options.check(),
             StageKind::Dense(Pooling::None) => Err("wants one vector a text".to_owned()),
-            StageKind::Given | StageKind::Dense(_) | StageKind::Late | StageKind::CrossEncoder => {
-                Ok(())
+            StageKind::Scored(scores) if scores.len() != documents => {
+                Err(format!("has {} scores for {documents} documents", scores.len()))
             }
+            StageKind::Given
+            | StageKind::Dense(_)
+            | StageKind::Late
+            | StageKind::CrossEncoder
+            | StageKind::Scored(_) => Ok(()),
         }
     }
 }

@@ -17,11 +17,12 @@ use super::query::Query;
 use super::reader::{Ranker, Reader};
 use super::results::{Kept, RerankOutput, RerankResult};
 use super::told::Told;
-use crate::error::{Result, Warning};
+use crate::error::{Error, Result, Warning};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::vectors::Pooling;
 use crate::observer::{Observer, Stage};
 use crate::text::texts::Texts;
+use crate::text_kind::TextKind;
 
 /// Ranks `documents`.
 ///
@@ -107,6 +108,7 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
                 self.read(&self.wanted(stages), observer).await?;
                 Ok((self.each(|told, index| told.dense(column, index)), Some(1.0)))
             }
+            StageKind::Scored(scores) => Ok((self.scored(scores)?, None)),
             StageKind::Late | StageKind::CrossEncoder => {
                 self.read(&self.wanted(stages), observer).await?;
                 Ok((self.each(Told::score), self.reader.bound()))
@@ -154,6 +156,16 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
     fn given(&self) -> Vec<f64> {
         let given = self.list.indices().map(|index| self.options.given.get(index).copied());
         fusion::filled(&given.map(Option::flatten).collect::<Vec<_>>())
+    }
+
+    /// Scores that are known.
+    fn scored(&self, scores: &[f32]) -> Result<Vec<f64>> {
+        let (what, kind) = ("the score", TextKind::Document);
+        let finite = |index: usize| match scores[index].is_finite() {
+            true => Ok(scores[index].into()),
+            false => Err(Error::NotFinite { what, kind, index }),
+        };
+        self.list.indices().map(finite).collect()
     }
 
     async fn bm25(

@@ -133,6 +133,13 @@ pub enum StageSettings {
         #[tsify(optional)]
         keep: Option<usize>,
     },
+    Scored {
+        #[tsify(optional)]
+        keep: Option<usize>,
+        /// Of all documents.
+        #[tsify(type = "Float32Array")]
+        scores: Vec<f32>,
+    },
 }
 
 impl StageSettings {
@@ -153,6 +160,7 @@ impl StageSettings {
             }
             StageSettings::Late { keep } => (StageKind::Late, keep),
             StageSettings::CrossEncoder { keep } => (StageKind::CrossEncoder, keep),
+            StageSettings::Scored { keep, scores } => (StageKind::Scored(scores), keep),
         };
         StageOptions { kind, keep }
     }
