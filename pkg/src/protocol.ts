@@ -97,8 +97,15 @@ export interface KeptVectors extends VectorGroup {
 /** Codecs in which a worker can keep what it encodes. */
 export type KeptCodec = Exclude<CodecName, "residual">;
 
+/** A stage by what a model has scored the documents in another call; of one that no stage before has left, any number. */
+export interface ScoredStage {
+  use: "scored";
+  keep?: number;
+  scores: Float32Array;
+}
+
 /** A stage as it crosses: its documents' scores and its model do not. */
-export type StageRequest = Omit<GivenStage<never>, "score"> | Bm25Stage | Omit<DenseStage, "model"> | Omit<LateStage, "model"> | Omit<CrossEncoderStage, "model">;
+export type StageRequest = ScoredStage | Omit<GivenStage<never>, "score"> | Bm25Stage | Omit<DenseStage, "model"> | Omit<LateStage, "model"> | Omit<CrossEncoderStage, "model">;
 
 export interface RerankRequest {
   /** A text, or embeddings. */

@@ -99,7 +99,12 @@ export class CutCall<K extends CutName> {
     };
     const request = requestOf(part.places);
     const transfer = "vectors" in request && request.vectors ? this.#options.transfer : undefined;
-    return client.call(name, request, { signal: this.#signal, onProgress, transfer, once: true });
+    return client.call(name, request, { signal: this.#signal, onProgress, onScores: this.#scoresOf(part), transfer, once: true });
+  }
+
+  #scoresOf({ places }: Part): CallOptions["onScores"] {
+    const { onScores } = this.#options;
+    return onScores && (({ indices, ...scores }) => onScores({ ...scores, indices: indices.map((index) => places[index]!) }));
   }
 
   #failed(part: Part, error: unknown): boolean {

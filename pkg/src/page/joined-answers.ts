@@ -2,6 +2,7 @@
 
 import type { EncodeAnswer, KeptVectors, RerankAnswer, RerankRequest } from "../protocol.js";
 import type { EncoderTimings, Timings } from "../ranking.js";
+import type { Explanation, Warning } from "../types.js";
 import { type Answered, inList } from "./cut-call.js";
 
 /** A row of a part's answer. */
@@ -10,27 +11,33 @@ interface Row {
   score: number;
   sameAs: number;
   truncated: number;
-  explanation: NonNullable<RerankAnswer["explanations"]>[number] | undefined;
+  isScored: boolean;
+  explanation: Explanation | undefined;
 }
 
 /** Of a ranking in one stage. `total`: milliseconds that all of it took. */
 export function joinedRanking({ topK, stages: [stage], explain }: RerankRequest, parts: readonly Answered<"rerank">[], total: number): RerankAnswer {
-  const rows = parts.flatMap(rowsOf).sort((a, b) => b.score - a.score || a.index - b.index);
-  const best = rows.slice(0, Math.min(topK, stage?.keep ?? topK));
+  const rows = parts.flatMap(rowsOf);
+  const scored = rows.filter(({ isScored }) => isScored).sort((a, b) => b.score - a.score || a.index - b.index);
+  const behind = rows.filter(({ isScored }) => !isScored).sort((a, b) => a.index - b.index);
+  const best = [...scored, ...behind].slice(0, Math.min(topK, stage?.keep ?? topK));
+  const ranked = Math.min(scored.length, best.length);
   const answers = parts.map(({ answer }) => answer);
   const [{ bound }] = answers as [RerankAnswer];
   const kept = joinedVectors(parts);
   return {
     indices: Uint32Array.from(best, ({ index }) => index),
     scores: Float32Array.from(best, ({ score }) => score),
-    ranks: Uint32Array.from(best, (_, place) => place + 1),
+    ranks: Uint32Array.from(best, (_, place) => (place < ranked ? place + 1 : 0)),
+    scored: ranked,
+    unscored: answers.reduce((sum, { unscored = 0 }) => sum + unscored, 0),
     sameAs: Uint32Array.from(best, ({ sameAs }) => sameAs),
     ...(bound !== undefined && { bound }),
     queryTruncated: answers.some(({ queryTruncated }) => queryTruncated),
     truncated: Uint8Array.from(best, ({ truncated }) => truncated),
-    ...(explain && { explanations: best.map(({ explanation }) => explanation!) }),
+    ...(explain && { explanations: explanationsOf(best.slice(0, ranked)) }),
     ...(kept && { kept }),
-    warnings: parts.flatMap(({ answer, places }) => answer.warnings.map(({ code, message }) => ({ code, message: inList(message, places) }))),
+    warnings: joinedWarnings(parts),
     timings: joinedTimings(parts, total),
   };
 }
@@ -47,11 +54,21 @@ export function joinedEmbeddings(parts: readonly Answered<"encode">[]): EncodeAn
 }
 
 function rowsOf({ places, answer }: Answered<"rerank">): Row[] {
-  const { indices, scores, sameAs, truncated, explanations } = answer;
-  return Array.from(indices, (at, row) => ({ index: places[at]!, score: scores[row]!, sameAs: places[sameAs[row]!]!, truncated: truncated[row]!, explanation: explanations?.[row] }));
+  const { indices, scores, sameAs, truncated, explanations, scored = indices.length } = answer;
+  return Array.from(indices, (at, row) => ({ index: places[at]!, score: scores[row]!, sameAs: places[sameAs[row]!]!, truncated: truncated[row]!, isScored: row < scored, explanation: explanations?.[row] }));
 }
 
-function joinedVectors(parts: readonly Answered<"rerank">[]): KeptVectors | undefined {
+/** None where there was no time for all of them. */
+function explanationsOf(rows: readonly Row[]): Explanation[] {
+  const explanations = rows.flatMap(({ explanation }) => explanation ?? []);
+  return explanations.length === rows.length ? explanations : [];
+}
+
+export function joinedWarnings(parts: readonly Answered<"rerank">[]): Warning[] {
+  return parts.flatMap(({ answer, places }) => answer.warnings.map(({ code, message }) => ({ code, message: inList(message, places) })));
+}
+
+export function joinedVectors(parts: readonly Answered<"rerank">[]): KeptVectors | undefined {
   const kept = parts.flatMap(({ answer: { kept }, places }) => (kept ? [{ ...kept, places: kept.places.map((place) => places[place]!) }] : []));
   const [first] = kept;
   if (!first) return undefined;
@@ -84,7 +101,7 @@ function joined<A extends Numbers & { set(numbers: A, start: number): void }>(Ki
 const PARTS = ["tokenize", "encode", "score", "explain"] as const;
 
 /** Those of the worker that was at work for longest: what the others did meanwhile took no time of its own. */
-function joinedTimings(parts: readonly Answered<"rerank">[], total: number): Timings {
+export function joinedTimings(parts: readonly Answered<"rerank">[], total: number): Timings {
   const clients = [...new Set(parts.map(({ client }) => client))];
   const timings = clients.map((client) => sumOf(parts.filter((part) => part.client === client).map(({ answer }) => answer.timings)));
   const longest = timings.reduce((longest, one) => (one.total > longest.total ? one : longest));

@@ -6,9 +6,11 @@
  * | --- | --- | --- |
  * | `encode` of documents | anywhere | one part behind the other |
  * | `rerank` in one stage by a model | by documents; those of the same text go together, and so do those that bring embeddings, which take next to no time | by score, then by place |
+ * | `rerank` in several stages, or fused | what is left when a model's turn comes, in the same way | one worker ranks by the scores, see {@link stagedRanking} |
  * | all else | not at all | |
  *
- * What ranks needs the whole list: fusion, stages behind one another and difference are one worker's. The cut is made as workers come for more, see {@link Cut}, so
+ * What ranks needs the whole list: the order, what a stage keeps, thresholds and fusion are one worker's, and so is all of a call that tells documents apart
+ * (`diversify`), or hands over buffers to several stages. The cut is made as workers come for more, see {@link Cut}, so
  * that one that is slower, or dies, has less; whatever the cut, the numbers are the same to the bit, since all workers are on the CPU.
  *
  * The first worker is there from the load on, and answers what is not cut. The others are started once it has given a first result, so that this comes no later: with
@@ -16,12 +18,13 @@
  * the first worker is on a GPU it is alone.
  */
 
-import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, RerankRequest } from "../protocol.js";
+import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest } from "../protocol.js";
 import type { Device, ModelInfo, Warning } from "../types.js";
 import { Cut, tokensOf, type Unit } from "./cut.js";
-import { CutCall, type CutName, type CutPlan } from "./cut-call.js";
+import { type Answered, CutCall, type CutName, type CutPlan } from "./cut-call.js";
 import { Headcount } from "./headcount.js";
 import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
+import { isReader, stagedRanking } from "./staged-ranking.js";
 import { busy, type CallOptions, type Client, type WorkerClient } from "./worker-client.js";
 
 type Called = Exclude<CallName, "load">;
@@ -107,11 +110,35 @@ export class Pool implements Client {
   }
 
   async #rerank(request: RerankRequest, options: CallOptions): Promise<Calls["rerank"]["answer"]> {
-    const cut = canBeCut(request) ? new Cut(unitsOf(request, this.#setup.model)) : undefined;
+    const { transfer = [] } = options;
+    const cut = canBeCut(request) ? this.#cutOf(request) : undefined;
     if (!cut || !this.#isFor(cut)) return this.#whole("rerank", request, cut, options);
+    if (!isOfOneStage(request)) return transfer.length > 0 ? this.#whole("rerank", request, cut, options) : this.#rerankInStages(request, options);
     const begin = performance.now();
     const parts = await this.#inParts({ name: "rerank", cut, total: request.texts.length, requestOf: (places) => partOf(request, places) }, options);
-    return joinedRanking(request, parts, performance.now() - begin);
+    return parts ? joinedRanking(request, parts, performance.now() - begin) : this.#whole("rerank", request, cut, options);
+  }
+
+  #rerankInStages(request: RerankRequest, options: CallOptions): Promise<Calls["rerank"]["answer"]> {
+    const { signal } = options;
+    return stagedRanking(request, {
+      whole: (request, isAll) => this.#first.call("rerank", request, isAll ? options : { signal, onScores: options.onScores }),
+      parts: async (request, places, order) => {
+        const list = partOf(request, places);
+        const cut = this.#cutOf(list);
+        if (!this.#isFor(cut)) return undefined;
+        const { onScores } = options;
+        if (request.partial && order) onScores?.({ indices: new Uint32Array(), scores: new Float32Array(), left: order });
+        const onParts = onScores && (({ indices, ...scores }: PartialScores) => onScores({ ...scores, indices: indices.map((at) => places[at]!) }));
+        const parts = await this.#inParts({ name: "rerank", cut, total: places.length, requestOf: (part) => partOf(list, part) }, { ...options, onScores: onParts });
+        return parts?.map((part) => ({ ...part, places: part.places.map((at) => places[at]!) }));
+      },
+      explained: (request, places) => this.#rerank({ ...partOf(request, places), stages: [{ use: "late" }], topK: places.length, explain: true, minScore: undefined, fuse: undefined, partial: false }, { signal }),
+    });
+  }
+
+  #cutOf(request: RerankRequest): Cut {
+    return new Cut(unitsOf(request, this.#setup.model));
   }
 
   async #encode(request: EncodeRequest, options: CallOptions): Promise<Calls["encode"]["answer"]> {
@@ -120,13 +147,17 @@ export class Pool implements Client {
     const cut = kind === "document" ? new Cut(texts.map((text, place) => ({ places: [place], cost: tokensOf(text, most) }))) : undefined;
     if (!cut || !this.#isFor(cut)) return this.#whole("encode", request, cut, options);
     const requestOf = (places: readonly number[]) => ({ ...request, texts: places.map((place) => texts[place]!) });
-    return joinedEmbeddings(await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options));
+    const parts = await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options);
+    return parts ? joinedEmbeddings(parts) : this.#whole("encode", request, cut, options);
   }
 
   async #addCodec(request: Calls["codec"]["request"], options: CallOptions): Promise<Calls["codec"]["answer"]> {
+    const answer = await this.#first.call("codec", request, options);
+    // Whoever is loading takes it from there.
     this.#codecs.push(request);
-    const [answer] = await Promise.all(this.#members.map((client) => client.call("codec", request, options)));
-    return answer!;
+    const others = this.#members.filter((client) => client !== this.#first);
+    await Promise.all(others.map((client) => client.call("codec", request, {}).catch(() => this.#lost(client))));
+    return answer;
   }
 
   /** By the first worker alone; a list as long as this one is for more of them the next time. */
@@ -180,7 +211,8 @@ export class Pool implements Client {
     for (const client of idle) client.stop(undefined);
   }
 
-  async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions) {
+  /** Undefined where the first worker has come back on a GPU, whose numbers are not the others' to the bit. */
+  async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions): Promise<Answered<K>[] | undefined> {
     const call = new CutCall(plan, options, this.ended);
     const isAlone = this.#cutCalls.push(call as unknown as CutCall<CutName>) === 1 && this.#coming.size === 0;
     const [begin, workers] = [performance.now(), this.#members.length];
@@ -189,7 +221,7 @@ export class Pool implements Client {
       const parts = await call.answered;
       if (isAlone && new Set(parts.map(({ client }) => client)).size === workers) this.#headcount.measured(workers, plan.cut.cost, performance.now() - begin);
       this.#shrink();
-      return parts;
+      return this.device === "cpu" ? parts : undefined;
     } finally {
       call.end();
       this.#cutCalls.splice(this.#cutCalls.indexOf(call as unknown as CutCall<CutName>), 1);
@@ -219,12 +251,15 @@ export class Pool implements Client {
   }
 }
 
-/** Whether each document's place is told by its score alone. */
-function canBeCut({ stages, fuse, diversify }: RerankRequest): boolean {
-  return stages.length === 1 && READERS.has(stages[0]!.use) && !fuse && diversify === undefined;
+/** Whether some stage reads document by document. What tells documents apart reads all of them. */
+function canBeCut({ stages, diversify }: RerankRequest): boolean {
+  return stages.some(isReader) && diversify === undefined;
 }
 
-const READERS = new Set(["dense", "late", "crossEncoder"]);
+/** Whether each document's place is told by its score alone. */
+function isOfOneStage({ stages, fuse }: RerankRequest): boolean {
+  return stages.length === 1 && !fuse;
+}
 
 /** Documents of one text are read once, by the worker that has all of them. Those that bring embeddings are as a rule not read at all. */
 function unitsOf(request: RerankRequest, model: ModelInfo): Unit[] {
@@ -248,6 +283,6 @@ function mostTokens({ windows }: Pick<RerankRequest, "windows">, { documentLengt
 /** What one worker is asked for. */
 function partOf(request: RerankRequest, places: readonly number[]): RerankRequest {
   const at = new Map(places.map((place, index) => [place, index]));
-  const vectors = request.vectors?.filter((group) => group.places.length === 0 || at.has(group.places[0]!)).map((group) => ({ ...group, places: group.places.map((place) => at.get(place)!) }));
+  const vectors = request.vectors?.filter(({ places }) => at.has(places[0]!)).map((group) => ({ ...group, places: group.places.map((place) => at.get(place)!) }));
   return { ...request, texts: places.map((place) => request.texts[place]!), vectors: vectors?.length ? vectors : undefined, given: undefined };
 }

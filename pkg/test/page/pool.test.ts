@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type LoadOptions, Reranker, type RerankOptions, type RerankOutput } from "../../src/index.js";
+import { EmbeddingList, type LoadOptions, Reranker, type RerankOptions, type RerankOutput, ResidualCodec } from "../../src/index.js";
 import { FakeEngine, engineError, fakeModule, type FakeModule } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
@@ -56,7 +56,10 @@ describe("the answer is one worker's", () => {
     ["the best, explained", { topK: 10, explain: true }],
     ["above a score", { minScore: 60 }],
     ["one stage that keeps some", { stages: [{ use: "dense", keep: 100 }], topK: 500 }],
-    ["several stages", { stages: [{ use: "bm25", keep: 400 }, { use: "late", keep: 50 }] }],
+    ["several stages", { stages: [{ use: "bm25", keep: 600 }, { use: "late", keep: 50 }] }],
+    ["several stages of a model", { stages: [{ use: "dense", keep: 700 }, { use: "late", keep: 300 }, { use: "bm25" }], topK: 100, explain: true }],
+    ["what is fused", { stages: [{ use: "given", score: (text) => text.length % 7 }, { use: "late" }], fuse: { by: "reciprocalRanks" }, topK: 30, explain: true, minScore: 40 }],
+    ["what is told apart", { diversify: 0.5 }],
     ["with embeddings that some bring along", { embeddings: (_, index) => (index % 3 ? undefined : { codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (index % 80))) }) }],
   ];
   test.each(cases)("%s", async (_, options) => {
@@ -214,6 +217,37 @@ describe("calls", () => {
     const calls = [reranker.rerank("it", DOCUMENTS), reranker.rerank("it", DOCUMENTS)];
     await expect(reranker.rerank("it", DOCUMENTS)).rejects.toMatchObject({ code: "BUSY" });
     expect(await Promise.all(calls)).toHaveLength(2);
+  });
+
+  test("a codec is given to all workers, those that come later too", async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ id: "c", dimension: 2, nbits: 4 }));
+    const residual = { codec: "residual", dimension: 2, codes: Uint32Array.of(1), residuals: Uint8Array.of(1) } as const;
+    const options: RerankOptions<string> = { codecs: [ResidualCodec.from(bytes)], embeddings: (_, index) => (index % 9 ? undefined : residual) };
+    const reranker = await load(3);
+    await reranker.rerank("it", DOCUMENTS, options);
+    await vi.waitFor(() => expect(engines).toHaveLength(3));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // The first has something else to do.
+    engines[0]!.explain = () => new Promise(() => {});
+    void reranker.explain("it", "text").catch(() => {});
+    await reranker.rerank("it", DOCUMENTS, options);
+    const groups = engines.slice(1).flatMap(({ vectors }) => vectors.flat());
+    expect(groups.map(({ codecId }) => codecId)).toEqual(["c"]);
+    reranker.dispose();
+  });
+
+  test.each<[string, RerankOptions<string>]>([
+    ["one stage", {}],
+    ["several stages", { stages: [{ use: "bm25" }, { use: "late" }] }],
+  ])("a list of embeddings is handed over, in %s", async (_, options) => {
+    const rows = (place: number) => ({ codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (place % 80))) }) as const;
+    const list = () => EmbeddingList.write(DOCUMENTS.map((_, place) => (place % 2 ? undefined : rows(place))));
+    const expected = withoutTimes(await (await load(1)).rerank("it", DOCUMENTS, { ...options, embeddings: list() }));
+    engines = [];
+    const reranker = await pool(3);
+    const bytes = list();
+    expect(withoutTimes(await reranker.rerank("it", DOCUMENTS, { ...options, embeddings: bytes, transfer: true }))).toEqual(expected);
+    expect(bytes.byteLength).toBe(0);
   });
 
   test("what is encoded is kept, and found again", async () => {

@@ -198,9 +198,10 @@ export class FakeEngine implements Engine {
     const brought = vectors?.rows() ?? new Map<number, number>();
     await this.#texts(documents.filter((_, place) => !brought.has(place)), hooks);
     let left = documents.map((text, index): Row => ({ text, index, scores: [], ranks: [] }));
-    for (const [place, { use, keep }] of stages.entries()) {
+    for (const [place, stage] of stages.entries()) {
+      const { use, keep } = stage;
       hooks.ranking?.(place);
-      for (const row of left) row.scores.push(use === "given" ? given![row.index]! : use === "late" && brought.has(row.index) ? brought.get(row.index)! : SCORES[use](row.text));
+      for (const row of left) row.scores.push(stage.use === "scored" ? stage.scores[row.index]! : use === "given" ? given![row.index]! : use === "late" && brought.has(row.index) ? brought.get(row.index)! : SCORES[use as keyof typeof SCORES](row.text));
       left = [...left].sort((a, b) => b.scores[place]! - a.scores[place]!).slice(0, keep);
       left.forEach((row, rank) => row.ranks.push(rank + 1));
     }
