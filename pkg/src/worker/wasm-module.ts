@@ -54,7 +54,8 @@ async function compileWhole(url: string): Promise<WebAssembly.Module> {
 }
 
 async function ask(url: string, signal: AbortSignal): Promise<Response> {
-  const file = url.startsWith("file:") && builtin<{ readFile(url: URL): Promise<Uint8Array<ArrayBuffer>> }>("fs/promises");
+  // Node fetches no files.
+  const file = url.startsWith("file:") && typeof location === "undefined" && builtin<{ readFile(url: URL): Promise<Uint8Array<ArrayBuffer>> }>("fs/promises");
   if (file) return new Response(await file.readFile(new URL(url)), { headers: { "content-type": "application/wasm" } });
   const response = await fetch(url, { ...MANNERS, signal });
   if (!response.ok) throw statusError(url, response.status, ADDRESS_HINT);
