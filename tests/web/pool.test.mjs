@@ -69,6 +69,41 @@ for (const workers of [1, 2, 3, 7]) {
   });
 }
 
+it("several stages, fused and explained: the results of one", LIMIT, async () => {
+  const given = documents.map((text, place) => ({ text, given: place % 7 }));
+  const options = {
+    stages: [{ use: "given" }, { use: "bm25", keep: 220 }, { use: "dense", keep: 180 }, { use: "late", keep: 120 }],
+    fuse: { by: "reciprocalRanks" },
+    topK: 20,
+    explain: true,
+  };
+  const inStages = async (name) => {
+    const { value, error } = await tab.harness("inStages", name, query, given, options);
+    assert.equal(error, undefined);
+    return numbers(value);
+  };
+  await load("one", 1);
+  const expected = await inStages("one");
+  assert.equal(expected.results[0].stages.length, 4);
+  await tab.harness("dispose", "one");
+  await loadPool("several", 3);
+  for (let call = 0; call < 2; call++) assert.deepEqual(await inStages("several"), expected);
+});
+
+it("with a vector cache: what several have encoded is found again, with the scores of one", LIMIT, async () => {
+  await load("one", 1, { vectorCache: true });
+  const expected = numbers(await rerank("one"));
+  await tab.harness("dispose", "one");
+  await load("several", 3, { vectorCache: true });
+  await tab.harness("embeddingsHash", "several", documents);
+  await workersAre(3);
+  for (const misses of [documents.length, 0]) {
+    const answer = await rerank("several");
+    assert.equal(answer.timings.cacheMisses, misses);
+    assert.deepEqual(numbers(answer), expected);
+  }
+});
+
 describe("a worker is ended behind the package's back in the middle of a call", () => {
   for (const [which, worker] of [["the first", 1], ["another", 2]]) {
     it(`${which}: the answer is the same`, LIMIT, async () => {

@@ -1,10 +1,14 @@
 /**
- * Cuts a list into parts that workers take one after another. A part is as large as a share of what is left, so that the first ones are large, with a query read
- * for few of them, and the last ones small, with nobody waiting for long. They follow the list, so that its top is done first.
+ * Cuts a list into parts that workers take one after another. A part is a share of what is left, so that the first ones are large, with a query read for few of them,
+ * and the last ones small, with nobody waiting for long. Where the order may be another, units are dealt as cards are: then the top of the list is done first,
+ * however many are at it.
  */
 
 /** Tokens of a part, the last one's apart: the engine's batch on a CPU has at most as many, and reads a query with each part. */
 const LEAST = 512;
+
+/** Into how many parts what is left would be cut for each worker: one would have all wait for the slowest, many would read the query as often. */
+const SHARES = 1.5;
 
 /** UTF-16 units that are taken for a token. What a list is cut by need not be exact: whoever has been given less comes back sooner. */
 const TOKEN_LENGTH = 4;
@@ -19,37 +23,46 @@ export interface Unit {
 
 export class Cut {
   readonly cost: number;
-  readonly #units: readonly Unit[];
-  #next = 0;
-  #left: number;
-
-  constructor(units: readonly Unit[]) {
-    this.#units = units;
-    this.cost = units.reduce((sum, { cost }) => sum + cost, 0);
-    this.#left = this.cost;
-  }
-
   /** How many workers there is enough to do for. */
-  get workers(): number {
-    return Math.min(this.#units.length, Math.max(Math.floor(this.cost / LEAST), 1));
+  readonly workers: number;
+  readonly #isDealt: boolean;
+  #units: readonly Unit[];
+
+  /** `order`: whether a part's units follow one another. */
+  constructor(units: readonly Unit[], order: "dealt" | "in a row") {
+    this.#units = units;
+    this.#isDealt = order === "dealt";
+    this.cost = costOf(units);
+    this.workers = Math.min(units.length, Math.max(Math.floor(this.cost / LEAST), 1));
   }
 
   get isLeft(): boolean {
-    return this.#next < this.#units.length;
+    return this.#units.length > 0;
   }
 
   /** The next part, for one of so many workers: places in the list, in its order. */
   next(workers: number): number[] {
-    const wanted = Math.max(this.#left / (2 * workers), LEAST);
+    const left = costOf(this.#units);
+    const wanted = Math.max(left / (SHARES * workers), LEAST);
+    const hands = this.#isDealt ? Math.max(Math.min(workers, Math.floor(left / LEAST)), 1) : 1;
     const places: number[] = [];
-    for (let cost = 0; this.isLeft && cost < wanted; this.#next++) {
-      const unit = this.#units[this.#next]!;
+    const rest: Unit[] = [];
+    let cost = 0;
+    for (const [at, unit] of this.#units.entries()) {
+      if (at % hands !== 0 || cost >= wanted) {
+        rest.push(unit);
+        continue;
+      }
       places.push(...unit.places);
       cost += unit.cost;
-      this.#left -= unit.cost;
     }
+    this.#units = rest;
     return places.sort((a, b) => a - b);
   }
+}
+
+function costOf(units: readonly Unit[]): number {
+  return units.reduce((sum, { cost }) => sum + cost, 0);
 }
 
 /** About how many tokens are read of a text. */

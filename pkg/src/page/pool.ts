@@ -138,13 +138,13 @@ export class Pool implements Client {
   }
 
   #cutOf(request: RerankRequest): Cut {
-    return new Cut(unitsOf(request, this.#setup.model));
+    return new Cut(unitsOf(request, this.#setup.model), "dealt");
   }
 
   async #encode(request: EncodeRequest, options: CallOptions): Promise<Calls["encode"]["answer"]> {
     const { kind, texts } = request;
     const most = mostTokens(request, this.#setup.model);
-    const cut = kind === "document" ? new Cut(texts.map((text, place) => ({ places: [place], cost: tokensOf(text, most) }))) : undefined;
+    const cut = kind === "document" ? new Cut(texts.map((text, place) => ({ places: [place], cost: tokensOf(text, most) })), "in a row") : undefined;
     if (!cut || !this.#isFor(cut)) return this.#whole("encode", request, cut, options);
     const requestOf = (places: readonly number[]) => ({ ...request, texts: places.map((place) => texts[place]!) });
     const parts = await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options);
