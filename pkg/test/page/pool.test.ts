@@ -106,6 +106,20 @@ describe("who works", () => {
     expect(read.sort()).toEqual([...new Set(DOCUMENTS)].sort());
   });
 
+  test("a model reads what the stages before it leave", async () => {
+    const reranker = await pool(3);
+    let read = 0;
+    for (const engine of engines) {
+      const rerank = engine.rerank.bind(engine);
+      engine.rerank = (query, texts, options, ...rest) => {
+        if (options.stages?.some(({ use }) => use === "late")) read += texts.length;
+        return rerank(query, texts, options, ...rest);
+      };
+    }
+    await reranker.rerank("it", DOCUMENTS, { stages: [{ use: "bm25", keep: 700 }, { use: "late" }] });
+    expect(read).toBe(700);
+  });
+
   test("on a GPU the first is alone", async () => {
     modules[0] = fakeModule(async () => {
       engines.push(new FakeEngine("webgpu"));
