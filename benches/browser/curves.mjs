@@ -44,20 +44,14 @@ async function draw(folder, report) {
   await writeFile(join(folder, "README.md"), `${[HEAD, "", ...lines(report, { markdown: true })].join("\n")}\n`);
 }
 
-function panels({ title, series }) {
-  const panel = (what, format, value) => ({
-    title: what,
-    xLabel: title,
-    format,
-    series: series.map(({ name, points }) => ({ name, points: points.map((point) => [point.at, value(point)]) })),
-  });
-  return [panel("Time of a call", time, (point) => point.time), memoryPanel(title, series)];
-}
-
-function memoryPanel(xLabel, series) {
+function panels({ title, series, isWide = false }) {
   const line = (name, points, of) => ({ name, points: points.map((point) => [point.at, point[of]]) });
-  const lines = series.flatMap(({ name, points }) => [line(`wasm, ${name}`, points, "wasm"), line(`process, ${name}`, points, "resident")]);
-  return { title: "Memory", xLabel, format: size, series: lines };
+  const times = series.map(({ name, points }) => line(name, points, "time"));
+  const memory = series.flatMap(({ name, points }) => [line(`wasm, ${name}`, points, "wasm"), line(`process, ${name}`, points, "resident")]);
+  return [
+    { title: "Time of a call", xLabel: title, format: time, logarithmic: { x: isWide, y: isWide }, series: times },
+    { title: "Memory", xLabel: title, format: size, logarithmic: { x: isWide, y: false }, series: memory },
+  ];
 }
 
 function lines({ machine: place, curves }, style) {

@@ -45,17 +45,17 @@ function passages(words, count, length, lengthOf) {
   });
 }
 
-/** `{ title, unit, series: [{ name, points: [{ at, time, wasm, resident }] }] }`, times in milliseconds, memory in bytes. */
+/** `{ title, isWide, series: [{ name, points: [{ at, time, workers, wasm, resident }] }] }`, times in milliseconds, memory in bytes; whether both are best seen as powers. */
 async function candidates(place, { query, most, ofLength }) {
   const counts = CANDIDATES.filter((count) => count <= most);
   const all = ofLength(counts.at(-1), LENGTH);
   const samples = counts.map((count) => ({ at: count, documents: all.slice(0, count) }));
-  return { title: `candidates of ${LENGTH} tokens`, series: await byWorkers(place, query, samples) };
+  return { title: `candidates of ${LENGTH} tokens`, isWide: true, series: await byWorkers(place, query, samples) };
 }
 
 async function lengths(place, { query, most, ofLength }) {
   const samples = LENGTHS.map((length) => ({ at: length, documents: ofLength(Math.min(DOCUMENTS, most), length) }));
-  return { title: `tokens a document, ${Math.min(DOCUMENTS, most)} documents`, series: await byWorkers(place, query, samples, { documentLength: LENGTHS.at(-1) }) };
+  return { title: `tokens a document, ${Math.min(DOCUMENTS, most)} documents`, isWide: true, series: await byWorkers(place, query, samples, { documentLength: LENGTHS.at(-1) }) };
 }
 
 async function byWorkers(place, query, samples, overrides) {

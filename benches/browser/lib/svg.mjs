@@ -4,12 +4,10 @@ const PANEL = { width: 380, height: 304, left: 64, right: 20, top: 64, bottom: 4
 /** Names of lines stand in two columns below the title. */
 const NAMES = { columns: 2, width: 150, height: 15, top: 36 };
 const COLORS = ["#1d4f7c", "#96640a", "#1a6640", "#97380f"];
-/** From this on, values are spread over a logarithmic axis. */
-const WIDE = 12;
 /** So many values of x or fewer are written each. */
 const FEW = 6;
 
-/** Panels beside each other: `[{ title, xLabel, format, series: [{ name, points: [[x, y]] }] }]`. */
+/** Panels beside each other: `[{ title, xLabel, format, logarithmic, series: [{ name, points: [[x, y]] }] }]`; which axes are logarithmic, as `{ x, y }`. */
 export function charts(panels) {
   const [width, height] = [panels.length * PANEL.width, PANEL.height];
   const drawn = panels.map((panel, place) => `<g transform="translate(${place * PANEL.width} 0)">\n${drawPanel(panel).join("\n")}\n</g>`);
@@ -22,10 +20,10 @@ export function charts(panels) {
   ].join("\n");
 }
 
-function drawPanel({ title, xLabel, format, series }) {
+function drawPanel({ title, xLabel, format, logarithmic, series }) {
   const all = series.flatMap(({ points }) => points);
-  const x = axis(all.map(([value]) => value), PANEL.left, PANEL.width - PANEL.right, FEW);
-  const y = axis(all.map(([, value]) => value), PANEL.height - PANEL.bottom, PANEL.top);
+  const x = axis(all.map(([value]) => value), PANEL.left, PANEL.width - PANEL.right, logarithmic.x, FEW);
+  const y = axis(all.map(([, value]) => value), PANEL.height - PANEL.bottom, PANEL.top, logarithmic.y);
   return [
     text(PANEL.left, 18, title, 'font-weight="600" font-size="13"'),
     ...y.ticks.flatMap((tick) => [grid(y.at(tick)), text(PANEL.left - 6, y.at(tick) + 4, format(tick).replace(/\.0+ /, " "), 'text-anchor="end" fill="#5a564f"')]),
@@ -47,9 +45,8 @@ function nameAt(place) {
 }
 
 /** Where each value lies between two places, and the values that are written beside it: those that there are, where they are few. */
-function axis(values, from, to, few = 0) {
+function axis(values, from, to, isLogarithmic, few = 0) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const isLogarithmic = least > 0 && most / least >= WIDE;
   const scale = isLogarithmic ? Math.log : (value) => value;
   const there = [...new Set(values)];
   const round = isLogarithmic ? decades(least, most) : steps(most);
