@@ -57,9 +57,14 @@ async function firstSteps({ browser, server, page, contestant, sample, call }) {
   Object.assign(contestant, { cold, peak, transfers, bytes: byKind(transfers), warm: [], queries: [] });
   await call("upload", contestant.id, sample);
   await call("rerank", sample);
-  contestant.workers = page.workers().length;
-  const { workers = 1, copies = 1 } = contestant.load;
-  if (contestant.workers !== workers * copies) throw new Error(`runs in ${contestant.workers} workers, not ${workers * copies}`);
+  if (contestant.engine === "tabrank") contestant.workers = workersOf(page, contestant.load);
+}
+
+/** How many there are, which are as many as were asked for: the others start once there was a first result. */
+function workersOf(page, { workers, copies }) {
+  const found = page.workers().length;
+  if (found !== workers * copies) throw new Error(`runs in ${found} workers, not ${workers * copies}`);
+  return found;
 }
 
 async function takeTurn({ page, contestant, sample, call }) {
