@@ -44,7 +44,7 @@ struct Tolerance {
 }
 
 const F32: Tolerance = Tolerance { whose: "the CPU's", embedding: 2e-3, score: 2e-3 };
-/// On the CPU a quantized model rounds its activations to 8 bits too; on WebGPU it does not. A fault of a GPU moves
+/// On the CPU a quantized model rounds its activations to 7 bits too; on WebGPU it does not. A fault of a GPU moves
 /// whole vectors, by far more.
 const QUANTIZED: Tolerance = Tolerance { whose: "the CPU's", embedding: 0.15, score: 0.05 };
 /// The same kernels on the same numbers give the same bits, whatever the weights' type.

@@ -100,7 +100,7 @@ fn settings_in_place_of_the_model_s_own_are_arguments_and_stay_in_a_bundle() {
         .assert()
         .success();
     let found = inspect(&[&bundle]);
-    assert_eq!((&found["overrides"], &found["version"]), (&overrides, &"2.0".into()));
+    assert_eq!((&found["overrides"], &found["version"]), (&overrides, &"3.0".into()));
     let found = inspect(&[&bundle, "--query-length=12"]);
     assert_eq!(found["overrides"]["query_length"], 12);
     let text = "{\"text\": \"oil\"}\n";

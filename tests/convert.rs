@@ -16,7 +16,7 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::convert::{Coming, Exponents, Fetch, convert_from, equalizer, q4, q8};
 use tabrank::model::checkpoint::{ReadAt, header_end};
-use tabrank::model::quantize::{Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use tabrank::model::quantize::{Matrix, PRODUCT_CODE, Q8_BLOCK, TABLE_CODE, Values};
 use tabrank::{
     CheckpointFiles, ConvertOptions, Dtype, Error, LoadOptions, Observer, Pooling, Reranker,
     Source, Stage, TextKind, Unobserved, convert,
@@ -47,10 +47,10 @@ fn equalizers_are_those_of_the_reference() {
 fn codes_and_scales_of_8_bits_are_those_of_the_reference() {
     let numpy = numpy();
     let (weights, factors) = (floats(&numpy["weights"]), floats(&numpy["equalizer"]));
-    for (name, factors, limit) in
-        [("q8", Some(&factors[..]), PRODUCT_CODE), ("table8", None, TABLE_CODE)]
+    for (name, factors, limit, block) in
+        [("q8", Some(&factors[..]), PRODUCT_CODE, Q8_BLOCK), ("table8", None, TABLE_CODE, COLUMNS)]
     {
-        let Values::Q8 { codes, scales } = q8(&weights, COLUMNS, factors, limit) else {
+        let Values::Q8 { codes, scales } = q8(&weights, COLUMNS, factors, limit, block) else {
             panic!("q8 gives q8");
         };
         assert_eq!(codes, bytes(&numpy[&format!("{name}.codes")]), "{name}");
@@ -109,12 +109,13 @@ fn a_short_block_is_that_of_the_reference_without_what_fills_it() {
 fn a_quantized_matrix_is_close_to_its_weights() {
     let numpy = numpy();
     let (weights, factors) = (floats(&numpy["weights"]), floats(&numpy["equalizer"]));
-    let values = q8(&weights, COLUMNS, Some(&factors), PRODUCT_CODE);
+    let values = q8(&weights, COLUMNS, Some(&factors), PRODUCT_CODE, Q8_BLOCK);
     let Values::Q8 { scales, .. } = values.clone() else { panic!("q8 gives q8") };
     let rows = weights.len() / COLUMNS;
     let matrix = Matrix { rows, columns: COLUMNS, values, equalizer: Some(factors.clone()) };
     for (place, (found, weight)) in matrix.to_f32().iter().zip(&weights).enumerate() {
-        let step = scales[place / COLUMNS] * factors[place % COLUMNS];
+        let (row, column) = (place / COLUMNS, place % COLUMNS);
+        let step = scales[row * COLUMNS.div_ceil(Q8_BLOCK) + column / Q8_BLOCK] * factors[column];
         assert!((found - weight).abs() <= 0.501 * step, "{found}, not {weight}");
     }
 }

@@ -28,7 +28,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "model::config",
         &["error", "model::activation", "model::bundle", "model::checkpoint", "model::overrides"],
     ),
-    ("model::embedding_id", &["error", "model::bundle", "model::checkpoint", "model::config"]),
+    (
+        "model::embedding_id",
+        &["error", "model::bundle", "model::checkpoint", "model::config", "model::quantize"],
+    ),
     ("model::room", &["error", "model::bundle", "model::quantize"]),
     ("text::texts", &[]),
     ("text::duplicates", &["text::texts"]),

@@ -163,7 +163,8 @@ fn unequalized(bundle: Crafted, weights: &Weights) -> Crafted {
             tensors.remove(&equalizer);
             let name = equalizer.trim_end_matches(".equalizer");
             let (shape, values) = &weights[name];
-            let Values::Q8 { codes, scales } = q8(values, shape[1], None, PRODUCT_CODE) else {
+            let Values::Q8 { codes, scales } = q8(values, shape[1], None, PRODUCT_CODE, shape[1])
+            else {
                 panic!("q8 gives q8");
             };
             tensors.get_mut(name).unwrap().2 = codes.iter().map(|&code| code as u8).collect();

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, TensorKind, TensorSpec, store};
 use crate::model::checkpoint::{CheckpointFiles, Place, Weights};
 use crate::model::config::ModelConfig;
-use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, TABLE_CODE, Values};
+use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, Q8_BLOCK, TABLE_CODE, Values};
 use crate::observer::{Observer, pause};
 
 /// Values that are stored between two looks at the caller: milliseconds.
@@ -121,11 +121,14 @@ impl Group<'_> {
             Dtype::Q8 | Dtype::Q4 if product_or_table => channels.get(&spec.name),
             _ => (None, None),
         };
-        let limit = if spec.kind == TensorKind::Table { TABLE_CODE } else { PRODUCT_CODE };
+        let (limit, block) = match spec.kind {
+            TensorKind::Table => (TABLE_CODE, columns),
+            _ => (PRODUCT_CODE, Q8_BLOCK),
+        };
         let stored = match self.dtype {
             Dtype::F32 => Values::F32(values.to_vec()),
             Dtype::Q4 if product_or_table => q4(values, columns, equalizer, importance),
-            Dtype::Q8 if product_or_table => q8(values, columns, equalizer, limit),
+            Dtype::Q8 if product_or_table => q8(values, columns, equalizer, limit, block),
             Dtype::F16 | Dtype::Q8 | Dtype::Q4 => {
                 Values::F16(values.iter().copied().map(f16::from_f32).collect())
             }

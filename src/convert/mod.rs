@@ -238,7 +238,7 @@ impl<'a> Conversion<'a> {
             let hash = |entry: &FileEntry| entry.integrity.sha256.clone();
             let tokenizer = settings.iter().find(|entry| entry.name == tokenizer).map(hash);
             let tokenizer = tokenizer.expect("the calibration has read it");
-            Covered::new(config, true, tokenizer, shards.iter().map(hash).collect()).id()
+            Covered::new(config, true, tokenizer, shards.iter().map(hash).collect(), dtype).id()
         };
         self.writer.finish(dtype, source, overrides, id, observer).await
     }

@@ -6,8 +6,8 @@
 //!
 //! It covers all that changes numbers: the weights as they are stored, by a hash of each file that holds some, whatever its
 //! name (SHA-256 of a bundle's, which its manifest has, XXH3 of 128 bits of a checkpoint's); `tokenizer.json`, byte for byte;
-//! every field of [`ModelConfig`] as it is in force, overrides included; and what becomes of special tokens that texts spell
-//! out. The device, batches and names of the model are no part of it, nor what the files say without effect.
+//! every field of [`ModelConfig`] as it is in force, overrides included; what becomes of special tokens that texts spell
+//! out; and, of q8 and q4, how activations are quantized. The device, batches and names of the model are no part of it, nor what the files say without effect.
 //!
 //! A bundle's weights are its codes. So a conversion gives another id than its checkpoint, and so may the same conversion on
 //! another kind of machine, where sums are rounded in another way.
@@ -30,6 +30,7 @@ use crate::model::config::{
     EncoderConfig, HeadConfig, ModelConfig, ProjectionStep, TextConfig, TokenPooling,
     TokenizerConfig, VectorConfig,
 };
+use crate::model::quantize::Dtype;
 
 /// Hexadecimal digits that are kept.
 const DIGITS: usize = 32;
@@ -46,7 +47,8 @@ pub fn embedding_id(
     let name = format!("{}tokenizer.json", files.transformer_path()?);
     let tokenizer_json = files.sha256(&name).ok_or(Error::MissingFile { name, hint: "" })?;
     let weights = files.weight_hashes()?;
-    Ok(Covered::new(config, parses_special_tokens, tokenizer_json, weights).id())
+    let dtype = files.manifest().map_or(Dtype::F32, |manifest| manifest.dtype);
+    Ok(Covered::new(config, parses_special_tokens, tokenizer_json, weights, dtype).id())
 }
 
 /// A field that is not here cannot be forgotten: [`ModelConfig`] is taken apart to the last, and what lies in it writes itself.
@@ -63,6 +65,7 @@ pub(crate) struct Covered<'a> {
     parses_special_tokens: bool,
     tokenizer_json: String,
     weights: Vec<String>,
+    activations: Option<&'static str>,
 }
 
 impl<'a> Covered<'a> {
@@ -71,6 +74,7 @@ impl<'a> Covered<'a> {
         parses_special_tokens: bool,
         tokenizer_json: String,
         mut weights: Vec<String>,
+        dtype: Dtype,
     ) -> Self {
         // What the layout and the overrides do is in the other fields.
         let ModelConfig {
@@ -99,6 +103,10 @@ impl<'a> Covered<'a> {
             parses_special_tokens,
             tokenizer_json,
             weights,
+            activations: match dtype {
+                Dtype::F32 | Dtype::F16 => None,
+                Dtype::Q8 | Dtype::Q4 => Some("7 bits in blocks"),
+            },
         }
     }
 

@@ -4,19 +4,20 @@
 //!
 //! ```text
 //! f32, f16   w[r][c]
-//! q8         w[r][c] = equalizer[c] · scale[r] · code[r][c]
+//! q8         w[r][c] = equalizer[c] · scale[r][c / 64] · code[r][c]
 //! q4         w[r][c] = equalizer[c] · scale[r][c / 32] · (nibble[r][c] - 8)
 //! ```
 //!
-//! A row of q4 begins with a byte and a scale of its own: where columns are no multiple of 32, its last block is short.
+//! A row of q4 begins with a byte of its own, and each row with a scale: where columns are no multiple of a block, its last block
+//! is short. A table in q8 has one scale a row, as had every matrix in bundles before version 3.
 //!
 //! The equalizer is a factor for each input channel, moved from the weights to the activations (SmoothQuant, Xiao
 //! et al., 2023): a product multiplies its input by it before the input is quantized, so that neither side holds all
 //! the large channels. It is 1 where a matrix has none.
 //!
-//! Codes of products stay within [`PRODUCT_CODE`]: with one operand of 7 bits a dot product of bytes is exact on every
-//! instruction set (pairs sum to at most 2 · 128 · 127, which fits 16 bits). The vocabulary table is no operand of a
-//! product and uses the whole byte.
+//! Codes of products stay within [`PRODUCT_CODE`]: with activations of 0 to 127 four products sum to at most 4 · 127 · 63, which
+//! fits 16 bits, so that a dot product of bytes is exact on every instruction set. The vocabulary table is no operand of a product
+//! and uses the whole byte.
 
 use half::f16;
 
@@ -24,8 +25,10 @@ use half::f16;
 pub const PRODUCT_CODE: i8 = 63;
 /// Largest magnitude of a q8 code in a table that is looked up.
 pub const TABLE_CODE: i8 = 127;
+/// Input channels that share a q8 scale in a matrix that is multiplied.
+pub const Q8_BLOCK: usize = 64;
 /// Input channels that share a q4 scale.
-pub const BLOCK: usize = 32;
+pub const Q4_BLOCK: usize = 32;
 /// What a q4 nibble of value zero holds.
 pub const NIBBLE_ZERO: u8 = 8;
 
@@ -78,7 +81,7 @@ pub struct Matrix {
 pub enum Values {
     F32(Vec<f32>),
     F16(Vec<f16>),
-    /// `codes` `[rows, columns]`, `scales` `[rows]`.
+    /// `codes` `[rows, columns]`, `scales` `[rows, ⌈columns / 64⌉]`, or `[rows]` where each row has one.
     Q8 {
         codes: Vec<i8>,
         scales: Vec<f32>,
@@ -122,17 +125,22 @@ impl Matrix {
                 each.for_each(|(c, s)| *s += factor(c) * values[places.start + c].to_f32())
             }
             Values::Q8 { codes, scales } => {
-                let scale = scales[row];
-                each.for_each(|(c, s)| {
-                    *s += factor(c) * (scale * f32::from(codes[places.start + c]))
-                });
+                let count = scales.len() / self.rows;
+                let width = if count == 1 { columns } else { Q8_BLOCK };
+                let codes = codes[places].chunks(width).zip(&scales[row * count..]);
+                let first = (0..columns).step_by(width);
+                for ((sums, (codes, scale)), first) in sum.chunks_mut(width).zip(codes).zip(first) {
+                    for (c, (s, &code)) in sums.iter_mut().zip(codes).enumerate() {
+                        *s += factor(first + c) * (scale * f32::from(code));
+                    }
+                }
             }
             Values::Q4 { nibbles, scales } => {
                 let nibbles = &nibbles[row * columns.div_ceil(2)..];
-                let scales = &scales[row * columns.div_ceil(BLOCK)..];
+                let scales = &scales[row * columns.div_ceil(Q4_BLOCK)..];
                 each.for_each(|(c, s)| {
                     let code = f32::from(nibble(nibbles, c)) - f32::from(NIBBLE_ZERO);
-                    *s += factor(c) * (scales[c / BLOCK].to_f32() * code);
+                    *s += factor(c) * (scales[c / Q4_BLOCK].to_f32() * code);
                 });
             }
         }
@@ -156,13 +164,13 @@ impl Matrix {
 
     /// Makes room for `rows` more rows, so that appending them moves nothing.
     pub fn reserve(&mut self, rows: usize) {
-        let (codes, blocks) = (rows * self.columns, rows * self.columns.div_ceil(BLOCK));
+        let (codes, blocks) = (rows * self.columns, rows * self.columns.div_ceil(Q4_BLOCK));
         match &mut self.values {
             Values::F32(values) => values.reserve_exact(codes),
             Values::F16(values) => values.reserve_exact(codes),
             Values::Q8 { codes: all, scales } => {
                 all.reserve_exact(codes);
-                scales.reserve_exact(rows);
+                scales.reserve_exact(rows * (scales.len() / self.rows));
             }
             Values::Q4 { nibbles, scales } => {
                 nibbles.reserve_exact(rows * self.columns.div_ceil(2));
@@ -182,7 +190,7 @@ impl Matrix {
             (
                 Values::Q8 { codes, scales },
                 Values::Q8 { codes: more_codes, scales: more_scales },
-            ) => {
+            ) if scales.len() / self.rows == more_scales.len() / part.rows => {
                 codes.extend_from_slice(more_codes);
                 scales.extend_from_slice(more_scales);
             }

@@ -4,7 +4,7 @@
 //! which is what is worked on while others stay.
 
 use super::bundle::{TensorKind, TensorSpec};
-use super::quantize::{BLOCK, Dtype};
+use super::quantize::{Dtype, Q4_BLOCK, Q8_BLOCK};
 use crate::error::{Error, Result};
 
 /// Most bytes on 32 bits: a GPU's load holds the weights twice, and there is as much again for all else.
@@ -43,8 +43,9 @@ fn kept(spec: &TensorSpec, dtype: Dtype) -> u64 {
     match (dtype, spec.kind) {
         (Dtype::F32, _) | (_, TensorKind::Plain) | (Dtype::F16, TensorKind::Product) => 4 * count,
         (Dtype::F16, _) | (_, TensorKind::Half) => 2 * count,
-        (Dtype::Q8, _) => count + 4 * rows,
-        (Dtype::Q4, _) => count.div_ceil(2) + 2 * count.div_ceil(BLOCK as u64),
+        (Dtype::Q8, TensorKind::Product) => count + 4 * count.div_ceil(Q8_BLOCK as u64),
+        (Dtype::Q8, TensorKind::Table) => count + 4 * rows,
+        (Dtype::Q4, _) => count.div_ceil(2) + 2 * count.div_ceil(Q4_BLOCK as u64),
     }
 }
 

@@ -46,7 +46,7 @@ pub use cpu::{CodedQuery, Nearest};
 pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
-use weight::{PackedMatrix, PackedWeight};
+use weight::{PackedMatrix, PackedWeight, Quantized};
 
 /// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
 #[derive(Debug, Clone, Copy)]

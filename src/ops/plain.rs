@@ -3,10 +3,12 @@
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
 //! for f32: see [`within_f32`].
 
+use std::ops::Range;
+
 use half::f16;
 
 use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
-use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, Values, nibble};
+use crate::model::quantize::{Dtype, Matrix, NIBBLE_ZERO, Q4_BLOCK, Q8_BLOCK, Values, nibble};
 use crate::ops::{CodedRows, Gate, ResidualTables};
 
 /// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
@@ -248,56 +250,56 @@ pub fn normalize(x: &[f32], width: usize) -> Vec<f64> {
     out
 }
 
-/// The product as a device computes it that quantizes its input in 8 bits, see `cpu/quantize.rs`: equal to it bit for bit.
+/// The product as a device computes it that quantizes its input in 7 bits, see `cpu/quantize.rs`: equal to it bit for bit.
 pub fn quantized_linear(x: &[f32], weight: &Matrix, bias: &[f32]) -> Vec<f32> {
     let ones = vec![1.0; weight.columns];
     let equalizer = weight.equalizer.as_ref().unwrap_or(&ones);
+    let block = if weight.dtype() == Dtype::Q4 { Q4_BLOCK } else { Q8_BLOCK };
     let mut out = Vec::new();
     for row in x.chunks_exact(weight.columns) {
         let row: Vec<f32> = row.iter().zip(equalizer).map(|(x, e)| x * e).collect();
-        let (low, high) = (
-            row.iter().copied().fold(f32::INFINITY, f32::min),
-            row.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-        );
-        let nothing: f32 = row.iter().map(|u| u * 0.0).sum();
-        let (step, middle) = (((high - low) / 254.0).max(1e-30), (high + low) * 0.5 + nothing);
-        let inverse = 1.0 / step;
-        let codes: Vec<i32> =
-            row.iter().map(|u| ((u - middle) * inverse).round_ties_even() as i32).collect();
-        out.extend(
-            (0..weight.rows)
-                .map(|output| output_of(&codes, step, middle, weight, output) + bias[output]),
-        );
+        for (output, bias) in bias.iter().enumerate() {
+            let mut total = 0.0f32;
+            for (place, values) in row.chunks(block).enumerate() {
+                let (step, activations) = quantized(values);
+                let (scale, codes) =
+                    codes_of(weight, output, place * block..place * block + values.len());
+                let exact: i32 = activations.iter().zip(codes).map(|(a, q)| a * q).sum();
+                total += exact as f32 * step * scale;
+            }
+            out.push(total + bias);
+        }
     }
     out
 }
 
-fn output_of(activations: &[i32], step: f32, middle: f32, weight: &Matrix, output: usize) -> f32 {
+/// The step of a block and its codes, less that of zero.
+fn quantized(values: &[f32]) -> (f32, Vec<i32>) {
+    let low = values.iter().copied().fold(0.0, f32::min);
+    let high = values.iter().copied().fold(0.0, f32::max);
+    let nothing: f32 = values.iter().map(|u| u * 0.0).sum();
+    let step = ((high - low) / 126.0).max(1e-30) + nothing;
+    let inverse = 1.0 / step;
+    let zero = (-low * inverse).round_ties_even();
+    let code = |u: &f32| (f64::from(u * inverse) + f64::from(zero)).round_ties_even() as i32;
+    (step, values.iter().map(|u| code(u) - zero as i32).collect())
+}
+
+/// The scale and the codes of an output, over the inputs of a block.
+fn codes_of(weight: &Matrix, output: usize, inputs: Range<usize>) -> (f32, Vec<i32>) {
     let columns = weight.columns;
-    let dot = |codes: &[i32], from: usize| -> (i32, i32) {
-        let pairs = activations[from..from + codes.len()].iter().zip(codes);
-        (pairs.map(|(a, q)| a * q).sum(), codes.iter().sum())
-    };
     match &weight.values {
         Values::Q8 { codes, scales } => {
-            let codes: Vec<i32> =
-                codes[output * columns..(output + 1) * columns].iter().map(|&q| q.into()).collect();
-            let (exact, sum) = dot(&codes, 0);
-            (step * exact as f32 + middle * sum as f32) * scales[output]
+            let row = &codes[output * columns..];
+            let blocks = scales.len() / weight.rows;
+            let scale = scales[output * blocks + (inputs.start / Q8_BLOCK).min(blocks - 1)];
+            (scale, row[inputs].iter().map(|&code| code.into()).collect())
         }
         Values::Q4 { nibbles, scales } => {
             let nibbles = &nibbles[output * columns.div_ceil(2)..];
-            let scales = &scales[output * columns.div_ceil(BLOCK)..];
+            let scale = scales[output * columns.div_ceil(Q4_BLOCK) + inputs.start / Q4_BLOCK];
             let code = |column| i32::from(nibble(nibbles, column)) - i32::from(NIBBLE_ZERO);
-            let (mut total, mut sums) = (0.0f32, 0.0f32);
-            for (first, scale) in (0..columns).step_by(BLOCK).zip(scales) {
-                let codes: Vec<i32> = (first..columns.min(first + BLOCK)).map(code).collect();
-                let (exact, sum) = dot(&codes, first);
-                let scale = scale.to_f32();
-                total += exact as f32 * scale;
-                sums += scale * sum as f32;
-            }
-            step * total + middle * sums
+            (scale.to_f32(), inputs.map(code).collect())
         }
         Values::F32(_) | Values::F16(_) => unreachable!("only quantized matrices come here"),
     }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor};
 use half::f16;
 
 use super::{cpu, integers, is_cpu, tensor};
-use crate::model::quantize::{BLOCK, Matrix, Values};
+use crate::model::quantize::{Matrix, Q4_BLOCK, Q8_BLOCK, Values};
 
 /// A product's weight and bias, laid out for the device: see `on_cpu` and `on_gpu`.
 #[derive(Clone, ExtensionType)]
@@ -32,8 +32,8 @@ pub(crate) struct Quantized<B: Backend> {
     /// Words of several codes.
     pub(crate) codes: IntTensor<B>,
     pub(crate) scales: FloatTensor<B>,
-    /// Each output's sum of weights, for the middle of the activations' range; a single zero on WebGPU.
-    pub(crate) sums: FloatTensor<B>,
+    /// Less the sum of each block's codes, for what zero is as an activation; a single zero on WebGPU.
+    pub(crate) sums: IntTensor<B>,
 }
 
 impl PackedWeight<Dispatch> {
@@ -49,29 +49,31 @@ impl PackedWeight<Dispatch> {
 impl PackedMatrix<Dispatch> {
     /// In panels, see `cpu`.
     fn on_cpu(matrix: Matrix, device: &Device) -> Self {
-        let Matrix { columns, values, equalizer, .. } = matrix;
+        let Matrix { rows, columns, values, equalizer } = matrix;
         let equalizer = equalizer.unwrap_or_else(|| vec![1.0; columns]);
         match values {
             Values::F32(values) => Self::f32(row(cpu::pack_f32(&values, columns), device)),
             Values::F16(values) => Self::f32(row(cpu::pack_f32(&widened(values), columns), device)),
             Values::Q8 { codes, scales } => {
-                let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
-                let sums = codes.chunks_exact(columns).map(sum).collect();
+                let blocks = columns.div_ceil(Q8_BLOCK);
+                let scales = row(cpu::pack_factors(&spread(scales, rows, blocks), blocks), device);
+                let sums = cpu::pack_factors(&cpu::sums_q8(&codes, columns), blocks);
                 let codes = words(cpu::pack_q8(&codes, columns), device);
-                Self::Q8(Quantized::new(equalizer, codes, row(scales, device), sums))
+                Self::Q8(Quantized::new(equalizer, codes, scales, sums))
             }
             Values::Q4 { nibbles, scales } => {
-                let scales = widened(scales);
-                let sums = cpu::row_sums(&nibbles, &scales, columns);
+                let blocks = columns.div_ceil(Q4_BLOCK);
+                let scales = row(cpu::pack_factors(&widened(scales), blocks), device);
+                let sums = cpu::pack_factors(&cpu::sums_q4(&nibbles, columns), blocks);
                 let codes = words(cpu::pack_q4(&nibbles, columns), device);
-                let scales = row(cpu::pack_scales(&scales, columns), device);
                 Self::Q4(Quantized::new(equalizer, codes, scales, sums))
             }
         }
     }
 
     /// Columns side by side, so that neighbouring invocations read neighbouring words: f32 `[in, out]`, q8 `[in / 4,
-    /// out]` words of four codes, q4 `[in / 8, out]` words of eight, first in the lowest bits; q4 scales `[in / 32, out]`.
+    /// out]` words of four codes, q4 `[in / 8, out]` words of eight, first in the lowest bits; scales `[in / 64, out]` and `[in / 32,
+    /// out]`.
     /// Behind the last input a word has any code: its input is zero.
     fn on_gpu(matrix: Matrix, device: &Device) -> Self {
         let Matrix { rows, columns, values, equalizer } = matrix;
@@ -83,14 +85,16 @@ impl PackedMatrix<Dispatch> {
             Values::F32(values) => Self::f32(transposed(&values, columns)),
             Values::F16(values) => Self::f32(transposed(&widened(values), columns)),
             Values::Q8 { codes, scales } => {
+                let blocks = columns.div_ceil(Q8_BLOCK);
                 let codes = columns_of_words(&codes, rows, columns, device);
-                Self::Q8(Quantized::new(equalizer, codes, row(scales, device), vec![0.0]))
+                let scales = transposed(&spread(scales, rows, blocks), blocks);
+                Self::Q8(Quantized::new(equalizer, codes, scales, vec![0]))
             }
             Values::Q4 { nibbles, scales } => {
                 let nibbles: Vec<i8> = nibbles.into_iter().map(|byte| byte as i8).collect();
                 let codes = columns_of_words(&nibbles, rows, columns.div_ceil(2), device);
-                let scales = transposed(&widened(scales), columns.div_ceil(BLOCK));
-                Self::Q4(Quantized::new(equalizer, codes, scales, vec![0.0]))
+                let scales = transposed(&widened(scales), columns.div_ceil(Q4_BLOCK));
+                Self::Q4(Quantized::new(equalizer, codes, scales, vec![0]))
             }
         }
     }
@@ -101,14 +105,22 @@ impl PackedMatrix<Dispatch> {
 }
 
 impl Quantized<Dispatch> {
-    fn new(equalizer: Vec<f32>, codes: Tensor<2, Int>, scales: Tensor<2>, sums: Vec<f32>) -> Self {
-        let device = scales.device();
+    fn new(equalizer: Vec<f32>, codes: Tensor<2, Int>, scales: Tensor<2>, sums: Vec<i32>) -> Self {
+        let (device, length) = (scales.device(), sums.len());
         Self {
             equalizer: vector(equalizer, &device).into_dispatch(),
             codes: codes.into_dispatch(),
             scales: scales.into_dispatch(),
-            sums: vector(sums, &device).into_dispatch(),
+            sums: integers(sums, [length], &device).into_dispatch(),
         }
+    }
+}
+
+/// One scale a row for each of its blocks.
+fn spread(scales: Vec<f32>, rows: usize, blocks: usize) -> Vec<f32> {
+    match scales.len() == rows {
+        true => scales.iter().flat_map(|&scale| std::iter::repeat_n(scale, blocks)).collect(),
+        false => scales,
     }
 }
 

@@ -23,12 +23,15 @@ def equalizer(weights, rms, a, b):
     return np.exp(logarithm - logarithm.mean()).astype(F)
 
 
-def q8(weights, factors, limit):
-    """Codes and a scale for each row."""
+def q8(weights, factors, limit, block):
+    """Codes and a scale for each block of a row, the last of which may be short; in half precision where a row has several."""
     v = (weights / factors).astype(F)
-    scale = np.maximum(np.abs(v).max(1), F(1e-30)) / F(limit)
-    codes = np.clip(np.rint(v / scale[:, None]), -limit, limit).astype(np.int8)
-    return codes, scale.astype(F)
+    scales = [np.maximum(np.abs(part).max(1), F(1e-30)) / F(limit) for part in np.split(v, range(block, v.shape[1], block), 1)]
+    scales = np.stack(scales, 1).astype(F)
+    if scales.shape[1] > 1:
+        scales = np.maximum(scales.astype(np.float16), np.float16(2**-24)).astype(F)
+    codes = np.clip(np.rint(v / np.repeat(scales, block, 1)[:, : v.shape[1]]), -limit, limit).astype(np.int8)
+    return codes, scales
 
 
 def q4(weights, factors, rms):
@@ -70,8 +73,8 @@ def main():
     ones = np.ones(COLUMNS, F)
     tensors = {"weights": weights, "rms": rms, "equalizer": factors}
     for name, quantized in {
-        "q8": q8(weights, factors, 63),
-        "table8": q8(weights, ones, 127),
+        "q8": q8(weights, factors, 63, 64),
+        "table8": q8(weights, ones, 127, COLUMNS),
         "q4": q4(weights, factors, rms),
         "table4": q4(weights, ones, None),
         "short4": q4(weights[:, :45], ones[:45], None),

@@ -7,7 +7,7 @@ use super::tensors::{
     Tensor, Tensors, invalid,
 };
 use crate::error::{Error, Result};
-use crate::model::quantize::{BLOCK, Dtype, NIBBLE_ZERO, PRODUCT_CODE, TABLE_CODE};
+use crate::model::quantize::{Dtype, NIBBLE_ZERO, PRODUCT_CODE, Q4_BLOCK, Q8_BLOCK, TABLE_CODE};
 
 /// Most names that an error lists.
 const MAX_NAMES: usize = 10;
@@ -47,7 +47,8 @@ impl Tensors {
                 continue;
             };
             extra.remove(spec.name.as_str());
-            for companion in companions(spec, tensor, dtype)? {
+            let scale = self.get(&format!("{}.scale", spec.name)).map(Tensor::shape);
+            for companion in companions(spec, tensor, scale, dtype)? {
                 let name = format!("{}.{}", spec.name, companion.suffix);
                 match self.get(&name) {
                     Some(found) => companion.check(&name, found)?,
@@ -109,8 +110,13 @@ fn is_factor(value: &f32) -> bool {
     value.is_normal() && value.is_sign_positive()
 }
 
-/// Checks a tensor and says what must stand beside it.
-fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Companion>> {
+/// Checks a tensor and says what must stand beside it, where `scale` is the shape of the scales that do.
+fn companions(
+    spec: &TensorSpec,
+    tensor: &Tensor,
+    scale: Option<&[usize]>,
+    dtype: Dtype,
+) -> Result<Vec<Companion>> {
     let stored = match (&tensor.data, spec.kind) {
         (F32(_), TensorKind::Plain) => Some(Dtype::F32),
         (F16(_), TensorKind::Half) => Some(Dtype::F16),
@@ -142,14 +148,19 @@ fn companions(spec: &TensorSpec, tensor: &Tensor, dtype: Dtype) -> Result<Vec<Co
     check_codes(spec, tensor)?;
     Ok(match stored {
         Dtype::F32 | Dtype::F16 => Vec::new(),
-        Dtype::Q8 | Dtype::Q4 => quantized(spec, stored),
+        Dtype::Q8 | Dtype::Q4 => quantized(spec, stored, scale),
     })
 }
 
-fn quantized(spec: &TensorSpec, stored: Dtype) -> Vec<Companion> {
+/// `scale` is the shape of the scales that are there.
+fn quantized(spec: &TensorSpec, stored: Dtype, scale: Option<&[usize]>) -> Vec<Companion> {
     let (rows, columns) = (spec.shape[0], spec.shape[1]);
-    let half = stored == Dtype::Q4;
-    let shape = if half { vec![rows, columns.div_ceil(BLOCK)] } else { vec![rows] };
+    let several = spec.kind == TensorKind::Product && columns > Q8_BLOCK;
+    let (shape, half) = match stored {
+        Dtype::Q4 => (vec![rows, columns.div_ceil(Q4_BLOCK)], true),
+        _ if several && scale != Some(&[rows]) => (vec![rows, columns.div_ceil(Q8_BLOCK)], true),
+        _ => (vec![rows], false),
+    };
     let mut companions =
         vec![Companion { suffix: "scale", shape, half, optional: false, positive: !half }];
     if spec.kind == TensorKind::Product {

@@ -15,8 +15,10 @@ const FORMAT: &str = "tabrank-bundle";
 /// The version that is written: the first that says all there is to say, so that readers of that version can read it.
 const VERSION: &str = "1.0";
 const VERSION_WITH_OVERRIDES: &str = "2.0";
-/// The major versions that are read. Readers of the first would pass overrides over, and compute something else.
-const MAJORS: [&str; 2] = ["1", "2"];
+const VERSION_WITH_BLOCKS: &str = "3.0";
+/// The major versions that are read. Readers of the first would pass overrides over, and compute something else; those of the second
+/// know q8 with one scale a row alone.
+const MAJORS: [&str; 3] = ["1", "2", "3"];
 /// Largest manifest, in bytes.
 pub(crate) const MAX_MANIFEST: usize = 1 << 20;
 
@@ -75,7 +77,11 @@ impl Manifest {
         weights: Vec<FileEntry>,
     ) -> Self {
         let embedding_id = Some(embedding_id);
-        let version = if overrides.is_empty() { VERSION } else { VERSION_WITH_OVERRIDES };
+        let version = match dtype {
+            Dtype::Q8 | Dtype::Q4 => VERSION_WITH_BLOCKS,
+            Dtype::F32 | Dtype::F16 if overrides.is_empty() => VERSION,
+            Dtype::F32 | Dtype::F16 => VERSION_WITH_OVERRIDES,
+        };
         Self { version: version.to_owned(), dtype, source, overrides, embedding_id, files, weights }
     }
 

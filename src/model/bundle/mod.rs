@@ -15,8 +15,8 @@
 //!
 //! ```text
 //! format    "tabrank-bundle"
-//! version   "1.0", or "2.0" with overrides: major and minor, decimal. A reader refuses another major version and takes any
-//!           minor one.
+//! version   "1.0"; "2.0" with overrides; "3.0" with dtype "q8" or "q4": major and minor, decimal. A reader refuses another major
+//!           version and takes any minor one.
 //! dtype     "f32", "f16", "q8" or "q4": the type that the matrices are stored in
 //! source    { repository, revision, license }: where the checkpoint came from, each a string or null
 //! overrides { query_length, ... }: settings in place of the files' own, as [`crate::model::overrides`] names them; absent or
@@ -45,13 +45,15 @@
 //! ```text
 //! f32   X  F32 [rows, columns]
 //! f16   X  F16 [rows, columns]
-//! q8    X  I8  [rows, columns]       X.scale F32 [rows]                 X.equalizer F32 [columns], if it has one
+//! q8    X  I8  [rows, columns]       X.scale F16 [rows, columns / 64]   X.equalizer F32 [columns], if it has one
 //! q4    X  U8  [rows, columns / 2]   X.scale F16 [rows, columns / 32]   X.equalizer F32 [columns], if it has one
 //! ```
 //!
-//! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half; both quotients
+//! with the meaning that [`crate::model::quantize`] gives. A q4 byte holds the even column in its low half; quotients
 //! are rounded up, and behind a row's last column stands the code zero, which is 8. Codes of q8 lie within ±127 in the table
-//! and within ±63 elsewhere; scales are finite, those of q8 and equalizers positive and not subnormal. The table has no
+//! and within ±63 elsewhere; scales are finite. The scale of a q8 matrix is F32
+//! `[rows]` where a row has one: in the table, in a matrix of at most 64 columns and in all before version 3. It and equalizers are
+//! positive and not subnormal. The table has no
 //! equalizer. In a q4 bundle projections are q8, and other matrices may be, but not all. All other tensors are F32; the position table is
 //! F16 but in a bundle of f32.
 //!

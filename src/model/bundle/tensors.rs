@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use half::f16;
 
 use crate::error::{Error, Result};
-use crate::model::quantize::{BLOCK, Matrix, Values};
+use crate::model::quantize::{Matrix, Q4_BLOCK, Values};
 use Data::{F16, F32, I8, U8};
 
 /// The numbers of a stored tensor, row-major.
@@ -209,8 +209,10 @@ impl Tensors {
             F32(values) => Values::F32(values),
             F16(values) => Values::F16(values),
             I8(codes) => {
-                let F32(scales) = self.tensor(&format!("{name}.scale"), keep)?.data else {
-                    return None;
+                let scales = match self.tensor(&format!("{name}.scale"), keep)?.data {
+                    F32(scales) => scales,
+                    F16(scales) => scales.into_iter().map(f16::to_f32).collect(),
+                    I8(_) | U8(_) => return None,
                 };
                 Values::Q8 { codes, scales }
             }
@@ -285,11 +287,17 @@ pub(crate) fn store(name: &str, matrix: Matrix) -> Vec<(String, Tensor)> {
         Values::F32(values) => Tensor::f32(vec![rows, columns], values),
         Values::F16(values) => Tensor { shape: vec![rows, columns], data: F16(values) },
         Values::Q8 { codes, scales } => {
-            scale = Some(Tensor::f32(vec![rows], scales));
+            scale = Some(match scales.len() == rows {
+                true => Tensor::f32(vec![rows], scales),
+                false => Tensor {
+                    shape: vec![rows, scales.len() / rows],
+                    data: F16(scales.into_iter().map(f16::from_f32).collect()),
+                },
+            });
             Tensor { shape: vec![rows, columns], data: I8(codes) }
         }
         Values::Q4 { nibbles, scales } => {
-            let blocks = columns.div_ceil(BLOCK);
+            let blocks = columns.div_ceil(Q4_BLOCK);
             scale = Some(Tensor { shape: vec![rows, blocks], data: F16(scales) });
             Tensor { shape: vec![rows, columns.div_ceil(2)], data: U8(nibbles) }
         }

@@ -14,7 +14,7 @@ use super::{
     Attention, BatchEmbeddings, Bounds, Gate, Linear, Rope, feed_forward, is_cpu, plain, tensor,
 };
 use crate::model::activation::Activation;
-use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
+use crate::model::quantize::{Matrix, NIBBLE_ZERO, PRODUCT_CODE, Q4_BLOCK, Q8_BLOCK, Values};
 use crate::random::SplitMix64;
 
 /// How far an operation was from its definition.
@@ -68,7 +68,8 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         }
         // Quantized products take any number of inputs.
         let odd = [shape[0], shape[1] + 1 + index, shape[2]];
-        for matrix in [q8(odd, &mut random), q4(odd, &mut random)] {
+        let by_rows = one_scale_a_row(q8(odd, &mut random));
+        for matrix in [q8(odd, &mut random), by_rows, q4(odd, &mut random)] {
             found.push(check_linear(device, shape[0], &matrix, &mut random).await?);
         }
         found.push(check_norms(device, shape, &mut random).await?);
@@ -377,7 +378,7 @@ fn q4([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
         let rows = nibbles.chunks_exact_mut(columns.div_ceil(2));
         rows.for_each(|row| row[columns / 2] = (row[columns / 2] & 15) | NIBBLE_ZERO << 4);
     }
-    let scales = random.values(rows * columns.div_ceil(BLOCK));
+    let scales = random.values(rows * columns.div_ceil(Q4_BLOCK));
     let scales = scales.into_iter().map(f16::from_f32).collect();
     let equalizer = Some(random.positive(columns));
     Matrix { rows, columns, values: Values::Q4 { nibbles, scales }, equalizer }
@@ -386,8 +387,17 @@ fn q4([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
 fn q8([_, columns, rows]: [usize; 3], random: &mut Random) -> Matrix {
     let span = 2 * PRODUCT_CODE as usize + 1;
     let codes = (0..rows * columns).map(|_| random.below(span) as i8 - PRODUCT_CODE).collect();
-    let values = Values::Q8 { codes, scales: random.positive(rows) };
+    let scales = random.positive(rows * columns.div_ceil(Q8_BLOCK));
+    let values = Values::Q8 { codes, scales };
     Matrix { rows, columns, values, equalizer: Some(random.positive(columns)) }
+}
+
+/// As it is in bundles before version 3.
+fn one_scale_a_row(mut matrix: Matrix) -> Matrix {
+    if let Values::Q8 { scales, .. } = &mut matrix.values {
+        scales.truncate(matrix.rows);
+    }
+    matrix
 }
 
 fn relative(found: &[f32], expected: &[f64]) -> f64 {

@@ -6,10 +6,11 @@ use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::TensorData;
 
-use crate::ops::cpu::{self, CodedQuery, Heads, Ragged, apply};
+use crate::ops::cpu::{self, CodedQuery, Factors, Heads, Ragged, apply};
 use crate::ops::profile::{self, Part};
 use crate::ops::{
-    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, ResidualTables, Rotation,
+    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, Quantized,
+    ResidualTables, Rotation,
 };
 
 impl EncoderOps for Flex {
@@ -26,13 +27,11 @@ impl EncoderOps for Flex {
                 cpu::linear_f32(values, inputs, floats(matrix), bias, before)
             }
             PackedMatrix::Q8(parts) => {
-                let factors = [floats(&parts.scales), floats(&parts.sums), bias];
-                let equalizer = floats(&parts.equalizer);
+                let (equalizer, factors) = factors(parts, bias);
                 cpu::linear_q8(values, equalizer, parts.codes.bytes(), factors, before)
             }
             PackedMatrix::Q4(parts) => {
-                let factors = [floats(&parts.scales), floats(&parts.sums), bias];
-                let equalizer = floats(&parts.equalizer);
+                let (equalizer, factors) = factors(parts, bias);
                 cpu::linear_q4(values, equalizer, parts.codes.bytes(), factors, before)
             }
         };
@@ -143,6 +142,12 @@ impl EncoderOps for Flex {
         let documents: Vec<_> = ranges.map(|range| query.slice(rows, range)).collect();
         vector(query.scores(&documents))
     }
+}
+
+/// A quantized matrix's equalizer, and what turns its sums into outputs.
+fn factors<'a>(parts: &'a Quantized<Flex>, bias: &'a [f32]) -> (&'a [f32], Factors<'a>) {
+    let (scales, sums) = (floats(&parts.scales), parts.sums.storage());
+    (floats(&parts.equalizer), Factors { scales, sums, bias })
 }
 
 /// The rows of a query's first text that are not dropped.

@@ -1,6 +1,6 @@
 //! The operations on plain memory: wasm SIMD in the browser, the platform's own instructions natively.
 //!
-//! A product's weights lie in panels of [`PANEL`] outputs, so that the inner loop reads them in order. A
+//! A product's weights lie in panels of outputs, so that the inner loop reads them in order. A
 //! row of activations is quantized alone, and every output is summed over its inputs in order: a text's
 //! numbers never depend on which texts are computed beside it. Integer products are exact, so they are
 //! equal on all instruction sets.
@@ -18,6 +18,7 @@ mod flex;
 mod maxsim;
 mod nearest;
 mod norm;
+mod panels;
 mod pointwise;
 mod q4;
 mod q8;
@@ -35,15 +36,16 @@ use maxsim::kept;
 pub use nearest::Nearest;
 use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 
+pub(crate) use panels::{Factors, pack_factors};
 pub(crate) use q4::linear_q4;
-pub(super) use q4::{pack_q4, pack_scales, row_sums};
+pub(super) use q4::{pack_q4, sums_q4};
 pub(crate) use q8::linear_q8;
-pub(super) use q8::pack_q8;
+pub(super) use q8::{pack_q8, sums_q8};
 
 use crate::ops::Gate;
 use rows::for_blocks;
 
-/// Outputs that are computed side by side.
+/// Outputs that are computed side by side in f32, and similarities of codes.
 pub(crate) const PANEL: usize = 8;
 /// Rows whose products with a panel are computed before the next panel is read.
 const ROWS: usize = 96;

@@ -40,13 +40,13 @@ mod tests {
     use half::f16;
 
     use crate::model::activation::Activation;
-    use crate::model::quantize::{BLOCK, Matrix, NIBBLE_ZERO, PRODUCT_CODE, Values};
+    use crate::model::quantize::{Matrix, NIBBLE_ZERO, PRODUCT_CODE, Q4_BLOCK, Q8_BLOCK, Values};
     use crate::ops::{CodedRows, Gate, cpu, plain};
     use crate::random::SplitMix64;
 
     /// Rows, inputs and outputs.
     const SHAPES: [[usize; 3]; 6] =
-        [[1, 4, 1], [1, 33, 9], [9, 32, 8], [4, 45, 17], [13, 64, 3], [3, 7, 8]];
+        [[1, 4, 1], [1, 33, 9], [9, 32, 8], [4, 75, 17], [13, 64, 3], [3, 7, 8]];
 
     struct Random(SplitMix64);
 
@@ -97,13 +97,14 @@ mod tests {
             let codes: Vec<i8> = (0..outputs * inputs)
                 .map(|_| random.below(span) as i8 - PRODUCT_CODE)
                 .collect();
-            let scales = vec![0.01; outputs];
-            let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum::<i32>() as f32;
-            let sums: Vec<f32> = codes.chunks_exact(inputs).map(sum).collect();
+            let blocks = inputs.div_ceil(Q8_BLOCK);
+            let scales = vec![0.01; outputs * blocks];
             let packed = cpu::pack_q8(&codes, inputs);
-            let parts = [&scales[..], &sums, &bias];
+            let sums = cpu::pack_factors(&cpu::sums_q8(&codes, inputs), blocks);
+            let panels = cpu::pack_factors(&scales, blocks);
+            let factors = cpu::Factors { scales: &panels, sums: &sums, bias: &bias };
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q8(&x, &equalizer, &packed, parts, Gate::NONE);
+            let found = cpu::linear_q8(&x, &equalizer, &packed, factors, Gate::NONE);
             let values = Values::Q8 { codes, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
@@ -122,15 +123,14 @@ mod tests {
                 let last = nibbles.chunks_exact_mut(bytes);
                 last.for_each(|row| row[bytes - 1] = row[bytes - 1] & 15 | NIBBLE_ZERO << 4);
             }
-            let scales: Vec<f16> =
-                (0..outputs * inputs.div_ceil(BLOCK)).map(|_| f16::from_f32(0.25)).collect();
-            let wide: Vec<f32> = scales.iter().map(|scale| scale.to_f32()).collect();
-            let sums = cpu::row_sums(&nibbles, &wide, inputs);
-            let (packed, panels) =
-                (cpu::pack_q4(&nibbles, inputs), cpu::pack_scales(&wide, inputs));
-            let parts = [&panels[..], &sums, &bias];
+            let blocks = inputs.div_ceil(Q4_BLOCK);
+            let scales = vec![f16::from_f32(0.25); outputs * blocks];
+            let packed = cpu::pack_q4(&nibbles, inputs);
+            let sums = cpu::pack_factors(&cpu::sums_q4(&nibbles, inputs), blocks);
+            let panels = cpu::pack_factors(&vec![0.25; outputs * blocks], blocks);
+            let factors = cpu::Factors { scales: &panels, sums: &sums, bias: &bias };
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q4(&x, &equalizer, &packed, parts, Gate::NONE);
+            let found = cpu::linear_q4(&x, &equalizer, &packed, factors, Gate::NONE);
             let values = Values::Q4 { nibbles, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));

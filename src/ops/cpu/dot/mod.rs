@@ -1,15 +1,18 @@
 //! Dot products of bytes, exact in 32 bits, by what the platform has.
 //!
-//! | platform | instruction | codes |
-//! | --- | --- | --- |
-//! | wasm simd128 | `i32x4.dot_i16x8_s` on widened bytes | as they are |
-//! | wasm relaxed SIMD | `i32x4.relaxed_dot_i8x16_i7x16_add_s` | 0..127 |
-//! | x86-64 | VNNI's `vpdpbusd`, else AVX2's `vpmaddubsw` | 0..127 |
-//! | aarch64 | `sdot`, else `smull` and `sadalp` | 0..127 |
-//! | any other | a loop | 0..127 |
+//! | platform | instruction |
+//! | --- | --- |
+//! | wasm simd128 | `i32x4.dot_i16x8_s` on widened bytes |
+//! | wasm relaxed SIMD | `i32x4.relaxed_dot_i8x16_i7x16_add_s`, or `i16x8.relaxed_dot_i8x16_i7x16_s` with sums in 16 bits |
+//! | x86-64 | VNNI's `vpdpbusd`, else AVX2's `vpmaddubsw` with sums in 16 bits |
+//! | aarch64 | `sdot`, else `smull` and `sadalp` |
+//! | any other | a loop |
 //!
-//! Where codes are offset, the activations' sum times the offset is taken off afterwards, so that all agree bit
-//! for bit. Signed bytes times 7 bits never leave 16 bits in pairs: no instruction saturates.
+//! A product of the encoder ([`BlockTile`]) is summed in blocks: activations of 7 bits, of which each row's block has a step and a
+//! code for zero, times weights within [`Range`], of which each output's block has a scale. All agree bit for bit.
+//!
+//! The products of MaxSim ([`Tile`]) have signed activations and codes that are offset to 0..127 but on simd128; the activations'
+//! sum times the offset is taken off afterwards. Signed bytes times 7 bits never leave 16 bits in pairs: no instruction saturates.
 
 #[cfg(all(target_arch = "aarch64", not(target_arch = "wasm32")))]
 mod neon;
@@ -19,6 +22,8 @@ mod plain;
 mod relaxed;
 #[cfg(all(target_arch = "wasm32", not(feature = "relaxed-simd")))]
 mod simd128;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -33,7 +38,7 @@ use simd128 as platform;
 #[cfg(target_arch = "x86_64")]
 use x86 as platform;
 
-pub(super) use platform::{TILE_ROWS, block_tiles, tiles};
+pub(super) use platform::{BLOCK_ROWS, TILE_ROWS, block_tiles, tiles};
 
 use super::PANEL;
 
@@ -43,8 +48,7 @@ mod layout {
     pub(in super::super) type Activation = i16;
     pub(in super::super) const STEP: usize = 2;
     pub(in super::super) const OFFSET: i8 = 0;
-    pub(in super::super) const NIBBLE_OFFSET: i8 = 0;
-    /// A q8 code as it is stored: widened at load, which is a tenth faster than in the loop.
+    /// A code as it is stored: widened at load, which is a tenth faster than in the loop.
     pub(in super::super) type Code = i16;
 }
 #[cfg(not(all(target_arch = "wasm32", not(feature = "relaxed-simd"))))]
@@ -53,34 +57,71 @@ mod layout {
     pub(in super::super) type Activation = i8;
     /// Inputs that lie side by side in a panel.
     pub(in super::super) const STEP: usize = 4;
-    /// What is added to a q8 code.
+    /// What is added to a code of MaxSim.
     pub(in super::super) const OFFSET: i8 = 64;
-    /// What is added to a q4 code.
-    pub(in super::super) const NIBBLE_OFFSET: i8 = 8;
-    /// A q8 code as it is stored.
+    /// A code as it is stored.
     pub(in super::super) type Code = i8;
 }
-pub(super) use layout::{Activation, Code, NIBBLE_OFFSET, OFFSET, STEP};
+pub(super) use layout::{Activation, Code, OFFSET, STEP};
 
-/// Inputs that share a q4 scale.
-pub(super) const BLOCK: usize = crate::model::quantize::BLOCK;
+/// Outputs of the encoder's products that are computed side by side: in wasm as many as keep V8's fifteen registers full.
+pub(super) const OUTPUTS: usize = if cfg!(target_arch = "wasm32") { 12 } else { 8 };
 
 /// `(rows of stride activations, stride, panel, out)`: for up to [`TILE_ROWS`] rows the exact sums of
 /// activation times stored code with each of a panel's outputs.
 pub(super) type Tile = fn(&[Activation], usize, &[Code], &mut [[i32; PANEL]; TILE_ROWS]);
 
-/// `(rows, stride, panel, block sums of each row, scales of each block, out)`: as [`Tile`], but each block's exact sum
-/// is freed of [`NIBBLE_OFFSET`], multiplied by its scale and added up in f32, in order.
-pub(super) type BlockTile =
-    fn(&[Activation], usize, &[Code], &[i32], &[f32], &mut [[f32; PANEL]; TILE_ROWS]);
+/// How large weights are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    /// Within ±63: two steps sum in 16 bits.
+    Q8,
+    /// Within ±8: eight steps do.
+    Q4,
+}
 
-/// What the block tiles read: whole blocks, with a panel, a sum for each row and scales for each of them.
-fn assert_blocks(rows: usize, stride: usize, panel: &[Code], sums: &[i32], scales: &[f32]) {
-    assert!(stride > 0 && stride.is_multiple_of(BLOCK), "blocks are whole");
-    assert!(rows.is_multiple_of(stride), "rows are whole");
-    assert_eq!(panel.len(), stride * PANEL, "a panel has all inputs");
-    assert_eq!(sums.len(), rows / BLOCK, "each block of a row has its sum");
-    assert_eq!(scales.len(), stride / BLOCK * PANEL, "each block has its scales");
+/// Rows of activations, [`BLOCK_ROWS`] at most.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// `[rows, stride]`.
+    pub(super) codes: &'a [Activation],
+    pub(super) stride: usize,
+    /// `[rows, blocks]`, as `zeros`.
+    pub(super) steps: &'a [f32],
+    pub(super) zeros: &'a [i32],
+    pub(super) blocks: usize,
+}
+
+/// Weights of [`OUTPUTS`] outputs.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    /// `[stride / STEP, OUTPUTS, STEP]`.
+    pub(super) codes: &'a [Code],
+    /// `[blocks, OUTPUTS]`, as `sums`.
+    pub(super) scales: &'a [f32],
+    /// Less the sum of each block's codes.
+    pub(super) sums: &'a [i32],
+}
+
+/// Each row's products with a panel: `Σ_b f32(z · sum_b + Σ a·q) · step_b · scale_b`, in order.
+pub(super) type BlockTile = fn(Rows<'_>, Panel<'_>, &mut [[f32; OUTPUTS]; BLOCK_ROWS]);
+
+impl Rows<'_> {
+    /// How many there are, with a panel that has all their inputs.
+    ///
+    /// # Panics
+    /// If something is not as long as it is said to be.
+    fn with(&self, panel: &Panel<'_>) -> usize {
+        let Rows { codes, stride, steps, zeros, blocks } = *self;
+        assert!(blocks > 0 && stride.is_multiple_of(blocks * 8 * STEP), "blocks are whole");
+        assert!(codes.len().is_multiple_of(stride), "rows are whole");
+        let rows = codes.len() / stride;
+        assert!(steps.len() == rows * blocks && zeros.len() == steps.len(), "each block has both");
+        assert_eq!(panel.codes.len(), stride * OUTPUTS, "a panel has all inputs");
+        assert!(panel.scales.len() == blocks * OUTPUTS, "each block has its scales");
+        assert_eq!(panel.sums.len(), panel.scales.len(), "each block has its sums");
+        rows
+    }
 }
 
 /// Calls `$function::<rows>` with the number of rows as a constant.
@@ -115,18 +156,12 @@ macro_rules! entries {
         }
 
         pub(super) fn block_tile(
-            rows: &[i8],
-            stride: usize,
-            panel: &[Code],
-            sums: &[i32],
-            scales: &[f32],
-            out: &mut [[f32; PANEL]; TILE_ROWS],
+            rows: Rows<'_>,
+            panel: Panel<'_>,
+            out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
         ) {
-            assert_blocks(rows.len(), stride, panel, sums, scales);
-            // SAFETY: the features were found, and all are as long as just asserted.
-            unsafe {
-                with_rows!(rows.len() / stride, fixed_blocks, (rows, stride, panel, sums, scales, out), $($count)*)
-            }
+            // SAFETY: the features were found, and all are as long as was just asserted.
+            unsafe { with_rows!(rows.with(&panel), fixed_blocks, (rows, panel, out), $($count)*) }
         }
     };
 }

@@ -3,11 +3,10 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{
-    BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks, entries, with_rows,
-};
+use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, entries, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
+pub(in super::super) const BLOCK_ROWS: usize = 8;
 
 /// The exact sums of a row with a panel's outputs.
 type Sums = [int32x4_t; 2];
@@ -40,35 +39,41 @@ macro_rules! version {
 
             #[target_feature(enable = $features)]
             unsafe fn fixed_blocks<const M: usize>(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                row_sums: &[i32],
-                scales: &[f32],
-                out: &mut [[f32; PANEL]; TILE_ROWS],
+                rows: Rows<'_>,
+                panel: Panel<'_>,
+                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
-                let blocks = stride / BLOCK;
-                out.iter_mut().for_each(|row| *row = [0.0; PANEL]);
-                for block in 0..blocks {
-                    // SAFETY: `block` is within rows and panel, by the caller's assertion.
+                let block = rows.stride / rows.blocks;
+                let mut totals = [[vdupq_n_f32(0.0); 2]; M];
+                for place in 0..rows.blocks {
+                    // SAFETY: `place` is within rows and panel, by the caller's assertion.
                     let sums = unsafe {
-                        let panel = panel.as_ptr().add(block * BLOCK * PANEL);
-                        sums::<M>(rows.as_ptr().add(block * BLOCK), stride, panel, BLOCK / STEP)
+                        let panel = panel.codes.as_ptr().add(place * block * OUTPUTS);
+                        let codes = rows.codes.as_ptr().add(place * block);
+                        sums::<M>(codes, rows.stride, panel, block / STEP)
                     };
-                    for (row, sums) in sums.into_iter().enumerate() {
-                        let offset = i32::from(NIBBLE_OFFSET) * row_sums[row * blocks + block];
-                        for (half, sum) in sums.into_iter().enumerate() {
-                            let scales = &scales[block * PANEL + half * 4..][..4];
-                            let out = &mut out[row][half * 4..][..4];
-                            let exact = vsubq_s32(sum, vdupq_n_s32(offset));
+                    for (row, (totals, sums)) in totals.iter_mut().zip(sums).enumerate() {
+                        let own = row * rows.blocks + place;
+                        let (zero, step) = (rows.zeros[own], rows.steps[own]);
+                        for (half, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
+                            let factors = place * OUTPUTS + half * 4..place * OUTPUTS + half * 4 + 4;
+                            let (taken, scales) =
+                                (&panel.sums[factors.clone()], &panel.scales[factors]);
                             // SAFETY: four values each.
                             unsafe {
-                                let scaled =
-                                    vmulq_f32(vcvtq_f32_s32(exact), vld1q_f32(scales.as_ptr()));
-                                let total = vaddq_f32(vld1q_f32(out.as_ptr()), scaled);
-                                vst1q_f32(out.as_mut_ptr(), total);
+                                let exact = vmlaq_n_s32(sum, vld1q_s32(taken.as_ptr()), zero);
+                                let scaled = vmulq_n_f32(vcvtq_f32_s32(exact), step);
+                                let scaled = vmulq_f32(scaled, vld1q_f32(scales.as_ptr()));
+                                *total = vaddq_f32(*total, scaled);
                             }
                         }
+                    }
+                }
+                for (out, [low, high]) in out.iter_mut().zip(totals) {
+                    // SAFETY: eight values are written to eight places.
+                    unsafe {
+                        vst1q_f32(out.as_mut_ptr(), low);
+                        vst1q_f32(out.as_mut_ptr().add(4), high);
                     }
                 }
             }
@@ -134,7 +139,7 @@ pub(in super::super) fn tiles() -> Tile {
     if std::arch::is_aarch64_feature_detected!("dotprod") { dot::tile } else { widening::tile }
 }
 
-pub(in super::super) fn block_tiles() -> BlockTile {
+pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
     match std::arch::is_aarch64_feature_detected!("dotprod") {
         true => dot::block_tile,
         false => widening::block_tile,

@@ -1,9 +1,10 @@
 //! The definition, as a loop: for platforms without a version of their own, and for tests.
 #![cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code))]
 
-use super::{BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks};
+use super::{BlockTile, Code, OUTPUTS, Range, STEP, Tile};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
+pub(in super::super) const BLOCK_ROWS: usize = 8;
 
 pub(in super::super) fn tiles() -> Tile {
     |rows, stride, panel, out| {
@@ -13,31 +14,29 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles() -> BlockTile {
-    |rows, stride, panel, sums_of, scales, out| {
-        assert_blocks(rows.len(), stride, panel, sums_of, scales);
-        let blocks = stride / BLOCK;
-        let each = rows.chunks_exact(stride).zip(sums_of.chunks_exact(blocks)).zip(out);
-        for ((row, sums_of), out) in each {
-            *out = [0.0; PANEL];
-            let parts = row.chunks_exact(BLOCK).zip(panel.chunks_exact(BLOCK * PANEL));
-            for ((part, sum_of), (scales, (row, panel))) in
-                (0..blocks).zip(sums_of).zip(scales.chunks_exact(PANEL).zip(parts))
-            {
-                debug_assert!(part < blocks);
-                let exact = sums(row, panel);
-                for lane in 0..PANEL {
-                    let sum = exact[lane] - i32::from(NIBBLE_OFFSET) * sum_of;
-                    out[lane] += sum as f32 * scales[lane];
+pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
+    |rows, panel, out| {
+        let count = rows.with(&panel);
+        let (blocks, block) = (rows.blocks, rows.stride / rows.blocks);
+        for (row, out) in out.iter_mut().enumerate().take(count) {
+            *out = [0.0; OUTPUTS];
+            for place in 0..blocks {
+                let own = row * blocks + place;
+                let codes = &rows.codes[row * rows.stride + place * block..][..block];
+                let exact: [i32; OUTPUTS] = sums(codes, &panel.codes[place * block * OUTPUTS..]);
+                for lane in 0..OUTPUTS {
+                    let factor = place * OUTPUTS + lane;
+                    let sum = exact[lane] + rows.zeros[own] * panel.sums[factor];
+                    out[lane] += sum as f32 * rows.steps[own] * panel.scales[factor];
                 }
             }
         }
     }
 }
 
-fn sums(row: &[i8], panel: &[Code]) -> [i32; PANEL] {
-    let mut sums = [0; PANEL];
-    for (activations, codes) in row.chunks_exact(STEP).zip(panel.chunks_exact(STEP * PANEL)) {
+fn sums<const N: usize>(row: &[i8], panel: &[Code]) -> [i32; N] {
+    let mut sums = [0; N];
+    for (activations, codes) in row.chunks_exact(STEP).zip(panel.chunks_exact(STEP * N)) {
         for (sum, codes) in sums.iter_mut().zip(codes.chunks_exact(STEP)) {
             *sum += activations
                 .iter()

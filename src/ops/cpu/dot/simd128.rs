@@ -1,10 +1,13 @@
-//! Products of 16 bits: four rows and eight outputs keep V8's fifteen registers full.
+//! Products of 16 bits.
 
 use core::arch::wasm32::*;
 
-use super::{BLOCK, BlockTile, Code, PANEL, STEP, Tile, assert_blocks, with_rows};
+use super::wasm::block_form;
+use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, with_rows};
 
 pub(in super::super) const TILE_ROWS: usize = 4;
+pub(in super::super) const BLOCK_ROWS: usize = 3;
+const VECTORS: usize = OUTPUTS / 4;
 
 pub(in super::super) fn tiles() -> Tile {
     |rows, stride, panel, out| {
@@ -15,11 +18,37 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles() -> BlockTile {
-    |rows, stride, panel, sums, scales, out| {
-        assert_blocks(rows.len(), stride, panel, sums, scales);
-        with_rows!(rows.len() / stride, block_tile, (rows, stride, panel, scales, out), 1 2 3 4)
+pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
+    block_tile
+}
+
+block_form!(block_tile, add_block);
+
+/// # Safety
+/// `rows` must point to M rows of `stride` activations with `STEP * steps` to be read in each, `panel` to `steps` steps.
+#[inline(always)]
+unsafe fn add_block<const M: usize>(
+    rows: *const i16,
+    stride: usize,
+    panel: *const i16,
+    steps: usize,
+    mut sums: [[v128; VECTORS]; M],
+) -> [[v128; VECTORS]; M] {
+    for step in 0..steps {
+        // SAFETY: as the function's.
+        unsafe {
+            let codes = panel.add(step * STEP * OUTPUTS);
+            let codes: [v128; VECTORS] =
+                std::array::from_fn(|i| v128_load(codes.add(i * 8).cast()));
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let pair = v128_load32_splat(rows.add(row * stride + step * STEP).cast());
+                for (sum, codes) in sums.iter_mut().zip(codes) {
+                    *sum = i32x4_add(*sum, i32x4_dot_i16x8(pair, codes));
+                }
+            }
+        }
     }
+    sums
 }
 
 // Apart: within a larger function V8 has fewer registers for it.
@@ -38,37 +67,6 @@ fn tile<const M: usize>(
         unsafe {
             v128_store(out.as_mut_ptr().cast(), low);
             v128_store(out.as_mut_ptr().add(4).cast(), high);
-        }
-    }
-}
-
-fn block_tile<const M: usize>(
-    rows: &[i16],
-    stride: usize,
-    panel: &[Code],
-    scales: &[f32],
-    out: &mut [[f32; PANEL]; TILE_ROWS],
-) {
-    // Not as a constant: an unrolled loop is slower in V8.
-    let steps = panel.len() / (stride / BLOCK * STEP * PANEL);
-    out.iter_mut().for_each(|row| *row = [0.0; PANEL]);
-    for (block, scales) in scales.chunks_exact(PANEL).take(stride / BLOCK).enumerate() {
-        // SAFETY: `block` is within the rows and within the panel, asserted by the caller.
-        let sums = unsafe {
-            let panel = panel.as_ptr().add(block * BLOCK * PANEL);
-            sums::<M>(rows.as_ptr().add(block * BLOCK), stride, panel, steps)
-        };
-        for (out, sums) in out.iter_mut().zip(sums) {
-            for (half, sum) in sums.into_iter().enumerate() {
-                let (out, scales) = (&mut out[half * 4..], &scales[half * 4..half * 4 + 4]);
-                // SAFETY: four values each.
-                unsafe {
-                    let scaled =
-                        f32x4_mul(f32x4_convert_i32x4(sum), v128_load(scales.as_ptr().cast()));
-                    let total = f32x4_add(v128_load(out.as_ptr().cast()), scaled);
-                    v128_store(out.as_mut_ptr().cast(), total);
-                }
-            }
         }
     }
 }

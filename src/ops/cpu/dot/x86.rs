@@ -3,15 +3,16 @@
 use core::arch::x86_64::*;
 
 use super::{
-    BLOCK, BlockTile, Code, NIBBLE_OFFSET, PANEL, STEP, Tile, assert_blocks, entries, plain,
-    with_rows,
+    BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, entries, plain, with_rows,
 };
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
+pub(in super::super) const BLOCK_ROWS: usize = plain::BLOCK_ROWS;
 
-/// An instruction set's way to multiply the four bytes of a step in each 32-bit lane and add them up.
+/// An instruction set's way to multiply the four bytes of a step in each 32-bit lane and add them up, and to do so with two steps
+/// whose products sum in 16 bits.
 macro_rules! version {
-    ($name:ident, $features:literal, $dot:expr) => {
+    ($name:ident, $features:literal, $dot:expr, $two:expr) => {
         mod $name {
             use super::*;
 
@@ -35,33 +36,62 @@ macro_rules! version {
 
             #[target_feature(enable = $features)]
             unsafe fn fixed_blocks<const M: usize>(
-                rows: &[i8],
-                stride: usize,
-                panel: &[Code],
-                row_sums: &[i32],
-                scales: &[f32],
-                out: &mut [[f32; PANEL]; TILE_ROWS],
+                rows: Rows<'_>,
+                panel: Panel<'_>,
+                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
-                let blocks = stride / BLOCK;
+                let block = rows.stride / rows.blocks;
                 let mut totals = [_mm256_setzero_ps(); M];
-                for block in 0..blocks {
-                    // SAFETY: `block` is within rows, panel and scales, by the caller's assertion.
-                    let (sums, scale) = unsafe {
-                        let panel = panel.as_ptr().add(block * BLOCK * PANEL);
-                        let rows = rows.as_ptr().add(block * BLOCK);
-                        let scale = _mm256_loadu_ps(scales.as_ptr().add(block * PANEL));
-                        (sums::<M>(rows, stride, panel, BLOCK / STEP), scale)
-                    };
-                    for (row, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
-                        let offset = i32::from(NIBBLE_OFFSET) * row_sums[row * blocks + block];
-                        let exact = _mm256_sub_epi32(sum, _mm256_set1_epi32(offset));
-                        let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(exact), scale);
-                        *total = _mm256_add_ps(*total, scaled);
+                for place in 0..rows.blocks {
+                    // SAFETY: `place` is within rows and panel, by the caller's assertion.
+                    unsafe {
+                        let codes = rows.codes.as_ptr().add(place * block);
+                        let weights = panel.codes.as_ptr().add(place * block * OUTPUTS);
+                        let taken = panel.sums.as_ptr().add(place * OUTPUTS).cast();
+                        let taken = _mm256_loadu_si256(taken);
+                        let scale = _mm256_loadu_ps(panel.scales.as_ptr().add(place * OUTPUTS));
+                        let mut sums = [_mm256_setzero_si256(); M];
+                        for (row, sum) in sums.iter_mut().enumerate() {
+                            let zero = *rows.zeros.as_ptr().add(row * rows.blocks + place);
+                            // Both are within 16 bits, and the upper half of a zero's code is zero.
+                            *sum = _mm256_madd_epi16(_mm256_set1_epi32(zero), taken);
+                        }
+                        add_block::<M>(codes, rows.stride, weights, block / STEP, &mut sums);
+                        for (row, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
+                            let step = *rows.steps.as_ptr().add(row * rows.blocks + place);
+                            let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(step));
+                            *total = _mm256_add_ps(*total, _mm256_mul_ps(scaled, scale));
+                        }
                     }
                 }
                 for (out, total) in out.iter_mut().zip(totals) {
                     // SAFETY: eight values are written to eight places.
                     unsafe { _mm256_storeu_ps(out.as_mut_ptr(), total) };
+                }
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn add_block<const M: usize>(
+                rows: *const i8,
+                stride: usize,
+                panel: *const i8,
+                steps: usize,
+                sums: &mut [__m256i; M],
+            ) {
+                for step in (0..steps).step_by(2) {
+                    // SAFETY: M rows and the panel have these two steps, by the caller's word.
+                    unsafe {
+                        let codes = panel.add(step * STEP * OUTPUTS).cast::<__m256i>();
+                        let codes = [0, 1].map(|next| _mm256_loadu_si256(codes.add(next)));
+                        for (row, sum) in sums.iter_mut().enumerate() {
+                            let fours = rows.add(row * stride + step * STEP).cast::<i32>();
+                            let fours = [0, 1].map(|next| {
+                                _mm256_set1_epi32(fours.add(next).read_unaligned())
+                            });
+                            *sum = $two(*sum, fours, codes);
+                        }
+                    }
                 }
             }
 
@@ -91,14 +121,37 @@ macro_rules! version {
     };
 }
 
-version!(avx2, "avx2", |sum, codes, four| {
-    let pairs = _mm256_maddubs_epi16(codes, four);
-    _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-});
-version!(avx_vnni, "avx2,avxvnni", |sum, codes, four| _mm256_dpbusd_avx_epi32(sum, codes, four));
-version!(avx512_vnni, "avx2,avx512vl,avx512vnni", |sum, codes, four| _mm256_dpbusd_epi32(
-    sum, codes, four
-));
+version!(
+    avx2,
+    "avx2",
+    |sum, codes, four| {
+        let pairs = _mm256_maddubs_epi16(codes, four);
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    },
+    |sum, fours: [__m256i; 2], codes: [__m256i; 2]| {
+        let [first, second] = [0, 1].map(|i| _mm256_maddubs_epi16(fours[i], codes[i]));
+        let pairs = _mm256_add_epi16(first, second);
+        _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+    }
+);
+version!(
+    avx_vnni,
+    "avx2,avxvnni",
+    |sum, codes, four| _mm256_dpbusd_avx_epi32(sum, codes, four),
+    |sum, fours: [__m256i; 2], codes: [__m256i; 2]| {
+        let first = _mm256_dpbusd_avx_epi32(sum, fours[0], codes[0]);
+        _mm256_dpbusd_avx_epi32(first, fours[1], codes[1])
+    }
+);
+version!(
+    avx512_vnni,
+    "avx2,avx512vl,avx512vnni",
+    |sum, codes, four| _mm256_dpbusd_epi32(sum, codes, four),
+    |sum, fours: [__m256i; 2], codes: [__m256i; 2]| {
+        let first = _mm256_dpbusd_epi32(sum, fours[0], codes[0]);
+        _mm256_dpbusd_epi32(first, fours[1], codes[1])
+    }
+);
 
 /// Whether the processor has what the versions with VNNI need, AVX's and AVX-512's, and what the plain AVX2 one needs.
 fn features() -> [bool; 3] {
@@ -116,11 +169,11 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles() -> BlockTile {
+pub(in super::super) fn block_tiles(range: Range) -> BlockTile {
     match features() {
         [true, ..] => avx_vnni::block_tile,
         [_, true, _] => avx512_vnni::block_tile,
         [_, _, true] => avx2::block_tile,
-        _ => plain::block_tiles(),
+        _ => plain::block_tiles(range),
     }
 }

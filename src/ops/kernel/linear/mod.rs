@@ -12,6 +12,7 @@ use cubecl::prelude::*;
 
 use super::activation::activate;
 use super::{MAX_WORKGROUPS, matrix, output, width};
+use crate::model::quantize::{Q4_BLOCK, Q8_BLOCK};
 use crate::ops::{Gate, PackedMatrix, PackedWeight};
 use variant::Variant;
 
@@ -19,7 +20,7 @@ use variant::Variant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Stored {
     F32,
-    /// Four signed bytes, input channels from the lowest byte up; `y = scales[n] · Σ x[k] · equalizer[k] · code[k][n]`.
+    /// Four signed bytes, input channels from the lowest byte up, by a scale for each 64 channels.
     Q8,
     /// Eight nibbles, lowest bits first, a value being its nibble less 8 by a scale for each 32 channels.
     Q4,
@@ -32,6 +33,15 @@ impl Stored {
             Stored::F32 => 1,
             Stored::Q8 => 4,
             Stored::Q4 => 8,
+        }
+    }
+
+    /// Input channels of a scale.
+    fn block(self) -> usize {
+        match self {
+            Stored::F32 => usize::MAX,
+            Stored::Q8 => Q8_BLOCK,
+            Stored::Q4 => Q4_BLOCK,
         }
     }
 }
@@ -138,25 +148,6 @@ fn accumulate<E: Float, N: Size>(
     for r in 0..inputs.len() {
         let sum = &sums[comptime!(r * vectors + c)];
         sum.store(sum.read() + Vector::<E, N>::new(inputs[r].extract(part)) * weight);
-    }
-}
-
-/// Multiplies each column by its output's scale.
-#[cube]
-fn scale<N: Size>(
-    sums: &Sums<f32, N>,
-    scales: &[Vector<f32, N>],
-    positions: &Sequence<usize>,
-    #[comptime] rows: usize,
-) {
-    #[unroll]
-    for c in 0..positions.len() {
-        let scale = scales[positions[c]];
-        #[unroll]
-        for r in 0..rows {
-            let sum = &sums[comptime!(r * positions.len() + c)];
-            sum.store(sum.read() * scale);
-        }
     }
 }
 

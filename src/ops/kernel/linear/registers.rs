@@ -4,8 +4,8 @@
 use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{Product, Stored, Sums, accumulate, column_positions, finish, grid, scale, zeros};
-use crate::model::quantize::{BLOCK, NIBBLE_ZERO};
+use super::{Product, Stored, Sums, accumulate, column_positions, finish, grid, zeros};
+use crate::model::quantize::{NIBBLE_ZERO, Q4_BLOCK, Q8_BLOCK};
 use crate::ops::Gate;
 use crate::ops::kernel::four::read_four;
 use crate::ops::kernel::{floats, width, words};
@@ -105,10 +105,9 @@ fn linear_in_registers<K: Size, N: Size>(
     let stride = columns * tile.halves;
     match stored {
         Stored::F32 => add_f32::<K, N>(&sums, x, words, &starts, &positions, depth, stride, tile),
-        Stored::Q8 => {
-            add_q8::<K, N>(&sums, x, equalizer, words, &starts, &positions, depth, stride, tile);
-            scale::<N>(&sums, scales, &positions, tile.rows);
-        }
+        Stored::Q8 => add_q8::<K, N>(
+            &sums, x, equalizer, words, scales, &starts, &positions, depth, stride, tile,
+        ),
         Stored::Q4 => add_q4::<K, N>(
             &sums, x, equalizer, words, scales, &starts, &positions, depth, stride, tile,
         ),
@@ -156,6 +155,7 @@ fn add_q8<K: Size, N: Size>(
     x: &[Vector<f32, K>],
     equalizer: &[Vector<f32, K>],
     words: &[Vector<i32, N>],
+    scales: &[Vector<f32, N>],
     starts: &Sequence<usize>,
     positions: &Sequence<usize>,
     depth: usize,
@@ -165,12 +165,14 @@ fn add_q8<K: Size, N: Size>(
     for group in 0..depth.div_ceil(4) {
         let inputs = read_equalized::<K>(x, equalizer, starts, group, depth, tile);
         let start = group * stride;
+        let block = group / comptime!(Q8_BLOCK / 4) * stride;
         #[unroll]
         for c in 0..comptime!(tile.vectors()) {
             let word = words[start + positions[c]];
+            let factor = scales[block + positions[c]];
             #[unroll]
             for part in 0..4usize {
-                let w = Vector::<f32, N>::cast_from(byte::<N>(word, part));
+                let w = Vector::<f32, N>::cast_from(byte::<N>(word, part)) * factor;
                 accumulate::<f32, N>(sums, &inputs, w, part, c, comptime!(tile.vectors()));
             }
         }
@@ -207,7 +209,7 @@ fn add_q4<K: Size, N: Size>(
 ) {
     for word_row in 0..depth.div_ceil(8) {
         let start = word_row * stride;
-        let block = word_row / comptime!(BLOCK / 8) * stride;
+        let block = word_row / comptime!(Q4_BLOCK / 8) * stride;
         let mut own = Sequence::<Vector<i32, N>>::new();
         let mut factors = Sequence::<Vector<f32, N>>::new();
         #[unroll]

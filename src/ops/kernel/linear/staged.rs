@@ -9,8 +9,8 @@ use cubecl::prelude::*;
 use half::f16;
 
 use super::registers::{byte, nibble};
-use super::{Product, Stored, Sums, accumulate, column_positions, finish, grid, scale, zeros};
-use crate::model::quantize::BLOCK;
+use super::{Product, Stored, Sums, accumulate, column_positions, finish, grid, zeros};
+use crate::model::quantize::Q4_BLOCK;
 use crate::ops::Gate;
 use crate::ops::kernel::{floats, words};
 
@@ -43,7 +43,7 @@ impl Block {
 
     /// Channels that are in workgroup memory at a time: whole words, and of one block of scales.
     fn slab(self) -> usize {
-        if self.half { BLOCK } else { BLOCK / 2 }
+        if self.half { Q4_BLOCK } else { Q4_BLOCK / 2 }
     }
 
     fn invocations(self) -> usize {
@@ -134,9 +134,6 @@ fn linear_staged<E: Float>(
     }
     if comptime!(!block.half) {
         fold::<E>(&sums, &parts, scales, &positions, 0, depth, columns, stored, gate, block);
-    }
-    if comptime!(stored == Stored::Q8) {
-        scale::<Const<4>>(&sums, scales, &positions, block.tall);
     }
     finish::<Const<4>>(out, &sums, bias, &rows, &own, tokens, columns, gate);
 }
@@ -241,16 +238,16 @@ fn stage_weights<E: Float>(
                 Stored::F32 => {
                     weights[start] = Vector::cast_from(Vector::<f32, Const<4>>::reinterpret(word));
                 }
-                Stored::Q8 =>
-                {
+                Stored::Q8 => {
+                    let scale = block_scale(scales, first, depth, stride, position, stored, block);
                     #[unroll]
                     for part in 0..4usize {
                         let code = Vector::<f32, Const<4>>::cast_from(byte::<Const<4>>(word, part));
-                        weights[start + part * vectors] = Vector::cast_from(smaller(code, block));
+                        weights[start + part * vectors] = Vector::cast_from(code * scale);
                     }
                 }
                 Stored::Q4 => {
-                    let scale = block_scale(scales, first, depth, stride, position, block);
+                    let scale = block_scale(scales, first, depth, stride, position, stored, block);
                     #[unroll]
                     for part in 0..8usize {
                         let code =
@@ -263,13 +260,7 @@ fn stage_weights<E: Float>(
     }
 }
 
-/// A code, as it is multiplied.
-#[cube]
-fn smaller(code: Vector<f32, Const<4>>, #[comptime] block: Block) -> Vector<f32, Const<4>> {
-    if comptime!(block.half) { code * Vector::<f32, Const<4>>::new(SMALLER) } else { code }
-}
-
-/// What a q4 code is multiplied by where it is widened. Of half floats the sums are, so that codes stay whole.
+/// What a code is multiplied by where it is widened. Of half floats the sums are, so that codes stay whole.
 #[cube]
 fn block_scale(
     scales: &[Vector<f32, Const<4>>],
@@ -277,12 +268,13 @@ fn block_scale(
     depth: usize,
     stride: usize,
     position: usize,
+    #[comptime] stored: Stored,
     #[comptime] block: Block,
 ) -> Vector<f32, Const<4>> {
     if comptime!(block.half) {
         Vector::<f32, Const<4>>::new(SMALLER)
     } else {
-        scales[min(first, depth - 1) / BLOCK * stride + position]
+        scales[min(first, depth - 1) / comptime!(stored.block()) * stride + position]
     }
 }
 
@@ -333,9 +325,10 @@ fn fold<E: Float>(
         let mut factor = Vector::<f32, Const<4>>::new(1.0);
         if comptime!(block.half) {
             factor = Vector::<f32, Const<4>>::new(comptime!(1.0 / (SMALLER * SMALLER)));
-            if comptime!(stored == Stored::Q4) {
+            if comptime!(stored != Stored::F32) {
                 let stride = columns * comptime!(gate.halves());
-                factor *= scales[min(first, depth - 1) / BLOCK * stride + positions[c]];
+                let row = min(first, depth - 1) / comptime!(stored.block()) * stride;
+                factor *= scales[row + positions[c]];
             }
         }
         #[unroll]
