@@ -42,7 +42,7 @@ pub use coded_rows::{CodedRows, ResidualTables};
 pub(crate) use codes::Coding;
 use codes::PackedRows;
 pub use codes::{DeviceTables, LONGEST_DOCUMENT};
-pub use cpu::{CodedQuery, Nearest};
+pub use cpu::{CodedQuery, Nearest, forms};
 pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};

@@ -1,6 +1,6 @@
 /**
- * What was found out about a GPU, so that not every visit has to find it out anew (Cache Storage). A note is about an adapter in one version of browser and
- * package, and is forgotten after some days: drivers are updated too.
+ * What was found out about a GPU, or without an adapter about the processor, so that not every visit has to find it out anew (Cache Storage). A note is about
+ * one version of browser and package, and is forgotten after some days: drivers are updated too.
  */
 
 import { within } from "../patience.js";

@@ -8,6 +8,7 @@ import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
 import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
+import { ProductForm } from "./product-form.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
 import { Vectors } from "./vectors.js";
@@ -27,6 +28,7 @@ export class Dispatcher<C extends Checkpoint> {
   readonly #open = new Set<number>();
   readonly #eventLoop = new EventLoop();
   readonly #vectors: Vectors;
+  readonly #productForm: ProductForm;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
@@ -39,6 +41,7 @@ export class Dispatcher<C extends Checkpoint> {
   constructor(module: EngineModule<C>, send: Post) {
     this.#module = module;
     this.#vectors = new Vectors(module);
+    this.#productForm = new ProductForm(module);
     this.#send = send;
     this.#post({ type: "started" });
   }
@@ -76,6 +79,7 @@ export class Dispatcher<C extends Checkpoint> {
     try {
       const answer = await this.#answer(message);
       if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
+      if (this.#multipliesBytes(message)) await this.#productForm.settle();
     } catch (error) {
       await this.#refuse(message.id, error);
     }
@@ -117,6 +121,7 @@ export class Dispatcher<C extends Checkpoint> {
     if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
     const { device, info, warnings, gpuKernel } = this.#engine;
     this.#device = device;
+    await this.#productForm.recall();
     return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }) };
   }
 
@@ -160,6 +165,12 @@ export class Dispatcher<C extends Checkpoint> {
     } finally {
       scored.free();
     }
+  }
+
+  /** Whether a call has encoded texts on the CPU with quantized weights. */
+  #multipliesBytes({ name }: CallMessage): boolean {
+    const quantized = this.#engine?.info.dtype === "q8" || this.#engine?.info.dtype === "q4";
+    return quantized && this.#device === "cpu" && (name === "rerank" || name === "encode");
   }
 
   #loaded(): Engine {

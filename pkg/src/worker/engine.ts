@@ -25,6 +25,11 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
   onPanic(callback: (message: string) => void): void;
   simd(): glue.Simd;
+  /** Forms of the byte product, by name; all give the same numbers. */
+  productForms(): string[];
+  /** False if there is none of this name. */
+  useProductForm(form: string): boolean;
+  measureProductForms(): glue.ProductForm[];
   Checkpoint: new () => C;
   /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;

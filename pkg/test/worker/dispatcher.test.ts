@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { EncodeAnswer, FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
-import { engineError, FakeEngine, fakeModule } from "../support/engine.js";
+import { engineError, FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { stubStorage } from "../support/storage.js";
 
 const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
@@ -47,6 +47,22 @@ describe("calls", () => {
     await session.until("answer", 4);
     expect(session.of("answer").map(({ id }) => id)).toEqual([0, 1, 2, 3]);
     expect(session.of("batch").map(({ id }) => id)).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  test.each([
+    ["q8", "cpu", 1],
+    ["f32", "cpu", 0],
+    ["q8", "webgpu", 0],
+  ] as const)("with %s on %s measure the form of the byte product %i times, when the first is answered", async (dtype, device, times) => {
+    const session = new Session(Object.assign(new FakeEngine(device), { info: { ...INFO, dtype } }));
+    const answers: number[] = [];
+    Object.assign(session.module, {
+      productForms: () => ["a", "b"],
+      measureProductForms: () => (answers.push(session.of("answer").length), [{ form: "b", gops: 1 }]),
+    });
+    for (const id of [1, 2]) session.rerank(id, ["a"]);
+    await session.until("answer", 3);
+    expect(answers).toEqual(Array(times).fill(2));
   });
 
   test("of a part of a list answer with places in the whole list, as arrays that are transferred", async () => {

@@ -1,6 +1,7 @@
 //! Do the fast versions compute what the plain loops compute? On any device, over random inputs of awkward shapes.
 
 mod coded;
+mod forms;
 mod not_finite;
 mod variants;
 
@@ -112,6 +113,9 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         found.push(check_maxsim(device, &query, &documents, "a query that is not finite").await?);
     }
     found.extend(variants::check(device, &mut random).await?);
+    if is_cpu(device) {
+        found.extend(forms::check(device, &mut random).await?);
+    }
     found.extend(coded::check(device, &mut random).await?);
     found.extend(not_finite::check(device, &mut random).await?);
     Ok(found)

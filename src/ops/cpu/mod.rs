@@ -15,6 +15,7 @@ mod f32;
 // Miri takes these files without Burn: see scripts/miri.
 #[cfg(not(miri))]
 mod flex;
+pub mod forms;
 mod maxsim;
 mod nearest;
 mod norm;

@@ -1,9 +1,9 @@
 //! Products with weights in codes, a panel of outputs at a time.
 
-use super::ROWS;
-use super::dot::{BLOCK_ROWS, BlockTile, Code, OUTPUTS, Panel, Range, Rows, STEP, block_tiles};
+use super::dot::{BLOCK_ROWS, BlockTile, Code, OUTPUTS, Panel, Range, Rows, STEP};
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
+use super::{ROWS, forms};
 use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
 
@@ -73,7 +73,7 @@ pub(super) fn linear<P: Panels>(
     gate: Gate,
 ) -> Vec<f32> {
     let (inputs, outputs) = (equalizer.len(), factors.bias.len());
-    let (size, tile) = (inputs.next_multiple_of(P::BLOCK) * OUTPUTS, block_tiles(P::RANGE));
+    let (size, tile) = (inputs.next_multiple_of(P::BLOCK) * OUTPUTS, forms::tile(P::RANGE));
     let width = inputs * gate.halves();
     let mut out = vec![0.0; x.len() / width * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
@@ -102,7 +102,8 @@ pub(super) fn linear<P: Panels>(
     out
 }
 
-fn multiply(
+/// Each row's products with a panel, handed to `write`.
+pub(super) fn multiply(
     activations: &Quantized,
     panel: Panel<'_>,
     tile: BlockTile,

@@ -38,7 +38,7 @@ use simd128 as platform;
 #[cfg(target_arch = "x86_64")]
 use x86 as platform;
 
-pub(super) use platform::{BLOCK_ROWS, TILE_ROWS, block_tiles, tiles};
+pub(super) use platform::{BLOCK_ROWS, FORMS, TILE_ROWS, block_tiles, tiles};
 
 use super::PANEL;
 

@@ -7,6 +7,7 @@ use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, ent
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 pub(in super::super) const BLOCK_ROWS: usize = 8;
+pub(in super::super) const FORMS: [&str; 1] = ["NEON"];
 
 /// The exact sums of a row with a panel's outputs.
 type Sums = [int32x4_t; 2];
@@ -139,7 +140,7 @@ pub(in super::super) fn tiles() -> Tile {
     if std::arch::is_aarch64_feature_detected!("dotprod") { dot::tile } else { widening::tile }
 }
 
-pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
+pub(in super::super) fn block_tiles(_: usize, _: Range) -> BlockTile {
     match std::arch::is_aarch64_feature_detected!("dotprod") {
         true => dot::block_tile,
         false => widening::block_tile,

@@ -5,6 +5,8 @@ use super::{BlockTile, Code, OUTPUTS, Range, STEP, Tile};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 pub(in super::super) const BLOCK_ROWS: usize = 8;
+/// Names of the forms of the byte product.
+pub(in super::super) const FORMS: [&str; 1] = ["a loop"];
 
 pub(in super::super) fn tiles() -> Tile {
     |rows, stride, panel, out| {
@@ -14,7 +16,7 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
+pub(in super::super) fn block_tiles(_: usize, _: Range) -> BlockTile {
     |rows, panel, out| {
         let count = rows.with(&panel);
         let (blocks, block) = (rows.blocks, rows.stride / rows.blocks);

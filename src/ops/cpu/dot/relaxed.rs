@@ -10,6 +10,9 @@ use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, wit
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 pub(in super::super) const BLOCK_ROWS: usize = 3;
+/// The first is used until it is known which is faster: most processors of phones and laptops have its instruction.
+pub(in super::super) const FORMS: [&str; 2] =
+    ["i32x4.relaxed_dot_i8x16_i7x16_add_s", "i16x8.relaxed_dot_i8x16_i7x16_s"];
 const VECTORS: usize = OUTPUTS / 4;
 
 pub(in super::super) fn tiles() -> Tile {
@@ -21,10 +24,11 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles(range: Range) -> BlockTile {
-    match range {
-        Range::Q8 => by_two,
-        Range::Q4 => by_eight,
+pub(in super::super) fn block_tiles(form: usize, range: Range) -> BlockTile {
+    match (form, range) {
+        (0, _) => at_once,
+        (_, Range::Q8) => by_two,
+        (_, Range::Q4) => by_eight,
     }
 }
 

@@ -7,6 +7,7 @@ use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, wit
 
 pub(in super::super) const TILE_ROWS: usize = 4;
 pub(in super::super) const BLOCK_ROWS: usize = 3;
+pub(in super::super) const FORMS: [&str; 1] = ["i32x4.dot_i16x8_s"];
 const VECTORS: usize = OUTPUTS / 4;
 
 pub(in super::super) fn tiles() -> Tile {
@@ -18,7 +19,7 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles(_: Range) -> BlockTile {
+pub(in super::super) fn block_tiles(_: usize, _: Range) -> BlockTile {
     block_tile
 }
 

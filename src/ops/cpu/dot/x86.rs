@@ -8,6 +8,7 @@ use super::{
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
 pub(in super::super) const BLOCK_ROWS: usize = plain::BLOCK_ROWS;
+pub(in super::super) const FORMS: [&str; 1] = ["x86-64"];
 
 /// An instruction set's way to multiply the four bytes of a step in each 32-bit lane and add them up, and to do so with two steps
 /// whose products sum in 16 bits.
@@ -169,11 +170,11 @@ pub(in super::super) fn tiles() -> Tile {
     }
 }
 
-pub(in super::super) fn block_tiles(range: Range) -> BlockTile {
+pub(in super::super) fn block_tiles(form: usize, range: Range) -> BlockTile {
     match features() {
         [true, ..] => avx_vnni::block_tile,
         [_, true, _] => avx512_vnni::block_tile,
         [_, _, true] => avx2::block_tile,
-        _ => plain::block_tiles(range),
+        _ => plain::block_tiles(form, range),
     }
 }
