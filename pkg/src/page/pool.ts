@@ -25,6 +25,7 @@ import { type Answered, CutCall, type CutName, type CutPlan } from "./cut-call.j
 import { Headcount } from "./headcount.js";
 import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
 import { isReader, stagedRanking } from "./staged-ranking.js";
+import { groupsAt } from "./vector-groups.js";
 import { busy, type CallOptions, type Client, type WorkerClient } from "./worker-client.js";
 
 type Called = Exclude<CallName, "load">;
@@ -283,6 +284,6 @@ function mostTokens({ windows }: Pick<RerankRequest, "windows">, { documentLengt
 /** What one worker is asked for. */
 function partOf(request: RerankRequest, places: readonly number[]): RerankRequest {
   const at = new Map(places.map((place, index) => [place, index]));
-  const vectors = request.vectors?.filter(({ places }) => at.has(places[0]!)).map((group) => ({ ...group, places: group.places.map((place) => at.get(place)!) }));
-  return { ...request, texts: places.map((place) => request.texts[place]!), vectors: vectors?.length ? vectors : undefined, given: undefined };
+  const vectors = groupsAt(request.vectors ?? [], at);
+  return { ...request, texts: places.map((place) => request.texts[place]!), vectors: vectors.length > 0 ? vectors : undefined, given: undefined };
 }

@@ -49,6 +49,36 @@ function wholeList(documents: readonly PlacedRows[]): StoredRows | undefined {
   return documents.length === all ? { ...list.all, ...(rows.codecId !== undefined && { codecId: rows.codecId }) } : undefined;
 }
 
+/** Those of some of the documents, which have other places in another call: `at` tells them by those that they have. */
+export function groupsAt(groups: readonly VectorGroup[], at: ReadonlyMap<number, number>): VectorGroup[] {
+  const some = groups.flatMap((group) => {
+    const wanted = Array.from({ length: group.places.length }, (_, document) => document).filter((document) => at.has(group.places[document]!));
+    return wanted.length > 0 ? [wanted.length === group.places.length ? group : picked(group, wanted)] : [];
+  });
+  return some.map((group) => ({ ...group, places: group.places.map((place) => at.get(place)!) }));
+}
+
+/** The documents at some places of a group. */
+function picked({ lengths, places, codes, scales, residuals, ...group }: VectorGroup, documents: readonly number[]): VectorGroup {
+  let total = 0;
+  const ends = Array.from(lengths, (length) => (total += length));
+  const rowsOf = <A extends Uint8Array | Float32Array>(array: A): A => {
+    const width = array.length / total;
+    const parts = documents.map((document) => array.subarray((ends[document]! - lengths[document]!) * width, ends[document]! * width));
+    const rows = new (array.constructor as new (length: number) => A)(parts.reduce((sum, { length }) => sum + length, 0));
+    parts.reduce((end, part) => (rows.set(part, end), end + part.length), 0);
+    return rows;
+  };
+  return {
+    ...group,
+    lengths: Uint32Array.from(documents, (document) => lengths[document]!),
+    places: Uint32Array.from(documents, (document) => places[document]!),
+    codes: rowsOf(codes),
+    ...(scales && { scales: rowsOf(scales) }),
+    ...(residuals && { residuals: rowsOf(residuals) }),
+  };
+}
+
 /** What these are in, each once. */
 export function buffersOf(groups: readonly VectorGroup[]): ArrayBuffer[] {
   const arrays = groups.flatMap(({ codes, scales, residuals, lengths, places }) => [codes, scales, residuals, lengths, places]);

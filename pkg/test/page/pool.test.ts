@@ -60,6 +60,15 @@ describe("the answer is one worker's", () => {
     ["several stages of a model", { stages: [{ use: "dense", keep: 700 }, { use: "late", keep: 300 }, { use: "bm25" }], topK: 100, explain: true }],
     ["what is fused", { stages: [{ use: "given", score: (text) => text.length % 7 }, { use: "late" }], fuse: { by: "reciprocalRanks" }, topK: 30, explain: true, minScore: 40 }],
     ["what is told apart", { diversify: 0.5 }],
+    [
+      "several stages, with embeddings that some bring along",
+      {
+        stages: [{ use: "bm25", keep: 700 }, { use: "late", keep: 600 }],
+        explain: true,
+        topK: 30,
+        embeddings: (_, index) => (index % 3 ? undefined : { codec: "int8", dimension: 2, embeddings: new Int8Array(2 * (1 + (index % 80))), scales: new Float32Array(1 + (index % 80)) }),
+      },
+    ],
     ["with embeddings that some bring along", { embeddings: (_, index) => (index % 3 ? undefined : { codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (index % 80))) }) }],
   ];
   test.each(cases)("%s", async (_, options) => {
