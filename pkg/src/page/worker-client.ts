@@ -104,7 +104,10 @@ export class WorkerClient {
 
   /** What another worker loads to have the same model on the CPU, without a fetch; undefined where this one was not asked to share, or is not that far. */
   get copy(): LoadRequest | undefined {
-    return this.#files && { ...this.#load, checkpoint: { kind: "files", files: this.#files }, device: "cpu", convert: undefined, resume: false };
+    const { checkpoint, convert } = this.#load;
+    const given = this.#isLoaded && checkpoint?.kind === "files" && !convert ? checkpoint.files : undefined;
+    const files = this.#files ?? given;
+    return files && { ...this.#load, checkpoint: { kind: "files", files }, device: "cpu", convert: undefined, resume: false };
   }
 
   load(): Promise<LoadAnswer> {

@@ -32,7 +32,9 @@ export async function loadEngine<C extends Checkpoint>(
   const { checkpoint: location } = request;
   if (!location) return undefined;
   meter.phase("download");
-  const shared = request.share ? new SharedFiles<C>() : undefined;
+  // What the page gave, and is loaded as it is, it has already.
+  const isNews = location.kind === "folder" || request.convert !== undefined;
+  const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
   const preparation = new Preparation(shared?.watched(module) ?? module, request.convert, meter, hooks(meter));
   return fromPlace(location, request, post, preparation, async (checkpoint) => {
     if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });

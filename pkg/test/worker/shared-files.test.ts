@@ -32,8 +32,10 @@ describe("the files of a load", () => {
     expect(new Map(files)).toEqual(taken[0]!.added);
     const offline = new FakeServer({});
     const given = Object.fromEntries(files!.map(([name, bytes]) => [name, new Blob([bytes as Uint8Array<ArrayBuffer>])]));
-    await load({ kind: "files", files: given, load: engine } as never);
+    await load({ kind: "files", files: given, load: engine, share: true } as never);
     expect(taken[1]!.added).toEqual(taken[0]!.added);
+    // The page has those that it gave.
+    expect(await shared()).toEqual([]);
     expect(offline.requests).toEqual([]);
   });
 
