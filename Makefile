@@ -226,16 +226,16 @@ $(STAMPS)/reference: tests/reference/requirements.txt | $(STAMPS)
 LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/clippy.sh cargo
 LINT_LIB := rustc --release --locked --lib --crate-type rlib
 
-# Two of these build what no other target needs, so they check the dependencies; the others take those of the build.
+# The last builds what no other target needs, so it checks the dependencies; the others take those of the build.
 lint: | $(STAMPS)/rust
 	cargo fmt --check
 	cargo fmt --check --manifest-path scripts/bindgen/Cargo.toml
 	$(LINT) build --release --locked --all-targets --features cli
 	$(LINT) $(LINT_LIB) --features cli
+	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown
+	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features relaxed-simd
 	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features gpu
-	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features gpu,relaxed-simd
 	cargo clippy --release --locked --lib -- -D warnings
-	cargo clippy --release --locked --lib --target wasm32-unknown-unknown -- -D warnings
 
 test-rust: $(MINILM) | $(STAMPS)/rust
 	cargo test --release --locked --features cli

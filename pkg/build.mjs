@@ -9,8 +9,12 @@ import { build } from "esbuild";
 
 /** Bytes of what a page loads at once; a worker, a wasm module and a model follow, which are a hundred times that and more. */
 const CLIENT_LIMIT = 36 * 1024;
-/** As scripts/build-wasm.sh made them, and as they are called in dist/. One glue serves both: that script has seen to it. */
-const MODULES = { "wasm/tabrank_bg.wasm": "dist/tabrank.wasm", "wasm/tabrank_relaxed_bg.wasm": "dist/tabrank-relaxed.wasm" };
+/** As scripts/build-wasm.sh made them, and as they are called in dist/. */
+const MODULES = {
+  "wasm/tabrank_bg.wasm": "dist/tabrank.wasm",
+  "wasm/tabrank_relaxed_bg.wasm": "dist/tabrank-relaxed.wasm",
+  "wasm/tabrank_gpu_bg.wasm": "dist/tabrank-gpu.wasm",
+};
 
 const DECLARATIONS = "dist/declarations";
 

@@ -29,6 +29,7 @@ export type {
   CheckOptions,
   CheckpointFiles,
   Device,
+  DeviceChange,
   DeviceChoice,
   Dtype,
   Embeddings,

@@ -36,11 +36,16 @@ export interface ConvertOptions {
   revision?: string;
 }
 
+/** A module of the CPU alone, or the one with both devices. */
+export type EngineKind = "cpu" | "both";
+
 export interface LoadRequest {
   /** An address, or the module that an earlier worker compiled. */
   wasm: string | WebAssembly.Module;
+  engine: EngineKind;
   /** Without one there is no model, and embeddings alone are scored. */
   checkpoint: FolderLocation | GivenLocation | undefined;
+  /** In `auto` an engine of the CPU alone loads there, and tells of the GPU that another may be tried on. */
   device: DeviceChoice;
   /** The type of weights that was asked for, and what the manifest says of their origin. */
   convert: ConvertOptions | undefined;
@@ -280,6 +285,8 @@ export type FromWorker =
   | { type: "compiled"; module: WebAssembly.Module }
   /** All that the engine was loaded from, by its place in the folder. Blobs cross without a copy. */
   | { type: "files"; files: Record<string, Blob> }
+  /** Of a load in `auto` by an engine of the CPU alone: there is a GPU that is worth a try, or why there is none. */
+  | { type: "gpu"; unavailable?: string }
   /** The load goes on with WebGPU, so a death may be the GPU's doing. */
   | { type: "trying-webgpu" }
   | { type: "progress"; progress: LoadProgress }

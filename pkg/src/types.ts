@@ -8,6 +8,12 @@ export type DeviceChoice = "auto" | "cpu" | "webgpu";
 /** Where the model does run. */
 export type Device = "cpu" | "webgpu";
 
+/** The device of the calls to come, and of those so far. */
+export interface DeviceChange {
+  device: Device;
+  previous: Device;
+}
+
 /** How the weights are stored: floats of 32 or 16 bits, or integers of 8 bits with a scale for each row, or of 4 bits with one for each 32 of them. */
 export type Dtype = "f32" | "f16" | "q8" | "q4";
 
@@ -127,8 +133,13 @@ export interface VectorCache {
 }
 
 export interface LoadOptions {
-  /** Default `auto`. With `webgpu` a load without a usable GPU fails instead of falling back. */
+  /**
+   * Default `auto`: the load ends when the CPU can answer, and a GPU is tried after that; it takes over where it computes what the CPU does, and faster. With
+   * `webgpu` a load without a usable GPU fails.
+   */
   device?: DeviceChoice;
+  /** Called when the device changes that was left to us: to a GPU that was found good, between two calls, or back to the CPU where it fails. */
+  onDeviceChange?: (change: DeviceChange) => void;
   /**
    * Default: as the files have it. Otherwise a checkpoint is converted in the worker, once where it can be kept, and a bundle must be of this type: nothing is
    * converted twice.
@@ -175,6 +186,8 @@ export interface LoadOptions {
   workerUrl?: string | URL;
   /** Address of `tabrank/tabrank.wasm` or `tabrank/tabrank-relaxed.wasm`, where they are put elsewhere; the one that is named is used, whatever `simd` says. */
   wasmUrl?: string | URL;
+  /** Address of `tabrank/tabrank-gpu.wasm`, which has both devices and is fetched only where there is a GPU, where it is put elsewhere. */
+  gpuWasmUrl?: string | URL;
   limits?: Partial<Limits>;
 }
 
@@ -315,7 +328,7 @@ export type Embeddings = Pick<TokenEmbeddings, "values" | "lengths" | "dimension
 /** See {@link LoadOptions}. */
 export type ScorerOptions = Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl" | "limits">;
 
-export interface CheckOptions extends Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl"> {
+export interface CheckOptions extends Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl" | "gpuWasmUrl"> {
   /** Default `cpu`. Where there is no WebGPU, `webgpu` fails with `WEBGPU_UNAVAILABLE`; an adapter in software counts. */
   device?: Device;
   /** Of the random inputs, a whole number below 2^32; 0. */

@@ -38,7 +38,7 @@ describe("the package's parts", () => {
 
   test("reach the wasm glue through one file", () => {
     const glue = imports.filter(({ to }) => to === "wasm");
-    expect(glue.filter(({ typeOnly }) => !typeOnly).map(({ file }) => file)).toEqual([GLUE_OWNER]);
+    expect(new Set(glue.filter(({ typeOnly }) => !typeOnly).map(({ file }) => file))).toEqual(new Set([GLUE_OWNER]));
     expect(new Set(glue.filter(({ typeOnly }) => typeOnly).map(({ file }) => file))).toEqual(new Set([GLUE_TYPES]));
   });
 

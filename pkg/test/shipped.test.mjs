@@ -19,7 +19,7 @@ describe("what is shipped", () => {
     expect(/^version = "(.+)"$/m.exec(read("Cargo.toml"))?.[1]).toBe(manifest.version);
   });
 
-  test.each(["tabrank.wasm", "tabrank-relaxed.wasm"])("%s holds no path of the machine that built it", (name) => {
+  test.each(["tabrank.wasm", "tabrank-relaxed.wasm", "tabrank-gpu.wasm"])("%s holds no path of the machine that built it", (name) => {
     const module = readFileSync(`${ROOT}pkg/dist/${name}`, "latin1");
     const places = [`${homedir()}/`, ROOT, "/.cargo/", "registry/src/"];
     expect(places.filter((place) => module.includes(place))).toEqual([]);

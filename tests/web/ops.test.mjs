@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import { openEngine } from "./lib/engine.mjs";
+import { BOTH, openEngine } from "./lib/engine.mjs";
 import { needWasm } from "./lib/paths.mjs";
 
 const MODULES = {
-  "tabrank_bg.wasm": { simd: "simd128", devices: ["cpu", "webgpu"] },
+  "tabrank_bg.wasm": { simd: "simd128", devices: ["cpu"] },
   "tabrank_relaxed_bg.wasm": { simd: "relaxed", devices: ["cpu"] },
+  [BOTH]: { simd: "simd128", devices: ["cpu", "webgpu"] },
 };
 
 for (const [module, { simd, devices }] of Object.entries(MODULES)) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { openEngine } from "./lib/engine.mjs";
+import { BOTH, openEngine } from "./lib/engine.mjs";
 import { need, needWasm, ROOT } from "./lib/paths.mjs";
 
 const CASES = JSON.parse(await readFile(need("tests/fixtures/cases.json", "git checkout tests/fixtures"), "utf8"));
@@ -16,7 +16,7 @@ const FEW = /^($|When did|In the first year|👩)/u;
 const RUNS = [
   { module: "tabrank_bg.wasm", device: "cpu", tolerance: 1e-4 },
   { module: "tabrank_relaxed_bg.wasm", device: "cpu", tolerance: 1e-4 },
-  { module: "tabrank_bg.wasm", device: "webgpu", tolerance: 1e-3, few: true },
+  { module: BOTH, device: "webgpu", tolerance: 1e-3, few: true },
 ];
 
 // Thrown by the package alone.

@@ -86,6 +86,7 @@ export class Model {
       // Questions one after the other share candidates. Scores are shown to two places, which f16 has.
       vectorCache: { codec: "f16" },
       signal,
+      onDeviceChange: ({ device }) => this.refresh({ device, warnings: [] }),
       onProgress: (progress) => {
         [size, fromCache] = [progress.total, progress.fromCache];
         if (!signal.aborted) this.store.set({ model: { kind: "loading", progress } });

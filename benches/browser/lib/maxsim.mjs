@@ -15,6 +15,8 @@ export const SHAPES = {
   webgpu: { queryRows: 32, documents: 4, documentRows: 64, dimension: 128 },
 };
 export const CODECS = { f32: "f32", int8: "int8", residual: "2-bit", binary: "binary" };
+/** The module with both devices. */
+const BOTH = "tabrank_gpu_bg.wasm";
 const MODULES = { relaxed: "tabrank_relaxed_bg.wasm", simd128: "tabrank_bg.wasm" };
 /** Documents that onnxruntime-web takes at once where it is fastest; see README.md. */
 const BATCH = { f32: 20, int8: 100 };
@@ -36,8 +38,8 @@ function contestants(paths) {
     device: "webgpu",
     numbers: codec,
     kind: "tabrank",
-    options: { module: `/wasm/${MODULES.simd128}`, codec, device: "webgpu" },
-    needs: join(paths.package, "wasm", MODULES.simd128),
+    options: { module: `/wasm/${BOTH}`, codec, device: "webgpu" },
+    needs: join(paths.package, "wasm", BOTH),
   }));
   return [
     ...ours,

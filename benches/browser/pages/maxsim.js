@@ -13,7 +13,7 @@ export async function run(repetitions) {
 const KINDS = { tabrank, ort, javascript };
 
 async function tabrank({ module, codec, device }, { queryRows, documents, documentRows, dimension }) {
-  const glue = await import("/wasm/tabrank.js");
+  const glue = await import(`/wasm/${device === "webgpu" ? "tabrank_gpu" : "tabrank"}.js`);
   await glue.default({ module_or_path: module });
   const timed = new glue.TimedMaxsim(codec, queryRows, documents, documentRows, dimension);
   return async (repetitions) => [...(device === "webgpu" ? await timed.onWebgpu(repetitions) : timed.onCpu(repetitions))];

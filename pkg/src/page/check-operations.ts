@@ -5,7 +5,7 @@ import type { CheckOptions, OperationDifference } from "../types.js";
 import { checkLimits } from "./input.js";
 import { openClient } from "./open-client.js";
 import { checkCheck } from "./options.js";
-import { wasmUrl } from "./places.js";
+import { engineFor } from "./places.js";
 import { requireWorkers } from "./start-worker.js";
 
 /** On the CPU the check is one piece of work, during which the worker gives no sign of life. */
@@ -23,7 +23,7 @@ export async function checkOperations(options: CheckOptions = {}): Promise<Opera
   requireWorkers();
   const { device = "cpu", seed = 0, signal, ...checked } = checkCheck(options);
   signal?.throwIfAborted();
-  const load = { wasm: wasmUrl(checked), checkpoint: undefined, device, convert: undefined, resume: false } as const;
+  const load = { ...engineFor(device, checked), checkpoint: undefined, device, convert: undefined, resume: false } as const;
   const { client } = await openClient(load, LIMITS, { ...checked, ...(signal && { signal }) });
   try {
     return await client.call("checkOperations", { device, seed }, { signal });

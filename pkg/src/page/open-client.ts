@@ -1,7 +1,7 @@
 /** Starts a worker and waits for its load, which a signal ends at once. */
 
 import type { LoadAnswer, LoadRequest } from "../protocol.js";
-import type { Limits, LoadOptions } from "../types.js";
+import type { Limits, LoadOptions, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { ProgressMeter } from "./progress-meter.js";
 import { startWorker } from "./start-worker.js";
@@ -10,8 +10,10 @@ import { WorkerClient } from "./worker-client.js";
 export interface Opened {
   client: WorkerClient;
   answer: LoadAnswer;
-  /** A worker beside it that is to load this. It says nothing that the first one has not said. */
-  another(load: LoadRequest): WorkerClient;
+  /** Of a load in `auto` by an engine of the CPU alone: resolves once there is a GPU to try. */
+  gpu: Promise<void>;
+  /** A worker beside it that is to load this. What it warns of is left out where nobody listens: the first one has said it. */
+  another(load: LoadRequest, onWarning?: (warning: Warning) => void): WorkerClient;
 }
 
 export async function openClient(
@@ -21,9 +23,12 @@ export async function openClient(
 ): Promise<Opened> {
   const meter = new ProgressMeter(onProgress);
   const setup = { spawn: () => startWorker(workerUrl), queue, silence };
+  let found: () => void;
+  const gpu = new Promise<void>((resolve) => (found = resolve));
   const client = new WorkerClient({
     ...setup,
     load,
+    onGpu: (unavailable) => (unavailable === undefined ? found() : client.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU is not available: ${unavailable}` })),
     onProgress: (progress) => meter.report(progress),
     onWarning: (warning) => notify(onWarning, warning),
   });
@@ -35,7 +40,7 @@ export async function openClient(
     const answer = await client.load();
     meter.ready();
     signal?.throwIfAborted();
-    return { client, answer, another: (load) => new WorkerClient({ ...setup, load, onProgress: () => {}, onWarning: () => {} }) };
+    return { client, answer, gpu, another: (load, onWarning = () => {}) => new WorkerClient({ ...setup, load, onProgress: () => {}, onWarning }) };
   } finally {
     meter.stop();
     signal?.removeEventListener("abort", abort);

@@ -36,9 +36,11 @@ const LOAD: Checks<LoadOptions> = {
   vectorCache: () => {},
   onProgress: kind("function"),
   onWarning: kind("function"),
+  onDeviceChange: kind("function"),
   signal: requireSignal,
   workerUrl: requireAddress,
   wasmUrl: requireAddress,
+  gpuWasmUrl: requireAddress,
   limits: kind("object"),
 };
 
@@ -92,7 +94,7 @@ const TOKEN_POOLING: Checks<TokenPooling> = { factor: requireBetween(1, MOST_NUM
 
 const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, limits: LOAD.limits };
 
-const CHECK: Checks<CheckOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, device: word("cpu", "webgpu"), seed: requireCount(0) };
+const CHECK: Checks<CheckOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, gpuWasmUrl: LOAD.gpuWasmUrl, device: word("cpu", "webgpu"), seed: requireCount(0) };
 
 const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, codecs: () => {}, measure: word("maxsim", "meanmaxsim") };
 

@@ -1,13 +1,13 @@
 /** What a Reranker works with, and how it is found behind the proxies of frameworks. */
 
 import type { Limits, ModelInfo } from "../types.js";
+import type { DeviceSwitch } from "./device-switch.js";
 import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./input.js";
 import type { Latest } from "./latest.js";
-import type { Client } from "./worker-client.js";
 
 export interface Own {
-  client: Client;
+  client: DeviceSwitch;
   limits: Limits;
   model: ModelInfo;
   latest: Latest;

@@ -61,6 +61,7 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
   const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, eras: vectorCache ? erasOf(owners) : new Map<Own, number>(), transfer };
   for (const { client } of owners) client.requireOpen(signal);
+  const releases = owners.map(({ client }) => client.hold());
   const warned = new Map(owners.map((owner) => [owner, owner.client.warnings.length]));
   // A model whose turn has not come ends the call too, where it ends.
   const { controller, unlink } = linked(signal, ...(owners.length > 1 ? owners.map(({ client }) => client.ended) : []));
@@ -71,6 +72,7 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
     return outputOf(own, kept, left, gone, warned);
   } finally {
     unlink();
+    for (const release of releases) release();
   }
 }
 

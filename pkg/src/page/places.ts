@@ -1,7 +1,7 @@
 /** Where things are: the model and the wasm module, as absolute addresses. */
 
-import type { FolderLocation, GivenLocation } from "../protocol.js";
-import type { CheckpointFiles, LoadOptions, StoredModelOptions } from "../types.js";
+import type { FolderLocation, GivenLocation, LoadRequest } from "../protocol.js";
+import type { CheckpointFiles, DeviceChoice, LoadOptions, StoredModelOptions } from "../types.js";
 import { asBlobs } from "./blobs.js";
 import { invalid, invalidKind, isAddress } from "./input.js";
 import { hasRelaxedSimd } from "./relaxed-simd.js";
@@ -92,6 +92,16 @@ export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string 
   if (given !== undefined) return withoutCredentials(absolute(given, "wasmUrl"));
   // Bundlers look for these literal forms.
   return withoutCredentials(isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url) : new URL("./tabrank.wasm", import.meta.url));
+}
+
+/** The module with both devices. */
+function gpuWasmUrl({ gpuWasmUrl: given }: Pick<LoadOptions, "gpuWasmUrl">): string {
+  return withoutCredentials(given === undefined ? new URL("./tabrank-gpu.wasm", import.meta.url) : absolute(given, "gpuWasmUrl"));
+}
+
+/** The engine of the CPU alone, unless a GPU was asked for by name. */
+export function engineFor(device: DeviceChoice, options: Pick<LoadOptions, "wasmUrl" | "gpuWasmUrl" | "simd">): Pick<LoadRequest, "wasm" | "engine"> {
+  return device === "webgpu" ? { engine: "both", wasm: gpuWasmUrl(options) } : { engine: "cpu", wasm: wasmUrl(options) };
 }
 
 export function absolute(address: unknown, name: string): URL {

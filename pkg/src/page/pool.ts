@@ -85,6 +85,13 @@ export class Pool implements Client {
     for (const client of [...this.#members, ...this.#coming, this.#first]) client.stop(reason);
   }
 
+  /** Ends all workers until there is a call: then the first one starts anew. */
+  rest(): void {
+    for (const client of [...this.#members, ...this.#coming]) if (client !== this.#first) client.stop(this.ended.reason);
+    this.#members = [this.#first];
+    this.#first.rest();
+  }
+
   async call<K extends Called>(name: K, request: Calls[K]["request"], options: CallOptions): Promise<Calls[K]["answer"]> {
     this.requireOpen(options.signal);
     if (this.#open >= this.#setup.queue) throw busy(this.#setup.queue);

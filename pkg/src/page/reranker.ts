@@ -25,6 +25,7 @@ import type {
   VectorCacheOptions,
   Warning,
 } from "../types.js";
+import { DeviceSwitch } from "./device-switch.js";
 import { DocumentCache } from "./document-cache.js";
 import { joined, requireRoomForEmbeddings } from "./fit.js";
 import { mayBeSeveral } from "./headcount.js";
@@ -34,7 +35,7 @@ import { openClient } from "./open-client.js";
 import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
 import { rank } from "./pipeline.js";
-import { modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
+import { engineFor, modelLocation, originOf, storedPlace } from "./places.js";
 import { Pool } from "./pool.js";
 import { requireWorkers } from "./start-worker.js";
 import type { Client } from "./worker-client.js";
@@ -52,14 +53,12 @@ export class Reranker {
   readonly model: ModelInfo;
   /** The instructions that the engine uses on the CPU. */
   readonly simd: Simd;
-  /** How the GPU multiplies, if there was one at the load that is right; it may be slower than the CPU, which then runs. */
-  readonly gpuKernel: GpuKernel | undefined;
   /** What is kept of documents for the next query: of a model that was loaded without `vectorCache` nothing. */
   readonly vectorCache: VectorCache;
   /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: Client, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
+  private constructor(client: DeviceSwitch, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
     const model = answer.model!;
     const cache = settings && new DocumentCache(model, settings, warningOf(client));
     this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
@@ -68,7 +67,6 @@ export class Reranker {
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.model = model;
     this.simd = answer.simd;
-    this.gpuKernel = answer.gpuKernel;
   }
 
   /**
@@ -84,9 +82,13 @@ export class Reranker {
     const limits = checkLimits(checked.limits);
     const vectorCache = checkVectorCache(checked.vectorCache);
     const { workers = "auto" } = checked;
-    const { client, answer, another } = await openClient({ ...loadRequest(source, checked), share: mayBeSeveral(workers) }, limits, checked);
+    const load = { ...loadRequest(source, checked), share: mayBeSeveral(workers) };
+    const { client, answer, gpu, another } = await openClient(load, limits, checked);
     const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
-    return new Reranker(pool, limits, answer, vectorCache);
+    const devices = new DeviceSwitch(pool, answer.gpuKernel, checked.onDeviceChange);
+    const otherDevice = () => another({ ...(client.copy ?? load), ...engineFor("webgpu", checked), device: "auto" }, (warning) => devices.warn(warning));
+    if (load.device === "auto") void gpu.then(() => (devices.ended.aborted ? undefined : devices.tryGpu(otherDevice())));
+    return new Reranker(devices, limits, answer, vectorCache);
   }
 
   /**
@@ -143,9 +145,14 @@ export class Reranker {
     return deleteVectors().catch(() => false);
   }
 
-  /** Where the model runs; changes to `cpu` when WebGPU fails later on and the device was left to us. */
+  /** Where the next call runs. Left to us it is the CPU at first, and may become WebGPU later, or the CPU again: see `onDeviceChange`. */
   get device(): Device {
     return this.own().client.device;
+  }
+
+  /** How the GPU multiplies, once there is one that was found right; it may be slower than the CPU, which then runs. */
+  get gpuKernel(): GpuKernel | undefined {
+    return this.own().client.gpuKernel;
   }
 
   /** All warnings so far. */
@@ -248,7 +255,7 @@ function loadRequest(source: string | URL | CheckpointFiles, options: LoadOption
   const checkpoint = modelLocation(source, options);
   const { device = "auto", dtype, specialTokens, overrides } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
-  return { wasm: wasmUrl(options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
+  return { ...engineFor(device, options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
 }
 
 function modelPlace(source: string | URL, options: StoredModelOptions): ModelPlace {

@@ -9,7 +9,7 @@ import { checkLimits, invalid } from "./input.js";
 import { matchesOf } from "./matches.js";
 import { openClient } from "./open-client.js";
 import { checkScorer, checkSimilarity } from "./options.js";
-import { wasmUrl } from "./places.js";
+import { engineFor } from "./places.js";
 import { codecFiles } from "./residual-codec.js";
 import { rowsOf, type Scorable, type Scored, scoredOf } from "./scored.js";
 import { findCodecsOf } from "./sources.js";
@@ -43,7 +43,7 @@ export class Scorer {
     const checked = checkScorer(options);
     checked.signal?.throwIfAborted();
     const limits = checkLimits(checked.limits);
-    const load = { wasm: wasmUrl(checked), checkpoint: undefined, device: "cpu", convert: undefined, resume: false } as const;
+    const load = { ...engineFor("cpu", checked), checkpoint: undefined, device: "cpu", convert: undefined, resume: false } as const;
     const { client, answer } = await openClient(load, limits, checked);
     return new Scorer(client, limits, answer.simd);
   }

@@ -30,6 +30,8 @@ export interface ClientSetup {
   silence: number;
   onProgress(progress: LoadProgress): void;
   onWarning(warning: Warning): void;
+  /** Hears of a load in `auto` by an engine of the CPU alone why there is no GPU to try, or that there is one. */
+  onGpu?(unavailable: string | undefined): void;
 }
 
 export interface CallOptions {
@@ -45,6 +47,9 @@ export interface CallOptions {
 
 /** Why a call was not answered that is made once. */
 export class WorkerDeath extends RerankerError {}
+
+/** Why a GPU that was left to us is used no more. */
+export class GpuGivenUp extends RerankerError {}
 
 /** One worker, or several that answer as one. */
 export type Client = Pick<WorkerClient, "device" | "ended" | "requireOpen" | "call" | "stop" | "warn"> & { readonly warnings: readonly Warning[] };
@@ -140,6 +145,14 @@ export class WorkerClient {
     }
   }
 
+  /** Ends the worker until it is called again. */
+  rest(): void {
+    if (!this.isIdle || !this.#handle) return;
+    this.#handle.end();
+    this.#handle = undefined;
+    this.#prepareNext();
+  }
+
   /** Ends the worker for good. Calls that are open, and those to come, reject with the reason. */
   stop(reason: unknown): void {
     this.#endAll(reason);
@@ -213,6 +226,8 @@ export class WorkerClient {
         this.#files = message.files;
         this.#load = { ...this.#load, share: false };
         return;
+      case "gpu":
+        return this.#setup.onGpu?.(message.unavailable);
       case "trying-webgpu":
         this.#triesWebGpu = true;
         return;
@@ -247,7 +262,7 @@ export class WorkerClient {
     this.#rejectSent(error);
     this.#prepareNext();
     const gpu = this.#load.device === "auto" && this.#triesWebGpu;
-    if (gpu && this.#isGpusFault(error)) return this.#goOnOnCpu(error);
+    if (gpu && this.#isGpusFault(error)) return this.stop(new GpuGivenUp({ ...error, message: `WebGPU failed and the CPU takes over: ${error.message}` }));
     if (!this.#isLoaded && ++this.#loadDeaths > DEATHS) return this.#endAll(new RerankerError(error));
     if (this.#isLoaded) this.#countDeath(error, id);
     this.#replace();
@@ -277,13 +292,6 @@ export class WorkerClient {
     const isAgain = now - this.#lastLoss < LOSS_PAUSE;
     this.#lastLoss = now;
     return isAgain;
-  }
-
-  /** Happens once, so it is counted against no call. */
-  #goOnOnCpu({ message }: ErrorData): void {
-    this.#load.device = "cpu";
-    this.#replace();
-    this.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU failed and the CPU takes over: ${message}` });
   }
 
   /** A call that took all memory would do so again. */

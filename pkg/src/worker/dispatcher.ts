@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
@@ -22,13 +22,16 @@ const GPU_FAULTS = new Set<ErrorData["code"]>(["DEVICE_LOST", "DEVICE_REJECTED",
 export type Post = (message: FromWorker, transfer: Transferable[]) => void;
 
 export class Dispatcher<C extends Checkpoint> {
-  readonly #module: EngineModule<C>;
+  readonly #engines: Record<EngineKind, EngineModule<C>>;
+  /** The one that was loaded. */
+  #module: EngineModule<C>;
   readonly #send: Post;
   /** Calls that wait or run, and were not cancelled. */
   readonly #open = new Set<number>();
   readonly #eventLoop = new EventLoop();
   readonly #vectors: Vectors;
   readonly #productForm: ProductForm;
+  #vectors: Vectors;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
@@ -42,6 +45,10 @@ export class Dispatcher<C extends Checkpoint> {
     this.#module = module;
     this.#vectors = new Vectors(module);
     this.#productForm = new ProductForm(module);
+  constructor(engines: Record<EngineKind, EngineModule<C>>, send: Post) {
+    this.#engines = engines;
+    this.#module = engines.cpu;
+    this.#vectors = new Vectors(this.#module);
     this.#send = send;
     this.#post({ type: "started" });
   }
@@ -111,6 +118,8 @@ export class Dispatcher<C extends Checkpoint> {
   }
 
   async #load(request: LoadRequest): Promise<LoadAnswer> {
+    this.#module = this.#engines[request.engine];
+    this.#vectors = new Vectors(this.#module);
     const onPanic = (text: string) => (this.#panic = text);
     const post = (message: FromWorker) => {
       if (message.type === "progress") this.#phase = message.progress.phase;

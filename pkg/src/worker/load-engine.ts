@@ -26,9 +26,12 @@ export async function loadEngine<C extends Checkpoint>(
 ): Promise<Engine | undefined> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
-  const [, { unavailable, bufferLimit }] = await Promise.all([start(module, request.wasm, post), request.device === "cpu" ? ({} as GpuState) : findGpu(request.device)]);
+  const found = request.device === "cpu" ? ({} as GpuState) : findGpu(request.device);
+  if (request.engine === "cpu" && request.device === "auto") void tell(found, post);
+  const device = request.engine === "cpu" ? "cpu" : request.device;
+  const [, { unavailable, bufferLimit }] = await Promise.all([start(module, request.wasm, post), device === "cpu" ? ({} as GpuState) : found]);
   module.onPanic(onPanic);
-  if (unavailable !== undefined && request.device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
+  if (unavailable !== undefined && device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
   const { checkpoint: location } = request;
   if (!location) return undefined;
   meter.phase("download");
@@ -37,8 +40,8 @@ export async function loadEngine<C extends Checkpoint>(
   const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
   const preparation = new Preparation(shared?.watched(module) ?? module, request.convert, meter, hooks(meter));
   return fromPlace(location, request, post, preparation, async (checkpoint) => {
-    if (request.device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
-    const { device, specialTokens, overrides } = request;
+    if (device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
+    const { specialTokens, overrides } = request;
     const dtype = checkpoint.dtype ?? "f32";
     const gpuKernel = device === "cpu" || unavailable !== undefined ? undefined : await wantedKernel(dtype);
     const gpu = {
@@ -55,6 +58,12 @@ export async function loadEngine<C extends Checkpoint>(
     if (variant !== undefined && trials.length > 0) await noteGpuKernel(dtype, variant);
     return engine;
   });
+}
+
+/** A load on the CPU does not wait for it. */
+async function tell(found: GpuState | Promise<GpuState>, post: (message: FromWorker) => void): Promise<void> {
+  const { unavailable } = await found;
+  post({ type: "gpu", ...(unavailable !== undefined && { unavailable }) });
 }
 
 async function start(module: EngineModule, wasm: string | WebAssembly.Module, post: (message: FromWorker) => void): Promise<void> {

@@ -1,6 +1,7 @@
-/** The worker's script: joins the wasm glue, the GPU watch and the message port to the dispatcher. */
+/** The worker's script: joins the glue of the wasm modules, the GPU watch and the message port to the dispatcher. */
 
-import init, { Checkpoint, checkOperations, convert, DocumentVectors, Engine, onPanic, ResidualCodecHandle, ScoredDocuments, simd } from "../../wasm/tabrank.js";
+import * as cpu from "../../wasm/tabrank.js";
+import * as both from "../../wasm/tabrank_gpu.js";
 import type { ToWorker } from "../protocol.js";
 import { Dispatcher } from "./dispatcher.js";
 import { watchGpu } from "./gpu.js";
@@ -10,7 +11,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const scope = typeof self === "undefined" ? threadScope() : webScope();
 
-const dispatcher = new Dispatcher({ init, onPanic, simd, Checkpoint, checkOperations, convert, DocumentVectors, ResidualCodecHandle, ScoredDocuments, Engine }, scope.post);
+const dispatcher = new Dispatcher({ cpu: { ...cpu, init: cpu.default }, both: { ...both, init: both.default } }, scope.post);
 
 watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 

@@ -31,7 +31,7 @@ describe("checkOperations", () => {
   });
 
   test("on WebGPU fails where there is none", async () => {
-    await expect(checkOperations({ ...WASM_URL, device: "webgpu" })).rejects.toMatchObject({ code: "WEBGPU_UNAVAILABLE" });
+    await expect(checkOperations({ gpuWasmUrl: "/model/tabrank.wasm", device: "webgpu" })).rejects.toMatchObject({ code: "WEBGPU_UNAVAILABLE" });
   });
 
   test("ends its worker where it fails, and where it is aborted", async () => {

@@ -83,7 +83,7 @@ class Page {
     this.#deeds = [...deeds];
     this.client = new WorkerClient({
       spawn: () => new ScriptedWorker() as unknown as Worker,
-      load: { wasm: "https://host/tabrank.wasm", checkpoint: { kind: "files", files: {} }, device: "auto", convert: undefined, resume: false },
+      load: { wasm: "https://host/tabrank.wasm", engine: "cpu", checkpoint: { kind: "files", files: {} }, device: "auto", convert: undefined, resume: false },
       queue: 4,
       silence: SILENCE,
       onProgress: () => this.#hears(),
@@ -238,7 +238,7 @@ describe("a load that is aborted", () => {
   const load = (options: LoadOptions) => Reranker.load({ "config.json": new Uint8Array() }, { wasmUrl: "/tabrank.wasm", ...options });
   const says: Record<string, (worker: ScriptedWorker) => void> = {
     "when a file could not be kept": (worker) => worker.say({ type: "started" }, { type: "warning", warning: { code: "CACHE_UNAVAILABLE", message: "" } }),
-    "when the CPU takes over": (worker) => worker.say({ type: "started" }, { type: "trying-webgpu" }, { type: "fatal", error: { code: "DEVICE_LOST", message: "" } }),
+    "when there is no GPU": (worker) => worker.say({ type: "started" }, { type: "gpu", unavailable: "" }),
     "by the engine's own warnings": (worker) =>
       worker.say({ type: "started" }, { type: "answer", id: 0, name: "load", answer: { device: "cpu", simd: "simd128", model: INFO, warnings: [{ code: "A", message: "" }, { code: "B", message: "" }] } }),
   };

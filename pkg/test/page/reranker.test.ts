@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type LoadOptions, type LongDocumentOptions, type Progress, Reranker, type TokenPoolingOptions } from "../../src/index.js";
 import { Latest } from "../../src/page/latest.js";
-import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
+import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
@@ -36,7 +36,7 @@ describe("load", () => {
     expect(workers.urls).toEqual(["https://host/assets/worker.js"]);
     expect(FakeServer.last!.requests.slice(0, 2)).toEqual(["tabrank.wasm", "tabrank.json"]);
     expect(reranker).toMatchObject({ model: INFO, device: "cpu", simd: "simd128" });
-    expect(warnings).toEqual(["NO_LATE_INTERACTION_HEAD"]);
+    expect(warnings).toEqual(["WEBGPU_FALLBACK", "NO_LATE_INTERACTION_HEAD"]);
     expect(reranker.warnings.map(({ code }) => code)).toEqual(warnings);
   });
 
@@ -423,7 +423,7 @@ describe("a text that the model cuts", () => {
     ]);
     expect(await reranker.rerank("q", documents)).toMatchObject({ queryTruncated: false, warnings: [] });
     expect((await reranker.rerank(LONG, documents)).warnings).toHaveLength(1);
-    expect([heard, reranker.warnings.map(({ code }) => code)]).toEqual([["NO_LATE_INTERACTION_HEAD"], ["NO_LATE_INTERACTION_HEAD"]]);
+    expect([heard, reranker.warnings.map(({ code }) => code)]).toEqual([["WEBGPU_FALLBACK", "NO_LATE_INTERACTION_HEAD"], ["WEBGPU_FALLBACK", "NO_LATE_INTERACTION_HEAD"]]);
   });
 
   test("is told of by encode and explain", async () => {
@@ -476,19 +476,6 @@ describe("the end", () => {
     await expect(reranker.encodeQuery("q")).rejects.toMatchObject({ code: "DISPOSED" });
   });
 
-  test("of WebGPU during a call is told in that call's warnings", async () => {
-    const dying = new FakeEngine("webgpu");
-    dying.beforeText = () => {
-      throw Object.assign(new Error("device lost"), { code: "DEVICE_LOST" });
-    };
-    const modules: FakeModule[] = [fakeModule(async () => dying), fakeModule(async () => dying), fakeModule(async () => engine)];
-    workers = stubWorkers(...modules);
-    const reranker = await load();
-    const { results, warnings, device } = await reranker.rerank("q", ["a"]);
-    expect(results).toHaveLength(1);
-    expect({ device, codes: warnings.map(({ code }) => code) }).toEqual({ device: "cpu", codes: ["WEBGPU_FALLBACK"] });
-    expect((await reranker.rerank("q", ["a"])).warnings).toEqual([]);
-  });
 });
 
 test("texts leave no trace in errors, answers, the console or addresses", async () => {

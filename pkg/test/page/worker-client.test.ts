@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ErrorData } from "../../src/error.js";
-import { type ClientSetup, WorkerClient } from "../../src/page/worker-client.js";
+import { type ClientSetup, GpuGivenUp, WorkerClient } from "../../src/page/worker-client.js";
 import type { LoadRequest } from "../../src/protocol.js";
 import { ScriptedWorker } from "../support/workers.js";
 
@@ -16,7 +16,7 @@ const warnings: string[] = [];
 function setUp(load: Partial<LoadRequest> = {}, more: Partial<ClientSetup> = {}): WorkerClient {
   return new WorkerClient({
     spawn: () => new ScriptedWorker() as unknown as Worker,
-    load: { wasm: "https://host/tabrank.wasm", checkpoint: FOLDER, device: "auto", convert: undefined, resume: false, ...load },
+    load: { wasm: "https://host/tabrank.wasm", engine: "both", checkpoint: FOLDER, device: "auto", convert: undefined, resume: false, ...load },
     queue: 3,
     silence: SILENCE,
     onProgress: () => {},
@@ -278,11 +278,11 @@ describe("a worker that says nothing", () => {
     expect(ScriptedWorker.all.map(({ terminated }) => terminated)).toEqual([true, true]);
   });
 
-  test("on WebGPU leaves the work to the CPU", async () => {
+  test("on WebGPU gives that up", async () => {
     const client = await loaded("webgpu");
-    void explain(client).catch(() => {});
+    const call = expect(explain(client)).rejects.toThrow(GpuGivenUp);
     await vi.advanceTimersByTimeAsync(SILENCE);
-    expect(lastLoad().device).toBe("cpu");
+    await call;
   });
 
   test("with nothing to do, or after its call was cancelled, is left in peace", async () => {
@@ -336,20 +336,18 @@ describe("WebGPU", () => {
     ["in the same call", true, "webgpu"],
     ["with nothing to do", false, "webgpu"],
     ["while it is set up again", true, undefined],
-  ] as const)("lost twice within a minute, %s: the CPU takes over with a warning that names the cause", async (_, isCalled, device) => {
+  ] as const)("lost twice within a minute, %s: is given up, with the cause", async (_, isCalled, device) => {
     const client = await loaded("webgpu");
     const call = isCalled ? explain(client) : undefined;
     ScriptedWorker.last.say({ type: "fatal", error: LOST });
     const next = call ?? explain(client);
     if (device) ScriptedWorker.last.load(device);
     else ScriptedWorker.last.say({ type: "started" }, { type: "trying-webgpu" });
+    const started = ScriptedWorker.all.length;
     ScriptedWorker.last.say({ type: "fatal", error: LOST });
-    expect(lastLoad().device).toBe("cpu");
-    ScriptedWorker.last.load("cpu");
-    ScriptedWorker.last.answerExplain(1, 5);
-    expect((await next).score).toBe(5);
-    expect(client.device).toBe("cpu");
-    expect(client.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringContaining("device was lost") }]);
+    await expect(next).rejects.toThrow(GpuGivenUp);
+    expect(client.ended.reason).toMatchObject({ code: "DEVICE_LOST", message: expect.stringContaining("device was lost") });
+    expect(ScriptedWorker.all).toHaveLength(started);
   });
 
   test("lost again after more than a minute is tried again", async () => {
@@ -367,15 +365,12 @@ describe("WebGPU", () => {
     expect(warnings).toEqual([]);
   });
 
-  test.each(["INTERNAL", "NON_FINITE", "TIMEOUT"] as const)("that fails with %s in auto is left alone at once, and the call is repeated on the CPU", async (code) => {
+  test.each(["INTERNAL", "NON_FINITE", "TIMEOUT"] as const)("that fails with %s in auto is given up at once", async (code) => {
     const client = await loaded("webgpu");
     const call = explain(client);
     ScriptedWorker.last.say({ type: "fatal", error: { code, message: "of some kind" } });
-    expect(lastLoad().device).toBe("cpu");
-    ScriptedWorker.last.load("cpu");
-    ScriptedWorker.last.answerExplain(1, 5);
-    expect((await call).score).toBe(5);
-    expect(warnings).toEqual(["WEBGPU_FALLBACK"]);
+    await expect(call).rejects.toThrow(GpuGivenUp);
+    expect(ScriptedWorker.all).toHaveLength(1);
   });
 
   test("is not blamed for a call that took all memory", async () => {
@@ -402,13 +397,12 @@ describe("WebGPU", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("dead during the load in auto: the load goes on on the CPU", async () => {
+  test("dead during the load in auto: it is given up", async () => {
     const client = setUp();
     const loading = client.load();
     ScriptedWorker.last.say({ type: "started" }, { type: "trying-webgpu" }, { type: "fatal", error: LOST });
-    ScriptedWorker.last.load("cpu");
-    await loading;
-    expect(warnings).toEqual(["WEBGPU_FALLBACK"]);
+    await expect(loading).rejects.toThrow(GpuGivenUp);
+    expect(ScriptedWorker.all).toHaveLength(1);
   });
 
   test("is not blamed for a death before it was tried", async () => {

@@ -18,6 +18,7 @@ export interface LoadSetup extends Partial<FolderLocation> {
   load?: Parameters<typeof fakeModule>[0];
   module?: Partial<FakeModule>;
   device?: LoadRequest["device"];
+  engine?: LoadRequest["engine"];
   specialTokens?: LoadRequest["specialTokens"];
   overrides?: LoadRequest["overrides"];
   share?: boolean;
@@ -27,14 +28,14 @@ export interface LoadSetup extends Partial<FolderLocation> {
 /** What the worker of the last load has posted. */
 export const messages: FromWorker[] = [];
 
-export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", specialTokens, overrides, share, meter, ...location }: LoadSetup = {}) {
+export async function load({ resume = false, convert, load: engineLoad, module, device = "cpu", engine = device === "cpu" ? "cpu" : "both", specialTokens, overrides, share, meter, ...location }: LoadSetup = {}) {
   messages.length = 0;
   const post = (message: FromWorker) => {
     messages.push(message);
     if (message.type === "progress") meter?.report(message.progress);
   };
   const checkpoint = { kind: "folder", url: FOLDER, source: location.url ?? FOLDER, revision: "", headers: {}, cache: "use", ...location } as const;
-  const request = { wasm: WASM, checkpoint, device, convert, resume, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }), ...(share && { share }) };
+  const request = { wasm: WASM, engine, checkpoint, device, convert, resume, ...(specialTokens && { specialTokens }), ...(overrides && { overrides }), ...(share && { share }) };
   return loadEngine({ ...fakeModule(engineLoad), ...module }, request, post, () => {});
 }
 

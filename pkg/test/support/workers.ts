@@ -59,7 +59,7 @@ export class LoopWorker extends EventTarget {
 
   constructor(module: FakeModule) {
     super();
-    this.#dispatcher = new Dispatcher(module, (message, transfer) => this.#deliver(message, transfer));
+    this.#dispatcher = new Dispatcher({ cpu: module, both: module }, (message, transfer) => this.#deliver(message, transfer));
   }
 
   postMessage(message: ToWorker, transfer: Transferable[] = []): void {

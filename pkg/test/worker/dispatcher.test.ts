@@ -7,7 +7,7 @@ import { stubStorage } from "../support/storage.js";
 
 const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
 const FILES = Object.fromEntries(["config.json", "tokenizer.json", "model.safetensors"].map((name) => [name, new Blob(["{}"])]));
-const LOAD: LoadRequest = { wasm: WASM, checkpoint: { kind: "files", files: FILES }, device: "cpu", convert: undefined, resume: false };
+const LOAD: LoadRequest = { wasm: WASM, engine: "cpu", checkpoint: { kind: "files", files: FILES }, device: "cpu", convert: undefined, resume: false };
 
 class Session {
   readonly messages: FromWorker[] = [];
@@ -19,7 +19,7 @@ class Session {
   constructor(engine = new FakeEngine(), load: Parameters<typeof fakeModule>[0] = async () => engine) {
     this.engine = engine;
     this.module = fakeModule(load);
-    this.dispatcher = new Dispatcher(this.module, (message, transfer) => {
+    this.dispatcher = new Dispatcher({ cpu: this.module, both: this.module }, (message, transfer) => {
       this.messages.push(message);
       this.transfers.push(transfer);
     });

@@ -32,6 +32,8 @@ const STRICT = [
 /** The first folder of an address picks the policy that its response carries. */
 const POLICIES = {
   open: {},
+  /** The glue of the module with both devices stands in the place of the CPU's. */
+  both: {},
   strict: { "content-security-policy": STRICT },
   "one-policy": { "content-security-policy": `${STRICT}; trusted-types tabrank` },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
@@ -106,7 +108,8 @@ function locate(path) {
   const policy = POLICIES[name];
   const [start, inside] = folder === "hub" ? hubFolder(rest) : [FOLDERS[folder], rest];
   if (!policy || !start) return undefined;
-  const file = join(start, normalize(`/${inside.join("/")}`));
+  const glue = name === "both" && folder === "wasm" && inside[0] === "tabrank.js";
+  const file = join(start, normalize(`/${glue ? "tabrank_gpu.js" : inside.join("/")}`));
   return { policy, file: file.endsWith("/") ? join(file, "index.html") : file };
 }
 

@@ -9,7 +9,7 @@ import { compareEncodings, comparePairs, compareScores, compareTexts } from "./p
 const functions = { compareEncodings, comparePairs, compareScores, compareTexts, alone, rerank, encode };
 /** Those that need no model. */
 const modelless = { checkOperations, errorCodes, simd, memory, loadDamaged, convertFolder };
-const file = new URL(self.location.href).searchParams.get("module") ?? "tabrank_bg.wasm";
+const file = new URL(self.location.href).searchParams.get("module");
 const ready = init({ module_or_path: new URL(`../wasm/${file}`, import.meta.url) });
 const engines = new Map();
 let panic;

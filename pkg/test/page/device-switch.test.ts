@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type DeviceChange, type LoadOptions, Reranker } from "../../src/index.js";
+import type { CallMessage, LoadRequest } from "../../src/protocol.js";
+import { INFO } from "../support/engine.js";
+import { ScriptedWorker } from "../support/workers.js";
+
+const LOST = { code: "DEVICE_LOST", message: "the WebGPU device was lost (unknown)" } as const;
+
+let changes: DeviceChange[];
+let warnings: string[];
+
+beforeEach(() => {
+  vi.stubGlobal("location", { href: "https://host/app/" });
+  vi.stubGlobal("Worker", ScriptedWorker);
+  ScriptedWorker.all = [];
+  changes = [];
+  warnings = [];
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+const explain = (reranker: Reranker) => reranker.explain("q", "d").then(({ score }) => score);
+const worker = (place: number) => ScriptedWorker.all[place]!;
+const loadOf = (of: ScriptedWorker) => (of.calls[0] as { request: LoadRequest }).request;
+const explainsOf = (of: ScriptedWorker) => of.calls.filter(({ name }: CallMessage) => name === "explain").map(({ id }) => id);
+const live = () => ScriptedWorker.all.filter(({ terminated }) => !terminated);
+
+/** Loaded on the CPU, where there is a GPU to try. */
+async function load(options: LoadOptions = {}): Promise<Reranker> {
+  const loading = Reranker.load("/model", {
+    wasmUrl: "/cpu.wasm",
+    gpuWasmUrl: "/gpu.wasm",
+    workers: 1,
+    onDeviceChange: (change) => changes.push(change),
+    onWarning: ({ code }) => warnings.push(code),
+    ...options,
+  });
+  worker(0).say({ type: "started" }, { type: "gpu" });
+  worker(0).load("cpu");
+  const reranker = await loading;
+  await settled();
+  return reranker;
+}
+
+/** On the GPU. */
+async function moved(): Promise<Reranker> {
+  const reranker = await load();
+  worker(1).say({ type: "started" }, { type: "trying-webgpu" });
+  worker(1).load("webgpu");
+  await settled();
+  return reranker;
+}
+
+describe("in auto", () => {
+  test("the CPU answers while a worker with both devices tries the GPU, which is asked for no sooner", async () => {
+    const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm", gpuWasmUrl: "/gpu.wasm" });
+    expect(loadOf(worker(0))).toMatchObject({ wasm: "https://host/cpu.wasm", engine: "cpu", device: "auto" });
+    worker(0).say({ type: "started" }, { type: "gpu" });
+    await settled();
+    expect(ScriptedWorker.all).toHaveLength(1);
+    worker(0).load("cpu");
+    const reranker = await loading;
+    await settled();
+    expect(loadOf(worker(1))).toMatchObject({ wasm: "https://host/gpu.wasm", engine: "both", device: "auto" });
+    const score = explain(reranker);
+    worker(0).answerExplain(1, 5);
+    expect([await score, reranker.device]).toEqual([5, "cpu"]);
+  });
+
+  test("nothing is fetched for a GPU that is not there, and the warning says why", async () => {
+    const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm" });
+    worker(0).say({ type: "started" }, { type: "gpu", unavailable: "the only WebGPU adapter is a software one" });
+    worker(0).load("cpu");
+    const reranker = await loading;
+    await settled();
+    expect(ScriptedWorker.all).toHaveLength(1);
+    expect(reranker.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringContaining("software") }]);
+  });
+
+  test("a GPU that is found good has the next call, and the CPU's worker ends", async () => {
+    const reranker = await moved();
+    expect(changes).toEqual([{ device: "webgpu", previous: "cpu" }]);
+    const score = explain(reranker);
+    worker(1).answerExplain(1, 7);
+    expect([await score, reranker.device]).toEqual([7, "webgpu"]);
+    expect(live()).toEqual([worker(1)]);
+  });
+
+  test("the device does not change within a call", async () => {
+    const reranker = await load();
+    const score = explain(reranker);
+    worker(1).say({ type: "started" }, { type: "trying-webgpu" });
+    worker(1).load("webgpu");
+    await settled();
+    expect([changes, reranker.device, worker(0).terminated]).toEqual([[], "cpu", false]);
+    worker(0).answerExplain(1, 5);
+    expect(await score).toBe(5);
+    await settled();
+    expect([changes.length, reranker.device]).toEqual([1, "webgpu"]);
+  });
+
+  test.each([
+    ["slower", (gpu: ScriptedWorker) => gpu.say({ type: "started" }, { type: "answer", id: 0, name: "load", answer: { device: "cpu", simd: "simd128", model: INFO, warnings: [{ code: "WEBGPU_FALLBACK", message: "slower" }] } })],
+    ["lost while it is tried", (gpu: ScriptedWorker) => gpu.say({ type: "started" }, { type: "trying-webgpu" }, { type: "fatal", error: LOST })],
+    ["without a module", (gpu: ScriptedWorker) => gpu.say({ type: "started" }, { type: "failed", id: 0, error: { code: "HTTP_STATUS", message: "404" } })],
+  ])("a GPU that is %s is told of once, and the CPU stays", async (_, says) => {
+    const reranker = await load();
+    says(worker(1));
+    await settled();
+    expect([warnings, changes, reranker.device, live()]).toEqual([["WEBGPU_FALLBACK"], [], "cpu", [worker(0)]]);
+  });
+
+  test("a GPU that fails gives what it was at to the CPU, whose worker starts anew", async () => {
+    const reranker = await moved();
+    const score = explain(reranker);
+    worker(1).say({ type: "fatal", error: { code: "TIMEOUT", message: "no answer" } });
+    await settled();
+    expect([changes.at(-1), warnings, reranker.device]).toEqual([{ device: "cpu", previous: "webgpu" }, ["WEBGPU_FALLBACK"], "cpu"]);
+    worker(2).load("cpu");
+    expect(loadOf(worker(2))).toMatchObject({ engine: "cpu" });
+    worker(2).answerExplain(explainsOf(worker(2))[0]!, 9);
+    expect(await score).toBe(9);
+  });
+
+  test("disposed of, neither device has a worker left", async () => {
+    const reranker = await load();
+    reranker.dispose();
+    await settled();
+    expect([live(), changes, warnings]).toEqual([[], [], []]);
+  });
+});
+
+test.each(["cpu", "webgpu"] as const)("with %s no other device is tried", async (device) => {
+  const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm", gpuWasmUrl: "/gpu.wasm", device });
+  expect(loadOf(worker(0))).toMatchObject({ wasm: device === "cpu" ? "https://host/cpu.wasm" : "https://host/gpu.wasm", device });
+  worker(0).load(device);
+  expect((await loading).device).toBe(device);
+  await settled();
+  expect(ScriptedWorker.all).toHaveLength(1);
+});
