@@ -8,6 +8,7 @@
 # make vectors  what codecs and token pooling of document vectors cost in quality, and bytes and time; VECTORS='DIR …' takes other sets
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
+# make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
@@ -46,7 +47,7 @@ VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
-.PHONY: help demo test test-gpu bench curves parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-gpu bench curves parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -87,6 +88,9 @@ soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 
 memory: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/memory/run.mjs $(MEMORY)
+
+size: $(TARBALL)
+	node scripts/size.mjs
 
 fuzz: $(STAMPS)/cargo-fuzz $(WASM)
 	for target in $(FUZZ_TARGETS); do \
@@ -169,7 +173,7 @@ $(CLI): $(RUST) | $(STAMPS)/rust
 	cargo build --release --locked --features cli
 	@touch $@
 
-$(WASM): $(RUST) $(BINDGEN) scripts/build-wasm.sh $(STAMPS)/npm-pkg | $(STAMPS)/rust
+$(WASM): $(RUST) $(BINDGEN) scripts/build-wasm.sh scripts/small.toml $(STAMPS)/npm-pkg | $(STAMPS)/rust
 	scripts/build-wasm.sh
 
 $(TARBALL): $(WASM) $(PKG) $(STAMPS)/npm-pkg
