@@ -29,9 +29,8 @@ export class Dispatcher<C extends Checkpoint> {
   /** Calls that wait or run, and were not cancelled. */
   readonly #open = new Set<number>();
   readonly #eventLoop = new EventLoop();
-  readonly #vectors: Vectors;
-  readonly #productForm: ProductForm;
   #vectors: Vectors;
+  #productForm: ProductForm;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
@@ -41,14 +40,11 @@ export class Dispatcher<C extends Checkpoint> {
   #phase: Progress["phase"] = "compile";
   #dead = false;
 
-  constructor(module: EngineModule<C>, send: Post) {
-    this.#module = module;
-    this.#vectors = new Vectors(module);
-    this.#productForm = new ProductForm(module);
   constructor(engines: Record<EngineKind, EngineModule<C>>, send: Post) {
     this.#engines = engines;
     this.#module = engines.cpu;
     this.#vectors = new Vectors(this.#module);
+    this.#productForm = new ProductForm(this.#module);
     this.#send = send;
     this.#post({ type: "started" });
   }
@@ -120,6 +116,7 @@ export class Dispatcher<C extends Checkpoint> {
   async #load(request: LoadRequest): Promise<LoadAnswer> {
     this.#module = this.#engines[request.engine];
     this.#vectors = new Vectors(this.#module);
+    this.#productForm = new ProductForm(this.#module);
     const onPanic = (text: string) => (this.#panic = text);
     const post = (message: FromWorker) => {
       if (message.type === "progress") this.#phase = message.progress.phase;
