@@ -92,10 +92,12 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
             }
         }
     }
-    // Longer than what the CPU takes at once.
-    for window in [None, Some(40)] {
-        let (heads, lengths) = (plain::Heads { count: 1, base: Some(1e4), window }, [3, 1_100]);
-        found.push(check_attention(device, &lengths, heads, 8, &mut random).await?);
+    // Longer than what the CPU takes at once, and as much as a GPU takes two queries at a time of.
+    for (count, width, lengths) in [(1, 8, &[3, 1_100][..]), (16, 4, &[258, 1, 263])] {
+        for window in [None, Some(40)] {
+            let heads = plain::Heads { count, base: Some(1e4), window };
+            found.push(check_attention(device, lengths, heads, width, &mut random).await?);
+        }
     }
     for width in WIDTHS {
         let mut documents = Texts::documents(width, &mut random);
