@@ -56,11 +56,13 @@ it("no more than 1,024 tokens are handed over at a time", LIMIT, async (test) =>
   assert.ok(submits >= readBacks);
 });
 
-it("the next batch is asked for while the scores of one are read", LIMIT, async (test) => {
-  const { outcome, bytes, most, readBacks, dispatchesWhileReading, documents } = await gpu.reads({}, 20);
-  test.diagnostic(`${documents} documents: ${readBacks} read-backs, ${dispatchesWhileReading} dispatches while one was under way, ${bytes} bytes`);
+it("the next batch is brought and asked for while the scores of one are read", LIMIT, async (test) => {
+  const { outcome, bytes, most, readBacks, dispatchesWhileReading, bytesWrittenWhileReading, tokens, rowBytes, documents } = await gpu.reads({}, 20);
+  test.diagnostic(`${documents} documents: ${readBacks} read-backs, ${dispatchesWhileReading} dispatches and ${bytesWrittenWhileReading} bytes brought while one was under way, ${bytes} bytes`);
   assert.equal(outcome.value.results.length, documents);
   assert.ok(readBacks > 1, "it was a single batch");
   assert.ok(dispatchesWhileReading > 0, "each batch waited for the scores of the one before");
+  // All batches but the first, a row for each token.
+  assert.ok(bytesWrittenWhileReading >= (tokens - BATCH) * rowBytes, "a batch was brought when the one before was done");
   assert.ok(bytes <= most + 256 * readBacks);
 });

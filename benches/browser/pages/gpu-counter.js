@@ -1,6 +1,6 @@
 // Counts what a worker asks of WebGPU, in `self.gpuCalls`. A worker imports it before anything that may use the GPU.
 // Only buffers that are mapped can be read, and only copies fill those: what is copied there is what is read, however large the buffers themselves are.
-const calls = { dispatches: 0, submits: 0, readBacks: 0, bytesRead: 0, bytesWritten: 0, dispatchesWhileReading: 0 };
+const calls = { dispatches: 0, submits: 0, readBacks: 0, bytesRead: 0, bytesWritten: 0, dispatchesWhileReading: 0, bytesWrittenWhileReading: 0 };
 self.gpuCalls = calls;
 let reading = 0;
 
@@ -13,6 +13,7 @@ if (typeof GPUQueue !== "undefined") {
   watchReads();
   count(GPUCommandEncoder.prototype, "copyBufferToBuffer", "bytesRead", bytesForReading);
   count(GPUQueue.prototype, "writeBuffer", "bytesWritten", bytesOfWriting);
+  count(GPUQueue.prototype, "writeBuffer", "bytesWrittenWhileReading", (...values) => (reading > 0 ? bytesOfWriting(...values) : 0));
 }
 
 function count(prototype, method, name, amount = () => 1) {

@@ -30,6 +30,8 @@ export async function openGpuReads(browser, name) {
       dispatches: after.dispatches - before.dispatches,
       bytes: after.bytesRead - before.bytesRead,
       readBacks: after.readBacks - before.readBacks,
+      rowBytes,
+      bytesWrittenWhileReading: after.bytesWrittenWhileReading - before.bytesWrittenWhileReading,
       dispatchesWhileReading: after.dispatchesWhileReading - before.dispatchesWhileReading,
       most: SCORE_BYTES * documents.length + rows * rowBytes + ROUNDED_UP * (1 + explained.length),
       everything: (times * sum(lengths.documents) + lengths.query) * rowBytes,
