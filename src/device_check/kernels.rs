@@ -23,16 +23,16 @@ pub struct GpuKernel {
 pub(crate) struct Products<'a> {
     device: &'a Device,
     dtype: Dtype,
-    /// Of the largest weight, `[outputs, inputs]`.
-    shape: [usize; 2],
+    /// Of the first layer, each `[outputs, inputs]`.
+    layer: Vec<[usize; 2]>,
 }
 
 impl<'a> Products<'a> {
     pub(crate) fn new(device: &'a Device, dtype: Dtype, config: &ModelConfig) -> Self {
         let shape = |product: &Product| [product.rows * product.names.len(), product.columns];
         let products = config.encoder.products();
-        let largest = products.iter().map(shape).max_by_key(|[outputs, inputs]| outputs * inputs);
-        Self { device, dtype, shape: largest.expect("an encoder multiplies") }
+        let count = products.len() / config.encoder.layers();
+        Self { device, dtype, layer: products.iter().take(count).map(shape).collect() }
     }
 
     /// Whether there is a kernel of this name, which then computes the products.
@@ -71,7 +71,7 @@ pub(crate) async fn check_with<M: Checked>(
     }
     observer.stage(Stage::Measure);
     let clock = || observer.now_ms();
-    let trials = fastest(products.device, products.dtype, products.shape, clock).await;
+    let trials = fastest(products.device, products.dtype, &products.layer, clock).await;
     observer.stage(Stage::Check);
     if name(products.dtype) == plain {
         return Ok((report, canary, products.kernel(trials)));

@@ -1,5 +1,5 @@
-//! Which kernel multiplies fastest on a GPU? Those that a device has are tried on products as large as a model's; what was found once
-//! can be chosen by its name.
+//! Which kernel multiplies fastest on a GPU? Those that a device has are tried on the products of a model's layer; what was found once can
+//! be chosen by its name.
 
 use burn::tensor::{Device, Tensor};
 
@@ -11,12 +11,12 @@ use crate::model::quantize::Dtype;
 
 /// Rows of a product that is timed: of a full batch.
 const ROWS: usize = 1_024;
-/// Milliseconds between two looks at the clock, as browsers' clocks are coarse, and the most products between them.
+/// Milliseconds between two looks at the clock, as browsers' clocks are coarse, and the most layers between them.
 const LOOK: f64 = 20.0;
-const MOST_PRODUCTS: usize = 64;
+const MOST_LAYERS: usize = 64;
 /// Times a kernel is looked at, of which the shortest counts.
 const LOOKS: usize = 3;
-/// Milliseconds of a product above which no other kernel is tried: so slow is an adapter in software.
+/// Milliseconds of a layer above which no other kernel is tried: so slow is an adapter in software.
 const PATIENCE: f64 = 200.0;
 
 /// Which kernel is to multiply on a GPU.
@@ -35,7 +35,7 @@ pub enum Kernel {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
     pub variant: &'static str,
-    /// Milliseconds of a product.
+    /// Milliseconds of a layer's products, of 1,024 tokens.
     pub ms: f64,
 }
 
@@ -61,16 +61,16 @@ mod none {
 #[cfg(not(feature = "gpu"))]
 pub(crate) use none::{choose, name, names};
 
-/// Times the kernels that compute what they should, with weights of `[outputs, inputs]`, the fastest first, and chooses it. One that a
-/// device cannot run is passed over.
+/// Times the kernels that compute what they should, on a layer's products, each of `[outputs, inputs]`, the fastest first, and chooses
+/// it. One that a device cannot run is passed over.
 pub(crate) async fn fastest(
     device: &Device,
     dtype: Dtype,
-    shape: [usize; 2],
+    layer: &[[usize; 2]],
     clock: impl Fn() -> f64,
 ) -> Vec<Trial> {
     let before = name(dtype);
-    let weight = Linear::new(any_matrix(dtype, shape), None, device);
+    let layer: Vec<Timed> = layer.iter().map(|&shape| Timed::new(device, dtype, shape)).collect();
     let mut trials: Vec<Trial> = Vec::new();
     for (seed, variant) in names(device, dtype).into_iter().enumerate() {
         choose(device, dtype, variant);
@@ -79,7 +79,7 @@ pub(crate) async fn fastest(
         if !found.is_ok_and(|found| found.iter().all(Difference::is_fine)) {
             continue;
         }
-        if let Ok(ms) = time(device, &weight, shape[1], &clock).await {
+        if let Ok(ms) = time(&layer, &clock).await {
             trials.push(Trial { variant, ms });
         }
         if trials.iter().any(|trial| trial.ms > PATIENCE) {
@@ -91,26 +91,33 @@ pub(crate) async fn fastest(
     trials
 }
 
-/// Milliseconds of a product, the least of a few looks.
-async fn time(
-    device: &Device,
-    weight: &Linear,
-    inputs: usize,
-    clock: &impl Fn() -> f64,
-) -> Result<f64, String> {
-    let x: Tensor<2> = tensor(vec![0.5; ROWS * inputs], [ROWS, inputs], device);
-    let (mut least, mut looks, mut products) = (f64::INFINITY, 0, 1);
-    // The first product is the compiler's.
-    multiply(weight, &x, 1).await?;
+/// A product to be timed.
+struct Timed {
+    weight: Linear,
+    x: Tensor<2>,
+}
+
+impl Timed {
+    fn new(device: &Device, dtype: Dtype, [outputs, inputs]: [usize; 2]) -> Self {
+        let weight = Linear::new(any_matrix(dtype, [outputs, inputs]), None, device);
+        Self { weight, x: tensor(vec![0.5; ROWS * inputs], [ROWS, inputs], device) }
+    }
+}
+
+/// Milliseconds of the products, the least of a few looks.
+async fn time(layer: &[Timed], clock: &impl Fn() -> f64) -> Result<f64, String> {
+    let (mut least, mut looks, mut layers) = (f64::INFINITY, 0, 1);
+    // The first time is the compiler's.
+    multiply(layer, 1).await?;
     while looks < LOOKS {
         let start = clock();
-        multiply(weight, &x, products).await?;
+        multiply(layer, layers).await?;
         let took = clock() - start;
-        if took < LOOK && products < MOST_PRODUCTS {
-            products *= 2;
+        if took < LOOK && layers < MOST_LAYERS {
+            layers *= 2;
             continue;
         }
-        least = least.min(took / products as f64);
+        least = least.min(took / layers as f64);
         looks += 1;
         if least > PATIENCE {
             break;
@@ -119,11 +126,10 @@ async fn time(
     Ok(least)
 }
 
-/// Waits for some products.
-async fn multiply(weight: &Linear, x: &Tensor<2>, times: usize) -> Result<(), String> {
-    let mut last = weight.forward(x.clone());
-    for _ in 1..times {
-        last = weight.forward(x.clone());
-    }
+/// Waits for the products, some times over.
+async fn multiply(layer: &[Timed], times: usize) -> Result<(), String> {
+    let products = (0..times).flat_map(|_| layer);
+    let outputs = products.map(|Timed { weight, x }| weight.forward(x.clone()));
+    let last = outputs.reduce(|_, next| next).expect("a layer multiplies");
     read(last.slice([0..1, 0..1])).await.map(drop)
 }
