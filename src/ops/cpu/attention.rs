@@ -9,9 +9,10 @@
 use std::ops::Range;
 
 use super::PANEL;
-use super::f32::{multiply, multiply_into};
+use super::f32::{Panels, multiply_into};
 use super::pointwise::{LANES, exp2};
 use super::rows::for_blocks;
+use super::vectors::widest;
 
 /// Queries whose scores are held at once.
 const QUERIES: usize = 32;
@@ -130,31 +131,29 @@ impl<'a> Head<'a> {
         // Scores are to base 2, which saves each exponential a multiplication.
         let scale = std::f32::consts::LOG2_E / (self.width as f32).sqrt();
         let mut scores = Vec::new();
+        let mut sums = vec![0.0; QUERIES * self.width.next_multiple_of(PANEL)];
         for first in self.queries.clone().step_by(QUERIES) {
             let rows = first..self.queries.end.min(first + QUERIES);
             let columns = self.columns(rows.clone());
             scores.resize(rows.len() * columns.len(), 0.0);
             let queries = self.queries(rows.clone(), scale);
-            let panels = keys.chunks_exact(self.width * PANEL).skip(columns.start / PANEL);
-            for (panel, keys) in panels.take(columns.len() / PANEL).enumerate() {
-                let out = &mut scores[panel * PANEL..];
-                multiply_into::<false>(&queries, self.width, keys, out, columns.len());
-            }
+            let keys = &keys[columns.start * self.width..columns.end * self.width];
+            let panels = Panels::of(keys, self.width);
+            multiply_into::<false>(&queries, panels, &mut scores, columns.len());
             let totals: Vec<f32> = scores
                 .chunks_exact_mut(columns.len())
                 .zip(rows)
                 .map(|(scores, row)| self.softmax(row, columns.start, scores))
                 .collect();
-            for (panel, values) in values.chunks_exact(padded * PANEL).enumerate() {
-                let values = &values[columns.start * PANEL..columns.end * PANEL];
-                let place = panel * PANEL..self.width.min((panel + 1) * PANEL);
-                multiply::<false>(&scores, columns.len(), values, |row, sums| {
-                    let row_start = (first - self.queries.start + row) * self.hidden;
-                    let out = &mut out[row_start + self.column..][place.clone()];
-                    for (out, sum) in out.iter_mut().zip(sums) {
-                        *out = sum * totals[row];
-                    }
-                });
+            let end = values.len() - (padded - columns.end) * PANEL;
+            let values = &values[columns.start * PANEL..end];
+            let panels = Panels { values, inputs: columns.len(), apart: padded * PANEL };
+            let stride = self.width.next_multiple_of(PANEL);
+            multiply_into::<false>(&scores, panels, &mut sums, stride);
+            let rows = out[(first - self.queries.start) * self.hidden..].chunks_mut(self.hidden);
+            for ((out, sums), total) in rows.zip(sums.chunks_exact(stride)).zip(totals) {
+                let out = &mut out[self.column..][..self.width];
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * total);
             }
         }
     }
@@ -242,6 +241,13 @@ impl<'a> Head<'a> {
                 *score = if masked == 0 { *score } else { f32::MIN };
             }
         }
+        soften(scores)
+    }
+}
+
+widest! {
+    /// Turns scores into weights that still lack the division by their sum, and answers one over it.
+    fn soften(scores: &mut [f32]) -> f32 {
         let (chunks, _) = scores.as_chunks_mut::<LANES>();
         let (mut least, mut largest) = ([f32::MAX; LANES], [f32::MIN; LANES]);
         for chunk in &*chunks {

@@ -1,15 +1,40 @@
-//! Products with f32 weights.
+//! Products with f32 weights, each summed over its inputs in order.
+//!
+//! | platform | instructions |
+//! | --- | --- |
+//! | wasm | simd128, with relaxed SIMD its multiply and add |
+//! | x86-64 | AVX-512, else AVX2 with FMA |
+//! | aarch64 | NEON |
+//! | any other | a loop |
+//!
+//! With its weight a value is multiplied and added in one rounding where the platform has an instruction for that. So the embeddings of an
+//! f32 model are the same bits on all processors that have it, natively, and differ in the last places from those of others and of wasm;
+//! those of q8 and q4 are the same everywhere: in attention, and all else that every model needs, no two roundings are joined.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod plain;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(not(any(target_arch = "wasm32", target_arch = "x86_64")))]
+use plain as platform;
+#[cfg(target_arch = "x86_64")]
+use x86 as platform;
+
+use platform::{TILE_PANELS, TILE_ROWS, tile};
+
+use super::PANEL;
 use super::pointwise;
 use super::rows::for_blocks;
-use super::{PANEL, ROWS};
 use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
 
+/// Rows whose products with some panels are computed before the next panels are read.
 #[cfg(target_arch = "wasm32")]
-const TILE_ROWS: usize = 4;
+const ROWS: usize = super::ROWS;
+/// More: weights of 32 bits are long on their way.
 #[cfg(not(target_arch = "wasm32"))]
-const TILE_ROWS: usize = 8;
+const ROWS: usize = 264;
 
 /// Values `[outputs, inputs]` in panels: `[outputs / PANEL, inputs, PANEL]`, zero where there is no output.
 pub(crate) fn pack_f32(values: &[f32], inputs: usize) -> Vec<f32> {
@@ -45,36 +70,62 @@ pub(crate) fn linear_f32(
             let each = from.zip(x.chunks_exact_mut(inputs));
             each.for_each(|(from, x)| pointwise::apply(gate, from, x));
         });
-        let panels = packed.chunks_exact(inputs * PANEL).enumerate();
+        let mut values = vec![0.0; rows * TILE_PANELS * PANEL];
+        let groups = packed.chunks(inputs * PANEL * TILE_PANELS);
+        let columns = bias.chunks(PANEL * TILE_PANELS);
         time(Part::Products, || {
-            panels.for_each(|(panel, weights)| {
-                let columns = panel * PANEL..outputs.min((panel + 1) * PANEL);
-                let bias = &bias[columns.clone()];
-                multiply::<true>(&x, inputs, weights, |row, values| {
-                    let out = &mut out[row * outputs + columns.start..][..bias.len()];
-                    for (out, (value, bias)) in out.iter_mut().zip(values.iter().zip(bias)) {
+            groups.zip(columns).enumerate().for_each(|(group, (weights, bias))| {
+                let (first, width) = (group * PANEL * TILE_PANELS, weights.len() / inputs);
+                multiply_into::<true>(&x, Panels::of(weights, inputs), &mut values, width);
+                for (out, values) in out.chunks_exact_mut(outputs).zip(values.chunks_exact(width)) {
+                    for (out, (value, bias)) in out[first..].iter_mut().zip(values.iter().zip(bias))
+                    {
                         *out = value + bias;
                     }
-                });
+                }
             })
         });
     });
     out
 }
 
-/// Products of `[rows, inputs]` with one panel, handed to `write` row by row.
-///
-/// `FUSED` products may round once where the platform multiplies and adds in one; the others are the same
-/// everywhere.
+/// Some panels, `apart` values each from the next.
+#[derive(Clone, Copy)]
+pub(super) struct Panels<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) inputs: usize,
+    pub(super) apart: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// That follow each other.
+    pub(super) fn of(values: &'a [f32], inputs: usize) -> Self {
+        Self { values, inputs, apart: inputs * PANEL }
+    }
+
+    fn count(self) -> usize {
+        self.values.len().next_multiple_of(self.apart) / self.apart
+    }
+
+    /// At most [`TILE_PANELS`] from the one at `first` on.
+    fn group(self, first: usize) -> Self {
+        let count = TILE_PANELS.min(self.count() - first);
+        let end = (first + count - 1) * self.apart + self.inputs * PANEL;
+        Self { values: &self.values[first * self.apart..end], ..self }
+    }
+}
+
+/// Products of `[rows, inputs]` with one panel, handed to `write` row by row; see [`multiply_into`].
 pub(super) fn multiply<const FUSED: bool>(
     x: &[f32],
     inputs: usize,
     panel: &[f32],
     mut write: impl FnMut(usize, &[f32; PANEL]),
 ) {
+    let panel = Panels::of(&panel[..inputs * PANEL], inputs);
     let mut values = [0.0; PANEL * TILE_ROWS];
     for (group, rows) in x.chunks(inputs * TILE_ROWS).enumerate() {
-        tile::<FUSED>(rows, inputs, panel, &mut values, PANEL);
+        tile::<FUSED>(rows, panel, &mut values, PANEL);
         let values = &values.as_chunks::<PANEL>().0[..rows.len() / inputs];
         for (offset, values) in values.iter().enumerate() {
             write(group * TILE_ROWS + offset, values);
@@ -82,31 +133,37 @@ pub(super) fn multiply<const FUSED: bool>(
     }
 }
 
-/// As [`multiply`], into [`PANEL`] columns of `out`, whose rows are `stride` apart.
+/// Products of `[rows, inputs]` with some panels, into [`PANEL`] columns of `out` for each, whose rows are `stride` apart.
+///
+/// `FUSED` products may round once where the platform multiplies and adds in one; the others are the same
+/// everywhere.
 pub(super) fn multiply_into<const FUSED: bool>(
     x: &[f32],
-    inputs: usize,
-    panel: &[f32],
+    panels: Panels<'_>,
     out: &mut [f32],
     stride: usize,
 ) {
-    for (rows, out) in x.chunks(inputs * TILE_ROWS).zip(out.chunks_mut(stride * TILE_ROWS)) {
-        tile::<FUSED>(rows, inputs, panel, out, stride);
+    for first in (0..panels.count()).step_by(TILE_PANELS) {
+        let group = panels.group(first);
+        let rows = x.chunks(panels.inputs * TILE_ROWS);
+        for (rows, out) in rows.zip(out[first * PANEL..].chunks_mut(stride * TILE_ROWS)) {
+            tile::<FUSED>(rows, group, out, stride);
+        }
     }
 }
-
-use platform::tile;
 
 #[cfg(target_arch = "wasm32")]
 mod platform {
     use core::arch::wasm32::*;
 
-    use super::PANEL;
+    use super::{PANEL, Panels};
+
+    pub(super) const TILE_ROWS: usize = 4;
+    pub(super) const TILE_PANELS: usize = 1;
 
     pub(super) fn tile<const FUSED: bool>(
         rows: &[f32],
-        inputs: usize,
-        panel: &[f32],
+        Panels { values: panel, inputs, .. }: Panels<'_>,
         out: &mut [f32],
         stride: usize,
     ) {
@@ -162,89 +219,6 @@ mod platform {
                 v128_store(out.cast(), low);
                 v128_store(out.add(4).cast(), high);
             }
-        }
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-mod platform {
-    use super::PANEL;
-
-    pub(super) fn tile<const FUSED: bool>(
-        rows: &[f32],
-        inputs: usize,
-        panel: &[f32],
-        out: &mut [f32],
-        stride: usize,
-    ) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the features were just found.
-            return unsafe { with_avx::<FUSED>(rows, inputs, panel, out, stride) };
-        }
-        by_rows(rows, inputs, panel, out, stride, |a, b, sum| sum + a * b);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn with_avx<const FUSED: bool>(
-        rows: &[f32],
-        inputs: usize,
-        panel: &[f32],
-        out: &mut [f32],
-        stride: usize,
-    ) {
-        if FUSED {
-            by_rows(rows, inputs, panel, out, stride, f32::mul_add);
-        } else {
-            by_rows(rows, inputs, panel, out, stride, |a, b, sum| sum + a * b);
-        }
-    }
-
-    #[inline(always)]
-    fn by_rows(
-        rows: &[f32],
-        inputs: usize,
-        panel: &[f32],
-        out: &mut [f32],
-        stride: usize,
-        add: impl Fn(f32, f32, f32) -> f32,
-    ) {
-        match rows.len() / inputs {
-            1 => fixed::<1>(rows, inputs, panel, out, stride, add),
-            2 => fixed::<2>(rows, inputs, panel, out, stride, add),
-            3 => fixed::<3>(rows, inputs, panel, out, stride, add),
-            4 => fixed::<4>(rows, inputs, panel, out, stride, add),
-            5 => fixed::<5>(rows, inputs, panel, out, stride, add),
-            6 => fixed::<6>(rows, inputs, panel, out, stride, add),
-            7 => fixed::<7>(rows, inputs, panel, out, stride, add),
-            8 => fixed::<8>(rows, inputs, panel, out, stride, add),
-            other => unreachable!("a tile of {other} rows"),
-        }
-    }
-
-    #[inline(always)]
-    fn fixed<const M: usize>(
-        rows: &[f32],
-        inputs: usize,
-        panel: &[f32],
-        out: &mut [f32],
-        stride: usize,
-        add: impl Fn(f32, f32, f32) -> f32,
-    ) {
-        assert!(rows.len() >= M * inputs && panel.len() >= inputs * PANEL);
-        let mut sums = [[0.0f32; PANEL]; M];
-        for (input, weights) in panel.as_chunks::<PANEL>().0[..inputs].iter().enumerate() {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: M rows of `inputs` values were just asserted; a check here costs as much as the product.
-                let x = unsafe { *rows.get_unchecked(row * inputs + input) };
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = add(x, *weight, *sum);
-                }
-            }
-        }
-        for (out, sums) in out.chunks_mut(stride).zip(&sums) {
-            out[..PANEL].copy_from_slice(sums);
         }
     }
 }

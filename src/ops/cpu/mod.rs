@@ -28,6 +28,7 @@ mod rows;
 mod screen;
 mod tables;
 mod unpack;
+mod vectors;
 
 pub(crate) use attention::{Heads, Ragged, attention};
 pub(crate) use f32::linear_f32;

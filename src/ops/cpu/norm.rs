@@ -4,6 +4,7 @@
 
 use super::pointwise::LANES;
 use super::rows::for_blocks;
+use super::vectors::widest;
 
 /// Rows that one thread takes at once.
 const BLOCK: usize = 64;
@@ -54,26 +55,33 @@ pub(crate) fn layer_norm(mut x: Vec<f32>, gamma: &[f32], beta: &[f32], epsilon: 
 /// `x / max(‖x‖₂, 1e-12)` a row of `width` values, as `torch.nn.functional.normalize`.
 pub(crate) fn normalize(mut x: Vec<f32>, width: usize) -> Vec<f32> {
     for_blocks(&mut x, width, BLOCK, |_, rows| {
-        for row in rows.chunks_exact_mut(width) {
-            let norm = finite(sum(row, |value| value * value)).sqrt();
-            let norm = if norm < 1e-12 { 1e-12 } else { norm };
-            row.iter_mut().for_each(|value| *value /= norm);
-        }
+        rows.chunks_exact_mut(width).for_each(|row| shorten(row));
     });
     x
 }
 
-fn normalize_row(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
-    let count = row.len() as f32;
-    let mean = sum(row, |value| value) / count;
-    let variance = finite(sum(row, |value| (value - mean) * (value - mean)) / count);
-    let scale = 1.0 / (variance + epsilon).sqrt();
-    for (value, (g, b)) in row.iter_mut().zip(gamma.iter().zip(beta)) {
-        *value = (*value - mean) * scale * g + b;
+widest! {
+    fn normalize_row(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
+        let count = row.len() as f32;
+        let mean = sum(row, |value| value) / count;
+        let variance = finite(sum(row, |value| (value - mean) * (value - mean)) / count);
+        let scale = 1.0 / (variance + epsilon).sqrt();
+        for (value, (g, b)) in row.iter_mut().zip(gamma.iter().zip(beta)) {
+            *value = (*value - mean) * scale * g + b;
+        }
+    }
+}
+
+widest! {
+    fn shorten(row: &mut [f32]) {
+        let norm = finite(sum(row, |value| value * value)).sqrt();
+        let norm = if norm < 1e-12 { 1e-12 } else { norm };
+        row.iter_mut().for_each(|value| *value /= norm);
     }
 }
 
 /// The sum, or NaN if it is infinite.
+#[inline(always)]
 fn finite(sum: f32) -> f32 {
     if sum.is_finite() { sum } else { f32::NAN }
 }

@@ -2,6 +2,7 @@
 //!
 //! None makes a number of what is none: bounded functions add [`nothing`].
 
+use super::vectors::widest;
 use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 use crate::ops::Gate;
 
@@ -10,16 +11,19 @@ pub(super) const LANES: usize = 8;
 /// Adding this rounds to the nearest whole number, ties to even, for magnitudes below 2²².
 pub(super) const ROUND: f32 = 12_582_912.0;
 
-/// Writes to `y` what `gate` makes of a row `x`.
-pub(super) fn apply(gate: Gate, x: &[f32], y: &mut [f32]) {
-    let (first, second) = x.split_at(y.len());
-    y.copy_from_slice(first);
-    apply_function(gate.function, y);
-    if gate.gated {
-        y.iter_mut().zip(second).for_each(|(y, factor)| *y *= factor);
+widest! {
+    /// Writes to `y` what `gate` makes of a row `x`.
+    pub(super) fn apply(gate: Gate, x: &[f32], y: &mut [f32]) {
+        let (first, second) = x.split_at(y.len());
+        y.copy_from_slice(first);
+        apply_function(gate.function, y);
+        if gate.gated {
+            y.iter_mut().zip(second).for_each(|(y, factor)| *y *= factor);
+        }
     }
 }
 
+#[inline(always)]
 fn apply_function(function: Activation, values: &mut [f32]) {
     match function {
         Activation::Identity => {}
@@ -179,6 +183,25 @@ mod tests {
         for x in (0..2000).map(|i| -i as f32 * 0.061) {
             let error = (f64::from(exp2(x)) / f64::from(x).exp2() - 1.0).abs();
             assert!(error < 4e-7, "exp2({x}) is off by {error:e}");
+        }
+    }
+
+    /// Values one by one are compiled without the processor's widest registers.
+    #[test]
+    fn the_widest_registers_round_as_the_narrowest() {
+        let x: Vec<f32> = (0..4_001).map(|i| (i as f32 - 2_000.0) * 0.007).collect();
+        let functions: [(Activation, fn(f32) -> f32); 5] = [
+            (Activation::Gelu, gelu),
+            (Activation::GeluTanh, gelu_tanh),
+            (Activation::Mish, mish),
+            (Activation::Silu, |x| x * sigmoid(x)),
+            (Activation::Tanh, |x| tanh(x) + nothing(x)),
+        ];
+        for (activation, function) in functions {
+            let mut y = vec![0.0; x.len()];
+            apply(Gate::from(activation), &x, &mut y);
+            let expected: Vec<f32> = x.iter().map(|x| function(*std::hint::black_box(x))).collect();
+            assert_eq!(y, expected, "{activation:?}");
         }
     }
 }
