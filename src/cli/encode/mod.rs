@@ -3,6 +3,7 @@
 mod file;
 mod lines;
 mod settings;
+mod shares;
 mod stdin;
 mod texts;
 
@@ -11,15 +12,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::ValueEnum;
-use pollster::block_on;
 use tabrank::late_interaction::codec::CompressedEmbeddings;
-use tabrank::{
-    EncodeOptions, Encoded, Error, LongDocuments, Pooling, Reranker, TextKind, Unobserved,
-};
+use tabrank::{EncodeOptions, LongDocuments, Pooling, Reranker, TextKind};
 
 use self::file::EmbeddingsFile;
 use self::lines::Lines;
 use self::settings::Settings;
+use self::shares::Share;
 use self::stdin::Stdin;
 use self::texts::{Item, Mark, Stretch, Texts};
 use super::compress::CompressArgs;
@@ -227,27 +226,40 @@ impl Run<'_> {
     fn encode(
         &mut self,
         mut items: &[Item],
-        done: u64,
+        mut done: u64,
         sink: &mut impl Sink,
     ) -> Result<(), CliError> {
-        let Settings { kind, options, codec, .. } = self.settings;
-        let (all, mut failed) = (items, None);
-        let each = |Encoded { embeddings, truncated }: Encoded| {
-            let compressed = codec.compress(&embeddings)?;
-            let batch;
-            (batch, items) = items.split_at(truncated.len());
-            let batch = Batch { items: batch, compressed: &compressed, truncated: &truncated };
+        while !items.is_empty() {
+            let texts: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+            for share in shares::encode(self.model, self.settings, &texts) {
+                let own;
+                (own, items) = items.split_at(share.texts);
+                self.hand_over(share, own, done, sink)?;
+                done += own.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(
+        &mut self,
+        share: Share,
+        items: &[Item],
+        mut done: u64,
+        sink: &mut impl Sink,
+    ) -> Result<(), CliError> {
+        let mut rest = items;
+        for (compressed, truncated) in &share.batches {
+            let items;
+            (items, rest) = rest.split_at(truncated.len());
+            done += items.len() as u64;
             self.truncated += truncated.iter().filter(|cut| **cut).count();
-            self.progress.advance(done + (all.len() - items.len()) as u64, self.read.get());
-            sink.take(&batch).map_err(|error| {
-                failed = Some(error);
-                Error::Aborted
-            })
-        };
-        let encoded = block_on(self.model.encode_each(*kind, all, *options, &mut Unobserved, each));
-        match failed {
-            Some(error) => Err(error),
-            None => encoded.map_err(|error| jsonl::located(error, *kind, |at| &all[at].place)),
+            self.progress.advance(done, self.read.get());
+            sink.take(&Batch { items, compressed, truncated })?;
+        }
+        match share.error {
+            Some(error) => Err(jsonl::located(error, self.settings.kind, |at| &items[at].place)),
+            None => Ok(()),
         }
     }
 }
