@@ -2,6 +2,7 @@
 # make test   the whole suite
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make curves how time and memory grow with candidates, their length, workers and calls, drawn into docs/curves/; CURVES='--most 100' hands options on
+# make native texts encoded natively by one thread and by all, in turns with PyTorch and onnxruntime; NATIVE='--runs 9' hands options on
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
@@ -48,6 +49,7 @@ FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
 .PHONY: help size demo test test-gpu bench curves parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help demo test test-gpu bench curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -68,6 +70,10 @@ bench: $(TARBALL) $(MINILM) $(STAMPS)/bench-onnx $(STAMPS)/bench-bundles
 
 curves: $(TARBALL) $(MINILM) $(STAMPS)/npm-bench $(STAMPS)/chromium $(STAMPS)/bench-bundles
 	cd benches/browser && node curves.mjs --out ../../docs/curves --json ../../target/bench/curves.json $(CURVES)
+
+native: $(STAMPS)/bench-onnx $(MINILM) | $(STAMPS)/rust $(STAMPS)/node
+	node benches/native/run.mjs --python target/bench/python/bin/python --model $(dir $(MINILM)) \
+	  --onnx target/bench/onnx/$(notdir $(patsubst %/,%,$(dir $(MINILM)))) --corpus $(CORPUS) $(NATIVE)
 
 # Made anew each time: another folder has the same target.
 parity: $(STAMPS)/reference $(MINILM) | $(STAMPS)/rust
