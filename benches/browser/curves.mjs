@@ -38,9 +38,11 @@ async function measured(settings) {
   return report;
 }
 
+/** The page that shows them is written where none is left out. */
 async function draw(folder, report) {
   await mkdir(folder, { recursive: true });
   for (const [name, curve] of Object.entries(report.curves)) await writeFile(join(folder, `${name}.svg`), charts(panels(curve)));
+  if (Object.keys(CURVES).some((name) => !report.curves[name])) return;
   await writeFile(join(folder, "README.md"), `${[HEAD, "", ...lines(report, { markdown: true })].join("\n")}\n`);
 }
 

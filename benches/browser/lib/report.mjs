@@ -113,7 +113,7 @@ function headLines({ machine, settings, contestants, seconds }) {
 }
 
 function engineLine({ engine, device, version, workers, isIsolated, cold: { facts } }) {
-  if (engine === "tabrank") return `tabrank ${version}: ${counted(workers, "worker")}, one thread each`;
+  if (engine === "tabrank") return `tabrank ${version}: ${counted(workers, "worker")} of one thread`;
   const inside = engine === "transformers.js" ? ` (onnxruntime-web ${facts.onnxruntime})` : "";
   const place = isIsolated ? ", cross-origin isolated" : "";
   return `${engine} ${version}${inside}: ${counted(facts.threads, "thread")}${place}, batches of ${facts.batch} on ${device}`;
