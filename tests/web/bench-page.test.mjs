@@ -78,6 +78,7 @@ describe("without WebGPU", () => {
     assert.match(valueOf(report, "adapter"), /^none: /);
     assert.equal(valueOf(report, "isolated"), "no");
     assertMeasured(report, ["CPU", "CPU without relaxed SIMD"]);
+    assert.match(valueOf(report, "CPU, as many workers as pay"), /^[\d,]+ \(\d+ documents?, /);
     assert.match(report, /^ {2}CPU {2,}.* relaxed; NO_LATE_INTERACTION_HEAD$/m);
     assert.match(report, /^ {2}CPU without relaxed SIMD {2,}.* simd128; NO_LATE_INTERACTION_HEAD$/m);
     await page.keyboard.press("Tab");
