@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { launch } from "./lib/browser.mjs";
 import { compare } from "./lib/compare.mjs";
 import { contestants } from "./lib/contestants.mjs";
+import { FORMS, measureForms } from "./lib/forms.mjs";
 import { MAXSIM, timeMaxsim } from "./lib/maxsim.mjs";
 import { measure } from "./lib/measure.mjs";
 import { machine } from "./lib/machine.mjs";
@@ -32,6 +33,7 @@ async function measured(settings) {
   for (const [group, sample] of Object.entries(texts)) {
     await measure(browser, server, chosen.filter((each) => each.group === group), sample, settings);
   }
+  if (settings.only?.includes(FORMS) ?? true) report.forms = await measureForms(browser, server, settings);
   if (settings.only?.includes(MAXSIM) ?? true) report.maxsim = await timeMaxsim(browser, server, settings);
   if (settings.only?.includes(VECTORS) ?? true) report.vectors = await vectors(browser, server, settings);
   await browser.close();

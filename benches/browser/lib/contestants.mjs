@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { FORMS } from "./forms.mjs";
 import { groups } from "./groups.mjs";
 import { MAXSIM } from "./maxsim.mjs";
 import { VECTORS } from "./vectors.mjs";
@@ -144,7 +145,7 @@ function everyone(settings) {
 
 export function contestants(settings) {
   const all = everyone(settings);
-  const ids = [...all.map(({ id }) => id), MAXSIM, VECTORS];
+  const ids = [...all.map(({ id }) => id), FORMS, MAXSIM, VECTORS];
   const isKnown = (only) => ids.includes(only) || all.some(({ group }) => only === `${group}:`);
   const unknown = settings.only?.find((only) => !isKnown(only));
   if (unknown) throw new Error(`no contestant "${unknown}"; there are ${ids.join(", ")}`);

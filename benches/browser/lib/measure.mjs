@@ -20,6 +20,7 @@ export async function measure(browser, server, contestants, sample, settings) {
   for (const session of running().filter(({ contestant }) => contestant.engine === "tabrank")) {
     await attempt(session, () => profile(session));
   }
+  for (const session of running()) session.contestant.form = await session.page.evaluate(keptForm);
   for (const { close } of sessions) await close?.();
 }
 
@@ -93,6 +94,16 @@ async function gpuCalls(page) {
 
 function difference(after, before) {
   return Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - before[name]]));
+}
+
+/** The form of the byte product that the package has found to be the fastest, and keeps; undefined where it had no choice. */
+async function keptForm() {
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    const note = (await cache.keys()).find(({ url }) => new URL(url).pathname.endsWith("/product-form"));
+    if (note) return (await (await cache.match(note)).json()).form;
+  }
+  return undefined;
 }
 
 async function callHarness([name, rest]) {

@@ -11,7 +11,7 @@ const USAGE = `node run.mjs [options]
 
   --runs N           warm reranks of each contestant, in turns; the median counts (3)
   --documents N      documents to rerank on the CPU (100); a tenth of them where the model is large
-  --only A,B         only these contestants, by id, or by GROUP: all of a group; maxsim for MaxSim alone,
+  --only A,B         only these contestants, by id, or by GROUP: all of a group; forms for the byte product and maxsim for MaxSim alone,
                      vectors for documents that need not be encoded
   --json FILE        write the raw figures
   --from FILE        measure nothing, print what --json wrote

@@ -73,7 +73,7 @@ function everything(report) {
   const style = { markdown: false };
   const groups = groupsOf(report).map((group) => groupLines(group, style));
   const verdicts = table([["target", "", "figure"], ...targets(report)], style);
-  return [headLines(report), ...groups, maxsimLines(report, style), vectorLines(report, style), verdicts, failures(report.contestants)]
+  return [headLines(report), formLines(report, style), ...groups, maxsimLines(report, style), vectorLines(report, style), verdicts, failures(report.contestants)]
     .filter((lines) => lines.length)
     .flatMap((lines) => [...lines, ""])
     .slice(0, -1);
@@ -135,6 +135,15 @@ function groupLines({ name, sample, ran }, style) {
     ...grid([["steps of the middle run"], ...STEPS]),
     ...stageLines(ran, style),
   ];
+}
+
+/** Beside those that ran, by whom: where a module has one form alone, that. */
+function formLines({ forms = [], contestants }, style) {
+  if (!forms.length) return [];
+  const isOnly = ({ simd }) => forms.filter((each) => each.simd === simd).length === 1;
+  const took = (form, each) => each.engine === "tabrank" && each.cold?.facts.simd === form.simd && each.device === "cpu" && each.dtype !== "f32" && (isOnly(form) || each.form === form.form);
+  const rows = forms.map((form) => [form.form, form.simd, form.gops.toFixed(0), contestants.filter((each) => took(form, each)).map(({ id }) => id).join(", ")]);
+  return table([["forms of the byte product", "module", "GOP/s", "ran in"], ...rows], style);
 }
 
 function maxsimLines({ maxsim }, style) {
