@@ -48,8 +48,7 @@ VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec
 FUZZ_SECONDS := 60
 
-.PHONY: help size demo test test-gpu bench curves parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
-.PHONY: help demo test test-gpu bench curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-gpu bench curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile

@@ -17,8 +17,7 @@ export const SHAPES = {
 export const CODECS = { f32: "f32", int8: "int8", residual: "2-bit", binary: "binary" };
 /** The module with both devices. */
 const BOTH = "tabrank_gpu_bg.wasm";
-const MODULES = { relaxed: "tabrank_relaxed_bg.wasm", simd128: "tabrank_bg.wasm" };
-/** The package's wasm modules, by the instructions that they use. */
+/** The CPU's modules, by the instructions that they use. */
 export const MODULES = { relaxed: "tabrank_relaxed_bg.wasm", simd128: "tabrank_bg.wasm" };
 /** Documents that onnxruntime-web takes at once where it is fastest; see README.md. */
 const BATCH = { f32: 20, int8: 100 };
