@@ -11,6 +11,8 @@ mod codes;
 #[allow(unsafe_code)]
 mod dot;
 #[allow(unsafe_code)]
+mod encode;
+#[allow(unsafe_code)]
 mod f32;
 // Miri takes these files without Burn: see scripts/miri.
 #[cfg(not(miri))]

@@ -91,15 +91,20 @@ pub(super) fn linear<P: Panels>(
                     sums: &factors.sums[own],
                 };
                 multiply(&quantized, panel, tile, |row, values| {
-                    let out = &mut out[row * outputs + index * OUTPUTS..][..bias.len()];
-                    for (out, (value, bias)) in out.iter_mut().zip(values.iter().zip(bias)) {
-                        *out = value + bias;
-                    }
+                    add(values, bias, &mut out[row * outputs + index * OUTPUTS..][..bias.len()]);
                 });
             }
         });
     });
     out
+}
+
+/// Writes the values, each with its bias.
+fn add(values: &[f32; OUTPUTS], bias: &[f32], out: &mut [f32]) {
+    match (out.as_mut_array::<OUTPUTS>(), bias.as_array::<OUTPUTS>()) {
+        (Some(out), Some(bias)) => *out = std::array::from_fn(|lane| values[lane] + bias[lane]),
+        _ => out.iter_mut().zip(values.iter().zip(bias)).for_each(|(out, (v, b))| *out = v + b),
+    }
 }
 
 /// Each row's products with a panel, handed to `write`.
@@ -109,14 +114,16 @@ pub(super) fn multiply(
     tile: BlockTile,
     mut write: impl FnMut(usize, &[f32; OUTPUTS]),
 ) {
-    let Quantized { codes, stride, steps, zeros, blocks } = activations;
+    let Quantized { codes, steps, zeros, blocks, block } = activations;
+    let (blocks, block) = (*blocks, *block);
     let mut values = [[0.0; OUTPUTS]; BLOCK_ROWS];
-    let parts = steps.chunks(blocks * BLOCK_ROWS).zip(zeros.chunks(blocks * BLOCK_ROWS));
-    for (group, (codes, (steps, zeros))) in codes.chunks(stride * BLOCK_ROWS).zip(parts).enumerate()
-    {
-        tile(Rows { codes, stride: *stride, steps, zeros, blocks: *blocks }, panel, &mut values);
-        for (offset, values) in values[..codes.len() / stride].iter().enumerate() {
-            write(group * BLOCK_ROWS + offset, values);
-        }
+    let rows = steps.len() / blocks;
+    for first in (0..rows).step_by(BLOCK_ROWS) {
+        let count = BLOCK_ROWS.min(rows - first);
+        let own = first * blocks..(first + count) * blocks;
+        let codes = &codes[own.start * block..own.end * block];
+        let (steps, zeros) = (&steps[own.clone()], &zeros[own]);
+        tile(Rows { count, codes, steps, zeros, blocks, block }, panel, &mut values);
+        values[..count].iter().enumerate().for_each(|(row, values)| write(first + row, values));
     }
 }

@@ -83,19 +83,21 @@ pub(super) enum Range {
 /// Rows of activations, [`BLOCK_ROWS`] at most.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
-    /// `[rows, stride]`.
+    pub(super) count: usize,
+    /// `[count, blocks · block]`.
     pub(super) codes: &'a [Activation],
-    pub(super) stride: usize,
-    /// `[rows, blocks]`, as `zeros`.
+    /// `[count, blocks]`, as `zeros`.
     pub(super) steps: &'a [f32],
     pub(super) zeros: &'a [i32],
     pub(super) blocks: usize,
+    /// Inputs of a block.
+    pub(super) block: usize,
 }
 
 /// Weights of [`OUTPUTS`] outputs.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
-    /// `[stride / STEP, OUTPUTS, STEP]`.
+    /// `[blocks · block / STEP, OUTPUTS, STEP]`.
     pub(super) codes: &'a [Code],
     /// `[blocks, OUTPUTS]`, as `sums`.
     pub(super) scales: &'a [f32],
@@ -107,20 +109,19 @@ pub(super) struct Panel<'a> {
 pub(super) type BlockTile = fn(Rows<'_>, Panel<'_>, &mut [[f32; OUTPUTS]; BLOCK_ROWS]);
 
 impl Rows<'_> {
-    /// How many there are, with a panel that has all their inputs.
+    /// Their number, where all is as long as it is said to be. A division here would cost as much as some of the products.
     ///
     /// # Panics
-    /// If something is not as long as it is said to be.
+    /// If something is not.
     fn with(&self, panel: &Panel<'_>) -> usize {
-        let Rows { codes, stride, steps, zeros, blocks } = *self;
-        assert!(blocks > 0 && stride.is_multiple_of(blocks * 8 * STEP), "blocks are whole");
-        assert!(codes.len().is_multiple_of(stride), "rows are whole");
-        let rows = codes.len() / stride;
-        assert!(steps.len() == rows * blocks && zeros.len() == steps.len(), "each block has both");
-        assert_eq!(panel.codes.len(), stride * OUTPUTS, "a panel has all inputs");
-        assert!(panel.scales.len() == blocks * OUTPUTS, "each block has its scales");
+        let Rows { count, codes, steps, zeros, blocks, block } = *self;
+        assert!(block.is_multiple_of(8 * STEP), "steps are whole");
+        assert_eq!(codes.len(), count * blocks * block, "rows have all inputs");
+        assert!(steps.len() == count * blocks && zeros.len() == steps.len(), "blocks have both");
+        assert_eq!(panel.codes.len(), blocks * block * OUTPUTS, "a panel has all inputs");
+        assert_eq!(panel.scales.len(), blocks * OUTPUTS, "each block has its scales");
         assert_eq!(panel.sums.len(), panel.scales.len(), "each block has its sums");
-        rows
+        count
     }
 }
 

@@ -44,17 +44,17 @@ macro_rules! version {
                 panel: Panel<'_>,
                 out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
-                let block = rows.stride / rows.blocks;
+                let Rows { blocks, block, .. } = rows;
                 let mut totals = [[vdupq_n_f32(0.0); 2]; M];
-                for place in 0..rows.blocks {
+                for place in 0..blocks {
                     // SAFETY: `place` is within rows and panel, by the caller's assertion.
                     let sums = unsafe {
                         let panel = panel.codes.as_ptr().add(place * block * OUTPUTS);
                         let codes = rows.codes.as_ptr().add(place * block);
-                        sums::<M>(codes, rows.stride, panel, block / STEP)
+                        sums::<M>(codes, blocks * block, panel, block / STEP)
                     };
                     for (row, (totals, sums)) in totals.iter_mut().zip(sums).enumerate() {
-                        let own = row * rows.blocks + place;
+                        let own = row * blocks + place;
                         let (zero, step) = (rows.zeros[own], rows.steps[own]);
                         for (half, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
                             let factors = place * OUTPUTS + half * 4..place * OUTPUTS + half * 4 + 4;

@@ -1,7 +1,7 @@
 //! The definition, as a loop: for platforms without a version of their own, and for tests.
 #![cfg_attr(any(target_arch = "x86_64", target_arch = "aarch64"), allow(dead_code))]
 
-use super::{BlockTile, Code, OUTPUTS, Range, STEP, Tile};
+use super::{BlockTile, Code, OUTPUTS, Range, Rows, STEP, Tile};
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 pub(in super::super) const BLOCK_ROWS: usize = 8;
@@ -19,12 +19,12 @@ pub(in super::super) fn tiles() -> Tile {
 pub(in super::super) fn block_tiles(_: usize, _: Range) -> BlockTile {
     |rows, panel, out| {
         let count = rows.with(&panel);
-        let (blocks, block) = (rows.blocks, rows.stride / rows.blocks);
+        let Rows { blocks, block, .. } = rows;
         for (row, out) in out.iter_mut().enumerate().take(count) {
             *out = [0.0; OUTPUTS];
             for place in 0..blocks {
                 let own = row * blocks + place;
-                let codes = &rows.codes[row * rows.stride + place * block..][..block];
+                let codes = &rows.codes[own * block..][..block];
                 let exact: [i32; OUTPUTS] = sums(codes, &panel.codes[place * block * OUTPUTS..]);
                 for lane in 0..OUTPUTS {
                     let factor = place * OUTPUTS + lane;

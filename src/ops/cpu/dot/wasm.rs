@@ -17,29 +17,29 @@ macro_rules! block_form {
                 panel: Panel<'_>,
                 out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
-                let Rows { codes, stride, blocks, .. } = rows;
+                let Rows { codes, blocks, block, .. } = rows;
                 // At run time: unrolled loops run at half the speed in V8.
-                let steps = stride / blocks / STEP;
+                let (stride, steps) = (blocks * block, block / STEP);
                 let mut totals = [[f32x4_splat(0.0); VECTORS]; M];
-                for block in 0..blocks {
+                for place in 0..blocks {
                     // SAFETY: M rows and the panel have this block, asserted by the caller.
                     unsafe {
-                        let taken = panel.sums.as_ptr().add(block * OUTPUTS);
-                        let scales = panel.scales.as_ptr().add(block * OUTPUTS);
+                        let taken = panel.sums.as_ptr().add(place * OUTPUTS);
+                        let scales = panel.scales.as_ptr().add(place * OUTPUTS);
                         let mut sums = [[i32x4_splat(0); VECTORS]; M];
                         for (row, sums) in sums.iter_mut().enumerate() {
-                            let zero = rows.zeros.as_ptr().add(row * blocks + block);
+                            let zero = rows.zeros.as_ptr().add(row * blocks + place);
                             let zero = v128_load32_splat(zero.cast());
                             for (vector, sum) in sums.iter_mut().enumerate() {
                                 // Both are within 16 bits, and the upper half of a zero's code is zero.
                                 *sum = i32x4_dot_i16x8(zero, v128_load(taken.add(vector * 4).cast()));
                             }
                         }
-                        let codes = codes.as_ptr().add(block * steps * STEP);
-                        let weights = panel.codes.as_ptr().add(block * steps * STEP * OUTPUTS);
+                        let codes = codes.as_ptr().add(place * block);
+                        let weights = panel.codes.as_ptr().add(place * block * OUTPUTS);
                         let sums = $add::<M>(codes, stride, weights, steps, sums);
                         for (row, (totals, sums)) in totals.iter_mut().zip(sums).enumerate() {
-                            let step = rows.steps.as_ptr().add(row * blocks + block);
+                            let step = rows.steps.as_ptr().add(row * blocks + place);
                             let step = v128_load32_splat(step.cast());
                             for (vector, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
                                 let scaled = f32x4_mul(f32x4_convert_i32x4(sum), step);

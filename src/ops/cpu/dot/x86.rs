@@ -41,9 +41,10 @@ macro_rules! version {
                 panel: Panel<'_>,
                 out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
-                let block = rows.stride / rows.blocks;
+                let Rows { blocks, block, .. } = rows;
+                let stride = blocks * block;
                 let mut totals = [_mm256_setzero_ps(); M];
-                for place in 0..rows.blocks {
+                for place in 0..blocks {
                     // SAFETY: `place` is within rows and panel, by the caller's assertion.
                     unsafe {
                         let codes = rows.codes.as_ptr().add(place * block);
@@ -53,13 +54,13 @@ macro_rules! version {
                         let scale = _mm256_loadu_ps(panel.scales.as_ptr().add(place * OUTPUTS));
                         let mut sums = [_mm256_setzero_si256(); M];
                         for (row, sum) in sums.iter_mut().enumerate() {
-                            let zero = *rows.zeros.as_ptr().add(row * rows.blocks + place);
+                            let zero = *rows.zeros.as_ptr().add(row * blocks + place);
                             // Both are within 16 bits, and the upper half of a zero's code is zero.
                             *sum = _mm256_madd_epi16(_mm256_set1_epi32(zero), taken);
                         }
-                        add_block::<M>(codes, rows.stride, weights, block / STEP, &mut sums);
+                        add_block::<M>(codes, stride, weights, block / STEP, &mut sums);
                         for (row, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
-                            let step = *rows.steps.as_ptr().add(row * rows.blocks + place);
+                            let step = *rows.steps.as_ptr().add(row * blocks + place);
                             let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(step));
                             *total = _mm256_add_ps(*total, _mm256_mul_ps(scaled, scale));
                         }
