@@ -5,11 +5,11 @@ use std::ops::Add;
 
 /// What computing some texts takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Memory grows with them, and the time of products.
-    pub(crate) tokens: usize,
+    pub tokens: usize,
     /// Tokens that attend to each other, which is what attention's time grows with.
-    pub(crate) pairs: u64,
+    pub pairs: u64,
 }
 
 impl Cost {

@@ -45,6 +45,7 @@ mod text_kind;
 #[allow(unsafe_code)]
 mod wasm;
 
+pub use batching::Cost;
 pub use convert::{ConvertOptions, convert};
 pub use cross_encoder::{PairInspection, PairScore};
 pub use device::{DeviceChoice, DeviceKind};
@@ -77,7 +78,7 @@ pub use stages::fusion::Fusion;
 pub use stages::options::{RerankOptions, StageKind, StageOptions};
 pub use stages::precomputed::DocumentEmbeddings;
 pub use stages::query::Query;
-pub use stages::results::{Kept, RerankOutput, RerankResult, StageResult};
+pub use stages::results::{Kept, RerankOutput, RerankResult, StageResult, Unscored};
 pub use text::long_documents::LongDocuments;
 pub use text::texts::Texts;
 pub use text::token_batch::{TokenBatch, TokenPair, TokenSequence};

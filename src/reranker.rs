@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::batching::Cost;
 use crate::cross_encoder::{CrossEncoder, PairInspection};
 use crate::device::{self, Device, DeviceChoice, DeviceKind};
 use crate::device_check::kernels::{GpuKernel, Kernel, Products, check_with};
@@ -22,12 +23,13 @@ use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
 use crate::model::room;
-use crate::observer::{Observer, Stage};
+use crate::observer::{Observer, Stage, pause};
 use crate::stages::options::RerankOptions;
 use crate::stages::pipeline;
 use crate::stages::query::Query;
 use crate::stages::reader::Ranker;
 use crate::stages::results::RerankOutput;
+use crate::text::duplicates::Duplicates;
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
@@ -277,6 +279,32 @@ impl Reranker {
             Model::Cross(model) => Ranker::Cross(model),
         };
         pipeline::rank(ranker, query.into(), documents, options, observer).await
+    }
+
+    /// What it takes to read documents and a query, with which a cross-encoder reads each of them. Documents that are the same are read once.
+    ///
+    /// # Errors
+    /// Those of tokenizing; [`Error::Aborted`].
+    pub async fn cost<T: Texts + ?Sized>(
+        &self,
+        query: &str,
+        documents: &T,
+        long_documents: LongDocuments,
+        observer: &mut impl Observer,
+    ) -> Result<Cost> {
+        observer.stage(Stage::Tokenize);
+        let mut duplicates = Duplicates::default();
+        for index in 0..documents.len() {
+            pause(observer).await?;
+            duplicates.take(documents, index, |_| true);
+        }
+        let once = duplicates.once(0..documents.len());
+        match &self.model {
+            Model::Late(model) => {
+                model.cost(query, documents, &once, long_documents, observer).await
+            }
+            Model::Cross(model) => model.cost(query, documents, &once, observer).await,
+        }
     }
 
     /// Embeddings of texts of one kind, handed over batch after batch in the texts' order. A [`Pooling`] is options enough.

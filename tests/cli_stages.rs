@@ -230,3 +230,32 @@ fn stages_that_cannot_be_had_are_refused() {
         assert!(assert.get_output().stdout.is_empty());
     }
 }
+
+#[test]
+fn a_budget_leaves_what_was_not_scored_in_its_order_and_says_how_many() {
+    let model = checkpoint("pylate");
+    let (warning, end) = ("candidates were not scored in time", "they follow in the order");
+    let run_out = |more: &[&str]| {
+        let arguments = [more, &["--budget-ms", "0"]].concat();
+        let assert = run(&model, &arguments, &input()).success();
+        let output = assert.get_output();
+        let told = text(&output.stderr);
+        assert!(told.contains(&format!("6 {warning}; {end}")), "{told}");
+        let lines = text(&output.stdout);
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let stages =
+        ["--stage", "late", "--stage", &format!("cross={}", cross()), "--diversify", "0.5"];
+    for more in [&[][..], &stages] {
+        let none = run_out(more);
+        assert_eq!(ids(&none), [0, 1, 2, 3, 4, 5]);
+        assert!(none.iter().all(|object| object["score"].is_null()));
+        let best = run_out(&[more, &["--top-k", "2"]].concat());
+        assert_eq!(ids(&best), [0, 1]);
+    }
+    // What was given is there without any time.
+    let given = ranked(&model, &["--stage", "given", "--budget-ms", "0"], &input());
+    assert_eq!(scores(&given).len(), 6);
+    let all = ranked(&model, &["--budget-ms", "600000"], &input());
+    assert_eq!(all, ranked(&model, &[], &input()));
+}

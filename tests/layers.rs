@@ -188,9 +188,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "text_kind",
         ],
     ),
-    ("stages::results", &["error", "late_interaction"]),
+    ("stages::results", &["batching", "error", "late_interaction"]),
     ("stages::list", &["stages::results", "stages::top_k"]),
-    ("stages::told", &["error", "late_interaction"]),
+    ("stages::told", &["batching", "error", "late_interaction", "observer"]),
     (
         "stages::late",
         &[

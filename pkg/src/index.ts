@@ -8,6 +8,7 @@ export { Scorer } from "./page/scorer.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
 export type {
   Bm25Stage,
+  BudgetOptions,
   CrossEncoderStage,
   DenseStage,
   EncoderTimings,
@@ -15,6 +16,8 @@ export type {
   GivenStage,
   LateStage,
   QueryEmbeddings,
+  PartialResult,
+  PartialResults,
   RerankOptions,
   RerankOutput,
   RerankResult,
@@ -34,6 +37,8 @@ export type {
   Dtype,
   Embeddings,
   EncodeOptions,
+  Estimate,
+  EstimateOptions,
   ExplainOptions,
   Explanation,
   GpuKernel,

@@ -102,7 +102,7 @@ export interface KeptVectors extends VectorGroup {
 /** Codecs in which a worker can keep what it encodes. */
 export type KeptCodec = Exclude<CodecName, "residual">;
 
-/** A stage by what a model has scored the documents in another call; of one that no stage before has left, any number. */
+/** A stage by what a model has scored the documents in another call; NaN of one that there was no time for, or that no stage before has left. */
 export interface ScoredStage {
   use: "scored";
   keep?: number;
@@ -150,8 +150,8 @@ export interface PartialScores {
   left?: Uint32Array;
 }
 
-/** What is encoded. */
-export interface Work {
+/** What encoding takes. */
+export interface Cost {
   tokens: number;
   /** Tokens that attend to each other, which is what attention's time grows with. */
   pairs: number;
@@ -160,10 +160,10 @@ export interface Work {
 export interface RerankAnswer {
   /** Those that are scored, best first; then those that were not in time, in the order that they had. */
   indices: Uint32Array;
-  /** How many of them the last stage has scored; all, if it is not there. */
-  scored?: number;
-  /** How many texts were not scored in time, before any was cut; none, if it is not there. */
-  unscored?: number;
+  /** How many of them the last stage has scored. */
+  scored: number;
+  /** How many texts were not scored in time, before any was cut. */
+  unscored: number;
   /** Of each result, of each stage, as the ranks are. NaN, and the rank 0, of a stage that had no time for a text. */
   scores: Float32Array;
   ranks: Uint32Array;
@@ -181,8 +181,8 @@ export interface RerankAnswer {
   /** Of what came in. */
   warnings: Warning[];
   timings: Timings;
-  /** The query's too. */
-  work?: Work;
+  /** Of all that was encoded, the query too. */
+  cost: Cost;
 }
 
 export interface CodecRequest {
@@ -221,6 +221,12 @@ export interface ExplainRequest {
   windows?: Windows | undefined;
 }
 
+export interface CostRequest {
+  query: string;
+  texts: string[];
+  windows?: Windows | undefined;
+}
+
 export interface SimilarityRequest {
   queries: Embeddings;
   /** Embeddings of all documents, of which there are so many. */
@@ -255,6 +261,7 @@ export interface Calls {
   rerank: { request: RerankRequest; answer: RerankAnswer };
   encode: { request: EncodeRequest; answer: EncodeAnswer };
   explain: { request: ExplainRequest; answer: Explanation };
+  cost: { request: CostRequest; answer: Cost };
   similarity: { request: SimilarityRequest; answer: Float32Array };
   matches: { request: MatchesRequest; answer: MatchesAnswer };
   codec: { request: CodecRequest; answer: CodecAnswer };

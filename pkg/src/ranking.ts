@@ -110,10 +110,10 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   /** Adds the encoder's parts to the timings, on the CPU. */
   profile?: boolean;
   /**
-   * For queries that are typed: this call ends the one before it that was made with `latest`, which rejects with an `AbortError`, so that answers come in the
-   * queries' order and none comes late. Also where this call is refused.
+   * `queue` (default): calls are answered one after the other. `latest`, for queries that are typed: this call ends the one before it that was made with `latest`,
+   * which rejects with an `AbortError`, so that answers come in the queries' order and none comes late. Also where this call is refused.
    */
-  latest?: boolean;
+  mode?: "queue" | "latest";
   /**
    * The text of a document. By default a document is a string, or an object with a string `text`. One with embeddings needs none, unless a stage reads texts:
    * `bm25`, `dense`, `crossEncoder`, or a stage `late` by another model.
@@ -145,6 +145,45 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   vectorCache?: boolean;
   /** Of all stages together. */
   onProgress?: (progress: CallProgress) => void;
+  /**
+   * Called whenever some documents are scored, with the list as it is by then, and at last with that of the answer. Documents are scored from the top of the list
+   * down. `fuse` and `diversify` come at the end.
+   */
+  onPartial?: (partial: PartialResults<T>) => void;
+}
+
+/** Of a ranking that may end before all documents are scored. */
+export interface BudgetOptions<T> extends RerankOptions<T> {
+  /**
+   * Milliseconds from the call on, those included that it waits behind others. Then it answers with what is scored, best first, and behind that the other documents
+   * in the order they had, whose `score` is `null`; `warnings` say `BUDGET_ENDED`, and how many those are. It answers some milliseconds late: what is computed of a
+   * batch so far is given up between two layers of the model. `minScore` leaves no document out that was not scored; there is no `explanation` of one, nor of those
+   * that another model, or another pass, would have been needed for.
+   */
+  budgetMs: number;
+}
+
+/** A document of a list that is not all scored. */
+export interface PartialResult<T> {
+  /** Place in the list that was given, from 0. */
+  index: number;
+  /** Place in the order so far, from 1. */
+  rank: number;
+  /** As in {@link RerankResult}; `null` for one that the last stage has not scored. Those follow, in the order that they came in or that an earlier stage gave them. */
+  score: number | null;
+  normalizedScore: number | null;
+  /** The caller's own object. */
+  document: T;
+  /** The document's own name, if it has one. */
+  id?: string;
+}
+
+/** How far a ranking has come. */
+export interface PartialResults<T> {
+  results: PartialResult<T>[];
+  /** Documents that the last stage has scored, of all that it ranks. */
+  scored: number;
+  total: number;
 }
 
 /**
@@ -185,7 +224,8 @@ export interface StageResult {
   score: number;
 }
 
-export interface RerankResult<T> {
+/** `S`: `number`, or with a budget `number | null`. */
+export interface RerankResult<T, S extends number | null = number> {
   /** Place in the list that was given, from 0. */
   index: number;
   /** Place in the new order, from 1. */
@@ -193,16 +233,17 @@ export interface RerankResult<T> {
   /**
    * Of the last stage. `late`: MaxSim, the sum over query tokens of the best similarity, which grows with the query's length. `dense`: the cosine, in [-1, 1].
    * `crossEncoder`: what the model's activation gives, from 0 to 1 for a sigmoid. `bm25`: from 0, without an upper bound. `given`: the document's own, or just below the least where it has none.
+   * `null` where there was no time.
    */
-  score: number;
+  score: S;
   /**
    * The one to compare with a threshold. `late`: `score` over the number of query embeddings, in [-1, 1] if the model's embeddings are `normalized`. `bm25`: over the
    * most that the query's words can give, from 0 to 1. Else `score`.
    */
-  normalizedScore: number;
+  normalizedScore: S;
   /** What the order was made by, if `fuse` made it. */
   fused?: number;
-  /** Each stage's, in their order. */
+  /** Each stage's that had time for it, in their order. */
   stages: StageResult[];
   /** The caller's own object. */
   document: T;
@@ -216,9 +257,9 @@ export interface RerankResult<T> {
   explanation?: PlacedExplanation;
 }
 
-export interface RerankOutput<T> {
+export interface RerankOutput<T, S extends number | null = number> {
   /** Best first; equal scores keep the order they came in. */
-  results: RerankResult<T>[];
+  results: RerankResult<T, S>[];
   timings: Timings;
   /** Those that arose during this call. */
   warnings: Warning[];

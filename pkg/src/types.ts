@@ -276,6 +276,24 @@ export interface ExplainOptions extends LongDocumentOptions {
   signal?: AbortSignal;
 }
 
+export interface EstimateOptions<T = string> extends LongDocumentOptions {
+  /** With which a cross-encoder reads each document; to an encoder it matters little. None by default. */
+  query?: string;
+  /** The text of a document. By default a document is a string, or an object with a string `text`. */
+  text?: (document: T) => string;
+  signal?: AbortSignal;
+}
+
+/** What a ranking would take. */
+export interface Estimate {
+  /** On the device as it is, from when the worker is free. */
+  milliseconds: number;
+  /** Of documents that are the same once, and of a query; what `vectorCache` knows is among them. */
+  tokens: number;
+  /** What it is reckoned from: `calls` that came before, the last ones most, or, where there were none yet, a `sample` of the documents that was ranked for it. */
+  measured: { by: "calls" | "sample"; tokens: number; milliseconds: number };
+}
+
 /**
  * What becomes of a text's token vectors. `none` (default): an embedding for each token. For single-vector search, one vector a text:
  * `mean` and `cls`, the mean and the first of the last hidden states, L2-normalised, `hiddenSize` wide; `checkpoint`, what the

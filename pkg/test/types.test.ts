@@ -7,7 +7,8 @@ import type * as protocol from "../src/protocol.js";
 import type * as glue from "../wasm/tabrank.js";
 
 test("documents keep their type", () => {
-  expectTypeOf<Reranker["rerank"]>().returns.resolves.toExtend<RerankOutput<unknown>>();
+  expectTypeOf((reranker: Reranker) => reranker.rerank("q", ["a"])).returns.resolves.toEqualTypeOf<RerankOutput<string>>();
+  expectTypeOf((reranker: Reranker) => reranker.rerank("q", ["a"], { budgetMs: 5 })).returns.resolves.toEqualTypeOf<RerankOutput<string, number | null>>();
   const use = async (reranker: Reranker) => {
     const { results } = await reranker.rerank("q", [{ id: 1, body: "b" }], { text: (document) => document.body });
     expectTypeOf(results[0]!.document).toEqualTypeOf<{ id: number; body: string }>();

@@ -18,6 +18,7 @@ pub struct Progress {
     what: &'static str,
     start: Instant,
     last_line: Instant,
+    end: Option<Instant>,
 }
 
 impl Progress {
@@ -28,7 +29,13 @@ impl Progress {
                 .expect("the template is well formed");
             ProgressBar::new(total as u64).with_style(style).with_message(what)
         });
-        Self { bar, what, start: Instant::now(), last_line: Instant::now() }
+        Self { bar, what, start: Instant::now(), last_line: Instant::now(), end: None }
+    }
+
+    /// The same of a task for which there is time until then, if it has an end.
+    pub fn until(mut self, end: Option<Instant>) -> Self {
+        self.end = end;
+        self
     }
 
     /// Begins a task over texts of which nobody knows how many there are; `bytes` of the input, if that is known.
@@ -91,6 +98,10 @@ impl Observer for Progress {
     async fn batch_done(&mut self, done: usize, total: usize) -> ControlFlow<()> {
         self.update(done, total);
         ControlFlow::Continue(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
     }
 
     fn now_ms(&self) -> f64 {

@@ -16,7 +16,6 @@ use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{HeadConfig, HeadStep, ModelConfig, PoolingMode};
 use crate::observer::{Observer, Stage, Unobserved, batch_done, pause};
 use crate::ops::tensor;
-use crate::text::duplicates::Duplicates;
 use crate::text::texts::Texts;
 use crate::text::token_batch::{TokenBatch, TokenPair};
 use crate::text::tokenizer::Tokenizer;
@@ -41,6 +40,8 @@ pub struct PairScore {
     pub query_truncated: bool,
     /// Whether tokens of the document were left out.
     pub truncated: bool,
+    /// What it took.
+    pub(crate) cost: Cost,
 }
 
 /// Every stage of one pair, for tests and bug reports.
@@ -93,42 +94,58 @@ impl CrossEncoder {
         }
     }
 
-    /// Scores of the documents at some places, each of those that are the same once, handed over batch after batch.
+    /// Scores of the documents at some places, handed over batch after batch.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], those of tokenizing and of the device, and what `each` answers.
-    pub(crate) async fn score_each<T: Texts + ?Sized>(
+    /// [`Error::NotFinite`], and those of tokenizing and of the device.
+    pub(crate) async fn score_each<T: Texts + ?Sized, O: Observer>(
         &self,
         query: &str,
         documents: &T,
         places: &[usize],
-        duplicates: &mut Duplicates,
-        observer: &mut impl Observer,
-        mut each: impl FnMut(Vec<PairScore>) -> Result<()>,
+        observer: &mut O,
+        mut each: impl FnMut(Vec<PairScore>, &mut O),
     ) -> Result<()> {
         observer.stage(Stage::Tokenize);
         let query = self.tokenizer.pair_query(query)?;
         let mut batching = Batching::new(Cost::limits(device::batch_tokens(&self.device)));
         for (done, &index) in places.iter().enumerate() {
             pause(observer).await?;
-            let document = documents.text(index);
-            if duplicates.is_copy(documents, index, &document, |_| true) {
-                continue;
-            }
-            let pair = self.tokenizer.pair(&query, index, &document)?;
+            let pair = self.tokenizer.pair(&query, index, &documents.text(index))?;
             let cost = Cost::of(pair.ids.len());
             if let Some(batch) = batching.push((index, pair), cost) {
-                each(self.scores(&batch, observer).await?)?;
+                each(self.scores(&batch, observer).await?, observer);
                 batch_done(observer, done, places.len()).await?;
                 observer.stage(Stage::Tokenize);
             }
         }
         let batch = batching.finish();
         if !batch.is_empty() {
-            each(self.scores(&batch, observer).await?)?;
+            each(self.scores(&batch, observer).await?, observer);
             batch_done(observer, places.len(), places.len()).await?;
         }
         Ok(())
+    }
+
+    /// What it takes to read the documents at some places with a query.
+    ///
+    /// # Errors
+    /// Those of tokenizing; [`Error::Aborted`].
+    pub(crate) async fn cost<T: Texts + ?Sized>(
+        &self,
+        query: &str,
+        documents: &T,
+        places: &[usize],
+        observer: &mut impl Observer,
+    ) -> Result<Cost> {
+        let query = self.tokenizer.pair_query(query)?;
+        let mut cost = Cost::default();
+        for &index in places {
+            pause(observer).await?;
+            let pair = self.tokenizer.pair(&query, index, &documents.text(index))?;
+            cost = cost + Cost::of(pair.ids.len());
+        }
+        Ok(cost)
     }
 
     /// Last hidden states of texts that lie under each other, `[tokens, hidden]`.
@@ -166,6 +183,7 @@ impl CrossEncoder {
             score: self.head.score(logit),
             query_truncated: pair.query_truncated,
             truncated: pair.truncated,
+            cost: Cost::of(pair.ids.len()),
         };
         Ok(pairs.iter().zip(logits).map(score).collect())
     }

@@ -30,6 +30,11 @@ impl PlacedText {
         Self { kind, index, windows: vec![tokens.into()] }
     }
 
+    /// What computing it takes.
+    pub(crate) fn cost(&self) -> Cost {
+        self.windows.iter().map(|window| Cost::of(window.tokens.len())).sum()
+    }
+
     /// How many rows the encoder makes of it.
     pub(crate) fn rows(&self) -> usize {
         self.windows.iter().map(|window| window.tokens.len()).sum()

@@ -3,6 +3,7 @@
 //! A text's embeddings are a function of the model and the text alone: on the CPU they are equal, bit for
 //! bit, whatever texts are computed beside it.
 
+use std::ops::Add;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor};
@@ -17,8 +18,10 @@ use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{
     DenseConfig, Layout, ModelConfig, ProjectionStep, TokenPooling, VectorConfig,
 };
-use crate::observer::Observer;
+use crate::observer::{Observer, pause};
 use crate::ops::{CodedBatch, normalize};
+use crate::text::long_documents::LongDocuments;
+use crate::text::texts::Texts;
 use crate::text::token_batch::{TokenBatch, TokenSequence};
 use crate::text::tokenizer::Tokenizer;
 use crate::text_kind::TextKind;
@@ -135,6 +138,28 @@ impl ColBert {
             true => Err(Error::EmptyQuery { index }),
             false => Ok(tokens),
         }
+    }
+
+    /// What it takes to encode a query and the documents at some places.
+    ///
+    /// # Errors
+    /// Those of tokenizing; [`Error::Aborted`].
+    pub(crate) async fn cost<T: Texts + ?Sized>(
+        &self,
+        query: &str,
+        documents: &T,
+        places: &[usize],
+        long: LongDocuments,
+        observer: &mut impl Observer,
+    ) -> Result<Cost> {
+        let query = self.tokenizer.tokenize(TextKind::Query, 0, query)?;
+        let mut cost = Cost::of(query.len());
+        for &index in places {
+            pause(observer).await?;
+            let windows = self.tokenizer.windows(index, &documents.text(index), long)?;
+            cost = windows.iter().map(|window| Cost::of(window.tokens.len())).fold(cost, Add::add);
+        }
+        Ok(cost)
     }
 
     /// Last hidden states of texts that lie under each other, `[tokens, hidden]`.

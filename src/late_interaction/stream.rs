@@ -7,19 +7,16 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 
-use crate::batching::{Batching, Cost};
+use crate::batching::Batching;
 use crate::device::Reading;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::colbert::ColBert;
-use crate::observer::{Observer, Stage, batch_done, pause};
+use crate::observer::{InTime, Observer, Stage, batch_done, pause};
 use crate::text::long_documents::LongDocuments;
 use crate::text::texts::Texts;
 use crate::text::token_batch::TokenSequence;
 use crate::text_kind::TextKind;
-
-/// Takes the text at a place; answers whether it came before.
-pub(crate) type IsCopy<'a> = &'a mut dyn FnMut(usize, &str) -> bool;
 
 /// Texts of one kind on their way through a model.
 pub struct Batches<'a, T: ?Sized> {
@@ -30,8 +27,6 @@ pub struct Batches<'a, T: ?Sized> {
     held: Held,
     /// Of the texts that are read, if not all are.
     places: Option<&'a [usize]>,
-    /// Whether a text came before.
-    is_copy: Option<IsCopy<'a>>,
     next: usize,
     /// Texts up to the end of the batches that have been handed out.
     done: usize,
@@ -48,20 +43,19 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
         held: Held,
     ) -> Self {
         let batching = Batching::new(model.batch_limits());
-        let (places, is_copy) = (None, None);
-        Self { model, kind, texts, long, held, places, is_copy, next: 0, done: 0, batching }
+        Self { model, kind, texts, long, held, places: None, next: 0, done: 0, batching }
     }
 
-    /// Reads only the texts at some places, and of those only what `is_copy` says has not come before.
-    pub(crate) fn only(mut self, places: &'a [usize], is_copy: IsCopy<'a>) -> Self {
-        (self.places, self.is_copy) = (Some(places), Some(is_copy));
+    /// Reads only the texts at some places, in their order.
+    pub(crate) fn only(mut self, places: &'a [usize]) -> Self {
+        self.places = Some(places);
         self
     }
 
     /// Puts a query in front of the documents, in the first batch: a GPU is asked once for both.
     pub(crate) fn behind(mut self, tokens: TokenSequence) -> Self {
         let query = PlacedText::whole(TextKind::Query, 0, tokens);
-        let cost = cost(&query);
+        let cost = query.cost();
         assert!(self.batching.push(query, cost).is_none(), "nothing comes before the query");
         self
     }
@@ -83,10 +77,9 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
     async fn gather(&mut self, observer: &mut impl Observer) -> Result<Vec<PlacedText>> {
         while self.next < self.len() {
             pause(observer).await?;
-            let read = self.read()?;
+            let text = self.read()?;
             self.next += 1;
-            let Some(text) = read else { continue };
-            let cost = cost(&text);
+            let cost = text.cost();
             if let Some(batch) = self.batching.push(text, cost) {
                 self.done = self.next - 1;
                 return Ok(batch);
@@ -101,32 +94,20 @@ impl<'a, T: Texts + ?Sized> Batches<'a, T> {
         self.places.map_or(self.texts.len(), <[usize]>::len)
     }
 
-    /// The next text; nothing if it came before.
-    fn read(&mut self) -> Result<Option<PlacedText>> {
+    /// The next text.
+    fn read(&self) -> Result<PlacedText> {
         let index = self.places.map_or(self.next, |places| places[self.next]);
-        let text = self.texts.text(index);
-        match self.is_copy.as_mut().is_some_and(|is_copy| is_copy(index, &text)) {
-            true => Ok(None),
-            false => self.tokenized(index, &text).map(Some),
-        }
-    }
-
-    fn tokenized(&self, index: usize, text: &str) -> Result<PlacedText> {
-        let kind = self.kind;
+        let (kind, text) = (self.kind, self.texts.text(index));
         match kind {
             TextKind::Query => {
-                Ok(PlacedText::whole(kind, index, self.model.tokenize(kind, index, text)?))
+                Ok(PlacedText::whole(kind, index, self.model.tokenize(kind, index, &text)?))
             }
             TextKind::Document => {
-                let windows = self.model.tokenizer().windows(index, text, self.long)?;
+                let windows = self.model.tokenizer().windows(index, &text, self.long)?;
                 Ok(PlacedText { kind, index, windows })
             }
         }
     }
-}
-
-fn cost(text: &PlacedText) -> Cost {
-    text.windows.iter().map(|window| Cost::of(window.tokens.len())).sum()
 }
 
 /// Takes over what a model makes of texts.
@@ -159,8 +140,10 @@ pub(crate) async fn run<T: Texts + ?Sized, C: Consumer>(
     observer: &mut impl Observer,
 ) -> Result<()> {
     let mut reads = Reads::new(batches.len());
-    reads.take(batches, consumer, observer).await?;
-    reads.finish(consumer, observer).await
+    match reads.take(batches, consumer, observer).await? {
+        true => reads.finish(consumer, observer).await,
+        false => Err(Error::Aborted),
+    }
 }
 
 /// Batches whose values are being read, in the order in which the device was asked for them.
@@ -188,7 +171,7 @@ impl<H> Reads<H> {
         self.done += texts;
     }
 
-    /// Takes batches through the model. The values of the last ones may not have been read.
+    /// Takes batches through the model, and answers whether there was time for all. The values of the last ones may not have been read.
     ///
     /// # Errors
     /// As [`run`].
@@ -197,9 +180,13 @@ impl<H> Reads<H> {
         mut batches: Batches<'_, T>,
         consumer: &mut C,
         observer: &mut impl Observer,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut done = 0;
-        while let Some(batch) = batches.next(observer).await? {
+        loop {
+            let mut in_time = InTime::new(observer);
+            let next = batches.next(&mut in_time).await;
+            let Some(next) = in_time.had(next)? else { return Ok(false) };
+            let Some(batch) = next else { return Ok(true) };
             pause(observer).await?;
             observer.stage(Stage::Score);
             let begun = consumer.begin(batch);
@@ -207,7 +194,6 @@ impl<H> Reads<H> {
             done = batches.done;
             self.push(begun, texts, consumer, observer).await?;
         }
-        Ok(())
     }
 
     /// Takes a batch that has been begun, with which so many texts are done, and the values of those before it.

@@ -29,7 +29,8 @@ pub(crate) fn in_memory<T: Texts + ?Sized>(
     documents: &Coded,
     index: usize,
 ) -> Result<InMemory> {
-    let place = documents.indices.binary_search(&index).expect("it is one of these");
+    let place = documents.indices.iter().position(|&other| other == index);
+    let place = place.expect("it is one of these");
     let embeddings = documents.embeddings.decompress_document(place);
     let text = texts.text(index);
     if text.is_empty() && options.embeddings.has(index) {

@@ -153,7 +153,7 @@ impl<'a> Late<'a> {
         Ok(new)
     }
 
-    /// Reads the embeddings of the texts at `new` back.
+    /// Reads the embeddings of the texts at `new`, which is in the list's order, back.
     async fn read(
         &self,
         texts: &[PlacedText],
@@ -220,19 +220,19 @@ struct Place<'a> {
     rows: std::ops::Range<usize>,
 }
 
-/// Where the documents of `new`, in the list's order, lie.
+/// Where the documents of `new`, which is in the list's order, lie.
 fn places<'a>(texts: &'a [PlacedText], new: &[usize]) -> Vec<Place<'a>> {
-    let mut wanted = new.iter().peekable();
     let mut start = 0;
     let mut places = Vec::with_capacity(new.len());
     for text in texts {
         let end = start + text.rows();
         let is_document = text.kind == TextKind::Document;
-        if is_document && wanted.next_if_eq(&&text.index).is_some() {
+        if is_document && new.binary_search(&text.index).is_ok() {
             places.push(Place { text, rows: start..end });
         }
         start = end;
     }
+    places.sort_unstable_by_key(|place| place.text.index);
     places
 }
 

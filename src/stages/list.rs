@@ -3,10 +3,14 @@
 use super::results::StageResult;
 use super::top_k::falling;
 
-/// Best first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct List {
+    /// Best first.
     pub(crate) candidates: Vec<Candidate>,
+    /// Those behind them that some stage had no time for, in the order that they had.
+    pub(crate) unscored: Vec<Candidate>,
+    /// How many those were before any was cut.
+    pub(crate) unscored_count: usize,
 }
 
 /// A document that is left.
@@ -27,7 +31,7 @@ impl List {
             let stages = Vec::with_capacity(stages);
             Candidate { index, score: 0.0, fused: None, stages }
         };
-        Self { candidates: (0..documents).map(candidate).collect() }
+        Self { candidates: (0..documents).map(candidate).collect(), ..Self::default() }
     }
 
     /// Places in the caller's list, best first.
@@ -35,33 +39,44 @@ impl List {
         self.candidates.iter().map(|candidate| candidate.index)
     }
 
-    /// The same in the order of the caller's list.
-    pub(crate) fn sorted_indices(&self) -> Vec<usize> {
-        let mut indices: Vec<usize> = self.indices().collect();
-        indices.sort_unstable();
-        indices
-    }
-
-    /// Takes a stage's scores, one a candidate, and keeps the best.
-    pub(crate) fn rank(&mut self, scores: &[f64], keep: Option<usize>) {
-        for (candidate, &score) in self.candidates.iter_mut().zip(scores) {
+    /// Takes a stage's scores, one a candidate, and keeps the best. Candidates that it had no time for have none, and follow.
+    pub(crate) fn rank(&mut self, scores: &[Option<f64>], keep: Option<usize>) {
+        let mut unscored = Vec::new();
+        let mut scored = Vec::with_capacity(scores.len());
+        for (mut candidate, score) in std::mem::take(&mut self.candidates).into_iter().zip(scores) {
+            let Some(score) = *score else {
+                unscored.push(candidate);
+                continue;
+            };
             candidate.score = score;
             candidate.stages.push(StageResult { rank: 0, score: score as f32 });
+            scored.push((score, candidate));
         }
-        self.sort(scores);
-        self.candidates.truncate(keep.unwrap_or(usize::MAX));
+        self.unscored_count += unscored.len();
+        self.unscored.splice(..0, unscored);
+        self.candidates = sorted(scored);
+        self.truncate(keep.unwrap_or(usize::MAX));
         for (rank, candidate) in (1..).zip(&mut self.candidates) {
             candidate.stages.last_mut().expect("each has a score of this stage").rank = rank;
         }
     }
 
+    /// Keeps so many in all.
+    pub(crate) fn truncate(&mut self, most: usize) {
+        self.candidates.truncate(most);
+        self.unscored.truncate(most - self.candidates.len());
+    }
+
     /// Puts the candidates into the order of scores, more first; of equal ones the order stays.
     pub(crate) fn sort(&mut self, scores: &[f64]) {
         let candidates = std::mem::take(&mut self.candidates);
-        let mut pairs: Vec<(f64, Candidate)> = scores.iter().copied().zip(candidates).collect();
-        pairs.sort_by(|(a, _), (b, _)| falling(*a, *b));
-        self.candidates = pairs.into_iter().map(|(_, candidate)| candidate).collect();
+        self.candidates = sorted(scores.iter().copied().zip(candidates).collect());
     }
+}
+
+fn sorted(mut pairs: Vec<(f64, Candidate)>) -> Vec<Candidate> {
+    pairs.sort_by(|(a, _), (b, _)| falling(*a, *b));
+    pairs.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
@@ -79,8 +94,8 @@ mod tests {
             let mut list = List::new(first.len(), 2);
             // Zero in both signs.
             let score = |of: &[i8], index: usize| f64::from(of[index]) * [1.0, -1.0][index % 2];
-            let scores = |of: &[i8], list: &List| -> Vec<f64> {
-                list.indices().map(|index| score(of, index)).collect()
+            let scores = |of: &[i8], list: &List| -> Vec<Option<f64>> {
+                list.indices().map(|index| Some(score(of, index))).collect()
             };
             list.rank(&scores(&first, &list), keep);
             list.rank(&scores(&seed, &list), None);

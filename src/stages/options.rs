@@ -62,7 +62,7 @@ pub enum StageKind {
     Late,
     /// By a cross-encoder's score of query and document.
     CrossEncoder,
-    /// By what a model has scored the documents in another call, in their order. One that no stage before has left may have any number.
+    /// By what a model has scored the documents in another call, in their order; NaN of one that there was no time for, or that no stage before has left.
     Scored(Vec<f32>),
 }
 

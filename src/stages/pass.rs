@@ -2,6 +2,8 @@
 //! cosines of one vector a text, and vectors that stay. Texts that are the same pass through once, and those that bring embeddings
 //! along only for what those do not tell.
 
+use std::ops::Add;
+
 use burn::tensor::Tensor;
 
 use super::dense::{Dense, unit};
@@ -19,10 +21,10 @@ use crate::late_interaction::batch::{
 use crate::late_interaction::codec::Codec;
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
-use crate::late_interaction::stream::{Batches, Begun, Consumer, IsCopy, Reads};
+use crate::late_interaction::stream::{Batches, Begun, Consumer, Reads};
 use crate::late_interaction::token_pooling::{TokenPooling, pool};
 use crate::late_interaction::vectors::Pooling;
-use crate::observer::{Observer, Stage, pause};
+use crate::observer::{InTime, Observer, Stage, pause};
 use crate::ops::{BatchEmbeddings, tensor};
 use crate::text::duplicates::Duplicates;
 use crate::text::texts::Texts;
@@ -42,9 +44,20 @@ pub(crate) struct Wanted {
     pub(crate) dense: Vec<Pooling>,
     /// Whether a mean vector of each document stays.
     pub(crate) means: bool,
+    /// Which scores the observer is told as they come, if any.
+    pub(crate) tells: Option<Tells>,
 }
 
-/// Takes the documents at `places`, in the list's order, through the encoder. Of a GPU's numbers scores are read back, hidden states
+/// Scores that are told as they come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tells {
+    /// Of which of the poolings; `None`: MaxSim.
+    pub(crate) dense: Option<usize>,
+    /// What they do not go beyond.
+    pub(crate) bound: Option<f32>,
+}
+
+/// Takes the documents at `places` through the encoder, in this order, as far as there is time. Of a GPU's numbers scores are read back, hidden states
 /// for vectors, and embeddings for explanations, means, pooling and those that are kept.
 ///
 /// # Errors
@@ -59,30 +72,10 @@ pub(crate) async fn run<T: Texts + ?Sized>(
     observer: &mut impl Observer,
 ) -> Result<Told> {
     let mut pass = Pass::new(model, query, documents, options, wanted)?;
-    let brought = &options.embeddings;
-    let mut duplicates = Duplicates::default();
-    let mut is_copy = |index: usize, text: &str| {
-        let same = |first| brought.rows(first) == brought.rows(index);
-        duplicates.is_copy(documents, index, text, same)
-    };
-    let mut reads = Reads::new(places.len());
-    let texts: Vec<usize> =
-        places.iter().copied().filter(|&index| pass.is_encoded(index)).collect();
-    let (long, held) = (options.long_documents, pass.held());
-    let mut batches =
-        Batches::new(model, TextKind::Document, documents, long, held).only(&texts, &mut is_copy);
-    if let Encodable::Tokens(tokens) = query {
-        batches = batches.behind(tokens.clone());
-    }
-    reads.take(batches, &mut pass, observer).await?;
-    if pass.wants_embeddings() {
-        pass.take_brought(places, &mut is_copy, &mut reads, observer).await?;
-    }
-    reads.finish(&mut pass, observer).await?;
+    pass.take(query, places, observer).await?;
     let explanations = pass.late.into_iter().flat_map(Late::into_explanations).collect();
-    let copies = duplicates.into_copies();
     let query_truncated = matches!(query, Encodable::Tokens(tokens) if tokens.truncated);
-    Ok(Told { copies, explanations, query_truncated, ..pass.told.sorted() })
+    Ok(Told { explanations, query_truncated, ..pass.told.sorted() })
 }
 
 struct Pass<'a, T: ?Sized> {
@@ -96,6 +89,9 @@ struct Pass<'a, T: ?Sized> {
     late: Option<Late<'a>>,
     dense: Vec<Dense>,
     means: bool,
+    tells: Option<Tells>,
+    /// Of how many of those that were read cosines were told.
+    dense_told: usize,
     told: Told,
 }
 
@@ -113,8 +109,71 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         let dense = wanted.dense.iter().map(|&pooling| Dense::new(model, pooling));
         let dense: Vec<Dense> = dense.collect::<Result<_>>()?;
         let told = Told { dense: vec![Vec::new(); dense.len()], ..Told::default() };
-        let means = wanted.means;
-        Ok(Self { model, documents, options, pooling, codec, late, dense, means, told })
+        let (means, tells) = (wanted.means, wanted.tells);
+        Ok(Self {
+            model,
+            documents,
+            options,
+            pooling,
+            codec,
+            late,
+            dense,
+            means,
+            tells,
+            dense_told: 0,
+            told,
+        })
+    }
+
+    /// Takes the documents at `places`.
+    async fn take(
+        &mut self,
+        query: &Encodable<'_>,
+        places: &[usize],
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let mut in_time = InTime::new(observer);
+        let duplicates = self.duplicates(places, &mut in_time).await;
+        let Some(duplicates) = in_time.had(duplicates)? else { return Ok(()) };
+        let (encoded, brought): (Vec<usize>, Vec<usize>) =
+            places.iter().partition(|&&index| self.is_encoded(index));
+        let encoded = duplicates.once(encoded);
+        let counted = encoded.len() + duplicates.once(brought).len();
+        let brought = places.iter().copied().filter(|&index| self.options.embeddings.has(index));
+        let brought = duplicates.once(brought);
+        self.told.copies = duplicates.into_copies();
+        let mut reads = Reads::new(places.len());
+        reads.skip(places.len() - counted);
+        let (long, held) = (self.options.long_documents, self.held());
+        let mut batches =
+            Batches::new(self.model, TextKind::Document, self.documents, long, held).only(&encoded);
+        if let Encodable::Tokens(tokens) = query {
+            batches = batches.behind(tokens.clone());
+        }
+        if reads.take(batches, self, observer).await? && self.wants_embeddings() {
+            self.take_brought(&brought, &mut reads, observer).await?;
+        }
+        reads.finish(self, observer).await
+    }
+
+    /// Which of the documents at `places` are the same, found in the list's order: first among those that are encoded.
+    async fn duplicates(
+        &self,
+        places: &[usize],
+        observer: &mut impl Observer,
+    ) -> Result<Duplicates> {
+        let brought = &self.options.embeddings;
+        let mut duplicates = Duplicates::default();
+        let mut places = places.to_vec();
+        places.sort_unstable_by_key(|&index| (!self.is_encoded(index), index));
+        for index in places {
+            pause(observer).await?;
+            let same = |first| brought.rows(first) == brought.rows(index);
+            if self.is_encoded(index) || !self.documents.text(index).is_empty() {
+                duplicates.take(self.documents, index, same);
+            }
+        }
+        Ok(duplicates)
     }
 
     fn held(&self) -> OnDevice {
@@ -145,27 +204,19 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         is_fresh(text, self.options)
     }
 
-    /// Takes the embeddings that documents at `places` bring along.
+    /// Takes the embeddings that the documents at `places` bring along, as far as there is time.
     async fn take_brought(
         &mut self,
         places: &[usize],
-        is_copy: IsCopy<'_>,
         reads: &mut Reads<Held>,
         observer: &mut impl Observer,
     ) -> Result<()> {
         let brought = &self.options.embeddings;
-        let (mut own, mut copies) = (Vec::new(), 0);
-        for &index in places.iter().filter(|&&index| brought.has(index)) {
+        for batch in brought.batches(places, BATCH_VALUES) {
             pause(observer).await?;
-            let text = self.documents.text(index);
-            match !text.is_empty() && is_copy(index, &text) {
-                true => copies += usize::from(!self.is_encoded(index)),
-                false => own.push(index),
+            if observer.is_over() {
+                break;
             }
-        }
-        reads.skip(copies);
-        for batch in brought.batches(&own, BATCH_VALUES) {
-            pause(observer).await?;
             observer.stage(Stage::Score);
             let counted = batch.iter().filter(|&&index| !self.is_encoded(index)).count();
             let mut documents = brought.gather(&batch)?;
@@ -220,6 +271,25 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
         }
     }
 
+    /// Takes MaxSim of some documents.
+    fn take_scores(&mut self, scores: Vec<(usize, f32)>, observer: &mut impl Observer) {
+        if let Some(Tells { dense: None, bound }) = self.tells {
+            self.told.tell(&scores, bound, observer);
+        }
+        self.told.scores.extend(scores);
+    }
+
+    /// Tells the cosines of the documents that were read last.
+    fn tell_dense(&mut self, observer: &mut impl Observer) {
+        if let Some(Tells { dense: Some(column), bound }) = self.tells {
+            let Told { read, dense, .. } = &self.told;
+            let scores = read.iter().copied().zip(dense[column].iter().copied());
+            let scores: Vec<_> = scores.skip(self.dense_told).collect();
+            self.dense_told = read.len();
+            self.told.tell(&scores, bound, observer);
+        }
+    }
+
     async fn finish_encoded(
         &mut self,
         texts: Vec<PlacedText>,
@@ -232,6 +302,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
             self.told.read.push(document.index);
             self.told.truncated.push(document.truncated());
         }
+        self.told.cost = texts.iter().map(PlacedText::cost).fold(self.told.cost, Add::add);
         let rows: usize = texts.iter().map(PlacedText::rows).sum();
         let values = values.as_slice();
         let (scores, values) = values.split_at(embeddings.as_ref().map_or(0, |_| texts.len()));
@@ -242,11 +313,12 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
             let options = self.options;
             let is_wanted = |text: &PlacedText| is_fresh(text, options);
             let scores = late.finish(&texts, is_wanted, embeddings, scores, observer).await?;
-            self.told.scores.extend(scores);
+            self.take_scores(scores, observer);
         }
         for (dense, scores) in self.dense.iter_mut().zip(&mut self.told.dense) {
             scores.extend(dense.scores(self.model, &texts, hidden).await?);
         }
+        self.tell_dense(observer);
         match reads {
             true => self.take_rows(&texts, rows),
             false => Ok(None),
@@ -267,7 +339,7 @@ impl<'a, T: Texts + ?Sized> Pass<'a, T> {
             let (model, texts, options) = (self.model, self.documents, self.options);
             let in_memory = |index| in_memory(model, texts, options, &documents, index);
             let scores = late.finish_coded(&documents.indices, in_memory, values, observer).await?;
-            self.told.scores.extend(scores);
+            self.take_scores(scores, observer);
         }
         match fresh && self.options.keep.is_some() {
             true => self.told.keep(&documents.indices, &documents.embeddings),

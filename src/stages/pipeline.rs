@@ -12,15 +12,15 @@ use super::diversify;
 use super::fusion::{self, Fusion};
 use super::list::{Candidate, List};
 use super::options::{RerankOptions, StageKind, StageOptions};
-use super::pass::Wanted;
+use super::pass::{Tells, Wanted};
 use super::query::Query;
 use super::reader::{Ranker, Reader};
-use super::results::{Kept, RerankOutput, RerankResult};
+use super::results::{Kept, RerankOutput, RerankResult, Unscored};
 use super::told::Told;
 use crate::error::{Error, Result, Warning};
 use crate::late_interaction::explain::Explanation;
 use crate::late_interaction::vectors::Pooling;
-use crate::observer::{Observer, Stage};
+use crate::observer::{InTime, Observer, Stage};
 use crate::text::texts::Texts;
 use crate::text_kind::TextKind;
 
@@ -49,6 +49,9 @@ pub(crate) async fn rank<T: Texts + ?Sized>(
     pipeline.run(&stages, observer).await
 }
 
+/// A score for each document that there was time for, and what such scores do not go beyond.
+type Scores = (Vec<Option<f64>>, Option<f32>);
+
 struct Pipeline<'a, T: ?Sized> {
     reader: Reader<'a>,
     query: Query<'a>,
@@ -66,10 +69,17 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         observer: &mut impl Observer,
     ) -> Result<RerankOutput> {
         let mut bound = None;
-        for (place, StageOptions { kind, keep }) in stages.iter().enumerate() {
-            observer.ranking(place);
+        for (place, StageOptions { keep, .. }) in stages.iter().enumerate() {
+            let left: Vec<usize> = self.list.indices().collect();
+            observer.ranking(place, &left);
+            let was_read = self.told.is_some();
             let scores;
-            (scores, bound) = self.scores(kind, stages, observer).await?;
+            (scores, bound) = self.scores(stages, place, observer).await?;
+            if place + 1 == stages.len() && (was_read || self.told.is_none()) {
+                let scored = left.into_iter().zip(&scores);
+                let scored = scored.filter_map(|(index, score)| Some((index, (*score)? as f32)));
+                observer.scored(&scored.collect::<Vec<_>>(), bound);
+            }
             self.list.rank(&scores, *keep);
         }
         if let Some(least) = self.options.min_score {
@@ -84,42 +94,47 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         if let Some(share) = self.options.diversify {
             self.diversify(share, observer).await?;
         }
-        self.list.candidates.truncate(self.options.top_k.unwrap_or(usize::MAX));
+        self.list.truncate(self.options.top_k.unwrap_or(usize::MAX));
         let explanations = match self.options.explain {
             true => self.explanations(observer).await?,
             false => Vec::new(),
         };
-        Ok(self.output(bound, explanations))
+        Ok(self.output(stages.len(), bound, explanations))
     }
 
-    /// A score for each document that is left, and what such scores do not go beyond.
+    /// A score for each document that is left and that there was time for, and what such scores do not go beyond.
     async fn scores(
         &mut self,
-        kind: &StageKind,
         stages: &[StageOptions],
+        place: usize,
         observer: &mut impl Observer,
-    ) -> Result<(Vec<f64>, Option<f32>)> {
-        match kind {
-            StageKind::Given => Ok((self.given(), None)),
+    ) -> Result<Scores> {
+        let is_last = place + 1 == stages.len();
+        match &stages[place].kind {
+            StageKind::Given => Ok((self.given().into_iter().map(Some).collect(), None)),
             StageKind::Bm25(options) => self.bm25(options, observer).await,
             StageKind::Dense(pooling) => {
                 let column = poolings(stages).iter().position(|other| other == pooling);
                 let column = column.expect("the stage is one of these");
-                self.read(&self.wanted(stages), observer).await?;
-                Ok((self.each(|told, index| told.dense(column, index)), Some(1.0)))
+                let bound = Some(1.0);
+                let tells = is_last.then_some(Tells { dense: Some(column), bound });
+                self.read(&Wanted { tells, ..self.wanted(stages) }, observer).await?;
+                Ok((self.each(|told, index| told.dense(column, index)), bound))
             }
             StageKind::Scored(scores) => Ok((self.scored(scores)?, None)),
             StageKind::Late | StageKind::CrossEncoder => {
-                self.read(&self.wanted(stages), observer).await?;
-                Ok((self.each(Told::score), self.reader.bound()))
+                let bound = self.reader.bound();
+                let tells = is_last.then_some(Tells { dense: None, bound });
+                self.read(&Wanted { tells, ..self.wanted(stages) }, observer).await?;
+                Ok((self.each(Told::score), bound))
             }
         }
     }
 
     /// What the model told of each document that is left.
-    fn each(&self, score: impl Fn(&Told, usize) -> f32) -> Vec<f64> {
+    fn each(&self, score: impl Fn(&Told, usize) -> Option<f32>) -> Vec<Option<f64>> {
         let told = self.told.as_ref().expect("the model has read the documents");
-        self.list.indices().map(|index| score(told, index).into()).collect()
+        self.list.indices().map(|index| score(told, index).map(f64::from)).collect()
     }
 
     /// What all stages, and what comes behind them, want of the model.
@@ -131,13 +146,14 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             explained: self.options.explain.then_some(most),
             dense: poolings(stages),
             means: self.options.diversify.is_some(),
+            tells: None,
         }
     }
 
     /// Sends the documents that are left through the model, if none have been yet.
     async fn read(&mut self, wanted: &Wanted, observer: &mut impl Observer) -> Result<()> {
         if self.told.is_none() {
-            let places = self.list.sorted_indices();
+            let places: Vec<usize> = self.list.indices().collect();
             self.told = Some(self.pass(&places, wanted, observer).await?);
         }
         Ok(())
@@ -159,26 +175,27 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
     }
 
     /// Scores that are known.
-    fn scored(&self, scores: &[f32]) -> Result<Vec<f64>> {
+    fn scored(&self, scores: &[f32]) -> Result<Vec<Option<f64>>> {
         let (what, kind) = ("the score", TextKind::Document);
-        let finite = |index: usize| match scores[index].is_finite() {
-            true => Ok(scores[index].into()),
-            false => Err(Error::NotFinite { what, kind, index }),
+        let finite = |index: usize| match scores[index] {
+            score if score.is_nan() => Ok(None),
+            score if score.is_finite() => Ok(Some(score.into())),
+            _ => Err(Error::NotFinite { what, kind, index }),
         };
         self.list.indices().map(finite).collect()
     }
 
-    async fn bm25(
-        &self,
-        options: &Bm25Options,
-        observer: &mut impl Observer,
-    ) -> Result<(Vec<f64>, Option<f32>)> {
+    async fn bm25(&self, options: &Bm25Options, observer: &mut impl Observer) -> Result<Scores> {
         let Query::Text(query) = self.query else {
             unreachable!("refused before the first stage");
         };
-        let (scores, bound) =
-            bm25::scores(query, self.documents, self.list.indices(), options, observer).await?;
-        Ok((scores.into_iter().map(f64::from).collect(), Some(bound)))
+        let mut in_time = InTime::new(observer);
+        let indices = self.list.indices();
+        let scored = bm25::scores(query, self.documents, indices, options, &mut in_time).await;
+        let Some((scores, bound)) = in_time.had(scored)? else {
+            return Ok((vec![None; self.list.candidates.len()], None));
+        };
+        Ok((scores.into_iter().map(|score| Some(score.into())).collect(), Some(bound)))
     }
 
     /// Puts the list into the order of its own and the given one.
@@ -198,26 +215,29 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
         self.list.indices().map(score).collect()
     }
 
-    /// Puts the list into an order in which each document says something new.
+    /// Puts the list into an order in which each document says something new, if there was time to read all.
     async fn diversify(&mut self, share: f32, observer: &mut impl Observer) -> Result<()> {
         self.read(&Wanted { means: true, ..Wanted::default() }, observer).await?;
         let told = self.told.as_ref().expect("the model has read the documents");
+        let vectors: Option<Vec<&[f32]>> =
+            self.list.indices().map(|index| told.mean(index)).collect();
+        let Some(vectors) = vectors else { return Ok(()) };
         let candidates = &self.list.candidates;
         let scores: Vec<f64> = candidates
             .iter()
             .map(|candidate| candidate.fused.map_or(candidate.score, f64::from))
             .collect();
-        let vectors: Vec<&[f32]> = self.list.indices().map(|index| told.mean(index)).collect();
         let count = self.options.top_k.unwrap_or(usize::MAX);
         let order = diversify::order(&scores, &vectors, share, count, observer).await?;
         self.list.candidates = order.into_iter().map(|place| candidates[place].clone()).collect();
         Ok(())
     }
 
-    /// Late interaction's, of the documents that are left: those that the pass kept, and the others by another pass.
+    /// Late interaction's, of the documents that are left: those that the pass kept, and the others by another pass. None if there was
+    /// no time for that.
     async fn explanations(&mut self, observer: &mut impl Observer) -> Result<Vec<Explanation>> {
         let told = self.told.get_or_insert_default();
-        let mut missing = self.list.sorted_indices();
+        let mut missing: Vec<usize> = self.list.indices().collect();
         missing.retain(|&index| told.explanation(index).is_none());
         if !missing.is_empty() {
             let explained = Some(missing.len());
@@ -226,11 +246,17 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             self.told.get_or_insert_default().explain(more)?;
         }
         let told = self.told.get_or_insert_default();
-        let explanation = |index| told.explanation(index).expect("a pass has explained it").clone();
-        Ok(self.list.indices().map(explanation).collect())
+        let explanations: Option<Vec<Explanation>> =
+            self.list.indices().map(|index| told.explanation(index).cloned()).collect();
+        Ok(explanations.unwrap_or_default())
     }
 
-    fn output(self, bound: Option<f32>, explanations: Vec<Explanation>) -> RerankOutput {
+    fn output(
+        self,
+        stages: usize,
+        bound: Option<f32>,
+        explanations: Vec<Explanation>,
+    ) -> RerankOutput {
         let mut told = self.told.unwrap_or_default();
         let truncated = self.list.indices().map(|index| told.truncated(index)).collect();
         let kept = told.kept.take().map(|(indices, embeddings)| {
@@ -244,15 +270,20 @@ impl<T: Texts + ?Sized> Pipeline<'_, T> {
             same_as: told.first(candidate.index),
             stages: candidate.stages,
         };
+        let unscored = |Candidate { index, stages, .. }| Unscored { index, stages };
         RerankOutput {
+            stages,
             query_length: self.reader.query_length(),
             results: self.list.candidates.into_iter().map(result).collect(),
+            unscored: self.list.unscored.into_iter().map(unscored).collect(),
+            unscored_count: self.list.unscored_count,
             bound,
             query_truncated: told.query_truncated,
             truncated,
             explanations,
             kept,
             warnings: rescaled(&told.rescaled).into_iter().collect(),
+            cost: told.cost,
         }
     }
 }
@@ -294,6 +325,10 @@ impl<O: Observer> Observer for Again<'_, O> {
 
     async fn pause(&mut self) -> ControlFlow<()> {
         self.0.pause().await
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_over()
     }
 
     fn now_ms(&self) -> f64 {

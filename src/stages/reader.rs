@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the documents at `places`, in the list's order. Of a cross-encoder its score is all that can be wanted.
+    /// Reads the documents at `places`, in this order, as far as there is time. Of a cross-encoder its score is all that can be wanted.
     ///
     /// # Errors
     /// Those of tokenizing and encoding; a pooling that the checkpoint does not have.
@@ -118,7 +118,8 @@ impl<'a> Reader<'a> {
                 pass::run(model, query, documents, places, options, wanted, observer).await
             }
             Reader::Cross { model, query } => {
-                cross_encoder::run(model, query, documents, places, observer).await
+                let tells = wanted.tells.is_some();
+                cross_encoder::run(model, query, documents, places, tells, observer).await
             }
         }
     }

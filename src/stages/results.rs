@@ -1,5 +1,6 @@
 //! What comes out of a ranking.
 
+use crate::batching::Cost;
 use crate::error::Warning;
 use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::explain::Explanation;
@@ -9,6 +10,13 @@ use crate::late_interaction::explain::Explanation;
 pub struct RerankOutput {
     /// Best first.
     pub results: Vec<RerankResult>,
+    /// Documents that the last stage has not scored, since [`crate::Observer::is_over`] said that the time was over: they follow the
+    /// results in the order that they had, and are cut with them.
+    pub unscored: Vec<Unscored>,
+    /// How many those were before any was cut.
+    pub unscored_count: usize,
+    /// How many stages the ranking had.
+    pub stages: usize,
     /// Number of the query's embeddings; 1 of a cross-encoder, whose score is one number.
     pub query_length: usize,
     /// The most that the last stage's scores can be, at either side of zero, but for rounding; `None` where they have no bounds. Of
@@ -19,12 +27,23 @@ pub struct RerankOutput {
     pub query_truncated: bool,
     /// For each result, whether its text had more tokens than the model takes; `false` where the model has not read it.
     pub truncated: Vec<bool>,
-    /// For each result; empty unless asked for.
+    /// For each result; empty unless asked for, and where there was no time for all of them.
     pub explanations: Vec<Explanation>,
     /// Of the documents that were encoded, if that was asked for.
     pub kept: Option<Kept>,
     /// What the user should know of what came in.
     pub warnings: Vec<Warning>,
+    /// What was encoded, the query too.
+    pub cost: Cost,
+}
+
+/// A document that there was no time for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unscored {
+    /// Its place in the caller's list.
+    pub index: usize,
+    /// Of the stages that have scored it, in their order.
+    pub stages: Vec<StageResult>,
 }
 
 /// Embeddings of documents as they were scored.

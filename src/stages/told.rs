@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::batching::Cost;
 use crate::error::Result;
 use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::explain::Explanation;
-
-const READ: &str = "the pass has read this document";
+use crate::observer::Observer;
 
 /// What was told of the documents, in the order of their places.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
+    /// Of what was encoded.
+    pub(super) cost: Cost,
     /// Places in the caller's list of those that the encoder has read.
     pub(super) read: Vec<usize>,
     /// Of texts that had come before, each with the place where it came first.
@@ -38,17 +40,19 @@ impl Told {
         Some(self.copies[place].1)
     }
 
-    pub(crate) fn score(&self, index: usize) -> f32 {
-        *self.of(&self.scores, index)
+    /// Nothing of one that there was no time for, as of the other numbers.
+    pub(crate) fn score(&self, index: usize) -> Option<f32> {
+        self.of(&self.scores, index).copied()
     }
 
-    pub(crate) fn dense(&self, pooling: usize, index: usize) -> f32 {
+    pub(crate) fn dense(&self, pooling: usize, index: usize) -> Option<f32> {
         let first = self.first(index).unwrap_or(index);
-        self.dense[pooling][self.read.binary_search(&first).expect(READ)]
+        let place = self.read.binary_search(&first).ok()?;
+        Some(self.dense[pooling][place])
     }
 
-    pub(crate) fn mean(&self, index: usize) -> &[f32] {
-        self.of::<Vec<f32>>(&self.means, index)
+    pub(crate) fn mean(&self, index: usize) -> Option<&[f32]> {
+        self.of(&self.means, index).map(Vec::as_slice)
     }
 
     /// Whether a text was cut; not if nobody has read it.
@@ -64,8 +68,27 @@ impl Told {
         self.explanations.get(&index).or_else(|| self.explanations.get(&first))
     }
 
+    /// Tells scores of some documents, those that read the same among them.
+    pub(super) fn tell(
+        &self,
+        scores: &[(usize, f32)],
+        bound: Option<f32>,
+        observer: &mut impl Observer,
+    ) {
+        let own: HashMap<usize, f32> = scores.iter().copied().collect();
+        let copies =
+            self.copies.iter().filter_map(|&(copy, first)| Some((copy, *own.get(&first)?)));
+        let all: Vec<(usize, f32)> = scores.iter().copied().chain(copies).collect();
+        observer.scored(&all, bound);
+    }
+
     /// Puts what does not come in the list's order into it.
     pub(super) fn sorted(mut self) -> Self {
+        let mut order: Vec<usize> = (0..self.read.len()).collect();
+        order.sort_unstable_by_key(|&place| self.read[place]);
+        self.read = permuted(&self.read, &order);
+        self.truncated = permuted(&self.truncated, &order);
+        self.dense.iter_mut().for_each(|column| *column = permuted(column, &order));
         self.scores.sort_unstable_by_key(|(index, _)| *index);
         self.means.sort_unstable_by_key(|(index, _)| *index);
         self
@@ -108,19 +131,22 @@ impl Told {
         let copied = copies.map(|&(copy, first)| (copy, others[&first].clone()));
         let copied: Vec<(usize, Explanation)> = copied.collect();
         self.query_truncated |= other.query_truncated;
+        self.cost = self.cost + other.cost;
         for (index, mut explanation) in others.into_iter().chain(copied) {
-            if !self.scores.is_empty() {
-                explanation.score = self.score(index);
-            }
+            explanation.score = self.score(index).unwrap_or(explanation.score);
             self.explanations.insert(index, explanation);
         }
         Ok(())
     }
 
     /// A document's own, or that of the one that reads the same.
-    fn of<'a, V>(&self, all: &'a [(usize, V)], index: usize) -> &'a V {
+    fn of<'a, V>(&self, all: &'a [(usize, V)], index: usize) -> Option<&'a V> {
         let place = |index| all.binary_search_by_key(&index, |(index, _)| *index).ok();
-        let place = place(index).or_else(|| place(self.first(index)?));
-        &all[place.expect(READ)].1
+        let place = place(index).or_else(|| place(self.first(index)?))?;
+        Some(&all[place].1)
     }
+}
+
+fn permuted<V: Copy>(values: &[V], order: &[usize]) -> Vec<V> {
+    order.iter().map(|&place| values[place]).collect()
 }

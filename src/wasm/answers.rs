@@ -142,7 +142,11 @@ pub struct Ranked {
     #[tsify(type = "Uint32Array")]
     #[serde(with = "preserve")]
     pub(super) indices: Uint32Array,
-    /// For each result those of all stages, in their order.
+    /// How many of the results the last stage has scored: the first ones. There was no time for the others.
+    pub(super) scored: usize,
+    /// How many documents there was no time for, before any was cut.
+    pub(super) unscored: usize,
+    /// For each result those of all stages, in their order; NaN, and rank 0, of one that had no time for it.
     #[tsify(type = "Float32Array")]
     #[serde(with = "preserve")]
     pub(super) scores: Float32Array,
@@ -167,7 +171,7 @@ pub struct Ranked {
     #[tsify(type = "Uint8Array")]
     #[serde(with = "preserve")]
     pub(super) truncated: Uint8Array,
-    /// If they were asked for; `undefined` else.
+    /// Of the results that are scored, if they were asked for and there was time; `undefined` else, or none.
     #[tsify(optional, type = "Explanation[]")]
     #[serde(with = "preserve", skip_serializing_if = "JsValue::is_undefined")]
     pub(super) explanations: JsValue,
@@ -177,10 +181,25 @@ pub struct Ranked {
     pub(super) kept: Option<KeptVectors>,
     /// Of what came in.
     pub(super) warnings: Vec<EngineWarning>,
+    /// Of all that was encoded.
+    pub(super) cost: Cost,
     /// If they were asked for.
     #[tsify(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<EncoderParts>,
+}
+
+/// What encoding takes: tokens, and pairs of those that attend to each other.
+#[derive(Tsify, Serialize)]
+pub struct Cost {
+    tokens: f64,
+    pairs: f64,
+}
+
+impl From<crate::Cost> for Cost {
+    fn from(crate::Cost { tokens, pairs }: crate::Cost) -> Self {
+        Self { tokens: tokens as f64, pairs: pairs as f64 }
+    }
 }
 
 /// Embeddings of documents as they were scored: rows of one document after the other.
@@ -214,10 +233,6 @@ pub struct KeptVectors {
 impl From<&crate::Kept> for KeptVectors {
     fn from(kept: &crate::Kept) -> Self {
         let crate::Kept { indices, truncated, embeddings } = kept;
-        let sizes = |numbers: &[usize]| -> Uint32Array {
-            let numbers: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
-            Uint32Array::from(numbers.as_slice())
-        };
         let scales = match embeddings.rows() {
             Rows::Int8 { scales, .. } => Float32Array::from(scales.as_slice()).into(),
             _ => JsValue::UNDEFINED,
@@ -225,8 +240,8 @@ impl From<&crate::Kept> for KeptVectors {
         Self {
             codec: embeddings.codec().name(),
             dimension: embeddings.dimension(),
-            lengths: sizes(embeddings.lengths()),
-            places: sizes(indices),
+            lengths: sizes(embeddings.lengths().iter().copied()),
+            places: sizes(indices.iter().copied()),
             codes: Uint8Array::from(planes(embeddings.rows().view())[0].as_slice()),
             scales,
             truncated: bytes(truncated),
@@ -442,6 +457,12 @@ impl From<crate::PairInspection> for PairInspection {
             score,
         }
     }
+}
+
+/// In 32 bits, which hold the lengths and places of whatever crosses.
+pub(super) fn sizes(numbers: impl IntoIterator<Item = usize>) -> Uint32Array {
+    let numbers: Vec<u32> = numbers.into_iter().map(|number| number as u32).collect();
+    Uint32Array::from(numbers.as_slice())
 }
 
 /// 1 for true.

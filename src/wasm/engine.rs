@@ -5,8 +5,8 @@ use tsify::Ts;
 use wasm_bindgen::prelude::*;
 
 use super::answers::{
-    EncoderParts, EngineWarning, Explanation, GpuKernel, Inspection, KeptVectors, ModelInfo,
-    PairInspection, Ranked, bytes,
+    Cost, EncoderParts, EngineWarning, Explanation, GpuKernel, Inspection, KeptVectors, ModelInfo,
+    PairInspection, Ranked, bytes, sizes,
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
@@ -18,7 +18,8 @@ use super::{answers, from_js, now_ms, throw, to_js};
 use crate::observer::{Observer, Stage, pause};
 use crate::ops::profile;
 use crate::{
-    EncodeOptions, Encoded, Pooling, RerankOutput, RerankResult, Reranker, Texts, TokenPooling,
+    EncodeOptions, Encoded, Pooling, RerankOutput, RerankResult, Reranker, StageResult, Texts,
+    TokenPooling,
 };
 
 /// A loaded model on one device.
@@ -133,6 +134,20 @@ impl Engine {
         }))
     }
 
+    /// What it takes to read documents and a query.
+    pub async fn cost(
+        &self,
+        query: &str,
+        documents: JsTextList,
+        options: Ts<ExplainSettings>,
+        hooks: JsHooks,
+    ) -> Result<Ts<Cost>, JsValue> {
+        let (texts, long_documents) = (JsTexts::new(documents)?, from_js(options)?.windows.into());
+        let mut observer = JsObserver::new(hooks);
+        let cost = self.reranker.cost(query, &texts, long_documents, &mut observer).await;
+        Ok(to_js(&cost.map_err(throw)?.into()))
+    }
+
     /// Token matches of one document.
     pub async fn explain(
         &self,
@@ -187,28 +202,45 @@ async fn explanations(
 }
 
 fn ranked(output: &RerankOutput, explanations: JsValue, parts: Option<EncoderParts>) -> Ranked {
-    let RerankOutput { results, bound, query_truncated, truncated, kept, warnings, .. } = output;
-    let indices = |place: fn(&RerankResult) -> usize| -> Uint32Array {
-        let indices: Vec<u32> = results.iter().map(|result| place(result) as u32).collect();
-        Uint32Array::from(indices.as_slice())
-    };
-    let stages = || results.iter().flat_map(|result| &result.stages);
-    let scores: Vec<f32> = stages().map(|stage| stage.score).collect();
-    let ranks: Vec<u32> = stages().map(|stage| stage.rank as u32).collect();
-    let fused: Option<Vec<f32>> = results.iter().map(|result| result.fused).collect();
+    let RerankOutput { results, unscored, bound, query_truncated, kept, warnings, .. } = output;
+    let behind = || unscored.iter().map(|document| document.index);
+    let first = |result: &RerankResult| result.same_as.unwrap_or(result.index);
+    let stages = stages(output);
+    let scores: Vec<f32> = stages.iter().map(|stage| stage.map_or(f32::NAN, |s| s.score)).collect();
+    let ranks = stages.iter().map(|stage| stage.map_or(0, |s| s.rank));
+    let mut truncated = output.truncated.clone();
+    truncated.resize(results.len() + unscored.len(), false);
     Ranked {
-        indices: indices(|result| result.index),
+        indices: sizes(results.iter().map(|result| result.index).chain(behind())),
+        scored: results.len(),
+        unscored: output.unscored_count,
         scores: Float32Array::from(scores.as_slice()),
-        ranks: Uint32Array::from(ranks.as_slice()),
-        fused: fused
+        ranks: sizes(ranks),
+        fused: fused(results)
             .map_or(JsValue::UNDEFINED, |fused| Float32Array::from(fused.as_slice()).into()),
-        same_as: indices(|result| result.same_as.unwrap_or(result.index)),
+        same_as: sizes(results.iter().map(first).chain(behind())),
         bound: *bound,
         query_truncated: *query_truncated,
-        truncated: bytes(truncated),
+        truncated: bytes(&truncated),
         explanations,
         kept: kept.as_ref().map(KeptVectors::from),
         warnings: warnings.iter().map(EngineWarning::from).collect(),
+        cost: output.cost.into(),
         parts,
     }
+}
+
+/// What each stage said of each document, those that it had no time for included.
+fn stages(output: &RerankOutput) -> Vec<Option<StageResult>> {
+    let RerankOutput { results, unscored, .. } = output;
+    let all = results.iter().map(|result| &result.stages);
+    let all: Vec<_> = all.chain(unscored.iter().map(|document| &document.stages)).collect();
+    all.iter()
+        .flat_map(|stages| (0..output.stages).map(|place| stages.get(place).copied()))
+        .collect()
+}
+
+/// If they were fused.
+fn fused(results: &[RerankResult]) -> Option<Vec<f32>> {
+    results.iter().map(|result| result.fused).collect()
 }

@@ -22,7 +22,8 @@ export interface Candidate {
   id: string | undefined;
   text: string | undefined;
   brought: Brought | undefined;
-  score: number;
+  /** Null where there was no time for the last stage. */
+  score: number | null;
   stages: StageResult[];
   truncated: boolean;
   fused?: number;

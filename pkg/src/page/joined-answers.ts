@@ -1,6 +1,6 @@
 /** Makes one answer of those to the parts of a list. The order is the engine's own: by score, and of equal ones as the list has them. */
 
-import type { EncodeAnswer, KeptVectors, RerankAnswer, RerankRequest } from "../protocol.js";
+import type { Cost, EncodeAnswer, KeptVectors, RerankAnswer, RerankRequest } from "../protocol.js";
 import type { EncoderTimings, Timings } from "../ranking.js";
 import type { Explanation, Warning } from "../types.js";
 import { type Answered, inList } from "./cut-call.js";
@@ -30,7 +30,7 @@ export function joinedRanking({ topK, stages: [stage], explain }: RerankRequest,
     scores: Float32Array.from(best, ({ score }) => score),
     ranks: Uint32Array.from(best, (_, place) => (place < ranked ? place + 1 : 0)),
     scored: ranked,
-    unscored: answers.reduce((sum, { unscored = 0 }) => sum + unscored, 0),
+    unscored: answers.reduce((sum, { unscored }) => sum + unscored, 0),
     sameAs: Uint32Array.from(best, ({ sameAs }) => sameAs),
     ...(bound !== undefined && { bound }),
     queryTruncated: answers.some(({ queryTruncated }) => queryTruncated),
@@ -39,6 +39,7 @@ export function joinedRanking({ topK, stages: [stage], explain }: RerankRequest,
     ...(kept && { kept }),
     warnings: joinedWarnings(parts),
     timings: joinedTimings(parts, total),
+    cost: joinedCost(parts),
   };
 }
 
@@ -54,7 +55,7 @@ export function joinedEmbeddings(parts: readonly Answered<"encode">[]): EncodeAn
 }
 
 function rowsOf({ places, answer }: Answered<"rerank">): Row[] {
-  const { indices, scores, sameAs, truncated, explanations, scored = indices.length } = answer;
+  const { indices, scores, sameAs, truncated, explanations, scored } = answer;
   return Array.from(indices, (at, row) => ({ index: places[at]!, score: scores[row]!, sameAs: places[sameAs[row]!]!, truncated: truncated[row]!, isScored: row < scored, explanation: explanations?.[row] }));
 }
 
@@ -62,6 +63,11 @@ function rowsOf({ places, answer }: Answered<"rerank">): Row[] {
 function explanationsOf(rows: readonly Row[]): Explanation[] {
   const explanations = rows.flatMap(({ explanation }) => explanation ?? []);
   return explanations.length === rows.length ? explanations : [];
+}
+
+export function joinedCost(parts: readonly Answered<"rerank">[]): Cost {
+  const sum = (of: (cost: Cost) => number) => parts.reduce((sum, { answer }) => sum + of(answer.cost), 0);
+  return { tokens: sum(({ tokens }) => tokens), pairs: sum(({ pairs }) => pairs) };
 }
 
 export function joinedWarnings(parts: readonly Answered<"rerank">[]): Warning[] {

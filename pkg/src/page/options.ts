@@ -1,8 +1,8 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
 import type { Windows } from "../protocol.js";
-import type { RerankOptions } from "../ranking.js";
-import type { CheckOptions, EncodeOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
+import type { BudgetOptions, RerankOptions } from "../ranking.js";
+import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
 import { invalid, invalidKind, isAddress, MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
@@ -15,7 +15,10 @@ export type WithWindows<O extends LongDocumentOptions> = Omit<O, keyof LongDocum
 
 export type CheckedEncode<T> = Omit<WithWindows<EncodeOptions<T>>, "tokenPooling"> & { tokenPooling?: TokenPooling };
 
-export type CheckedRerank<T> = Omit<WithWindows<RerankOptions<T>>, "stages" | "tokenPooling"> & { stages?: CheckedStage<T>[]; tokenPooling?: TokenPooling };
+/** With a budget or without. */
+export type AnyBudget<T> = RerankOptions<T> & Partial<BudgetOptions<T>>;
+
+export type CheckedRerank<T> = Omit<WithWindows<AnyBudget<T>>, "stages" | "tokenPooling"> & { stages?: CheckedStage<T>[]; tokenPooling?: TokenPooling };
 
 const STORED: Checks<StoredModelOptions> = {
   revision: kind("string"),
@@ -69,7 +72,7 @@ const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
 // What `tokenPooling` holds is checked as it is read.
 const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function"), tokenPooling: () => {} };
 
-const RERANK: Checks<RerankOptions<never>> = {
+const RERANK: Checks<AnyBudget<never>> = {
   ...CALL,
   // What it holds is checked as it is read; so is what `fuse` does.
   stages: () => {},
@@ -79,7 +82,9 @@ const RERANK: Checks<RerankOptions<never>> = {
   topK: requirePositiveInteger,
   explain: kind("boolean"),
   profile: kind("boolean"),
-  latest: kind("boolean"),
+  mode: word("queue", "latest"),
+  onPartial: kind("function"),
+  budgetMs: requireBetween(0, MOST_NUMBER),
   embeddings: requireSource,
   // They are checked as they are read.
   codecs: () => {},
@@ -87,6 +92,8 @@ const RERANK: Checks<RerankOptions<never>> = {
   vectorCache: kind("boolean"),
   id: kind("function"),
 };
+
+const ESTIMATE: Checks<EstimateOptions<never>> = { ...EXPLAIN, query: kind("string"), text: kind("function") };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
 
@@ -113,7 +120,7 @@ export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(op
 export const checkCheck = (options: CheckOptions): CheckOptions => checked(options, CHECK);
 export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
-export const checkRerank = <T>(options: RerankOptions<T>): CheckedRerank<T> => {
+export const checkRerank = <T>(options: AnyBudget<T>): CheckedRerank<T> => {
   const { stages, fuse, ...there } = withTokenPooling(withWindows(checked(options, RERANK)));
   const list = stages === undefined ? undefined : checkStages(stages);
   return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
@@ -124,6 +131,7 @@ export const checkEncode = <T>(options: EncodeOptions<T>): CheckedEncode<T> => {
   if (tokenPooling && pooling !== "none") throw invalid(`tokenPooling is given, and with pooling "${pooling}" no token embeddings stay`);
   return there;
 };
+export const checkEstimate = <T>(options: EstimateOptions<T>): WithWindows<EstimateOptions<T>> => withWindows(checked(options, ESTIMATE));
 export const checkExplain = (options: ExplainOptions): WithWindows<ExplainOptions> => withWindows(checked(options, EXPLAIN));
 
 function checkOverrides(overrides: Overrides): Overrides {

@@ -6,9 +6,10 @@ import type { Candidate } from "./candidates.js";
 import type { Own } from "./own.js";
 import { onPage } from "./patches.js";
 import type { Gone } from "./pipeline.js";
+import type { Step } from "./steps.js";
 
 /** `left`: best first. `warned`: how many warnings each model had before. */
-export function outputOf<T>(own: Own, documents: readonly T[], left: readonly Candidate[], gone: readonly Gone<T>[], warned: ReadonlyMap<Own, number>): RerankOutput<T> {
+export function outputOf<T>(own: Own, documents: readonly T[], left: readonly Candidate[], gone: readonly Gone<T>[], warned: ReadonlyMap<Own, number>): RerankOutput<T, number | null> {
   const cut = gone.filter(({ answer }) => answer.queryTruncated).map(({ step }) => step.own);
   const arisen = [...warned].flatMap(([{ client }, before]) => client.warnings.slice(before));
   return {
@@ -26,21 +27,21 @@ function warningsOf<T>(gone: readonly Gone<T>[]): Warning[] {
   return all.filter(({ message }, place) => all.findIndex((other) => other.message === message) === place);
 }
 
-function resultsOf<T>(left: readonly Candidate[], documents: readonly T[], gone: readonly Gone<T>[]): RerankResult<T>[] {
+function resultsOf<T>(left: readonly Candidate[], documents: readonly T[], gone: readonly Gone<T>[]): RerankResult<T, number | null>[] {
   const last = gone.filter(({ step }) => !step.finishes).at(-1);
   return left.map(({ text: _, brought, id, explanation, ...candidate }, place) => ({
     ...candidate,
     ...(explanation && { explanation: onPage(explanation, brought?.rows.patches) }),
     ...(id !== undefined && { id }),
     rank: place + 1,
-    normalizedScore: last ? normalizedScore(candidate.score, last) : candidate.score,
+    normalizedScore: last ? normalizedScore(candidate.score, last.step, last.answer.bound) : candidate.score,
     document: documents[candidate.index]!,
   }));
 }
 
 /** Of unit vectors each query token adds at most 1: what rounding adds beyond is taken off. */
-function normalizedScore<T>(score: number, { step, answer: { bound } }: Gone<T>): number {
-  if (bound === undefined) return score;
+export function normalizedScore<T>(score: number | null, step: Step<T>, bound: number | undefined): number | null {
+  if (score === null || bound === undefined) return score;
   const share = bound === 0 ? 0 : score / bound;
   return step.stages.at(-1)!.use === "late" && !step.own.model.normalized ? share : Math.min(Math.max(share, -1), 1);
 }

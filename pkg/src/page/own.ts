@@ -5,12 +5,15 @@ import type { DeviceSwitch } from "./device-switch.js";
 import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./input.js";
 import type { Latest } from "./latest.js";
+import type { Rate } from "./rate.js";
+import type { Client } from "./worker-client.js";
 
 export interface Own {
   client: DeviceSwitch;
   limits: Limits;
   model: ModelInfo;
   latest: Latest;
+  rate: Rate;
   /** Where documents' embeddings are kept, if they are. */
   cache: DocumentCache | undefined;
 }

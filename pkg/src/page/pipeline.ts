@@ -3,12 +3,13 @@
  * they have by then.
  */
 
-import type { RerankAnswer, RerankRequest, Windows } from "../protocol.js";
-import type { QueryEmbeddings, RerankOutput } from "../ranking.js";
-import type { CallProgress, TokenPooling } from "../types.js";
+import type { PartialScores, RerankAnswer, RerankRequest, Windows } from "../protocol.js";
+import type { PartialResult, QueryEmbeddings, RerankOutput, RerankResult } from "../ranking.js";
+import type { CallProgress, TokenPooling, Warning } from "../types.js";
 import { cachedCall, type Counts } from "./cached-call.js";
 import { type Candidate, candidatesOf } from "./candidates.js";
 import { checkTotalLength, invalid, listOf, requireWithin } from "./input.js";
+import { inTime } from "./in-time.js";
 import { linked } from "./linked.js";
 import { reworded, withNames } from "./names.js";
 import { notify } from "./notify.js";
@@ -17,6 +18,7 @@ import { outputOf } from "./output.js";
 import type { Own } from "./own.js";
 import { checkRankedQuery } from "./query.js";
 import { codecFiles } from "./residual-codec.js";
+import { ScoreBoard } from "./score-board.js";
 import { findCodecs, requireTexts, sourcesOf } from "./sources.js";
 import { aloneOf, filledScores, givenScores, requestOf } from "./stages.js";
 import { type Step, stepsOf } from "./steps.js";
@@ -36,6 +38,8 @@ interface Shared {
   eras: ReadonlyMap<Own, number>;
   /** Whether buffers of embeddings are handed over. */
   transfer: boolean;
+  /** Milliseconds since the epoch, when the call is to be answered. */
+  until: number | undefined;
 }
 
 /** A step that was gone, and what it gave. */
@@ -46,7 +50,9 @@ export interface Gone<T> {
   counts?: Counts;
 }
 
-export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T>> {
+export async function rank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: CheckedRerank<T>): Promise<RerankOutput<T, number | null>> {
+  const { budgetMs, onPartial } = options;
+  const until = budgetMs === undefined ? undefined : Date.now() + budgetMs;
   const { profile = false, vectorCache = true, transfer = false, signal, onProgress, windows, tokenPooling, codecs = [], stages = [aloneOf<T>(own.model)] } = options;
   const question = checkRankedQuery(query, stages, own);
   const kept = listOf(documents, own.limits);
@@ -59,7 +65,7 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   if (tokenPooling && !steps.some(isEncoders)) throw invalid("tokenPooling is given, and a cross-encoder makes no embeddings");
   const given = givenScores(kept, stages);
   const owners = [...new Set([own, ...steps.map((step) => step.own)])];
-  const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, eras: vectorCache ? erasOf(owners) : new Map<Own, number>(), transfer };
+  const shared = { query: question, given, told: given && filledScores(given), windows, tokenPooling, profile, eras: vectorCache ? erasOf(owners) : new Map<Own, number>(), transfer, until };
   for (const { client } of owners) client.requireOpen(signal);
   const releases = owners.map(({ client }) => client.hold());
   const warned = new Map(owners.map((owner) => [owner, owner.client.warnings.length]));
@@ -68,12 +74,25 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
   try {
     await findCodecs(candidates, files);
     controller.signal.throwIfAborted();
-    const { left, gone } = await follow(steps, shared, candidates, { signal: controller.signal, onProgress });
-    return outputOf(own, kept, left, gone, warned);
+    const onScores = onPartial && ((board: ScoreBoard<T>) => notify(onPartial, board.results(kept)));
+    const { left, gone, total, unscored } = await follow(steps, shared, candidates, { signal: controller.signal, onProgress, onScores });
+    const output = outputOf(own, kept, left, gone, warned);
+    if (unscored > 0) output.warnings.push(budgetEnded(unscored, budgetMs!));
+    notify(onPartial, { results: output.results.map(partialResult), scored: total - unscored, total });
+    controller.signal.throwIfAborted();
+    return output;
   } finally {
     unlink();
     for (const release of releases) release();
   }
+}
+
+function budgetEnded(unscored: number, budgetMs: number): Warning {
+  return { code: "BUDGET_ENDED", message: `${unscored} documents were not scored within budgetMs, ${budgetMs}; they follow in the order that they had` };
+}
+
+function partialResult<T>({ index, rank, score, normalizedScore, document, id }: RerankResult<T, number | null>): PartialResult<T> {
+  return { index, rank, score, normalizedScore, document, ...(id !== undefined && { id }) };
 }
 
 function erasOf(owners: readonly Own[]): Map<Own, number> {
@@ -85,23 +104,68 @@ function textOf(query: string | Float32Array): string {
   return typeof query === "string" ? query : "";
 }
 
-/** Each step gets what the one before it left. */
-async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: Candidate[], { signal, onProgress }: CallOptions & { signal: AbortSignal }): Promise<{ left: Candidate[]; gone: Gone<T>[] }> {
+interface Listening<T> {
+  signal: AbortSignal;
+  onProgress: CallOptions["onProgress"];
+  /** Hears of what the last stage has scored. */
+  onScores: ((board: ScoreBoard<T>) => void) | undefined;
+}
+
+/** Where a ranking has come to. */
+interface Followed<T> {
+  left: Candidate[];
+  gone: Gone<T>[];
+  /** Documents that the last stage ranks, and those of them that there was no time for. */
+  total: number;
+  unscored: number;
+}
+
+/** Each step gets what the one before it left, as long as there is time. */
+async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: Candidate[], { signal, onProgress, onScores }: Listening<T>): Promise<Followed<T>> {
   const listeners = listenersOf(steps, onProgress);
-  const gone: Gone<T>[] = [];
-  let left = candidates;
+  const scorer = steps.filter(({ finishes }) => !finishes).at(-1)!;
+  const followed: Followed<T> = { left: candidates, gone: [], total: candidates.length, unscored: 0 };
   for (const [place, step] of steps.entries()) {
+    const { left, gone } = followed;
     if (left.length === 0) break;
+    if (place > 0 && isOver(shared)) return place > steps.indexOf(scorer) ? cut(followed, steps) : unscored(followed, steps);
     requireWithin(textOf(shared.query), left, step.own.limits);
     const isLast = !steps.slice(place + 1).some(({ own }) => own === step.own);
-    const { answer, counts } = await answerTo(step, { ...shared, transfer: shared.transfer && isLast }, left, { signal, onProgress: listeners[place] });
+    const board = new ScoreBoard(step, left, shared.told);
+    const told = step === scorer && (onScores || shared.until !== undefined) ? { onScores: (scores: PartialScores) => hear(board, scores, onScores) } : {};
+    const options = { onProgress: listeners[place], ...told };
+    const answered = (signal: AbortSignal) => answerTo(step, { ...shared, transfer: shared.transfer && isLast }, left, { ...options, signal });
+    const { answer, counts } = await inTime(shared.until, board, signal, answered);
     // Stages that no model takes part in tell of nothing themselves.
-    if (!signal.aborted) listeners[place]?.({ done: 1, total: 1 });
+    if (!signal.aborted && answer.unscored === 0) listeners[place]?.({ done: 1, total: 1 });
     signal.throwIfAborted();
-    left = step.finishes ? finished(left, answer) : ranked(left, answer, step, shared);
+    followed.left = step.finishes ? finished(left, answer) : ranked(left, answer, step, shared);
+    step.own.rate.add(step.own.client.device, answer.cost, answer.timings.total);
     gone.push({ step, answer, ...(counts && { counts }) });
+    if (step === scorer) Object.assign(followed, { total: board.total, unscored: answer.unscored });
+    if (answer.unscored > 0) return step === scorer ? cut(followed, steps) : unscored(followed, steps);
   }
-  return { left, gone };
+  return followed;
+}
+
+function hear<T>(board: ScoreBoard<T>, scores: PartialScores, onScores: Listening<T>["onScores"]): void {
+  board.hear(scores);
+  onScores?.(board);
+}
+
+function isOver({ until = Infinity }: Shared): boolean {
+  return Date.now() >= until;
+}
+
+/** The stages that were left had no time for any. */
+function unscored<T>(followed: Followed<T>, steps: readonly Step<T>[]): Followed<T> {
+  const left = followed.left.map((candidate) => ({ ...candidate, score: null }));
+  return cut({ ...followed, left, total: left.length, unscored: left.length }, steps);
+}
+
+/** As many as the last step would have left. */
+function cut<T>(followed: Followed<T>, steps: readonly Step<T>[]): Followed<T> {
+  return { ...followed, left: followed.left.slice(0, steps.at(-1)!.ask.topK) };
 }
 
 /** What a worker makes of those that are left, in the caller's places. */
@@ -117,7 +181,7 @@ async function answerTo<T>(step: Step<T>, shared: Shared, left: readonly Candida
 
 async function asked<T>(step: Step<T>, shared: Shared, left: readonly Candidate[], options: CallOptions): Promise<{ answer: RerankAnswer; counts?: Counts }> {
   const { client, cache } = step.own;
-  const request = requestTo(step, shared, left);
+  const request = requestTo(step, shared, left, options.onScores !== undefined);
   const transfer = shared.transfer && request.vectors ? buffersOf(request.vectors) : [];
   const era = shared.eras.get(step.own);
   if (!cache || era === undefined || !wantsEmbeddingsAlone(step)) return { answer: await client.call("rerank", request, { ...options, transfer }) };
@@ -149,9 +213,9 @@ function listenersOf<T>(steps: readonly Step<T>[], listener: CallOptions["onProg
   });
 }
 
-function requestTo<T>(step: Step<T>, { query, given, windows, tokenPooling, profile }: Shared, left: readonly Candidate[]): RerankRequest {
+function requestTo<T>(step: Step<T>, { query, given, windows, tokenPooling, profile, until }: Shared, left: readonly Candidate[], partial: boolean): RerankRequest {
   const { own, stages, ask, finishes } = step;
-  const scoreOf = ({ index, score, fused = score }: Candidate) => (finishes ? fused : given![index]!);
+  const scoreOf = ({ index, score, fused = score! }: Candidate) => (finishes ? fused : given![index]!);
   const vectors = groupsFor(own, left);
   return {
     query,
@@ -163,6 +227,8 @@ function requestTo<T>(step: Step<T>, { query, given, windows, tokenPooling, prof
     tokenPooling: isEncoders(step) ? tokenPooling : undefined,
     base: 0,
     profile,
+    until,
+    partial,
     ...ask,
   };
 }
@@ -173,14 +239,14 @@ function isEncoders<T>({ own }: Step<T>): boolean {
 
 /** Those that are left of a step, in its order. */
 function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }: Step<T>, { told }: Shared): Candidate[] {
-  const { indices, scores, ranks, fused, sameAs, truncated, explanations } = answer;
+  const { indices, scored, scores, ranks, fused, sameAs, truncated, explanations } = answer;
   return Array.from(indices, (at, row) => {
     const { index, id, text, brought, ...before } = left[at]!;
-    const results = stages.map(({ use }, place) => {
+    const results = stages.flatMap(({ use }, place) => {
       const cell = row * stages.length + place;
       // As the caller has it, which may be finer.
       const score = use === "given" ? told![index]! : scores[cell]!;
-      return { use, rank: ranks[cell]!, score };
+      return ranks[cell] === 0 ? [] : [{ use, rank: ranks[cell]!, score }];
     });
     const first = firstOf(left[sameAs[row]!]!);
     const explanation = explanations?.[row];
@@ -189,10 +255,10 @@ function ranked<T>(left: readonly Candidate[], answer: RerankAnswer, { stages }:
       id,
       text,
       brought,
-      score: results.at(-1)!.score,
+      score: row < scored ? results.at(-1)!.score : null,
       stages: [...before.stages, ...results],
       truncated: before.truncated || truncated[row] === 1,
-      ...(fused && { fused: fused[row]! }),
+      ...(fused && row < scored && { fused: fused[row]! }),
       ...(first !== index && { sameAs: first }),
       ...(explanation && { explanation }),
     };

@@ -3,7 +3,7 @@
 
 import { RerankerError } from "../error.js";
 import type { LoadAnswer, LoadRequest } from "../protocol.js";
-import type { QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
+import type { BudgetOptions, QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
 import { causeOf } from "../storage/failure.js";
 import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
 import { deleteVectors } from "../storage/vector-database.js";
@@ -11,6 +11,8 @@ import type {
   CheckpointFiles,
   Device,
   EncodeOptions,
+  Estimate,
+  EstimateOptions,
   ExplainOptions,
   Explanation,
   GpuKernel,
@@ -27,15 +29,17 @@ import type {
 } from "../types.js";
 import { DeviceSwitch } from "./device-switch.js";
 import { DocumentCache } from "./document-cache.js";
+import { estimate } from "./estimate.js";
 import { joined, requireRoomForEmbeddings } from "./fit.js";
 import { mayBeSeveral } from "./headcount.js";
 import { checkLimits, checkQuery, checkText, checkTotalLength, invalid, listOf, textsOf } from "./input.js";
 import { Latest } from "./latest.js";
 import { openClient } from "./open-client.js";
-import { checkEncode, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
+import { type AnyBudget, checkEncode, checkEstimate, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
 import { rank } from "./pipeline.js";
-import { engineFor, modelLocation, originOf, storedPlace } from "./places.js";
+import { engineFor, modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
+import { Rate } from "./rate.js";
 import { Pool } from "./pool.js";
 import { requireWorkers } from "./start-worker.js";
 import type { Client } from "./worker-client.js";
@@ -61,7 +65,7 @@ export class Reranker {
   private constructor(client: DeviceSwitch, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
     const model = answer.model!;
     const cache = settings && new DocumentCache(model, settings, warningOf(client));
-    this.own = doorTo({ client, limits, model, latest: new Latest(), cache });
+    this.own = doorTo({ client, limits, model, latest: new Latest(), rate: new Rate(model), cache });
     this.vectorCache = { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() };
     // So that they work when they are taken out of it: const { rerank } = reranker.
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
@@ -167,11 +171,30 @@ export class Reranker {
    * const { results } = await reranker.rerank(query, hits, { text: (hit) => hit.body, topK: 10 });
    * for (const { rank, document } of results) show(rank, document.title);
    */
-  async rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options: RerankOptions<T> = {}): Promise<RerankOutput<T>> {
+  rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options: BudgetOptions<T>): Promise<RerankOutput<T, number | null>>;
+  rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options?: RerankOptions<T>): Promise<RerankOutput<T>>;
+  async rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options: AnyBudget<T> = {}): Promise<RerankOutput<T, number | null>> {
     const own = this.own();
-    const { latest = false, ...checked } = checkRerank(options);
-    if (!latest) return rank(own, query, documents, checked);
+    const { mode = "queue", ...checked } = checkRerank(options);
+    if (mode === "queue") return rank(own, query, documents, checked);
     return own.latest.run(checked.signal, (signal) => rank(own, query, documents, { ...checked, signal }));
+  }
+
+  /**
+   * What a ranking of documents would take by this model, in one stage: their tokens are counted, and held against what rankings took so far. The first time, before any
+   * ranking, some of the documents are ranked for a measurement.
+   *
+   * @example
+   * const { milliseconds } = await reranker.estimate(hits, { text: (hit) => hit.body });
+   * if (milliseconds > 2000) hits.length = Math.ceil(hits.length * (2000 / milliseconds));
+   */
+  async estimate<T>(documents: readonly T[], options: EstimateOptions<T> = {}): Promise<Estimate> {
+    const own = this.own();
+    const { query, text, windows, signal } = checkEstimate(options);
+    const texts = textsOf(listOf(documents, own.limits), text, own.limits);
+    checkTotalLength(texts, own.limits);
+    const asked = query === undefined ? undefined : checkQuery(query, own.limits);
+    return estimate(own, texts, { query: asked, windows, signal });
   }
 
   /**
@@ -249,7 +272,7 @@ function warningOf(client: Client): (error: unknown) => void {
   };
 }
 
-const CALLS = ["rerank", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
+const CALLS = ["rerank", "estimate", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
 
 function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
   const checkpoint = modelLocation(source, options);

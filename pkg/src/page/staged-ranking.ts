@@ -7,7 +7,7 @@ import type { RerankAnswer, RerankRequest, StageRequest } from "../protocol.js";
 import type { Timings } from "../ranking.js";
 import type { Explanation } from "../types.js";
 import type { Answered } from "./cut-call.js";
-import { joinedTimings, joinedVectors, joinedWarnings, sumOf } from "./joined-answers.js";
+import { joinedCost, joinedTimings, joinedVectors, joinedWarnings, sumOf } from "./joined-answers.js";
 
 /** Who is asked. */
 export interface Asked {
@@ -101,6 +101,7 @@ function joined(request: RerankRequest, { before, parts, ranked, explained }: An
     ...(kept && { kept }),
     warnings: joinedWarnings(parts),
     timings: timingsOf(request, { before, parts, ranked, explained }, total),
+    cost: joinedCost(parts),
   };
 }
 

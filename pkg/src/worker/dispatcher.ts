@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, Cost, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, PartialScores, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
@@ -102,6 +102,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await this.#encode(id, request) };
       case "explain":
         return { type: "answer", id, name, answer: await this.#explain(id, request) };
+      case "cost":
+        return { type: "answer", id, name, answer: await this.#cost(id, request) };
       case "similarity":
         return { type: "answer", id, name, answer: await this.#similarity(id, request) };
       case "matches":
@@ -131,10 +133,13 @@ export class Dispatcher<C extends Checkpoint> {
     return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }) };
   }
 
-  async #rerank(id: number, { query, texts, vectors, base, ...request }: RerankRequest): Promise<RerankAnswer> {
+  async #rerank(id: number, { query, texts, vectors, base, partial = false, until, ...request }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
     const brought = vectors && this.#vectors.of(vectors);
-    const ranked = await this.#loaded().rerank(query, texts, there(request), this.#hooks(id, clock), brought);
+    const hooks = this.#hooks(id, clock);
+    if (partial) Object.assign(hooks, this.#tellers(id, clock, request.stages.length, base));
+    if (until !== undefined) hooks.over = () => Date.now() >= until;
+    const ranked = await this.#loaded().rerank(query, texts, there(request), hooks, brought);
     const { indices, sameAs, parts, ...rest } = ranked;
     const timings = { ...clock.stop(request.stages.length), ...(parts && { encoder: parts }) };
     return { ...rest, indices: indices.map((index) => index + base), sameAs: sameAs.map((index) => index + base), timings };
@@ -146,6 +151,10 @@ export class Dispatcher<C extends Checkpoint> {
 
   #explain(id: number, { query, document, windows }: ExplainRequest): Promise<Explanation> {
     return this.#loaded().explain(query, document, there({ windows }), this.#hooks(id));
+  }
+
+  #cost(id: number, { query, texts, windows }: CostRequest): Promise<Cost> {
+    return this.#loaded().cost(query, texts, there({ windows }), this.#hooks(id));
   }
 
   /** Query after query: between two of them a cancellation is seen. */
@@ -193,6 +202,20 @@ export class Dispatcher<C extends Checkpoint> {
         return this.#goesOn(id);
       },
       pause: () => this.#goesOn(id),
+    };
+  }
+
+  /** Hooks that tell the page of the last of so many stages. */
+  #tellers(id: number, clock: StageClock, stages: number, base: number): Pick<Hooks, "ranking" | "scored"> {
+    const tell = (scores: PartialScores) => {
+      if (this.#open.has(id)) this.#post({ type: "partial", id, ...scores });
+    };
+    return {
+      ranking: (place, left) => {
+        clock.stage(place);
+        if (place > 0 && place === stages - 1) tell({ indices: new Uint32Array(), scores: new Float32Array(), left: left.map((index) => index + base) });
+      },
+      scored: (indices, scores, bound) => tell({ indices: indices.map((index) => index + base), scores, ...(bound !== undefined && { bound }) }),
     };
   }
 

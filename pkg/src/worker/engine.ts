@@ -16,7 +16,7 @@ export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
 /** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
 export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
-export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain">;
+export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain" | "cost">;
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;

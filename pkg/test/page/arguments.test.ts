@@ -95,7 +95,7 @@ describe("arguments of any kind end in an answer, or in an error of ours before 
   test("to rerank", async () => {
     const reranker = await load();
     const options = fc.oneof(
-      optionsOf(["topK", "signal", "explain", "profile", "latest", "text", "onProgress", "longDocuments", "overlap", "maxWindows", "tokenPooling", "stages", "fuse", "minScore", "diversify", "embeddings", "codecs", "transfer", "id", "vectorCache"]),
+      optionsOf(["topK", "signal", "explain", "profile", "mode", "onPartial", "budgetMs", "text", "onProgress", "longDocuments", "overlap", "maxWindows", "tokenPooling", "stages", "fuse", "minScore", "diversify", "embeddings", "codecs", "transfer", "id", "vectorCache"]),
       stages.map((list) => ({ stages: list })),
     );
     await fc.assert(fc.asyncProperty(query, documents, options, (q, d, o) => assertTyped(() => reranker.rerank(real(q) as string, real(d) as string[], real(o) as RerankOptions<string>))));

@@ -30,6 +30,8 @@ class FakeClient {
     const scores = Float32Array.from(texts, (text, place) => scoreOf([...vectors, kept], places.includes(place) ? texts.indexOf(text) : place));
     return {
       indices: Uint32Array.from(texts.keys()),
+      scored: texts.length,
+      unscored: 0,
       scores,
       ranks: new Uint32Array(texts.length),
       sameAs: Uint32Array.from(texts, (text) => texts.indexOf(text)),
@@ -39,6 +41,7 @@ class FakeClient {
       ...(keep && { kept }),
       warnings: [],
       timings: { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0, stages: [] },
+      cost: { tokens: 0, pairs: 0 },
     };
   }
 

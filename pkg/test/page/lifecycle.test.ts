@@ -11,7 +11,7 @@ import { LoopWorker, ScriptedWorker, stubWorkers } from "../support/workers.js";
 
 const SILENCE = 10_000;
 const REQUEST = { query: "q", texts: ["a", "b", "c"], stages: [], base: 0, topK: 1, explain: false, profile: false };
-const ANSWER = { indices: new Uint32Array(), scores: new Float32Array(), ranks: new Uint32Array(), sameAs: new Uint32Array(), queryTruncated: false, truncated: new Uint8Array(), warnings: [], timings: { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0, stages: [] } };
+const ANSWER = { scored: 0, unscored: 0, cost: { tokens: 0, pairs: 0 }, indices: new Uint32Array(), scores: new Float32Array(), ranks: new Uint32Array(), sameAs: new Uint32Array(), queryTruncated: false, truncated: new Uint8Array(), warnings: [], timings: { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0, stages: [] } };
 const FATAL = ["DEVICE_LOST", "INTERNAL", "OUT_OF_MEMORY", "NON_FINITE", "TIMEOUT"] as const;
 
 const live = () => ScriptedWorker.all.filter(({ terminated }) => !terminated);

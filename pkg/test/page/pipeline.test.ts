@@ -209,6 +209,9 @@ describe("several models", () => {
     const { reranker } = await both();
     vi.spyOn(encoder, "rerank").mockImplementation(async () => ({
       indices: Uint32Array.of(1, 0),
+      scored: 2,
+      unscored: 0,
+      cost: { tokens: 2, pairs: 2 },
       scores: Float32Array.of(7.5, 0),
       ranks: Uint32Array.of(1, 2),
       sameAs: Uint32Array.of(1, 0),
@@ -246,8 +249,8 @@ describe("several models", () => {
     const { reranker, crossEncoder } = await both();
     const stages: Stage<string>[] = [{ use: "late" }, { use: "crossEncoder", model: crossEncoder }];
     let newer: Promise<unknown> | undefined;
-    cross.beforeText = () => void (newer ??= reranker.rerank("newer", ["a"], { stages, latest: true }));
-    await expect(reranker.rerank("older", ["a"], { stages, latest: true })).rejects.toMatchObject({ name: "AbortError" });
+    cross.beforeText = () => void (newer ??= reranker.rerank("newer", ["a"], { stages, mode: "latest" }));
+    await expect(reranker.rerank("older", ["a"], { stages, mode: "latest" })).rejects.toMatchObject({ name: "AbortError" });
     expect(await newer).toMatchObject({ results: [{ index: 0 }] });
   });
 
@@ -341,6 +344,9 @@ describe("a cross-encoder by itself", () => {
     const { crossEncoder } = await both();
     vi.spyOn(cross, "rerank").mockResolvedValue({
       indices: Uint32Array.of(1, 0),
+      scored: 2,
+      unscored: 0,
+      cost: { tokens: 2, pairs: 2 },
       scores: Float32Array.of(7.5, -9),
       ranks: Uint32Array.of(1, 2),
       sameAs: Uint32Array.of(1, 0),

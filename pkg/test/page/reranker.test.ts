@@ -210,7 +210,7 @@ describe("rerank", () => {
   ])("of %s: what rounding adds to the normalized score is taken off, where it can be told, and the score stays", async (_, normalized, expected) => {
     engine.info = { ...INFO, normalized };
     const scores = normalized ? Float32Array.of(4.000001, 4, -4.000001) : Float32Array.of(5, 4, -5);
-    const order = { indices: Uint32Array.of(0, 1, 2), sameAs: Uint32Array.of(0, 1, 2), ranks: Uint32Array.of(1, 2, 3), scores: scores.slice() };
+    const order = { scored: 3, unscored: 0, cost: { tokens: 3, pairs: 3 }, indices: Uint32Array.of(0, 1, 2), sameAs: Uint32Array.of(0, 1, 2), ranks: Uint32Array.of(1, 2, 3), scores: scores.slice() };
     vi.spyOn(engine, "rerank").mockResolvedValue({ ...order, bound: 4, queryTruncated: false, truncated: new Uint8Array(3), warnings: [] });
     const reranker = await load();
     const { results } = await reranker.rerank("q", ["a", "b", "c"]);
@@ -249,7 +249,7 @@ describe("rerank", () => {
   });
 });
 
-describe("of calls with latest the newest counts", () => {
+describe("of calls in the mode latest the newest counts", () => {
   /** Renders what comes, and counts what is stale by then. */
   class SearchBox {
     typed = "";
@@ -277,7 +277,7 @@ describe("of calls with latest the newest counts", () => {
     const box = new SearchBox();
     const renders: Promise<void>[] = [];
     for (let key = 1; key <= 1000; key++) {
-      renders.push(box.type(String(key), reranker.rerank(String(key), ["a"], { latest: true })));
+      renders.push(box.type(String(key), reranker.rerank(String(key), ["a"], { mode: "latest" })));
       await new Promise((resolve) => setTimeout(resolve, key % 20 === 0 ? times.look : times.key));
     }
     await Promise.all(renders);
@@ -288,11 +288,11 @@ describe("of calls with latest the newest counts", () => {
     expect(box.shown.length).toBeLessThan(1000);
   });
 
-  test("also when it is refused, and calls without latest are left alone", async () => {
+  test("also when it is refused, and calls in the other mode are left alone", async () => {
     const reranker = await load();
     const other = reranker.rerank("other", ["a"]);
-    const first = reranker.rerank("first", ["a"], { latest: true });
-    const refused = reranker.rerank(" ", ["a"], { latest: true });
+    const first = reranker.rerank("first", ["a"], { mode: "latest" });
+    const refused = reranker.rerank(" ", ["a"], { mode: "latest" });
     await expect(first).rejects.toMatchObject({ name: "AbortError" });
     await expect(refused).rejects.toMatchObject({ code: "INVALID_INPUT" });
     expect((await other).results).toHaveLength(1);
@@ -301,11 +301,11 @@ describe("of calls with latest the newest counts", () => {
   test("and a signal ends it with its own reason", async () => {
     const reranker = await load();
     const controller = new AbortController();
-    const call = reranker.rerank("q", ["a"], { latest: true, signal: controller.signal });
+    const call = reranker.rerank("q", ["a"], { mode: "latest", signal: controller.signal });
     controller.abort("enough");
     await expect(call).rejects.toBe("enough");
-    await expect(reranker.rerank("q", ["a"], { latest: true, signal: controller.signal })).rejects.toBe("enough");
-    expect((await reranker.rerank("q", ["a"], { latest: true })).results).toHaveLength(1);
+    await expect(reranker.rerank("q", ["a"], { mode: "latest", signal: controller.signal })).rejects.toBe("enough");
+    expect((await reranker.rerank("q", ["a"], { mode: "latest" })).results).toHaveLength(1);
   });
 
   test("and an answer that came just before the newer call is not shown after it", async () => {

@@ -123,8 +123,8 @@ describe("a call", () => {
   test("that a newer one took the place of keeps nothing", async () => {
     const reranker = await load(true);
     engine.beforeText = async (_, pause) => void (await pause());
-    const older = reranker.rerank("q", ["a"], { latest: true });
-    const newer = reranker.rerank("q", ["bb"], { latest: true });
+    const older = reranker.rerank("q", ["a"], { mode: "latest" });
+    const newer = reranker.rerank("q", ["bb"], { mode: "latest" });
     await expect(older).rejects.toMatchObject({ name: "AbortError" });
     await newer;
     expect(await told(reranker, ["a", "bb"])).toEqual([1, 1, "int8"]);

@@ -1,7 +1,7 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
 import { MANIFEST } from "../../src/files.js";
-import type { CodecAnswer, ConvertOptions, KeptCodec, KeptVectors, VectorGroup, Windows } from "../../src/protocol.js";
+import type { CodecAnswer, ConvertOptions, Cost, KeptCodec, KeptVectors, VectorGroup, Windows } from "../../src/protocol.js";
 import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
 import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
@@ -196,19 +196,30 @@ export class FakeEngine implements Engine {
     this.tokenPoolings.push(options.tokenPooling);
     this.vectors.push(vectors?.groups ?? []);
     const brought = vectors?.rows() ?? new Map<number, number>();
-    await this.#texts(documents.filter((_, place) => !brought.has(place)), hooks);
-    let left = documents.map((text, index): Row => ({ text, index, scores: [], ranks: [] }));
+    const places = [...documents.keys()].filter((place) => !brought.has(place));
+    const isAlone = stages.length === 1 && stages[0]!.use in SCORES;
+    const tell = (place: number) => isAlone && hooks.scored?.(Uint32Array.of(places[place]!), Float32Array.of(SCORES[stages[0]!.use as keyof typeof SCORES](documents[places[place]!]!)), 4);
+    const read = await this.#texts(places.map((place) => documents[place]!), hooks, tell);
+    const late = places.slice(read);
+    const unscored = late.map((place) => documents[place]!);
+    let left = documents.map((text, index): Row => ({ text, index, scores: [], ranks: [] })).filter(({ index }) => !late.includes(index));
     for (const [place, stage] of stages.entries()) {
       const { use, keep } = stage;
-      hooks.ranking?.(place);
+      hooks.ranking?.(place, Uint32Array.from(left, ({ index }) => index));
       for (const row of left) row.scores.push(stage.use === "scored" ? stage.scores[row.index]! : use === "given" ? given![row.index]! : use === "late" && brought.has(row.index) ? brought.get(row.index)! : SCORES[use as keyof typeof SCORES](row.text));
       left = [...left].sort((a, b) => b.scores[place]! - a.scores[place]!).slice(0, keep);
       left.forEach((row, rank) => row.ranks.push(rank + 1));
     }
-    const best = left.slice(0, topK);
+    if (!isAlone) hooks.scored?.(Uint32Array.from(left, ({ index }) => index), Float32Array.from(left, ({ scores }) => scores.at(-1)!), 4);
+    const scored = left.slice(0, topK).length;
+    const behind = late.map((index, place): Row => ({ text: unscored[place]!, index, scores: stages.map(() => Number.NaN), ranks: stages.map(() => 0) }));
+    const best = [...left, ...behind].slice(0, topK);
     const queryTruncated = query.length > this.longest;
     return {
       indices: Uint32Array.from(best, ({ index }) => index),
+      scored,
+      unscored: late.length,
+      cost: await this.cost(String(query), documents.slice(0, documents.length - late.length), {}),
       scores: Float32Array.from(best.flatMap(({ scores }) => scores)),
       ranks: Uint32Array.from(best.flatMap(({ ranks }) => ranks)),
       sameAs: Uint32Array.from(best, ({ text, index }) => (brought.has(index) ? index : documents.indexOf(text))),
@@ -229,19 +240,28 @@ export class FakeEngine implements Engine {
     return { parts: texts.map((text) => Float32Array.of(text.length, 0)), lengths: new Uint32Array(texts.length).fill(1), dimension: 2, truncated: Uint8Array.from(texts, (text) => (text.length > this.longest ? 1 : 0)) };
   }
 
+  /** A token for each letter. */
+  async cost(query: string, documents: string[], _: { windows?: Windows }): Promise<Cost> {
+    return { tokens: documents.reduce((sum, { length }) => sum + length, query.length), pairs: 0 };
+  }
+
   async explain(query: string, document: string, options: { windows?: Windows }): Promise<Explanation> {
     this.windows.push(options.windows);
     return { score: 1, queryTruncated: query.length > this.longest, truncated: document.length > this.longest, matches: [] };
   }
 
-  async #texts(texts: string[], hooks: Hooks): Promise<void> {
+  /** How many there was time for. */
+  async #texts(texts: string[], hooks: Hooks, tell: (place: number) => unknown = () => {}): Promise<number> {
     for (const [index, text] of texts.entries()) {
+      if (hooks.over?.()) return index;
       hooks.stage?.("tokenize");
       hooks.stage?.("encode");
       await this.beforeText(text, () => hooks.pause?.() ?? true);
+      tell(index);
       if (!(await hooks.batch?.(index + 1, texts.length))) throw engineError("ABORTED", "stopped");
     }
     hooks.stage?.("score");
+    return texts.length;
   }
 }
 

@@ -1,6 +1,7 @@
 //! Stages of several models: those of one that follow each other run in one call, and the next model gets the documents that are left.
 
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use pollster::block_on;
 use tabrank::{
@@ -48,7 +49,8 @@ pub struct Candidates<'a> {
 pub struct Left {
     /// Its place among all.
     pub index: usize,
-    pub score: f32,
+    /// None where there was no time for the last stage.
+    pub score: Option<f32>,
     pub fused: Option<f32>,
     pub same_as: Option<usize>,
     pub truncated: bool,
@@ -154,25 +156,36 @@ impl Chain {
         let mut left: Vec<Left> =
             (0..count).map(|index| Left { index, ..Left::default() }).collect();
         let (last, others) = self.parts.split_last().expect("a chain has a part");
+        let end = args.budget_ms.map(|budget| Instant::now() + Duration::from_millis(budget));
+        let top_k = args.top_k.map(NonZeroUsize::get);
         for part in others {
             let options = self.options(part, given(&left, candidates));
-            left = self.call(part.model, args, options, left, candidates)?;
+            let unscored;
+            (left, unscored) = self.call(part.model, args, options, left, candidates, end)?;
+            if unscored > 0 {
+                left.iter_mut().for_each(|left| left.score = None);
+                return Ok(cut(left.len(), left, top_k));
+            }
         }
         let options = RerankOptions {
             fuse: args.fuse.map(Fusion::from),
             min_score: args.min_score,
             ..self.options(last, given(&left, candidates))
         };
-        let top_k = args.top_k.map(NonZeroUsize::get);
         let tells_apart = args.diversify.and_then(|_| self.tells_apart());
         let Some(other) = tells_apart.filter(|&model| model != last.model) else {
             let options = RerankOptions { top_k, diversify: args.diversify, ..options };
-            return self.call(last.model, args, options, left, candidates);
+            let (left, unscored) = self.call(last.model, args, options, left, candidates, end)?;
+            return Ok(cut(unscored, left, top_k));
         };
-        left = self.call(last.model, args, options, left, candidates)?;
+        let unscored;
+        (left, unscored) = self.call(last.model, args, options, left, candidates, end)?;
+        if unscored > 0 {
+            return Ok(cut(unscored, left, top_k));
+        }
         // The last one is a cross-encoder, which has no vectors.
         let options = RerankOptions { top_k, diversify: args.diversify, ..self.by_scores(&left) };
-        let ranked = self.output(other, args, &options, &left, candidates)?;
+        let ranked = self.output(other, args, &options, &left, candidates, None)?;
         Ok(ranked.results.iter().map(|result| left[result.index].clone()).collect())
     }
 
@@ -188,7 +201,7 @@ impl Chain {
 
     /// Keeps the order that there is, by what it was made by.
     fn by_scores(&self, left: &[Left]) -> RerankOptions {
-        let score = |left: &Left| Some(left.fused.unwrap_or(left.score).into());
+        let score = |left: &Left| left.fused.or(left.score).map(f64::from);
         RerankOptions {
             stages: vec![StageKind::Given.into()],
             given: left.iter().map(score).collect(),
@@ -197,7 +210,7 @@ impl Chain {
         }
     }
 
-    /// What a model leaves of the documents that it is given.
+    /// What a model leaves of the documents that it is given, and for how many of them there was no time.
     fn call(
         &self,
         model: usize,
@@ -205,15 +218,17 @@ impl Chain {
         options: RerankOptions,
         left: Vec<Left>,
         candidates: &Candidates<'_>,
-    ) -> Result<Vec<Left>, CliError> {
-        let output = self.output(model, args, &options, &left, candidates)?;
+        end: Option<Instant>,
+    ) -> Result<(Vec<Left>, usize), CliError> {
+        let output = self.output(model, args, &options, &left, candidates, end)?;
         if output.query_truncated {
             let limit = self.models[model].info().query_length;
             say(format_args!(
                 "warning: the query has more than {limit} tokens; the rest is not read"
             ));
         }
-        Ok(merged(&left, output))
+        let unscored = output.unscored_count;
+        Ok((merged(&left, output), unscored))
     }
 
     fn output(
@@ -223,11 +238,12 @@ impl Chain {
         options: &RerankOptions,
         left: &[Left],
         candidates: &Candidates<'_>,
+        end: Option<Instant>,
     ) -> Result<RerankOutput, CliError> {
         let texts: Vec<&String> = left.iter().map(|left| &candidates.texts[left.index]).collect();
         let embeddings = self.embeddings(model, left, candidates)?;
         let options = RerankOptions { embeddings, ..options.clone() };
-        let mut progress = Progress::new("rank", texts.len());
+        let mut progress = Progress::new("rank", texts.len()).until(end);
         let output =
             block_on(self.models[model].rerank(&args.query, &texts, &options, &mut progress));
         let place = |index: usize| candidates.places[left[index].index];
@@ -275,11 +291,22 @@ fn given(left: &[Left], candidates: &Candidates<'_>) -> Vec<Option<f64>> {
     left.iter().map(score).collect()
 }
 
+/// As many as are wanted; so many were not scored in time.
+fn cut(unscored: usize, mut left: Vec<Left>, top_k: Option<usize>) -> Vec<Left> {
+    if unscored > 0 {
+        say(format_args!(
+            "warning: {unscored} candidates were not scored in time; they follow in the order that they had"
+        ));
+    }
+    left.truncate(top_k.unwrap_or(usize::MAX));
+    left
+}
+
 /// The documents that a part has left of those that it was given.
 fn merged(before: &[Left], output: RerankOutput) -> Vec<Left> {
     let merged = output.results.into_iter().zip(output.truncated).map(|(result, truncated)| {
         let mut left = before[result.index].clone();
-        left.score = result.score;
+        left.score = Some(result.score);
         left.fused = result.fused;
         let first = |place: usize| before[place].same_as.unwrap_or(before[place].index);
         let same_as = result.same_as.map(first).filter(|&first| first != left.index);
@@ -288,5 +315,11 @@ fn merged(before: &[Left], output: RerankOutput) -> Vec<Left> {
         left.stages.extend(result.stages);
         left
     });
-    merged.collect()
+    let unscored = output.unscored.into_iter().map(|document| {
+        let mut left = before[document.index].clone();
+        left.score = None;
+        left.stages.extend(document.stages);
+        left
+    });
+    merged.chain(unscored).collect()
 }

@@ -11,8 +11,9 @@ use crate::cli::stages::StageName;
 pub struct Given {
     pub index: usize,
     pub rank: usize,
-    #[serde(serialize_with = "short")]
-    pub score: f64,
+    /// None where there was no time.
+    #[serde(serialize_with = "short_if_any")]
+    pub score: Option<f64>,
     pub truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fused: Option<f32>,
@@ -38,6 +39,13 @@ impl OfStage {
     pub fn new(name: StageName, of: &StageResult, given: Option<f64>) -> Self {
         let score = given.filter(|_| name == StageName::Given).unwrap_or(of.score.into());
         Self { name: name.to_string(), rank: of.rank, score }
+    }
+}
+
+fn short_if_any<S: Serializer>(score: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match score {
+        Some(score) => short(score, serializer),
+        None => serializer.serialize_none(),
     }
 }
 
@@ -124,7 +132,7 @@ mod tests {
                 let given = Given {
                     index: 3,
                     rank: 1,
-                    score: 0.5,
+                    score: Some(0.5),
                     truncated: false,
                     fused: None,
                     same_as: None,

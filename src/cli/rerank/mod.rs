@@ -65,6 +65,10 @@ pub struct RerankArgs {
     /// of it [default: off].
     #[arg(long, value_name = "SHARE")]
     diversify: Option<f32>,
+    /// Milliseconds for the ranking, once the model is loaded and the candidates are read. What is not scored by then comes behind in the
+    /// order it had, with the "score" null [default: as long as it takes].
+    #[arg(long, value_name = "MS")]
+    budget_ms: Option<u64>,
     #[command(flatten)]
     embeddings: EmbeddingsArgs,
     #[command(flatten)]
@@ -150,7 +154,7 @@ impl RerankArgs {
         Given {
             index: records[left.index].index,
             rank,
-            score: stages.last().map_or(left.score.into(), |last| last.score),
+            score: left.score.map(|score| stages.last().map_or(score.into(), |last| last.score)),
             truncated: left.truncated,
             fused: left.fused,
             same_as: left.same_as.map(|first| records[first].index),

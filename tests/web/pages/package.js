@@ -56,6 +56,15 @@ async function rerank(name, query, documents, options) {
   return { results, device, warnings, timings };
 }
 
+/** What listeners hear of a ranking, when they do, and what it comes to. */
+async function partials(name, query, documents, options) {
+  const heard = [];
+  const begin = performance.now();
+  const onPartial = (partial) => heard.push({ ...partial, at: performance.now() - begin });
+  const { results, warnings } = await rerankers.get(name).reranker.rerank(query, documents, { ...options, onPartial });
+  return { heard, results, warnings, time: performance.now() - begin };
+}
+
 /** By the embeddings that a list has of the documents, which have no text; `tables` are those of residuals. */
 async function rerankList(name, query, { list, tables }, options) {
   const [embeddings, file] = await Promise.all([list, tables].map(async (url) => url && (await fetch(url)).arrayBuffer()));
@@ -257,6 +266,7 @@ globalThis.harness = {
   scoredWithout,
   smallCalls,
   ownObjects,
+  partials,
   embeddingsHash,
   lengths,
   load: (name, source, options) => outcome(load(name, source, options)),

@@ -1,0 +1,45 @@
+/** What would a ranking take? */
+
+import type { Cost, Windows } from "../protocol.js";
+import type { Estimate } from "../types.js";
+import type { Own } from "./own.js";
+import { rank } from "./pipeline.js";
+
+/** UTF-16 units of the documents that are ranked for a measurement: some hundred tokens, a batch. */
+const SAMPLE = 2_048;
+
+/** Where none is asked about. */
+const QUERY = "what does it take";
+
+interface Asked {
+  query: string | undefined;
+  windows: Windows | undefined;
+  signal: AbortSignal | undefined;
+}
+
+export async function estimate(own: Own, texts: readonly string[], { query = QUERY, windows, signal }: Asked): Promise<Estimate> {
+  const { client, rate } = own;
+  const cost = await client.call("cost", { query, texts: [...texts], windows }, { signal });
+  const known = rate.of(client.device, cost);
+  if (known) return { ...known, measured: { by: "calls", ...known.measured } };
+  const sample = sampleOf(texts);
+  const options = { vectorCache: false, ...(windows && { windows }), ...(signal && { signal }) };
+  await rank(own, query, sample, options);
+  // The first call finds caches cold, and code that was not compiled for speed yet.
+  rate.forget(client.device);
+  await rank(own, query, sample, options);
+  return sampled(rate.of(client.device, cost), cost);
+}
+
+/** Documents so short that they tell nothing take next to no time. */
+function sampled(known: ReturnType<Own["rate"]["of"]>, { tokens }: Cost): Estimate {
+  const { milliseconds, measured } = known ?? { milliseconds: 0, measured: { tokens: 0, milliseconds: 0 } };
+  return { milliseconds, tokens, measured: { by: "sample", ...measured } };
+}
+
+/** From all over the list. */
+function sampleOf(texts: readonly string[]): string[] {
+  const length = texts.reduce((sum, text) => sum + text.length, 0);
+  const step = Math.max(1, Math.floor(length / SAMPLE));
+  return texts.filter((_, place) => place % step === 0);
+}

@@ -1,0 +1,55 @@
+/** How fast does a model read? Measured by what its rankings took, of which the last ones count most. */
+
+import type { Cost } from "../protocol.js";
+import type { Device, Estimate, ModelInfo } from "../types.js";
+
+/** Tokens below which a call tells more of what all calls take than of the model. */
+const LEAST_TOKENS = 64;
+
+/** What a measurement still counts once another one has come. */
+const MEMORY = 0.5;
+
+/**
+ * Pairs of tokens that take as long as one token's products, over the width of hidden states: six by the number of multiplications, and of attention those take
+ * about twice as long.
+ */
+const PAIRS = 3;
+
+interface Measured {
+  work: number;
+  tokens: number;
+  milliseconds: number;
+}
+
+export class Rate {
+  readonly #hiddenSize: number;
+  readonly #measured = new Map<Device, Measured>();
+
+  constructor({ hiddenSize }: ModelInfo) {
+    this.#hiddenSize = hiddenSize;
+  }
+
+  /** A ranking took so long. */
+  add(device: Device, cost: Cost, milliseconds: number): void {
+    if (cost.tokens < LEAST_TOKENS) return;
+    const { work, tokens, milliseconds: before } = this.#measured.get(device) ?? { work: 0, tokens: 0, milliseconds: 0 };
+    this.#measured.set(device, { work: MEMORY * work + this.#work(cost), tokens: MEMORY * tokens + cost.tokens, milliseconds: MEMORY * before + milliseconds });
+  }
+
+  /** Nothing where nothing was measured. */
+  of(device: Device, cost: Cost): Omit<Estimate, "measured"> & { measured: Omit<Estimate["measured"], "by"> } | undefined {
+    const measured = this.#measured.get(device);
+    if (!measured) return undefined;
+    const { work, tokens, milliseconds } = measured;
+    return { milliseconds: (milliseconds * this.#work(cost)) / work, tokens: cost.tokens, measured: { tokens: Math.round(tokens), milliseconds } };
+  }
+
+  /** What was measured so far is forgotten. */
+  forget(device: Device): void {
+    this.#measured.delete(device);
+  }
+
+  #work({ tokens, pairs }: Cost): number {
+    return tokens + pairs / (PAIRS * this.#hiddenSize);
+  }
+}

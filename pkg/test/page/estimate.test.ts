@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Reranker } from "../../src/index.js";
+import { Rate } from "../../src/page/rate.js";
+import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
+import { FakeServer, ok, safetensors } from "../support/server.js";
+import { stubStorage } from "../support/storage.js";
+import { stubWorkers } from "../support/workers.js";
+
+const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
+
+/** The fake engine takes a letter for a token. */
+const DOCUMENTS = Array.from({ length: 100 }, (_, place) => "x".repeat(50 + place));
+const TOKENS = DOCUMENTS.reduce((sum, { length }) => sum + length, 0);
+
+let engine: FakeEngine;
+
+beforeEach(() => {
+  vi.stubGlobal("navigator", {});
+  vi.stubGlobal("location", { href: "https://host/app/index.html" });
+  stubStorage();
+  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  engine = new FakeEngine();
+  stubWorkers(fakeModule(async () => engine));
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+const load = () => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm" });
+
+/** Takes some milliseconds for each text, of whatever length. */
+const slowly = (milliseconds: number) => () => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+describe("an estimate", () => {
+  test("is measured from a sample from all over the list, which is ranked twice, where nothing was ranked yet", async () => {
+    const reranker = await load();
+    engine.beforeText = slowly(4);
+    const { milliseconds, tokens, measured } = await reranker.estimate(DOCUMENTS, { query: "abc" });
+    expect(engine.started).toEqual(["abc", "abc"]);
+    expect(tokens).toBe(TOKENS + 3);
+    expect(measured.by).toBe("sample");
+    expect(measured.tokens).toBeLessThan(TOKENS / 2);
+    expect(milliseconds).toBeCloseTo((measured.milliseconds * tokens) / measured.tokens, -1);
+    const begin = performance.now();
+    await reranker.rerank("abc", DOCUMENTS);
+    const taken = performance.now() - begin;
+    expect(milliseconds).toBeGreaterThan(taken / 3);
+    expect(milliseconds).toBeLessThan(taken * 3);
+  });
+
+  test("is measured from the rankings before it, and asks for none then", async () => {
+    const reranker = await load();
+    await reranker.rerank("abc", DOCUMENTS);
+    const { measured, tokens } = await reranker.estimate(["y".repeat(200)], { query: "abc" });
+    expect(engine.started).toEqual(["abc"]);
+    expect(measured).toEqual({ by: "calls", tokens: TOKENS + 3, milliseconds: expect.any(Number) });
+    expect(tokens).toBe(203);
+  });
+
+  test("of documents that say nothing, or of none, is next to nothing", async () => {
+    const reranker = await load();
+    for (const documents of [[], ["a"]]) expect((await reranker.estimate(documents)).milliseconds).toBe(0);
+  });
+
+  test("refuses what a ranking refuses, and ends with a signal", async () => {
+    const reranker = await load();
+    await expect(reranker.estimate([{ body: "b" }])).rejects.toThrow("documents[0].text is undefined");
+    await expect(reranker.estimate(["a"], { query: " " })).rejects.toThrow("query is empty");
+    await expect(reranker.estimate(["a"], { query: 5 } as object)).rejects.toThrow("query is a number");
+    await expect(reranker.estimate(["a"], { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
+  });
+});
+
+describe("a rate", () => {
+  const rate = () => new Rate({ ...INFO, hiddenSize: 10 });
+
+  test("counts attention with the tokens, and the last measurement most", () => {
+    const measured = rate();
+    expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
+    measured.add("cpu", { tokens: 100, pairs: 3_000 }, 40);
+    expect(measured.of("cpu", { tokens: 400, pairs: 0 })).toEqual({ milliseconds: 80, tokens: 400, measured: { tokens: 100, milliseconds: 40 } });
+    expect(measured.of("cpu", { tokens: 100, pairs: 9_000 })?.milliseconds).toBe(80);
+    for (let call = 0; call < 20; call++) measured.add("cpu", { tokens: 100, pairs: 0 }, 10);
+    expect(measured.of("cpu", { tokens: 100, pairs: 0 })?.milliseconds).toBeCloseTo(10, 3);
+  });
+
+  test("is each device's own, and not measured from next to nothing", () => {
+    const measured = rate();
+    measured.add("cpu", { tokens: 10, pairs: 100 }, 40);
+    measured.add("webgpu", { tokens: 100, pairs: 0 }, 1);
+    expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
+    expect(measured.of("webgpu", { tokens: 100, pairs: 0 })?.milliseconds).toBe(1);
+    measured.forget("webgpu");
+    expect(measured.of("webgpu", { tokens: 100, pairs: 0 })).toBeUndefined();
+  });
+});
