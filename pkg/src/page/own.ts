@@ -6,7 +6,6 @@ import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./input.js";
 import type { Latest } from "./latest.js";
 import type { Rate } from "./rate.js";
-import type { Client } from "./worker-client.js";
 
 export interface Own {
   client: DeviceSwitch;
