@@ -6,6 +6,7 @@
  */
 
 import type { ErrorData } from "./error.js";
+import type { AdapterName } from "./storage/gpu-notes.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
 import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, GpuKernel, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";
@@ -256,6 +257,12 @@ export interface CheckRequest {
   seed: number;
 }
 
+/** Tokens that were computed, and milliseconds that they took. */
+export interface Speed {
+  tokens: number;
+  ms: number;
+}
+
 export interface Calls {
   load: { request: LoadRequest; answer: LoadAnswer };
   rerank: { request: RerankRequest; answer: RerankAnswer };
@@ -264,6 +271,7 @@ export interface Calls {
   cost: { request: CostRequest; answer: Cost };
   similarity: { request: SimilarityRequest; answer: Float32Array };
   matches: { request: MatchesRequest; answer: MatchesAnswer };
+  measure: { request: Record<never, never>; answer: Speed };
   codec: { request: CodecRequest; answer: CodecAnswer };
   checkOperations: { request: CheckRequest; answer: OperationDifference[] };
 }
@@ -293,7 +301,8 @@ export type FromWorker =
   /** All that the engine was loaded from, by its place in the folder. Blobs cross without a copy. */
   | { type: "files"; files: Record<string, Blob> }
   /** Of a load in `auto` by an engine of the CPU alone: there is a GPU that is worth a try, or why there is none. */
-  | { type: "gpu"; unavailable?: string }
+  | { type: "gpu"; unavailable: string }
+  | { type: "gpu"; unavailable?: undefined; adapter: AdapterName }
   /** The load goes on with WebGPU, so a death may be the GPU's doing. */
   | { type: "trying-webgpu" }
   | { type: "progress"; progress: LoadProgress }

@@ -8,6 +8,30 @@ export type DeviceChoice = "auto" | "cpu" | "webgpu";
 /** Where the model does run. */
 export type Device = "cpu" | "webgpu";
 
+/** How fast a device was found to be with this model. */
+export interface DeviceSpeed {
+  device: Device;
+  /** Workers that were at work at once. */
+  workers: number;
+  /** Tokens that all of them computed a second, of a warm batch. */
+  tokensPerSecond: number;
+}
+
+/** Where the next call runs, and why. */
+export interface ChosenDevice {
+  device: Device;
+  /** How the GPU multiplies, if it is the device; see `GpuKernel`. */
+  kernel?: string;
+  /** What was measured, the fastest first; empty where nothing was. */
+  candidates: DeviceSpeed[];
+  /**
+   * `asked`: it was named. `only`: there is no other. `first`: another is still to be tried. `measured`: now, or in the visit that `measuredAt` is of. `failed`: the
+   * other one was tried and does not do; `reranker.warnings` says why.
+   */
+  why: "asked" | "only" | "first" | "measured" | "failed";
+  measuredAt?: Date;
+}
+
 /** The device of the calls to come, and of those so far. */
 export interface DeviceChange {
   device: Device;

@@ -17,7 +17,7 @@ const ALLOWED = {
   vectors: [],
   error: ["types"],
   ranking: ["types", "vectors"],
-  protocol: ["error", "ranking", "types", "vectors"],
+  protocol: ["error", "ranking", "storage", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
   page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors"],

@@ -1,16 +1,26 @@
 /**
- * Which device answers? The CPU, from the load on. Where there is a GPU that is worth a try, another worker tries it meanwhile, with the module that has both devices;
- * once it is found to compute what the CPU computes, and faster, it takes the next call, never one that is under way, and the CPU's workers end. A GPU that fails
- * later gives what it was at to the CPU, whose worker starts anew.
+ * Which device answers? The CPU, from the load on. Where there is a GPU, another worker tries it meanwhile, with the module that has both devices; once it is found to
+ * compute what the CPU computes, and a batch of this model is faster there than on all of the CPU's workers, it takes the next call, never one that is under way, and
+ * those workers end. What was measured is remembered. A GPU that fails later gives what it was at to the CPU, whose worker starts anew.
  */
 
 import type { CallName, Calls } from "../protocol.js";
-import type { CallProgress, Device, DeviceChange, GpuKernel, Warning } from "../types.js";
+import { findDeviceChoice, type Measured, rememberDeviceChoice } from "../storage/device-choices.js";
+import type { AdapterName } from "../storage/gpu-notes.js";
+import type { CallProgress, ChosenDevice, Device, DeviceChange, DeviceSpeed, GpuKernel, Warning } from "../types.js";
 import { notify } from "./notify.js";
-import type { Pool } from "./pool.js";
+import { type Pool, tokensPerSecond } from "./pool.js";
 import { type CallOptions, type Client, GpuGivenUp, type WorkerClient } from "./worker-client.js";
 
 type Called = Exclude<CallName, "load">;
+
+/** A GPU, and how it is tried. */
+export interface Trial {
+  adapter: AdapterName;
+  embeddingId: string;
+  /** A worker that is to load the same model in `auto`. What it warns of is not told by it. */
+  start(): WorkerClient;
+}
 
 export class DeviceSwitch implements Client {
   readonly #cpu: Pool;
@@ -25,12 +35,19 @@ export class DeviceSwitch implements Client {
   readonly #codecs: Calls["codec"]["request"][] = [];
   /** What keeps the device from changing. */
   #holds = 0;
+  /** Who waits until nothing does. */
+  #waiting: (() => void)[] = [];
+  /** Ends a measurement that is in the way of a call. */
+  #measurement: AbortController | undefined;
+  #why: ChosenDevice["why"];
+  #measured: (Measured & { at: number }) | undefined;
 
   /** `cpu`: workers that have loaded the model; where a GPU was asked for by name it is one, with that kernel. */
-  constructor(cpu: Pool, gpuKernel: GpuKernel | undefined, onChange: ((change: DeviceChange) => void) | undefined) {
+  constructor(cpu: Pool, gpuKernel: GpuKernel | undefined, why: ChosenDevice["why"], onChange: ((change: DeviceChange) => void) | undefined) {
     this.#cpu = cpu;
-    this.#gpuKernel = gpuKernel;
     this.#current = cpu;
+    this.#gpuKernel = gpuKernel;
+    this.#why = why;
     this.#onChange = onChange;
   }
 
@@ -41,6 +58,13 @@ export class DeviceSwitch implements Client {
   /** Of the GPU that was tried, if it is right. */
   get gpuKernel(): GpuKernel | undefined {
     return this.#gpuKernel;
+  }
+
+  get choice(): ChosenDevice {
+    const { device } = this;
+    const kernel = device === "webgpu" ? this.#gpuKernel?.variant : undefined;
+    const measuredAt = this.#measured && new Date(this.#measured.at);
+    return { device, ...(kernel !== undefined && { kernel }), candidates: this.#measured?.candidates ?? [], why: this.#why, ...(measuredAt && { measuredAt }) };
   }
 
   get warnings(): readonly Warning[] {
@@ -67,9 +91,11 @@ export class DeviceSwitch implements Client {
   /** Until what this gives is called, no GPU takes over. */
   hold(): () => void {
     this.#holds++;
+    this.#measurement?.abort();
     return () => {
       this.#holds--;
       this.#move();
+      if (this.#holds === 0) for (const go of this.#waiting.splice(0)) go();
     };
   }
 
@@ -87,46 +113,95 @@ export class DeviceSwitch implements Client {
     }
   }
 
-  /** `gpu`: a worker that is to load the same model in `auto`. What it warns of is this one's to tell. */
-  async tryGpu(gpu: WorkerClient): Promise<void> {
-    this.#gpu = gpu;
+  /** Once the CPU can answer. */
+  async tryGpu({ adapter, embeddingId, start }: Trial): Promise<void> {
+    this.#why = "first";
+    const known = await findDeviceChoice(adapter, embeddingId);
+    if (this.ended.aborted) return;
+    this.#measured = known;
+    if (known?.candidates[0]?.device === "cpu") return this.#stay(slowness(known.candidates));
+    const gpu = (this.#gpu = start());
     gpu.ended.addEventListener("abort", () => this.#lost());
     try {
-      const { device, gpuKernel } = await gpu.load();
-      this.#gpuKernel = gpuKernel;
-      this.#isReady = device === "webgpu";
-      if (!this.#isReady) gpu.stop(undefined);
+      await this.#loaded(gpu);
+      if (!known) await this.#measure(gpu, (measured) => rememberDeviceChoice(adapter, embeddingId, measured));
+      this.#isReady = true;
     } catch (error) {
-      if (!this.ended.aborted && !(error instanceof GpuGivenUp)) this.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU could not be tried: ${error instanceof Error ? error.message : String(error)}` });
       gpu.stop(error);
     }
     this.#move();
   }
 
+  async #loaded(gpu: WorkerClient): Promise<void> {
+    const { device, gpuKernel } = await gpu.load();
+    this.#gpuKernel = gpuKernel;
+    if (device === "cpu") throw new NoGpu();
+  }
+
+  async #measure(gpu: WorkerClient, remember: (measured: Measured) => Promise<void>): Promise<void> {
+    const cpu: DeviceSpeed = { device: "cpu", ...(await this.#whileIdle((signal) => this.#cpu.measure({ signal }))) };
+    const other: DeviceSpeed = { device: "webgpu", workers: 1, tokensPerSecond: tokensPerSecond(await gpu.call("measure", {}, {})) };
+    const candidates = other.tokensPerSecond < cpu.tokensPerSecond ? [cpu, other] : [other, cpu];
+    this.#measured = { candidates, at: Date.now() };
+    void remember({ candidates });
+    if (candidates[0] === cpu) throw new NoGpu(slowness(candidates));
+  }
+
+  /** A call that comes ends it, and it begins anew once that is answered. */
+  async #whileIdle<T>(measure: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.#holds > 0) await new Promise<void>((go) => this.#waiting.push(go));
+      const measurement = (this.#measurement = new AbortController());
+      try {
+        return await measure(measurement.signal);
+      } catch (error) {
+        if (!measurement.signal.aborted) throw error;
+      } finally {
+        this.#measurement = undefined;
+      }
+    }
+  }
+
   #move(): void {
     if (!this.#isReady || this.#holds > 0 || this.#current === this.#gpu) return;
     this.#current = this.#gpu!;
+    this.#why = "measured";
     this.#giveCodecs();
     this.#cpu.rest();
     notify(this.#onChange, { device: "webgpu", previous: "cpu" });
   }
 
+  /** The GPU's worker has ended. */
   #lost(): void {
     const wasInUse = this.#current === this.#gpu;
     const reason: unknown = this.#gpu?.ended.reason;
     this.#gpu = undefined;
     this.#isReady = false;
     this.#current = this.#cpu;
-    if (this.ended.aborted || !(reason instanceof GpuGivenUp)) return;
+    if (this.ended.aborted) return;
     this.#giveCodecs();
-    this.warn({ code: "WEBGPU_FALLBACK", message: reason.message });
+    this.#stay(reason instanceof Error && reason.message !== "" ? reason.message : undefined);
     if (wasInUse) notify(this.#onChange, { device: "cpu", previous: "webgpu" });
+  }
+
+  /** `message`: why, if nobody has said it. */
+  #stay(message: string | undefined): void {
+    this.#why = this.#measured?.candidates[0]?.device === "cpu" ? "measured" : "failed";
+    if (message !== undefined) this.warn({ code: "WEBGPU_FALLBACK", message });
   }
 
   /** A worker answers in turn, so that what it is called for next finds them. */
   #giveCodecs(): void {
     for (const codec of this.#codecs) void this.#current.call("codec", codec, {}).catch(() => {});
   }
+}
+
+/** Why a GPU that is right is not used; the engine's own warnings have said so where there is no message. */
+class NoGpu extends Error {}
+
+function slowness(candidates: readonly DeviceSpeed[]): string {
+  const told = candidates.map(({ device, workers, tokensPerSecond }) => `${Math.round(tokensPerSecond)} tokens a second on ${device === "cpu" ? `the CPU (workers: ${workers})` : "WebGPU"}`);
+  return `the WebGPU device is slower than the CPU with this model: ${told.join(", ")}`;
 }
 
 /** A call that is begun again passes what it had done once more. */

@@ -1,6 +1,7 @@
 /** Starts a worker and waits for its load, which a signal ends at once. */
 
 import type { LoadAnswer, LoadRequest } from "../protocol.js";
+import type { AdapterName } from "../storage/gpu-notes.js";
 import type { Limits, LoadOptions, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { ProgressMeter } from "./progress-meter.js";
@@ -11,7 +12,7 @@ export interface Opened {
   client: WorkerClient;
   answer: LoadAnswer;
   /** Of a load in `auto` by an engine of the CPU alone: resolves once there is a GPU to try. */
-  gpu: Promise<void>;
+  gpu: Promise<AdapterName>;
   /** A worker beside it that is to load this. What it warns of is left out where nobody listens: the first one has said it. */
   another(load: LoadRequest, onWarning?: (warning: Warning) => void): WorkerClient;
 }
@@ -23,12 +24,12 @@ export async function openClient(
 ): Promise<Opened> {
   const meter = new ProgressMeter(onProgress);
   const setup = { spawn: () => startWorker(workerUrl), queue, silence };
-  let found: () => void;
-  const gpu = new Promise<void>((resolve) => (found = resolve));
+  let found: (adapter: AdapterName) => void;
+  const gpu = new Promise<AdapterName>((resolve) => (found = resolve));
   const client = new WorkerClient({
     ...setup,
     load,
-    onGpu: (unavailable) => (unavailable === undefined ? found() : client.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU is not available: ${unavailable}` })),
+    onGpu: (gpu) => (gpu.unavailable === undefined ? found(gpu.adapter) : client.warn({ code: "WEBGPU_FALLBACK", message: `WebGPU is not available: ${gpu.unavailable}` })),
     onProgress: (progress) => meter.report(progress),
     onWarning: (warning) => notify(onWarning, warning),
   });

@@ -18,7 +18,7 @@
  * the first worker is on a GPU it is alone.
  */
 
-import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest } from "../protocol.js";
+import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest, Speed } from "../protocol.js";
 import type { Device, ModelInfo, Warning } from "../types.js";
 import { Cut, tokensOf, type Unit } from "./cut.js";
 import { type Answered, CutCall, type CutName, type CutPlan } from "./cut-call.js";
@@ -37,6 +37,10 @@ export interface PoolSetup {
   queue: number;
   /** A worker that is to load this. */
   another(load: LoadRequest): WorkerClient;
+}
+
+export function tokensPerSecond({ tokens, ms }: Speed): number {
+  return (1000 * tokens) / ms;
 }
 
 export class Pool implements Client {
@@ -83,6 +87,12 @@ export class Pool implements Client {
 
   stop(reason: unknown): void {
     for (const client of [...this.#members, ...this.#coming, this.#first]) client.stop(reason);
+  }
+
+  /** How fast its workers are, all at once, when none has anything else to do. */
+  async measure(options: CallOptions): Promise<{ workers: number; tokensPerSecond: number }> {
+    const speeds = await Promise.all(this.#members.map((client) => client.call("measure", {}, options)));
+    return { workers: speeds.length, tokensPerSecond: speeds.reduce((sum, speed) => sum + tokensPerSecond(speed), 0) };
   }
 
   /** Ends all workers until there is a call: then the first one starts anew. */

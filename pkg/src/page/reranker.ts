@@ -9,6 +9,7 @@ import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from
 import { deleteVectors } from "../storage/vector-database.js";
 import type {
   CheckpointFiles,
+  ChosenDevice,
   Device,
   EncodeOptions,
   Estimate,
@@ -89,9 +90,9 @@ export class Reranker {
     const load = { ...loadRequest(source, checked), share: mayBeSeveral(workers) };
     const { client, answer, gpu, another } = await openClient(load, limits, checked);
     const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
-    const devices = new DeviceSwitch(pool, answer.gpuKernel, checked.onDeviceChange);
-    const otherDevice = () => another({ ...(client.copy ?? load), ...engineFor("webgpu", checked), device: "auto" }, (warning) => devices.warn(warning));
-    if (load.device === "auto") void gpu.then(() => (devices.ended.aborted ? undefined : devices.tryGpu(otherDevice())));
+    const devices = new DeviceSwitch(pool, answer.gpuKernel, load.device === "auto" ? "only" : "asked", checked.onDeviceChange);
+    const start = () => another({ ...(client.copy ?? load), ...engineFor("webgpu", checked), device: "auto" }, (warning) => devices.warn(warning));
+    if (load.device === "auto") void gpu.then((adapter) => devices.tryGpu({ adapter, embeddingId: answer.model!.embeddingId, start }));
     return new Reranker(devices, limits, answer, vectorCache);
   }
 
@@ -152,6 +153,11 @@ export class Reranker {
   /** Where the next call runs. Left to us it is the CPU at first, and may become WebGPU later, or the CPU again: see `onDeviceChange`. */
   get device(): Device {
     return this.own().client.device;
+  }
+
+  /** Where the next call runs and why, and what was measured of each device. */
+  get choice(): ChosenDevice {
+    return this.own().client.choice;
   }
 
   /** How the GPU multiplies, once there is one that was found right; it may be slower than the CPU, which then runs. */

@@ -7,6 +7,7 @@
 
 import { type ErrorData, RerankerError } from "../error.js";
 import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest, PartialScores } from "../protocol.js";
+import type { AdapterName } from "../storage/gpu-notes.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { TRANSFERRED } from "./vector-groups.js";
@@ -30,8 +31,8 @@ export interface ClientSetup {
   silence: number;
   onProgress(progress: LoadProgress): void;
   onWarning(warning: Warning): void;
-  /** Hears of a load in `auto` by an engine of the CPU alone why there is no GPU to try, or that there is one. */
-  onGpu?(unavailable: string | undefined): void;
+  /** Hears of a load in `auto` by an engine of the CPU alone why there is no GPU to try, or whose there is. */
+  onGpu?(found: { unavailable: string } | { unavailable?: undefined; adapter: AdapterName }): void;
 }
 
 export interface CallOptions {
@@ -227,7 +228,7 @@ export class WorkerClient {
         this.#load = { ...this.#load, share: false };
         return;
       case "gpu":
-        return this.#setup.onGpu?.(message.unavailable);
+        return this.#setup.onGpu?.(message);
       case "trying-webgpu":
         this.#triesWebGpu = true;
         return;

@@ -16,13 +16,16 @@ const DAY = 24 * 60 * 60 * 1000;
 /** Milliseconds that storage is waited for: a worker may be about to end. */
 const PATIENCE = 1_000;
 
+/** What tells an adapter from others. */
+export type AdapterName = Pick<GPUAdapterInfo, "vendor" | "architecture" | "device" | "description">;
+
 export interface Note {
   /** Milliseconds since 1970. */
   at: number;
 }
 
 /** A note on this GPU that is no older than so many days; undefined where nothing is known. */
-export async function findNote<T>(about: string, info: GPUAdapterInfo | undefined, days: number): Promise<(T & Note) | undefined> {
+export async function findNote<T>(about: string, info: AdapterName | undefined, days: number): Promise<(T & Note) | undefined> {
   try {
     const cache = await caches.open(CACHE);
     const response = await cache.match(addressOf(about, info));
@@ -35,7 +38,7 @@ export async function findNote<T>(about: string, info: GPUAdapterInfo | undefine
 }
 
 /** Where nothing can be kept the next visit finds out for itself. */
-export async function keepNote(about: string, info: GPUAdapterInfo | undefined, note: object): Promise<void> {
+export async function keepNote(about: string, info: AdapterName | undefined, note: object): Promise<void> {
   try {
     await within(PATIENCE, put(addressOf(about, info), { ...note, at: Date.now() }), () => undefined);
   } catch {
@@ -48,7 +51,7 @@ async function put(address: string, note: Note): Promise<void> {
   await cache.put(address, Response.json(note));
 }
 
-function addressOf(about: string, { vendor, architecture, device, description }: Partial<GPUAdapterInfo> = {}): string {
+function addressOf(about: string, { vendor, architecture, device, description }: Partial<AdapterName> = {}): string {
   const adapter = [vendor, architecture, device, description].map((part) => part ?? "").join("/");
   return `${ADDRESS}/${about}?${new URLSearchParams({ adapter, browser: browser(), version: VERSION })}`;
 }

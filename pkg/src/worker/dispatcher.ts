@@ -9,6 +9,7 @@ import { withHint } from "./hints.js";
 import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
 import { ProductForm } from "./product-form.js";
+import { speedOf } from "./speed.js";
 import { StageClock } from "./stage-clock.js";
 import { EventLoop } from "./task.js";
 import { Vectors } from "./vectors.js";
@@ -108,6 +109,8 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await this.#similarity(id, request) };
       case "matches":
         return { type: "answer", id, name, answer: this.#matches(request) };
+      case "measure":
+        return { type: "answer", id, name, answer: await speedOf(this.#loaded(), this.#hooks(id)) };
       case "codec":
         return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
       case "checkOperations":

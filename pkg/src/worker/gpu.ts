@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import { Patience, within } from "../patience.js";
+import type { AdapterName } from "../storage/gpu-notes.js";
 import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
 import { findGpuKernel, rememberGpuKernel } from "../storage/gpu-kernels.js";
 import type { DeviceChoice, Dtype } from "../types.js";
@@ -29,6 +30,8 @@ let trying = false;
 
 /** Where WebGPU stands in this worker. */
 export interface GpuState {
+  /** Whose GPU it is. */
+  adapter?: AdapterName;
   /** Why it cannot be used; undefined when it can. */
   unavailable?: string;
   /** Most bytes of a buffer that it reads. The engine asks for a device with the adapter's own limits. */
@@ -48,7 +51,12 @@ export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
   if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
   const fault = choice === "auto" ? await findGpuFault(info) : undefined;
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  return { bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
+  return { adapter: nameOf(info), bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
+}
+
+/** Not every browser tells. */
+function nameOf({ vendor = "", architecture = "", device = "", description = "" }: Partial<AdapterName> = {}): AdapterName {
+  return { vendor, architecture, device, description };
 }
 
 /** Lets later visits know what is wrong with this worker's GPU. */

@@ -62,8 +62,8 @@ export async function loadEngine<C extends Checkpoint>(
 
 /** A load on the CPU does not wait for it. */
 async function tell(found: GpuState | Promise<GpuState>, post: (message: FromWorker) => void): Promise<void> {
-  const { unavailable } = await found;
-  post({ type: "gpu", ...(unavailable !== undefined && { unavailable }) });
+  const { unavailable, adapter } = await found;
+  post(unavailable === undefined ? { type: "gpu", adapter: adapter! } : { type: "gpu", unavailable });
 }
 
 async function start(module: EngineModule, wasm: string | WebAssembly.Module, post: (message: FromWorker) => void): Promise<void> {

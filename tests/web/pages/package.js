@@ -40,6 +40,12 @@ async function outcome(promise) {
   }
 }
 
+/** In auto a GPU is tried once the load has ended: it takes over, or a warning says why not. */
+async function settled(reranker) {
+  const isSettled = () => reranker.device === "webgpu" || reranker.warnings.some(({ code }) => code === "WEBGPU_FALLBACK");
+  while (!isSettled()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 async function load(name, source, options) {
   const seen = { progress: [], warnings: [] };
   const reranker = await Reranker.load(source, {
@@ -48,6 +54,7 @@ async function load(name, source, options) {
     onWarning: (warning) => seen.warnings.push(warning),
   });
   rerankers.set(name, { reranker, seen });
+  if ((options?.device ?? "auto") === "auto") await settled(reranker);
   return { device: reranker.device, simd: reranker.simd, model: reranker.model, warnings: [...reranker.warnings], ...seen };
 }
 
