@@ -148,7 +148,9 @@ class GpuWatch {
       return timeout(message);
     });
     device.addEventListener("uncapturederror", (event) => {
-      if (!trying) this.#events.failed(`WebGPU reported an error: ${event.error.message}`, false);
+      // The engine panics at an error that it hears of.
+      if (trying) event.stopImmediatePropagation();
+      else this.#events.failed(`WebGPU reported an error: ${event.error.message}`, false);
     });
     void device.lost.then(({ reason, message }) => this.#events.failed(`the WebGPU device was lost (${reason}): ${message}`, reason === "destroyed"));
     return device;

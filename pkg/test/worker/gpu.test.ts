@@ -205,12 +205,14 @@ describe("what the engine asks of WebGPU", () => {
   test("may be refused while kernels are tried: the kernel is passed over then, not the device", async () => {
     const error = () => Object.assign(new Event("uncapturederror"), { error: { message: "bad shader" } });
     const found = await device();
+    const engine = vi.fn();
+    found.addEventListener("uncapturederror", engine);
     tryKernels(true);
     found.dispatchEvent(error());
-    expect(failures).toEqual([]);
+    expect([failures, engine.mock.calls]).toEqual([[], []]);
     tryKernels(false);
     found.dispatchEvent(error());
-    expect(failures).toHaveLength(1);
+    expect([failures.length, engine.mock.calls.length]).toEqual([1, 1]);
   });
 
   test("and is answered leaves no timer behind", async () => {
