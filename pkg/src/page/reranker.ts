@@ -39,9 +39,9 @@ import { openClient } from "./open-client.js";
 import { type AnyBudget, checkEncode, checkEstimate, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
 import { rank } from "./pipeline.js";
-import { engineFor, modelLocation, originOf, storedPlace, wasmUrl } from "./places.js";
-import { Rate } from "./rate.js";
+import { engineFor, modelLocation, originOf, storedPlace } from "./places.js";
 import { Pool } from "./pool.js";
+import { Rate } from "./rate.js";
 import { requireWorkers } from "./start-worker.js";
 import type { Client } from "./worker-client.js";
 
