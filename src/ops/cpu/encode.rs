@@ -4,6 +4,7 @@ use super::dot::Activation;
 use super::pointwise::ROUND;
 
 /// Writes the codes of values whose number is a multiple of 32; answers their step and what zero has become.
+#[inline(always)]
 pub(super) fn encode(values: &[f32], codes: &mut [Activation]) -> (f32, i32) {
     let (low, high, nothing) = platform::range(values);
     let step = ((high - low) / 126.0).max(1e-30) + nothing;
@@ -79,6 +80,7 @@ mod platform {
     use super::super::pointwise::LANES;
     use super::Activation;
 
+    #[inline(always)]
     pub(super) fn range(values: &[f32]) -> (f32, f32, f32) {
         let [mut low, mut high, mut nothing] = [[0.0f32; LANES]; 3];
         let chunks = values.as_chunks::<LANES>().0;
@@ -95,11 +97,19 @@ mod platform {
                 nothing[lane] += chunk[lane] * 0.0;
             }
         }
-        let low = low.iter().fold(0.0f32, |a, &b| a.min(b));
-        let high = high.iter().fold(0.0f32, |a, &b| a.max(b));
-        (low, high, nothing.iter().sum())
+        // Across the lanes by halves: one after the other each would wait for the one before.
+        for half in [4, 2, 1] {
+            for lane in 0..half {
+                let [a, b] = [lane, lane + half];
+                low[a] = if low[b] < low[a] { low[b] } else { low[a] };
+                high[a] = if high[b] > high[a] { high[b] } else { high[a] };
+                nothing[a] += nothing[b];
+            }
+        }
+        (low[0], high[0], nothing[0])
     }
 
+    #[inline(always)]
     pub(super) fn write(values: &[f32], inverse: f32, rounded: f32, codes: &mut [Activation]) {
         for (code, value) in codes.iter_mut().zip(values) {
             *code = (value * inverse + rounded).to_bits() as Activation & 127;

@@ -23,18 +23,11 @@ use x86 as platform;
 
 use platform::{TILE_PANELS, TILE_ROWS, tile};
 
-use super::PANEL;
 use super::pointwise;
 use super::rows::for_blocks;
+use super::{PANEL, ROWS};
 use crate::ops::Gate;
 use crate::ops::profile::{Part, time};
-
-/// Rows whose products with some panels are computed before the next panels are read.
-#[cfg(target_arch = "wasm32")]
-const ROWS: usize = super::ROWS;
-/// More: weights of 32 bits are long on their way.
-#[cfg(not(target_arch = "wasm32"))]
-const ROWS: usize = 264;
 
 /// Values `[outputs, inputs]` in panels: `[outputs / PANEL, inputs, PANEL]`, zero where there is no output.
 pub(crate) fn pack_f32(values: &[f32], inputs: usize) -> Vec<f32> {

@@ -2,6 +2,7 @@
 
 use super::dot::{Code, Range};
 use super::panels::{self, Factors, Panels};
+use super::vectors::widest;
 use crate::model::quantize::{NIBBLE_ZERO, Q4_BLOCK, nibble};
 use crate::ops::Gate;
 
@@ -27,6 +28,7 @@ pub(crate) fn sums_q4(nibbles: &[u8], inputs: usize) -> Vec<i32> {
     rows.flat_map(|row| row.chunks(Q4_BLOCK / 2).map(sum)).collect()
 }
 
+#[inline(always)]
 fn value(nibble: u8) -> i8 {
     nibble as i8 - NIBBLE_ZERO as i8
 }
@@ -50,13 +52,18 @@ impl Panels for Nibbles<'_> {
 
     fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut Vec<Code>) -> &'a [Code] {
         scratch.resize(size, 0);
-        let packed = &self.0[index * size / 2..(index + 1) * size / 2];
-        for (bytes, codes) in packed.chunks_exact(PAIR).zip(scratch.chunks_exact_mut(2 * PAIR)) {
+        unpack(&self.0[index * size / 2..(index + 1) * size / 2], scratch);
+        scratch
+    }
+}
+
+widest! {
+    fn unpack(packed: &[u8], codes: &mut [Code]) {
+        for (bytes, codes) in packed.chunks_exact(PAIR).zip(codes.chunks_exact_mut(2 * PAIR)) {
             for i in 0..PAIR {
                 codes[i] = Code::from(value(bytes[i] & 15));
                 codes[i + PAIR] = Code::from(value(bytes[i] >> 4));
             }
         }
-        scratch
     }
 }

@@ -10,6 +10,7 @@
 use super::dot::Activation;
 use super::encode::encode;
 use super::pointwise;
+use super::vectors::widest;
 use crate::ops::Gate;
 
 /// Quantized rows.
@@ -42,12 +43,25 @@ pub(super) fn quantize(x: &[f32], equalizer: &[f32], gate: Gate, block: usize) -
     let mut scratch = vec![0.0; stride];
     for (row, codes) in x.chunks_exact(width).zip(out.codes.chunks_exact_mut(stride)) {
         pointwise::apply(gate, row, &mut scratch[..inputs]);
-        scratch.iter_mut().zip(equalizer).for_each(|(u, factor)| *u *= factor);
-        for (values, codes) in scratch.chunks_exact(block).zip(codes.chunks_exact_mut(block)) {
-            let (step, zero) = encode(values, codes);
-            out.steps.push(step);
-            out.zeros.push(zero);
-        }
+        encode_row(&mut scratch, equalizer, codes, block, (&mut out.steps, &mut out.zeros));
     }
     out
+}
+
+widest! {
+    /// Writes a row's codes; each block adds its step and what zero has become.
+    fn encode_row(
+        row: &mut [f32],
+        equalizer: &[f32],
+        codes: &mut [Activation],
+        block: usize,
+        said: (&mut Vec<f32>, &mut Vec<i32>),
+    ) {
+        row.iter_mut().zip(equalizer).for_each(|(u, factor)| *u *= factor);
+        for (values, codes) in row.chunks_exact(block).zip(codes.chunks_exact_mut(block)) {
+            let (step, zero) = encode(values, codes);
+            said.0.push(step);
+            said.1.push(zero);
+        }
+    }
 }

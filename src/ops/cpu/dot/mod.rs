@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | wasm simd128 | `i32x4.dot_i16x8_s` on widened bytes |
 //! | wasm relaxed SIMD | `i32x4.relaxed_dot_i8x16_i7x16_add_s`, or `i16x8.relaxed_dot_i8x16_i7x16_s` with sums in 16 bits |
-//! | x86-64 | VNNI's `vpdpbusd`, else AVX2's `vpmaddubsw` with sums in 16 bits |
+//! | x86-64 | `vpdpbusd` of AVX-512's VNNI or AVX's, else AVX2's `vpmaddubsw` with sums in 16 bits |
 //! | aarch64 | `sdot`, else `smull` and `sadalp` |
 //! | any other | a loop |
 //!
@@ -64,8 +64,13 @@ mod layout {
 }
 pub(super) use layout::{Activation, Code, OFFSET, STEP};
 
-/// Outputs of the encoder's products that are computed side by side: in wasm as many as keep V8's fifteen registers full.
-pub(super) const OUTPUTS: usize = if cfg!(target_arch = "wasm32") { 12 } else { 8 };
+/// Outputs of the encoder's products that are computed side by side: in wasm as many as keep V8's fifteen registers full, on x86-64
+/// a register of AVX-512.
+pub(super) const OUTPUTS: usize = match () {
+    () if cfg!(target_arch = "wasm32") => 12,
+    () if cfg!(target_arch = "x86_64") => 16,
+    () => 8,
+};
 
 /// `(rows of stride activations, stride, panel, out)`: for up to [`TILE_ROWS`] rows the exact sums of
 /// activation times stored code with each of a panel's outputs.

@@ -1,4 +1,4 @@
-//! x86-64: VNNI where there is one, else AVX2, else the plain loop.
+//! x86-64: VNNI where there is one, AVX-512's before AVX's, else AVX2, else the plain loop.
 
 use core::arch::x86_64::*;
 
@@ -7,17 +7,20 @@ use super::{
 };
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
-pub(in super::super) const BLOCK_ROWS: usize = plain::BLOCK_ROWS;
+pub(in super::super) const BLOCK_ROWS: usize = 12;
 pub(in super::super) const FORMS: [&str; 1] = ["x86-64"];
 
-/// An instruction set's way to multiply the four bytes of a step in each 32-bit lane and add them up, and to do so with two steps
-/// whose products sum in 16 bits.
+/// An instruction set's way to multiply the four bytes of a step in each 32-bit lane of 256 bits and add them up, and to do so with two
+/// steps, whose products may sum in 16 bits, in registers of its own width.
 macro_rules! version {
-    ($name:ident, $features:literal, $dot:expr, $two:expr) => {
+    (
+        $name:ident, $features:literal, $dot:expr, $two:expr, $vector:ty, $lanes:literal, $load:ident, $load_floats:ident,
+        $store:ident, $zero:ident, $splat:ident, $splat_float:ident, $pairs:ident, $float:ident, $add:ident, $multiply:ident
+    ) => {
         mod $name {
             use super::*;
 
-            entries!(1 2 3 4 5 6 7 8);
+            entries!(1 2 3 4 5 6 7 8 9 10 11 12);
 
             #[target_feature(enable = $features)]
             unsafe fn fixed<const M: usize>(
@@ -41,34 +44,47 @@ macro_rules! version {
                 panel: Panel<'_>,
                 out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
             ) {
+                for first in (0..OUTPUTS).step_by($lanes) {
+                    // SAFETY: the caller's, of some of the outputs.
+                    unsafe { some_outputs::<M>(rows, panel, first, out) };
+                }
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn some_outputs<const M: usize>(
+                rows: Rows<'_>,
+                panel: Panel<'_>,
+                first: usize,
+                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
+            ) {
                 let Rows { blocks, block, .. } = rows;
-                let stride = blocks * block;
-                let mut totals = [_mm256_setzero_ps(); M];
+                let mut totals = [$zero(); M];
                 for place in 0..blocks {
                     // SAFETY: `place` is within rows and panel, by the caller's assertion.
                     unsafe {
                         let codes = rows.codes.as_ptr().add(place * block);
-                        let weights = panel.codes.as_ptr().add(place * block * OUTPUTS);
-                        let taken = panel.sums.as_ptr().add(place * OUTPUTS).cast();
-                        let taken = _mm256_loadu_si256(taken);
-                        let scale = _mm256_loadu_ps(panel.scales.as_ptr().add(place * OUTPUTS));
-                        let mut sums = [_mm256_setzero_si256(); M];
+                        let weights = panel.codes.as_ptr().add(place * block * OUTPUTS + first * STEP);
+                        let taken = panel.sums.as_ptr().add(place * OUTPUTS + first).cast();
+                        let taken = $load(taken);
+                        let scale = $load_floats(panel.scales.as_ptr().add(place * OUTPUTS + first));
+                        let mut sums = [taken; M];
                         for (row, sum) in sums.iter_mut().enumerate() {
                             let zero = *rows.zeros.as_ptr().add(row * blocks + place);
                             // Both are within 16 bits, and the upper half of a zero's code is zero.
-                            *sum = _mm256_madd_epi16(_mm256_set1_epi32(zero), taken);
+                            *sum = $pairs($splat(zero), taken);
                         }
-                        add_block::<M>(codes, stride, weights, block / STEP, &mut sums);
+                        add_block::<M>(codes, blocks * block, weights, block / STEP, &mut sums);
                         for (row, (total, sum)) in totals.iter_mut().zip(sums).enumerate() {
                             let step = *rows.steps.as_ptr().add(row * blocks + place);
-                            let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(step));
-                            *total = _mm256_add_ps(*total, _mm256_mul_ps(scaled, scale));
+                            let scaled = $multiply($float(sum), $splat_float(step));
+                            *total = $add(*total, $multiply(scaled, scale));
                         }
                     }
                 }
                 for (out, total) in out.iter_mut().zip(totals) {
-                    // SAFETY: eight values are written to eight places.
-                    unsafe { _mm256_storeu_ps(out.as_mut_ptr(), total) };
+                    // SAFETY: so many values are written to as many places.
+                    unsafe { $store(out.as_mut_ptr().add(first), total) };
                 }
             }
 
@@ -79,18 +95,17 @@ macro_rules! version {
                 stride: usize,
                 panel: *const i8,
                 steps: usize,
-                sums: &mut [__m256i; M],
+                sums: &mut [$vector; M],
             ) {
                 for step in (0..steps).step_by(2) {
                     // SAFETY: M rows and the panel have these two steps, by the caller's word.
                     unsafe {
-                        let codes = panel.add(step * STEP * OUTPUTS).cast::<__m256i>();
-                        let codes = [0, 1].map(|next| _mm256_loadu_si256(codes.add(next)));
+                        let codes = [0, 1].map(|next| {
+                            $load(panel.add((step + next) * STEP * OUTPUTS).cast())
+                        });
                         for (row, sum) in sums.iter_mut().enumerate() {
                             let fours = rows.add(row * stride + step * STEP).cast::<i32>();
-                            let fours = [0, 1].map(|next| {
-                                _mm256_set1_epi32(fours.add(next).read_unaligned())
-                            });
+                            let fours = [0, 1].map(|next| $splat(fours.add(next).read_unaligned()));
                             *sum = $two(*sum, fours, codes);
                         }
                     }
@@ -123,7 +138,31 @@ macro_rules! version {
     };
 }
 
-version!(
+/// [`version`] in registers of 256 bits.
+macro_rules! version_256 {
+    ($name:ident, $features:literal, $dot:expr, $two:expr) => {
+        version!(
+            $name,
+            $features,
+            $dot,
+            $two,
+            __m256i,
+            8,
+            _mm256_loadu_si256,
+            _mm256_loadu_ps,
+            _mm256_storeu_ps,
+            _mm256_setzero_ps,
+            _mm256_set1_epi32,
+            _mm256_set1_ps,
+            _mm256_madd_epi16,
+            _mm256_cvtepi32_ps,
+            _mm256_add_ps,
+            _mm256_mul_ps
+        );
+    };
+}
+
+version_256!(
     avx2,
     "avx2",
     |sum, codes, four| {
@@ -136,7 +175,7 @@ version!(
         _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
 );
-version!(
+version_256!(
     avx_vnni,
     "avx2,avxvnni",
     |sum, codes, four| _mm256_dpbusd_avx_epi32(sum, codes, four),
@@ -147,35 +186,118 @@ version!(
 );
 version!(
     avx512_vnni,
-    "avx2,avx512vl,avx512vnni",
+    "avx2,avx512f,avx512bw,avx512vl,avx512vnni",
     |sum, codes, four| _mm256_dpbusd_epi32(sum, codes, four),
-    |sum, fours: [__m256i; 2], codes: [__m256i; 2]| {
-        let first = _mm256_dpbusd_epi32(sum, fours[0], codes[0]);
-        _mm256_dpbusd_epi32(first, fours[1], codes[1])
-    }
+    |sum, fours: [__m512i; 2], codes: [__m512i; 2]| {
+        let first = _mm512_dpbusd_epi32(sum, fours[0], codes[0]);
+        _mm512_dpbusd_epi32(first, fours[1], codes[1])
+    },
+    __m512i,
+    16,
+    _mm512_loadu_si512,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_setzero_ps,
+    _mm512_set1_epi32,
+    _mm512_set1_ps,
+    _mm512_madd_epi16,
+    _mm512_cvtepi32_ps,
+    _mm512_add_ps,
+    _mm512_mul_ps
 );
 
-/// Whether the processor has what the versions with VNNI need, AVX's and AVX-512's, and what the plain AVX2 one needs.
-fn features() -> [bool; 3] {
-    let avx2 = is_x86_feature_detected!("avx2");
-    let avx512 = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl");
-    [avx2 && is_x86_feature_detected!("avxvnni"), avx2 && avx512, avx2]
+/// The best instructions of a processor.
+enum Best {
+    Avx512,
+    AvxVnni,
+    Avx2,
+    Plain,
+}
+
+fn best() -> Best {
+    let avx512 = is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw");
+    match is_x86_feature_detected!("avx2") {
+        true if avx512 => Best::Avx512,
+        true if is_x86_feature_detected!("avxvnni") => Best::AvxVnni,
+        true => Best::Avx2,
+        false => Best::Plain,
+    }
 }
 
 pub(in super::super) fn tiles() -> Tile {
-    match features() {
-        [true, ..] => avx_vnni::tile,
-        [_, true, _] => avx512_vnni::tile,
-        [_, _, true] => avx2::tile,
-        _ => plain::tiles(),
+    match best() {
+        Best::Avx512 => avx512_vnni::tile,
+        Best::AvxVnni => avx_vnni::tile,
+        Best::Avx2 => avx2::tile,
+        Best::Plain => plain::tiles(),
     }
 }
 
 pub(in super::super) fn block_tiles(form: usize, range: Range) -> BlockTile {
-    match features() {
-        [true, ..] => avx_vnni::block_tile,
-        [_, true, _] => avx512_vnni::block_tile,
-        [_, _, true] => avx2::block_tile,
-        _ => plain::block_tiles(form, range),
+    match best() {
+        Best::Avx512 => avx512_vnni::block_tile,
+        Best::AvxVnni => avx_vnni::block_tile,
+        Best::Avx2 => avx2::block_tile,
+        Best::Plain => plain::block_tiles(form, range),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SplitMix64;
+
+    const BLOCKS: usize = 3;
+    const BLOCK: usize = 64;
+
+    /// Bits of the products of some rows, the same for each form.
+    fn products(tile: BlockTile, rows: usize, range: i8) -> Vec<u32> {
+        let mut random = SplitMix64(3);
+        let mut below = |limit: u64| (random.next() % limit) as i32;
+        let stride = BLOCKS * BLOCK;
+        let codes: Vec<i8> = (0..rows * stride).map(|_| below(128) as i8).collect();
+        let weights: Vec<i8> =
+            (0..stride * OUTPUTS).map(|_| below(2 * range as u64 + 1) as i8 - range).collect();
+        let steps: Vec<f32> = (0..rows * BLOCKS).map(|_| 0.01 * below(99) as f32).collect();
+        let zeros: Vec<i32> = (0..rows * BLOCKS).map(|_| below(128)).collect();
+        let scales: Vec<f32> = (0..OUTPUTS * BLOCKS).map(|_| 0.01 * below(99) as f32).collect();
+        let sums: Vec<i32> = (0..OUTPUTS * BLOCKS).map(|_| below(8_001) - 4_000).collect();
+        let rows_of = Rows {
+            count: rows,
+            codes: &codes,
+            steps: &steps,
+            zeros: &zeros,
+            blocks: BLOCKS,
+            block: BLOCK,
+        };
+        let panel = Panel { codes: &weights, scales: &scales, sums: &sums };
+        let mut out = [[f32::NAN; OUTPUTS]; BLOCK_ROWS];
+        tile(rows_of, panel, &mut out);
+        out[..rows].as_flattened().iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn every_form_gives_what_the_loop_gives() {
+        let mut forms: Vec<BlockTile> = Vec::new();
+        if is_x86_feature_detected!("avx2") {
+            forms.push(avx2::block_tile);
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
+            forms.push(avx_vnni::block_tile);
+        }
+        if matches!(best(), Best::Avx512) {
+            forms.push(avx512_vnni::block_tile);
+        }
+        assert!(!forms.is_empty(), "this test wants a processor with AVX2");
+        for (rows, (range, kind)) in (1..=BLOCK_ROWS)
+            .flat_map(|rows| [(63, Range::Q8), (8, Range::Q4)].map(|range| (rows, range)))
+        {
+            let expected = products(plain::block_tiles(0, kind), rows, range);
+            for form in &forms {
+                assert_eq!(products(*form, rows, range), expected, "{rows} rows, {kind:?}");
+            }
+        }
     }
 }
