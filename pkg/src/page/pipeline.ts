@@ -140,7 +140,7 @@ async function follow<T>(steps: readonly Step<T>[], shared: Shared, candidates: 
     if (!signal.aborted && answer.unscored === 0) listeners[place]?.({ done: 1, total: 1 });
     signal.throwIfAborted();
     followed.left = step.finishes ? finished(left, answer) : ranked(left, answer, step, shared);
-    step.own.rate.add(step.own.client.device, answer.cost, answer.timings.total);
+    step.own.rate.add(step.own.client.device, answer);
     gone.push({ step, answer, ...(counts && { counts }) });
     if (step === scorer) Object.assign(followed, { total: board.total, unscored: answer.unscored });
     if (answer.unscored > 0) return step === scorer ? cut(followed, steps) : unscored(followed, steps);

@@ -1,6 +1,6 @@
 /** How fast does a model read? Measured by what its rankings took, of which the last ones count most. */
 
-import type { Cost } from "../protocol.js";
+import type { Cost, RerankAnswer } from "../protocol.js";
 import type { Device, Estimate, ModelInfo } from "../types.js";
 
 /** Tokens below which a call tells more of what all calls take than of the model. */
@@ -29,11 +29,12 @@ export class Rate {
     this.#hiddenSize = hiddenSize;
   }
 
-  /** A ranking took so long. */
-  add(device: Device, cost: Cost, milliseconds: number): void {
+  /** What a ranking took to read its texts. */
+  add(device: Device, { cost, timings }: Pick<RerankAnswer, "cost" | "timings">): void {
     if (cost.tokens < LEAST_TOKENS) return;
+    const time = timings.tokenize + timings.encode;
     const { work, tokens, milliseconds: before } = this.#measured.get(device) ?? { work: 0, tokens: 0, milliseconds: 0 };
-    this.#measured.set(device, { work: MEMORY * work + this.#work(cost), tokens: MEMORY * tokens + cost.tokens, milliseconds: MEMORY * before + milliseconds });
+    this.#measured.set(device, { work: MEMORY * work + this.#work(cost), tokens: MEMORY * tokens + cost.tokens, milliseconds: MEMORY * before + time });
   }
 
   /** Nothing where nothing was measured. */

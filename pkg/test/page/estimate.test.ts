@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Reranker } from "../../src/index.js";
+import type { Cost } from "../../src/protocol.js";
 import { Rate } from "../../src/page/rate.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
@@ -75,21 +76,22 @@ describe("an estimate", () => {
 
 describe("a rate", () => {
   const rate = () => new Rate({ ...INFO, hiddenSize: 10 });
+  const took = (cost: Cost, encode: number) => ({ cost, timings: { tokenize: 0, encode, score: 100, explain: 100, total: encode + 200, stages: [] } });
 
   test("counts attention with the tokens, and the last measurement most", () => {
     const measured = rate();
     expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
-    measured.add("cpu", { tokens: 100, pairs: 3_000 }, 40);
+    measured.add("cpu", took({ tokens: 100, pairs: 3_000 }, 40));
     expect(measured.of("cpu", { tokens: 400, pairs: 0 })).toEqual({ milliseconds: 80, tokens: 400, measured: { tokens: 100, milliseconds: 40 } });
     expect(measured.of("cpu", { tokens: 100, pairs: 9_000 })?.milliseconds).toBe(80);
-    for (let call = 0; call < 20; call++) measured.add("cpu", { tokens: 100, pairs: 0 }, 10);
+    for (let call = 0; call < 20; call++) measured.add("cpu", took({ tokens: 100, pairs: 0 }, 10));
     expect(measured.of("cpu", { tokens: 100, pairs: 0 })?.milliseconds).toBeCloseTo(10, 3);
   });
 
   test("is each device's own, and not measured from next to nothing", () => {
     const measured = rate();
-    measured.add("cpu", { tokens: 10, pairs: 100 }, 40);
-    measured.add("webgpu", { tokens: 100, pairs: 0 }, 1);
+    measured.add("cpu", took({ tokens: 10, pairs: 100 }, 40));
+    measured.add("webgpu", took({ tokens: 100, pairs: 0 }, 1));
     expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
     expect(measured.of("webgpu", { tokens: 100, pairs: 0 })?.milliseconds).toBe(1);
     measured.forget("webgpu");
