@@ -50,6 +50,7 @@ export const FOLDERS = {
   package: join(ROOT, "pkg/dist"),
   bench: join(ROOT, "benches/browser/pages"),
   soak: join(ROOT, "benches/soak/pages"),
+  load: join(ROOT, "benches/load/pages"),
   fixtures: join(ROOT, "tests/fixtures"),
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),
