@@ -262,6 +262,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "reranker",
         &[
+            "batching",
             "cross_encoder",
             "device",
             "device_check",

@@ -195,7 +195,7 @@ fn whenever_time_is_over_what_was_scored_is_ranked_and_the_others_follow_in_thei
     let full = rerank(&model, &documents, &options, &mut listener);
     let questions = listener.questions.get();
     let mut counts = BTreeSet::new();
-    for question in (1..=questions + 1).step_by(2) {
+    for question in (1..=questions + 1).rev().step_by(2) {
         let mut listener = Listener::over_at(question);
         let output = rerank(&model, &documents, &options, &mut listener);
         check(&output, &full, &order);

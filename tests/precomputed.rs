@@ -178,7 +178,8 @@ proptest! {
             let mut encoded: Vec<usize> = second.kept.iter().flat_map(|k| k.indices.clone()).collect();
             encoded.sort_unstable();
             assert!(encoded.iter().all(|&index| fresh[index]), "{encoded:?}");
-            second.kept = None;
+            assert!(second.cost.tokens <= first.cost.tokens);
+            (second.kept, second.cost) = (None, first.cost);
             second.results.iter_mut().for_each(|result| result.same_as = None);
             let mut first = first;
             first.kept = None;

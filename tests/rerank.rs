@@ -200,8 +200,9 @@ fn an_observer_can_stop_a_call_at_every_text_and_layer() {
     let mut observer = Stopper::at_pause(usize::MAX);
     let options = RerankOptions::default();
     block_on(model.rerank("oil", &documents, &options, &mut observer)).unwrap();
-    // One batch: a pause before each document's tokens, before and within each layer, and before the scores.
-    assert_eq!(observer.pauses, documents.len() + 2 * model.info().layers + 1);
+    // One batch: a pause before each document is held against the others, before its tokens, before and within each layer, and before the
+    // scores.
+    assert_eq!(observer.pauses, 2 * documents.len() + 2 * model.info().layers + 1);
     for pause in 1..=observer.pauses {
         let mut observer = Stopper::at_pause(pause);
         let stopped = block_on(model.rerank("oil", &documents, &options, &mut observer));
