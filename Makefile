@@ -245,8 +245,8 @@ lint: | $(STAMPS)/rust
 	cargo fmt --check --manifest-path scripts/bindgen/Cargo.toml
 	$(LINT) build --release --locked --all-targets --features cli
 	$(LINT) $(LINT_LIB) --features cli
-	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown
-	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features relaxed-simd
+	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --config scripts/small.toml
+	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features relaxed-simd --config scripts/small.toml
 	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features gpu
 	cargo clippy --release --locked --lib -- -D warnings
 
