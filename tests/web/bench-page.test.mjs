@@ -78,9 +78,9 @@ describe("without WebGPU", () => {
     assert.match(valueOf(report, "adapter"), /^none: /);
     assert.equal(valueOf(report, "isolated"), "no");
     assertMeasured(report, ["CPU", "CPU without relaxed SIMD"]);
-    assert.match(valueOf(report, "CPU, as many workers as pay"), /^[\d,]+ \(\d+ documents?, /);
-    assert.match(report, /^ {2}CPU {2,}.* relaxed; NO_LATE_INTERACTION_HEAD$/m);
-    assert.match(report, /^ {2}CPU without relaxed SIMD {2,}.* simd128; NO_LATE_INTERACTION_HEAD$/m);
+    assert.match(valueOf(report, "as the package chooses"), /^[\d,]+ \(\d+ documents?, .* cpu \(only\)/);
+    assert.match(report, /^ {2}CPU {2,}.* relaxed; cpu \(asked\); NO_LATE_INTERACTION_HEAD$/m);
+    assert.match(report, /^ {2}CPU without relaxed SIMD {2,}.* simd128; cpu \(asked\); NO_LATE_INTERACTION_HEAD$/m);
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.id), "report");
     await page.keyboard.press("Tab");

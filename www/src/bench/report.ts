@@ -1,5 +1,5 @@
 // The report as text to paste. Nothing of it is said by anyone but this page, the package and the browser.
-import type { GpuKernel, OperationDifference } from "tabrank";
+import type { ChosenDevice, GpuKernel, OperationDifference } from "tabrank";
 import { count, milliseconds } from "../format.ts";
 import type { Problem } from "../state.ts";
 import type { Facts } from "./machine.ts";
@@ -39,15 +39,21 @@ export function hasFault({ checks }: Report): boolean {
 
 function speedLine(speed: Speed | Problem): string {
   if (isProblem(speed)) return problemLine(speed);
-  const { documents, tokens, times, load, first, model, kernel, warnings } = speed;
+  const { documents, tokens, times, load, first, model, kernel, choice, warnings } = speed;
   const parts = [
     `${whole.format(tokensASecond(speed))} (${count(documents, "document")}, ${count(tokens, "token")}, in ${milliseconds(median(times))}, median of ${times.length})`,
     `loaded in ${milliseconds(load)}`,
     `the first call of one document ${milliseconds(first)}`,
     model,
+    choiceLine(choice),
     ...(kernel ? [kernelLine(kernel)] : []),
   ];
   return [...parts, ...warnings].join("; ");
+}
+
+function choiceLine({ device, candidates, why }: ChosenDevice): string {
+  const measured = candidates.map((each) => `${each.device} with ${count(each.workers, "worker")} ${whole.format(each.tokensPerSecond)} tokens a second`);
+  return [`${device} (${why})`, ...measured].join(", ");
 }
 
 function kernelLine({ variant, trials }: GpuKernel): string {
