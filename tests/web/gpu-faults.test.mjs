@@ -38,6 +38,24 @@ describe("without a fault", () => {
     await assertRightOnCpu();
   });
 
+  it("which kernel is the fastest is measured once, and then known", LIMIT, async () => {
+    const kernel = async () => (await load("webgpu", "hardware", { always: ["hardware"] })).value.gpuKernel;
+    const { variant, trials } = await kernel();
+    assert.equal(trials[0].variant, variant);
+    for (const { ms } of trials) assert.ok(ms > 0);
+    assert.deepEqual(await kernel(), { variant, trials: [] });
+  });
+
+  for (const fault of ["wrong-tiles", "invalid-tiles"]) {
+    it(`${fault}: kernels that are bad are passed over, and not the GPU`, LIMIT, async () => {
+      const { value, error } = await load("webgpu", fault, { always: ["hardware"] });
+      assert.equal(error, undefined);
+      await assertStruck();
+      const tried = value.gpuKernel.trials.map(({ variant }) => variant);
+      assert.ok(tried.includes("registers") && !tried.some((variant) => /\dx\d/.test(variant)), tried.join());
+    });
+  }
+
   it("a GPU in software is not tried", LIMIT, async () => {
     const { value } = await its.tab.harness("load", "it", its.tab.url(its.tiny.checkpoint), { device: "auto" });
     assert.match(value.warnings.map(({ message }) => message).join(), /software/);

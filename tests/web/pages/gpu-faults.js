@@ -1,6 +1,6 @@
 // Ways in which a browser's WebGPU may be absent, fail, or compute wrong numbers.
 import { replaceGetter, wrap } from "./patch.js";
-import { changeAfterFirstRun, changeOnOrder, changeShaders, wrongActivation, wrongCodes, wrongProduct, wrongRoot, wrongRotation, wrongWindow } from "./shader-faults.js";
+import { changeAfterFirstRun, changeOnOrder, changeShaders, invalid, tiles, wrongActivation, wrongCodes, wrongProduct, wrongRoot, wrongRotation, wrongWindow } from "./shader-faults.js";
 
 /** The software adapter passes for a GPU, so that `auto` tries it. */
 function hardware() {
@@ -171,8 +171,10 @@ export const gpuFaults = {
   "silent-load": silent(GPUBuffer.prototype, "mapAsync", 1),
   "silent-rerank": silent(GPUBuffer.prototype, "mapAsync", 1, true),
   "no-device": noDevice,
-  "invalid-shader": (test) => changeShaders((code) => `${code}\nfn broken() -> u32 { return undeclared; }`, test),
+  "invalid-shader": (test) => changeShaders(invalid, test),
   "wrong-product": (test) => changeShaders(wrongProduct, test),
+  "wrong-tiles": (test) => changeShaders(tiles(wrongProduct), test),
+  "invalid-tiles": (test) => changeShaders(tiles(invalid), test),
   "wrong-activation": (test) => changeShaders(wrongActivation, test),
   "wrong-rotation": (test) => changeShaders(wrongRotation, test),
   "wrong-window": (test) => changeShaders(wrongWindow, test),

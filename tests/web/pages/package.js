@@ -55,7 +55,7 @@ async function load(name, source, options) {
   });
   rerankers.set(name, { reranker, seen });
   if ((options?.device ?? "auto") === "auto") await settled(reranker);
-  return { device: reranker.device, simd: reranker.simd, model: reranker.model, warnings: [...reranker.warnings], ...seen };
+  return { device: reranker.device, simd: reranker.simd, model: reranker.model, gpuKernel: reranker.gpuKernel, warnings: [...reranker.warnings], ...seen };
 }
 
 async function rerank(name, query, documents, options) {

@@ -10,6 +10,16 @@ export function changeShaders(change, { struck }) {
   });
 }
 
+/** What no browser compiles. */
+export function invalid(code) {
+  return `${code}\nfn broken() -> u32 { return undeclared; }`;
+}
+
+/** A change of the products that have tiles in workgroup memory alone. */
+export function tiles(change) {
+  return (code) => (code.includes("fn linear_staged") ? change(code) : code);
+}
+
 /** Matrix products that come out a hundredth too large in each step. */
 export function wrongProduct(code) {
   return code.includes("fn linear_") ? code.replace(/(fma\(\w+, \w+, \w+\))/g, "$1 * 1.01") : code;
