@@ -69,7 +69,8 @@ function workersOf(page, { workers, copies }) {
 }
 
 async function takeTurn({ page, contestant, sample, call }) {
-  const before = await gpuCalls(page);
+  // A thread of a peer's that waits for work answers nobody.
+  const before = contestant.device === "webgpu" ? await gpuCalls(page) : undefined;
   const run = await call("rerank", sample);
   contestant.warm.push({ ...run, time: run.time / (contestant.copies ?? 1), ...(before && { gpu: difference(await gpuCalls(page), before) }) });
   for (let query = 0; query < QUERIES_A_ROUND[contestant.device]; query += 1) {
