@@ -107,7 +107,7 @@ export type KeptCodec = Exclude<CodecName, "residual">;
 export interface ScoredStage {
   use: "scored";
   keep?: number;
-  scores: Float32Array;
+  scores: number[];
 }
 
 /** A stage as it crosses: its documents' scores and its model do not. */

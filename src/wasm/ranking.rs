@@ -136,8 +136,7 @@ pub enum StageSettings {
     Scored {
         #[tsify(optional)]
         keep: Option<usize>,
-        /// Of all documents.
-        #[tsify(type = "Float32Array")]
+        /// Of all documents. A tagged stage takes no typed array.
         scores: Vec<f32>,
     },
 }

@@ -71,7 +71,7 @@ function withScores({ stages, texts }: RerankRequest, parts: readonly Answered<"
   let column = 0;
   return stages.map((stage) => {
     if (!isReader(stage)) return stage;
-    const scores = new Float32Array(texts.length).fill(Number.NaN);
+    const scores = new Array<number>(texts.length).fill(Number.NaN);
     const at = column++;
     for (const { places, answer } of parts) answer.indices.forEach((index, row) => (scores[places[index]!] = answer.scores[row * count + at]!));
     return { use: "scored", scores, ...(stage.keep !== undefined && { keep: stage.keep }) };
