@@ -228,6 +228,8 @@ export class WorkerClient {
         this.#load = { ...this.#load, share: false };
         return;
       case "gpu":
+        // It is looked for once: a worker that comes later has nobody to tell.
+        this.#load = { ...this.#load, device: "cpu" };
         return this.#setup.onGpu?.(message);
       case "trying-webgpu":
         this.#triesWebGpu = true;

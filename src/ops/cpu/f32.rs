@@ -97,7 +97,7 @@ impl<'a> Panels<'a> {
     }
 
     fn count(self) -> usize {
-        self.values.len().next_multiple_of(self.apart) / self.apart
+        self.values.len().div_ceil(self.apart)
     }
 
     /// At most [`TILE_PANELS`] from the one at `first` on.

@@ -55,7 +55,7 @@ pub(crate) fn layer_norm(mut x: Vec<f32>, gamma: &[f32], beta: &[f32], epsilon: 
 /// `x / max(‖x‖₂, 1e-12)` a row of `width` values, as `torch.nn.functional.normalize`.
 pub(crate) fn normalize(mut x: Vec<f32>, width: usize) -> Vec<f32> {
     for_blocks(&mut x, width, BLOCK, |_, rows| {
-        rows.chunks_exact_mut(width).for_each(|row| shorten(row));
+        rows.chunks_exact_mut(width).for_each(shorten);
     });
     x
 }
