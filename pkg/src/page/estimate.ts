@@ -8,6 +8,9 @@ import { rank } from "./pipeline.js";
 /** UTF-16 units of the documents that are ranked for a measurement: some hundred tokens, a batch. */
 const SAMPLE = 2_048;
 
+/** Milliseconds. What takes less is measured by the time that a call takes to begin, so more documents are ranked. */
+const ENOUGH = 100;
+
 /** Where none is asked about. */
 const QUERY = "what does it take";
 
@@ -22,12 +25,16 @@ export async function estimate(own: Own, texts: readonly string[], { query = QUE
   const cost = await client.call("cost", { query, texts: [...texts], windows }, { signal });
   const known = rate.of(client.device, cost);
   if (known) return { ...known, measured: { by: "calls", ...known.measured } };
-  const sample = sampleOf(texts);
   const options = { vectorCache: false, ...(windows && { windows }), ...(signal && { signal }) };
-  await rank(own, query, sample, options);
   // The first call finds caches cold, and code that was not compiled for speed yet.
-  rate.forget(client.device);
-  await rank(own, query, sample, options);
+  await rank(own, query, sampleOf(texts, SAMPLE), options);
+  for (let size = SAMPLE, took = 0; took < ENOUGH; size *= 4) {
+    const sample = sampleOf(texts, size);
+    const begin = performance.now();
+    rate.forget(client.device);
+    await rank(own, query, sample, options);
+    took = sample.length === texts.length ? ENOUGH : performance.now() - begin;
+  }
   return sampled(rate.of(client.device, cost), cost);
 }
 
@@ -38,8 +45,8 @@ function sampled(known: ReturnType<Own["rate"]["of"]>, { tokens }: Cost): Estima
 }
 
 /** From all over the list. */
-function sampleOf(texts: readonly string[]): string[] {
+function sampleOf(texts: readonly string[], size: number): string[] {
   const length = texts.reduce((sum, text) => sum + text.length, 0);
-  const step = Math.max(1, Math.floor(length / SAMPLE));
+  const step = Math.max(1, Math.floor(length / size));
   return texts.filter((_, place) => place % step === 0);
 }
