@@ -28,7 +28,8 @@ const [first, reranked] = report.approaches;
 
 const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length;
 const rows = report.compared.map((model, index) => {
-  const files = readdirSync(bundles[index]).map((name) => readFileSync(join(bundles[index], name)));
+  const entries = readdirSync(bundles[index], { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = entries.map(({ parentPath, name }) => readFileSync(join(parentPath, name)));
   const sum = (measure) => files.reduce((total, file) => total + measure(file), 0) / 1e6;
   return { ...model, megabytes: sum((file) => file.length), compressed: sum(brotli), loss: 100 * (reranked["ndcg@10"] - model.reranked["ndcg@10"]) };
 });
