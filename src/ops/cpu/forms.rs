@@ -123,6 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "it measures")]
     fn every_form_is_measured_and_can_be_used() {
         let ticks = Cell::new(0.0);
         let clock = || ticks.replace(ticks.get() + 1.0);

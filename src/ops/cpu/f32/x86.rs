@@ -266,6 +266,9 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_same_sums() {
+        if cfg!(miri) && matches!(form(), Form::Plain) {
+            return;
+        }
         assert!(!matches!(form(), Form::Plain), "this test wants a processor with AVX2");
         let shapes = (1..=TILE_ROWS).flat_map(|rows| {
             (1..=TILE_PANELS).flat_map(move |panels| [[rows, 1, panels], [rows, 37, panels]])
