@@ -76,6 +76,7 @@ export async function rank<T>(own: Own, query: string | QueryEmbeddings, documen
     controller.signal.throwIfAborted();
     const onScores = onPartial && ((board: ScoreBoard<T>) => notify(onPartial, board.results(kept)));
     const { left, gone, total, unscored } = await follow(steps, shared, candidates, { signal: controller.signal, onProgress, onScores });
+    controller.signal.throwIfAborted();
     const output = outputOf(own, kept, left, gone, warned);
     if (unscored > 0) output.warnings.push(budgetEnded(unscored, budgetMs!));
     notify(onPartial, { results: output.results.map(partialResult), scored: total - unscored, total });

@@ -102,6 +102,20 @@ describe("partial results", () => {
     await wait(20);
     expect(count).toBe(2);
   });
+
+  test("are not told after an abort, at whatever moment of a call it comes", async () => {
+    const { reranker } = await both();
+    let late = 0;
+    for (let moment = 0; moment < 40; moment++) {
+      const controller = new AbortController();
+      const onPartial = () => (late += Number(controller.signal.aborted));
+      const call = reranker.rerank("q", [], { onPartial, signal: controller.signal }).catch((reason: unknown) => reason);
+      for (let turn = 0; turn < moment; turn++) await Promise.resolve();
+      controller.abort("enough");
+      expect(["enough", expect.objectContaining({ results: [] })]).toContainEqual(await call);
+    }
+    expect(late).toBe(0);
+  });
 });
 
 describe("a budget", () => {
