@@ -231,6 +231,8 @@ export class Pool implements Client {
 
   /** Undefined where the first worker has come back on a GPU, whose numbers are not the others' to the bit. */
   async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions): Promise<Answered<K>[] | undefined> {
+    // Who heard of the stages before may have ended it.
+    this.requireOpen(options.signal);
     const call = new CutCall(plan, options, this.ended);
     const isAlone = this.#cutCalls.push(call as unknown as CutCall<CutName>) === 1 && this.#coming.size === 0;
     const [begin, workers] = [performance.now(), this.#members.length];

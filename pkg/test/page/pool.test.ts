@@ -196,6 +196,15 @@ describe("calls", () => {
     await expect(reranker.rerank("it", DOCUMENTS)).resolves.toMatchObject({ results: { length: DOCUMENTS.length } });
   });
 
+  test("an abort by who hears of the stages before ends a call that is about to be cut", async () => {
+    const reranker = await pool(3);
+    const controller = new AbortController();
+    const heard = vi.fn(() => controller.abort(new Error("typed on")));
+    const stages = [{ use: "bm25", keep: 800 }, { use: "late" }] as const;
+    await expect(reranker.rerank("it", DOCUMENTS, { stages, signal: controller.signal, onPartial: heard })).rejects.toThrow("typed on");
+    expect(heard).toHaveBeenCalledOnce();
+  });
+
   test("progress counts all documents, and never falls", async () => {
     const reranker = await pool(3);
     engines[1]!.beforeText = (text) => {
