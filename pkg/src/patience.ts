@@ -2,6 +2,9 @@
 
 const TICKS = 10;
 
+/** Milliseconds that timers are set to at most: one of more ends at once. */
+export const LONGEST = 2 ** 31 - 1;
+
 export class Patience {
   readonly #timer: ReturnType<typeof setInterval>;
   #left = TICKS;
@@ -12,7 +15,7 @@ export class Patience {
       if (--this.#left > 0) return;
       this.stop();
       onEnd();
-    }, limit / TICKS);
+    }, Math.min(limit / TICKS, LONGEST));
   }
 
   /** There was a sign of life. */

@@ -27,6 +27,12 @@ describe("patience", () => {
     await vi.advanceTimersByTimeAsync(5000);
     expect(end).not.toHaveBeenCalled();
   });
+
+  test("without end is longer than the longest timer of a browser", () => {
+    const set = vi.spyOn(globalThis, "setInterval");
+    new Patience(Number.MAX_SAFE_INTEGER, () => {}).stop();
+    expect(set).toHaveBeenCalledWith(expect.any(Function), 2 ** 31 - 1);
+  });
 });
 
 describe("a step within a limit", () => {

@@ -1,5 +1,6 @@
 /** A worker that is busy with another call, or begins anew after a death, answers no call in time: then the page does, with what it has heard. */
 
+import { LONGEST } from "../patience.js";
 import type { RerankAnswer } from "../protocol.js";
 import { linked } from "./linked.js";
 import type { ScoreBoard } from "./score-board.js";
@@ -12,7 +13,7 @@ export async function inTime<T, A extends { answer: RerankAnswer }>(until: numbe
   const { controller, unlink } = linked(signal);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<{ answer: RerankAnswer }>((resolve) => {
-    timer = setTimeout(() => resolve({ answer: board.answer() }), Math.max(until - Date.now(), 0) + GRACE);
+    timer = setTimeout(() => resolve({ answer: board.answer() }), Math.min(Math.max(until - Date.now(), 0) + GRACE, LONGEST));
   });
   try {
     return await Promise.race([call(controller.signal), late]);
