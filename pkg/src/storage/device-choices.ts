@@ -12,12 +12,16 @@ export interface Measured {
 
 /** Undefined where it is to be found out. */
 export function findDeviceChoice(adapter: AdapterName, embeddingId: string): Promise<(Measured & Note) | undefined> {
-  return findNote<Measured>(about(embeddingId), adapter, DAYS);
+  return findNote<Measured>(about(embeddingId), adapter, DAYS, ({ candidates }) => Array.isArray(candidates) && candidates.length > 0 && candidates.every(isWhole));
 }
 
 /** Where nothing can be kept the next visit finds out for itself. */
 export function rememberDeviceChoice(adapter: AdapterName, embeddingId: string, measured: Measured): Promise<void> {
   return keepNote(about(embeddingId), adapter, measured);
+}
+
+function isWhole({ device, workers, tokensPerSecond }: Partial<DeviceSpeed>): boolean {
+  return (device === "cpu" || device === "webgpu") && Number.isFinite(workers) && Number.isFinite(tokensPerSecond);
 }
 
 function about(embeddingId: string): string {

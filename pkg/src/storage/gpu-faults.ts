@@ -7,7 +7,7 @@ const DAYS = 7;
 
 /** What was found wrong with this GPU within the last week; undefined where nothing is known. */
 export async function findGpuFault(info: GPUAdapterInfo | undefined): Promise<string | undefined> {
-  const fault = await findNote<{ reason: string }>(ABOUT, info, DAYS);
+  const fault = await findNote<{ reason: string }>(ABOUT, info, DAYS, ({ reason }) => typeof reason === "string");
   return fault && `${fault.reason} (found on ${dayOf(fault.at)}, and tried again after ${DAYS} days)`;
 }
 

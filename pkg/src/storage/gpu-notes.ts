@@ -13,7 +13,7 @@ const ADDRESS = "https://tabrank.invalid/gpu";
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** Milliseconds that storage is waited for: a worker may be about to end. */
+/** Milliseconds that storage is waited for: a worker may be about to end, and a load goes on without. */
 const PATIENCE = 1_000;
 
 /** What tells an adapter from others. */
@@ -24,14 +24,12 @@ export interface Note {
   at: number;
 }
 
-/** A note on this GPU that is no older than so many days; undefined where nothing is known. */
-export async function findNote<T>(about: string, info: AdapterName | undefined, days: number): Promise<(T & Note) | undefined> {
+/** A note on this GPU that is no older than so many days; undefined where nothing is known. `isWhole`: whether it says what it should: it may be damaged. */
+export async function findNote<T>(about: string, info: AdapterName | undefined, days: number, isWhole: (note: Partial<T>) => boolean): Promise<(T & Note) | undefined> {
   try {
-    const cache = await caches.open(CACHE);
-    const response = await cache.match(addressOf(about, info));
-    const note = (await response?.json()) as (T & Note) | undefined;
+    const note = await within(PATIENCE, read<T>(addressOf(about, info)), () => undefined);
     // Clocks are set back at times.
-    return note && Math.abs(Date.now() - note.at) < days * DAY ? note : undefined;
+    return note && Math.abs(Date.now() - note.at) < days * DAY && isWhole(note) ? note : undefined;
   } catch {
     return undefined;
   }
@@ -44,6 +42,12 @@ export async function keepNote(about: string, info: AdapterName | undefined, not
   } catch {
     // As above.
   }
+}
+
+async function read<T>(address: string): Promise<(T & Note) | undefined> {
+  const cache = await caches.open(CACHE);
+  const response = await cache.match(address);
+  return response?.json() as Promise<(T & Note) | undefined>;
 }
 
 async function put(address: string, note: Note): Promise<void> {

@@ -7,7 +7,7 @@ const ABOUT = "product-form";
 
 /** Undefined where it is to be found out. */
 export async function findProductForm(): Promise<string | undefined> {
-  return (await findNote<{ form: string }>(ABOUT, undefined, DAYS))?.form;
+  return (await findNote<{ form: string }>(ABOUT, undefined, DAYS, ({ form }) => typeof form === "string"))?.form;
 }
 
 /** Where nothing can be kept the next visit finds out for itself. */
