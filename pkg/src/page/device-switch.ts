@@ -150,7 +150,7 @@ export class DeviceSwitch implements Client {
   /** A call that comes ends it, and it begins anew once that is answered. */
   async #whileIdle<T>(measure: (signal: AbortSignal) => Promise<T>): Promise<T> {
     for (;;) {
-      if (this.#holds > 0) await new Promise<void>((go) => this.#waiting.push(go));
+      while (this.#holds > 0) await new Promise<void>((go) => this.#waiting.push(go));
       const measurement = (this.#measurement = new AbortController());
       try {
         return await measure(measurement.signal);

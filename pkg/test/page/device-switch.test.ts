@@ -168,6 +168,22 @@ describe("in auto", () => {
     expect([reranker.device, reranker.choice.why]).toEqual(["webgpu", "measured"]);
   });
 
+  test("nothing is measured beside a call, at whatever moment behind another it comes", async () => {
+    for (let moment = 0; moment < 20; moment++) {
+      ScriptedWorker.all = [];
+      const reranker = await tried();
+      void explain(reranker);
+      await settled();
+      worker(0).answerExplain(explainsOf(worker(0))[0]!, 5);
+      for (let turn = 0; turn < moment; turn++) await Promise.resolve();
+      void explain(reranker).catch(() => {});
+      await settled();
+      const cancelled = worker(0).received.filter(({ type }) => type === "cancel").map(({ id }) => id);
+      expect([moment, cancelled]).toEqual([moment, measuresOf(worker(0))]);
+      reranker.dispose();
+    }
+  });
+
   test.each([
     ["CPU, no GPU is tried", 250, "cpu", 1],
     ["GPU, it takes over without a measurement", 50, "webgpu", 2],
