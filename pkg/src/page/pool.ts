@@ -207,7 +207,7 @@ export class Pool implements Client {
     while (copy && this.device === "cpu" && this.#size < Math.min(workers, this.#headcount.wanted)) void this.#add(this.#setup.another(copy));
   }
 
-  /** One that cannot load the model is not tried again: there may be no memory for it. */
+  /** One that cannot load the model is not tried again, unless it was stopped: there may be no memory for it. */
   async #add(client: WorkerClient): Promise<void> {
     this.#coming.add(client);
     try {
@@ -215,8 +215,8 @@ export class Pool implements Client {
       for (const codec of this.#codecs) await client.call("codec", codec, {});
       this.#members.push(client);
     } catch (error) {
+      if (!client.ended.aborted) this.#headcount.failed();
       client.stop(error);
-      this.#headcount.failed();
     }
     this.#coming.delete(client);
     this.#advance();

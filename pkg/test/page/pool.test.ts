@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EmbeddingList, type LoadOptions, Reranker, type RerankOptions, type RerankOutput, ResidualCodec } from "../../src/index.js";
-import { FakeEngine, engineError, fakeModule, type FakeModule } from "../support/engine.js";
+import { Pool } from "../../src/page/pool.js";
+import type { WorkerClient } from "../../src/page/worker-client.js";
+import type { LoadAnswer, LoadRequest, RerankRequest } from "../../src/protocol.js";
+import { FakeEngine, engineError, fakeModule, type FakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
@@ -172,6 +175,38 @@ describe("a worker dies", () => {
     expect(engines).toHaveLength(1);
   });
 });
+
+test("workers that were sent to rest as they came are started again by the calls that follow", async () => {
+  const started: WorkerClient[] = [];
+  const another = () => (started.push(restingClient(new Promise(() => {}))), started.at(-1)!);
+  const pool = new Pool(restingClient(Promise.resolve()), { model: INFO, workers: 3, queue: 4, another });
+  const request = { query: "it", texts: DOCUMENTS, stages: [{ use: "late" }], topK: 1 } as unknown as RerankRequest;
+  for (const expected of [2, 4]) {
+    await pool.call("rerank", request, {});
+    expect(started).toHaveLength(expected);
+    pool.rest();
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+});
+
+const NOTHING = { indices: [], scored: 0, unscored: 0, warnings: [], timings: { tokenize: 0, encode: 0, score: 0, explain: 0, total: 0, stages: [0] }, cost: { tokens: 0, pairs: 0 } };
+
+/** A worker that answers all and knows nothing. `loaded`: its load. */
+function restingClient(loaded: Promise<unknown>): WorkerClient {
+  const end = new AbortController();
+  const client: Partial<WorkerClient> = {
+    device: "cpu",
+    isIdle: true,
+    copy: {} as LoadRequest,
+    ended: end.signal,
+    requireOpen: () => {},
+    rest: () => {},
+    stop: (reason) => end.abort(reason),
+    load: () => Promise.race([loaded as Promise<LoadAnswer>, new Promise<never>((_, reject) => end.signal.addEventListener("abort", () => reject(end.signal.reason)))]),
+    call: async () => NOTHING as never,
+  };
+  return client as WorkerClient;
+}
 
 describe("calls", () => {
   test("a refusal is told once, and names the document by its place in the list", async () => {
