@@ -6,7 +6,7 @@
  */
 
 import type { ErrorData } from "./error.js";
-import type { AdapterName } from "./storage/gpu-notes.js";
+import type { AdapterName } from "./storage/hardware-notes.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
 import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, GpuKernel, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";

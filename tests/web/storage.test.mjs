@@ -281,7 +281,7 @@ describe("what is kept", () => {
     assert.deepEqual(await storedEntries(tab.page), []);
     const rest = await tab.page.evaluate(async () => [localStorage.getItem("own"), (await (await caches.open("own")).keys()).length, (await caches.keys()).toSorted()]);
     // Notes on the machine are of no model.
-    assert.deepEqual(rest, ["1", 1, ["own", "tabrank-gpu-v1", "tabrank-v2"]]);
+    assert.deepEqual(rest, ["1", 1, ["own", "tabrank-hardware-v1", "tabrank-v2"]]);
   });
 
   it("is of two revisions at most", LIMIT, async () => {

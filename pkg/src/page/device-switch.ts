@@ -6,7 +6,7 @@
 
 import type { CallName, Calls } from "../protocol.js";
 import { findDeviceChoice, type Measured, rememberDeviceChoice } from "../storage/device-choices.js";
-import type { AdapterName } from "../storage/gpu-notes.js";
+import type { AdapterName } from "../storage/hardware-notes.js";
 import type { CallProgress, ChosenDevice, Device, DeviceChange, DeviceSpeed, GpuKernel, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { type Pool, tokensPerSecond } from "./pool.js";

@@ -1,7 +1,7 @@
 /** Starts a worker and waits for its load, which a signal ends at once. */
 
 import type { LoadAnswer, LoadRequest } from "../protocol.js";
-import type { AdapterName } from "../storage/gpu-notes.js";
+import type { AdapterName } from "../storage/hardware-notes.js";
 import type { Limits, LoadOptions, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { ProgressMeter } from "./progress-meter.js";

@@ -7,7 +7,7 @@
 
 import { type ErrorData, RerankerError } from "../error.js";
 import type { AnswerMessage, CallMessage, CallName, Calls, LoadAnswer, LoadProgress, LoadRequest, PartialScores } from "../protocol.js";
-import type { AdapterName } from "../storage/gpu-notes.js";
+import type { AdapterName } from "../storage/hardware-notes.js";
 import type { CallProgress, Device, Warning } from "../types.js";
 import { notify } from "./notify.js";
 import { TRANSFERRED } from "./vector-groups.js";

@@ -1,7 +1,7 @@
 /** The devices that models were found to be faster on, by the GPU and by what the model computes. */
 
 import type { DeviceSpeed } from "../types.js";
-import { type AdapterName, findNote, keepNote, type Note } from "./gpu-notes.js";
+import { type AdapterName, findNote, keepNote, type Note } from "./hardware-notes.js";
 
 const DAYS = 30;
 

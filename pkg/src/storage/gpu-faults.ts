@@ -1,6 +1,6 @@
 /** GPUs that computed wrong numbers or gave no answer. */
 
-import { findNote, keepNote } from "./gpu-notes.js";
+import { findNote, keepNote } from "./hardware-notes.js";
 
 const ABOUT = "fault";
 const DAYS = 7;

@@ -1,7 +1,7 @@
 /** The kernels that GPUs multiply fastest with, by the type of the weights. */
 
 import type { Dtype } from "../types.js";
-import { findNote, keepNote } from "./gpu-notes.js";
+import { findNote, keepNote } from "./hardware-notes.js";
 
 const DAYS = 30;
 

@@ -1,6 +1,6 @@
 /** The form of the byte product that was found the fastest on this browser's processor. */
 
-import { findNote, keepNote } from "./gpu-notes.js";
+import { findNote, keepNote } from "./hardware-notes.js";
 
 const DAYS = 30;
 const ABOUT = "product-form";

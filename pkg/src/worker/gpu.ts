@@ -2,7 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import { Patience, within } from "../patience.js";
-import type { AdapterName } from "../storage/gpu-notes.js";
+import type { AdapterName } from "../storage/hardware-notes.js";
 import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
 import { findGpuKernel, rememberGpuKernel } from "../storage/gpu-kernels.js";
 import type { DeviceChoice, Dtype } from "../types.js";

@@ -6,10 +6,10 @@
 import { within } from "../patience.js";
 import { VERSION } from "../version.js";
 
-const CACHE = "tabrank-gpu-v1";
+const CACHE = "tabrank-hardware-v1";
 
 /** Nothing is fetched from it: Cache Storage has addresses for keys. */
-const ADDRESS = "https://tabrank.invalid/gpu";
+const ADDRESS = "https://tabrank.invalid/hardware";
 
 const DAY = 24 * 60 * 60 * 1000;
 
