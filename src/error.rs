@@ -111,9 +111,18 @@ pub enum Error {
     /// A bundle's tensor is stored in a way that the format does not allow.
     #[error("tensor {name} {reason}")]
     BundleTensor { name: String, reason: String },
-    /// A file of a bundle is not the one that its manifest lists.
-    #[error("{file} is damaged, or another file: tabrank.json lists {expected}, found {found}")]
-    Integrity { file: String, expected: String, found: String },
+    /// A file of a bundle or an index is not the one that its manifest lists.
+    #[error("{file} is damaged, or another file: {manifest} lists {expected}, found {found}")]
+    Integrity { file: String, manifest: &'static str, expected: String, found: String },
+    /// An index's manifest is damaged or hostile.
+    #[error("index.json: {field} {reason}")]
+    IndexManifest { field: String, reason: String },
+    /// A part of an index is the one that its manifest lists, and yet not what such a part is.
+    #[error("{file} {reason}")]
+    IndexPart { file: String, reason: String },
+    /// An index holds another model's embeddings.
+    #[error("the index {reason}")]
+    IndexModel { reason: String },
     /// Only a checkpoint is converted: its numbers are gone from a bundle.
     #[error("this is a bundle ({dtype}) already; convert the checkpoint that it was made from")]
     AlreadyBundle { dtype: &'static str },
@@ -171,6 +180,7 @@ impl Error {
         "CHECKPOINT_UNSUPPORTED",
         "DEVICE_LOST",
         "DEVICE_REJECTED",
+        "INDEX_INVALID",
         "INTEGRITY_FAILED",
         "INVALID_INPUT",
         "MODEL_MISMATCH",
@@ -189,7 +199,7 @@ impl Error {
             | Error::Argument { .. }
             | Error::InvalidVectors { .. }
             | Error::Overlap { .. } => "INVALID_INPUT",
-            Error::ModelMismatch { .. } => "MODEL_MISMATCH",
+            Error::ModelMismatch { .. } | Error::IndexModel { .. } => "MODEL_MISMATCH",
             Error::MissingFile { .. }
             | Error::FileName { .. }
             | Error::InvalidJson { .. }
@@ -212,6 +222,7 @@ impl Error {
             | Error::BundleTensors { .. }
             | Error::BundleTensor { .. } => "BUNDLE_INVALID",
             Error::BundleVersion { .. } => "BUNDLE_VERSION",
+            Error::IndexManifest { .. } | Error::IndexPart { .. } => "INDEX_INVALID",
             Error::Integrity { .. } => "INTEGRITY_FAILED",
             Error::WebGpuUnavailable { .. } => "WEBGPU_UNAVAILABLE",
             Error::DeviceRejected { .. } => "DEVICE_REJECTED",

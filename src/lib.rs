@@ -10,6 +10,7 @@
 //! | stream | How do texts pass through a model, batch after batch? | [`Texts`] → batches | [`late_interaction::stream`] |
 //! | read together | How well does a document answer the query, read with it? | pairs → scores | [`cross_encoder`] |
 //! | score | How well does a document answer the query? | query + documents → scores | [`late_interaction::maxsim`] |
+//! | search | Which documents of a whole collection? | query → [`Hit`]s | [`late_interaction::index`] |
 //! | rank | Which documents win, after which stages? | scores → [`RerankResult`]s | [`stages`] |
 //! | explain | Which tokens matched? | embeddings → [`Explanation`] | [`late_interaction::explain`] |
 //! | quantize | How is a weight stored in fewer bytes? | weights → [`model::quantize::Matrix`] | [`model::quantize`] |
@@ -60,6 +61,10 @@ pub use late_interaction::codec::{
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
+pub use late_interaction::index::{
+    BuildOptions, Documents, Hit, Index, IndexDocument, IndexManifest, IndexPart, IndexReader,
+    IndexWriter, Joined, PartKind, Search, SearchOptions, StoredDocuments, build,
+};
 pub use late_interaction::similarity::{
     Similarity, score, score_compressed, similarity, token_similarities,
 };

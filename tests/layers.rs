@@ -148,6 +148,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["late_interaction::codec", "late_interaction::embeddings", "ops"],
     ),
     (
+        "late_interaction::index",
+        &[
+            "error",
+            "late_interaction::codec",
+            "late_interaction::maxsim",
+            "model::bundle",
+            "model::contents",
+            "text_kind",
+        ],
+    ),
+    (
         "late_interaction::similarity",
         &[
             "error",

@@ -9,6 +9,7 @@ export type ErrorCode =
   | "CHECKPOINT_UNSUPPORTED"
   | "BUNDLE_INVALID"
   | "BUNDLE_VERSION"
+  | "INDEX_INVALID"
   | "WEBGPU_UNAVAILABLE"
   | "DEVICE_REJECTED"
   | "DEVICE_LOST"
@@ -54,6 +55,7 @@ const CODES: Record<ErrorCode, { retryable: boolean; hint?: string }> = {
   CHECKPOINT_UNSUPPORTED: { retryable: false },
   BUNDLE_INVALID: { retryable: false },
   BUNDLE_VERSION: { retryable: false },
+  INDEX_INVALID: { retryable: false },
   WEBGPU_UNAVAILABLE: { retryable: false },
   DEVICE_REJECTED: { retryable: false },
   DEVICE_LOST: { retryable: true },

@@ -2,7 +2,8 @@
 //!
 //! [`stream`] takes texts through a [`colbert`] model [`batch`] after batch, [`encode`] makes [`embeddings`] of them, or one of
 //! the [`vectors`] a text, [`token_pooling`] keeps fewer of a document's, a [`codec`] stores them, [`maxsim`] scores documents
-//! against a query, [`similarity`] does so without a model, [`explain`] tells which tokens matched.
+//! against a query, [`index`] finds the best of a whole collection, [`similarity`] scores without a model, [`explain`] tells which
+//! tokens matched.
 
 pub mod batch;
 pub mod codec;
@@ -11,6 +12,7 @@ pub mod colbert;
 pub mod embeddings;
 pub mod encode;
 pub mod explain;
+pub mod index;
 pub mod maxsim;
 pub mod similarity;
 pub mod stream;

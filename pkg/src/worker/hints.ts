@@ -8,6 +8,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   CHECKPOINT_UNSUPPORTED: "Use a checkpoint of an architecture and a size that the README lists.",
   BUNDLE_INVALID: "Convert the checkpoint again, and upload the bundle's folder as a whole.",
   BUNDLE_VERSION: "Use the version of tabrank that the bundle was made for, or convert the checkpoint again.",
+  INDEX_INVALID: "Build the index again, and upload its folder as a whole.",
   WEBGPU_UNAVAILABLE: 'Load with device "auto" or "cpu".',
   DEVICE_REJECTED: 'This GPU computes wrong numbers. Load with device "auto" or "cpu".',
   DEVICE_LOST: 'Call again, or load with device "auto" or "cpu".',

@@ -18,6 +18,7 @@ const CODES: Record<ErrorCode, boolean> = {
   CHECKPOINT_UNSUPPORTED: true,
   BUNDLE_INVALID: true,
   BUNDLE_VERSION: true,
+  INDEX_INVALID: true,
   WEBGPU_UNAVAILABLE: true,
   DEVICE_REJECTED: true,
   DEVICE_LOST: true,

@@ -128,6 +128,11 @@ impl<'a> Container<'a> {
         }
     }
 
+    /// Whether a tensor of this name is there, of this type.
+    pub(super) fn is_of(&self, name: &str, dtype: Dtype) -> bool {
+        self.header.info(name).is_some_and(|info| info.dtype == dtype)
+    }
+
     /// Size of a tensor; 0 if it is not there.
     pub(super) fn bytes(&self, name: &str) -> usize {
         self.header.info(name).map_or(0, |info| info.data_offsets.1 - info.data_offsets.0)

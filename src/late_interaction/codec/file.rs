@@ -17,6 +17,7 @@
 //! embeddingId   the model: see [`crate::model::embedding_id`]; optional
 //! codecId       of residual codes: see [`ResidualCodec::id`]
 //! tokenPooling  how rows were pooled, such as "2"; optional
+//! ids           a string of each text, as a list in JSON; optional
 //! writer        name and version of the program; optional
 //! ```
 //!
@@ -40,6 +41,7 @@
 use std::sync::Arc;
 
 use safetensors::Dtype;
+use serde_json::json;
 
 use super::container::{Container, Described, Stored, header};
 use super::{Codec, CompressedEmbeddings, DocumentRows, ResidualCodec, Rows};
@@ -64,6 +66,8 @@ pub struct EmbeddingsFile {
     pub embeddings: CompressedEmbeddings,
     /// The line of each text.
     pub indices: Option<Vec<u32>>,
+    /// What the text is called.
+    pub ids: Option<Vec<String>>,
     /// Whether each text was cut.
     pub truncated: Option<Vec<bool>>,
     /// Rows and columns of the patches of each page.
@@ -75,7 +79,7 @@ pub struct EmbeddingsFile {
 impl EmbeddingsFile {
     /// A list with nothing beside it.
     pub fn new(embeddings: CompressedEmbeddings, info: EmbeddingsInfo) -> Self {
-        Self { info, embeddings, indices: None, truncated: None, grid: None, page: None }
+        Self { info, embeddings, indices: None, ids: None, truncated: None, grid: None, page: None }
     }
 
     /// Reads a file; `file` is how errors name it, and `codecs` are those that residual codes may be of.
@@ -101,6 +105,7 @@ impl EmbeddingsFile {
             info: info(&container)?,
             embeddings,
             indices: container.find_shaped("indices", [texts])?,
+            ids: ids(&container, texts)?,
             truncated: truncated.map(|flags| flags.into_iter().map(|flag| flag.0).collect()),
             grid: grid.map(|numbers: Vec<u32>| numbers.as_chunks().0.to_vec()),
             page: page.map(|numbers| numbers.as_chunks().0.to_vec()),
@@ -116,6 +121,7 @@ impl EmbeddingsFile {
         );
         writer.push(self.embeddings.lengths());
         writer.indices = self.indices.clone();
+        writer.ids = self.ids.clone();
         writer.truncated = self.truncated.clone();
         writer.grid = self.grid.clone();
         writer.page = self.page.clone();
@@ -137,6 +143,7 @@ pub struct EmbeddingsWriter {
     rows: u64,
     /// One a text, or none: see [`EmbeddingsFile`].
     pub indices: Option<Vec<u32>>,
+    pub ids: Option<Vec<String>>,
     pub truncated: Option<Vec<bool>>,
     pub grid: Option<Vec<[u32; 2]>>,
     pub page: Option<Vec<[f32; 2]>>,
@@ -159,6 +166,7 @@ impl EmbeddingsWriter {
             lengths: Vec::new(),
             rows: 0,
             indices: None,
+            ids: None,
             truncated: None,
             grid: None,
             page: None,
@@ -197,6 +205,7 @@ impl EmbeddingsWriter {
             ("embeddingId", self.info.embedding_id.clone()),
             ("codecId", self.codec.residual().map(|codec| codec.id().to_owned())),
             ("tokenPooling", self.info.token_pooling.clone()),
+            ("ids", self.ids.as_ref().map(|ids| json!(ids).to_string())),
         ];
         metadata.extend(optional.into_iter().filter_map(|(field, text)| Some((field, text?))));
         metadata.push(("writer", concat!("tabrank ", env!("CARGO_PKG_VERSION")).to_owned()));
@@ -281,6 +290,17 @@ pub(super) fn info(container: &Container<'_>) -> Result<EmbeddingsInfo> {
         embedding_id: owned("embeddingId")?,
         token_pooling: owned("tokenPooling")?,
     })
+}
+
+/// One of each text, if there are any.
+fn ids(container: &Container<'_>, texts: usize) -> Result<Option<Vec<String>>> {
+    let Some(list) = container.text("ids")? else { return Ok(None) };
+    let ids: Vec<String> = serde_json::from_str(list)
+        .map_err(|_| container.wrong("ids", "are no list of strings in JSON"))?;
+    match ids.len() == texts {
+        true => Ok(Some(ids)),
+        false => Err(container.wrong("ids", format!("are {}, of {texts} texts", ids.len()))),
+    }
 }
 
 fn rows(container: &Container<'_>, codec: &Codec, dimension: usize) -> Result<Rows> {

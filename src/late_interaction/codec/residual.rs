@@ -111,8 +111,17 @@ impl ResidualCodec {
 
     /// The centroid with the largest inner product with each row, the first of several.
     fn nearest(&self, values: &[f32]) -> Vec<u32> {
+        self.packed().nearest(values)
+    }
+
+    /// The `count` centroids with the largest inner products with each row, and these, largest first, ties by number.
+    pub(crate) fn largest(&self, values: &[f32], count: usize) -> Vec<Vec<(u32, f32)>> {
+        self.packed().largest(values, count)
+    }
+
+    fn packed(&self) -> &Nearest {
         let pack = || Nearest::new(&self.parts.centroids, self.parts.dimension);
-        self.packed.get_or_init(pack).nearest(values)
+        self.packed.get_or_init(pack)
     }
 
     /// How many cutoffs lie strictly below.
@@ -170,7 +179,7 @@ fn wrong(name: &str, reason: String) -> Result<()> {
 
 /// # Errors
 /// [`Error::Argument`]: rows of this width are not stored in so many bits.
-pub(super) fn check_widths(dimension: usize, nbits: usize) -> Result<()> {
+pub(crate) fn check_widths(dimension: usize, nbits: usize) -> Result<()> {
     if ![1, 2, 4, 8].contains(&nbits) {
         return wrong("nbits", format!("is {nbits}; 1, 2, 4 and 8 are taken"));
     }

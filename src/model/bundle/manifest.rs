@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{MAX_SHARD, json};
+use super::{MAX_SHARD, json, sha256};
 use crate::error::{Error, Result};
 use crate::model::contents::found_instead;
 use crate::model::overrides::Overrides;
@@ -39,6 +39,27 @@ pub struct Integrity {
     pub bytes: u64,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
+}
+
+impl Integrity {
+    /// Holds a file's bytes against this, which `manifest` lists.
+    ///
+    /// # Errors
+    /// [`Error::Integrity`].
+    pub(crate) fn verify(&self, manifest: &'static str, file: &str, bytes: &[u8]) -> Result<()> {
+        let differs = |expected: String, found: String| {
+            Err(Error::Integrity { file: file.to_owned(), manifest, expected, found })
+        };
+        let size = bytes.len() as u64;
+        if size != self.bytes {
+            return differs(format!("{} bytes", self.bytes), format!("{size} bytes"));
+        }
+        let hash = sha256(bytes);
+        match hash == self.sha256 {
+            true => Ok(()),
+            false => differs(format!("sha256 {}", self.sha256), format!("sha256 {hash}")),
+        }
+    }
 }
 
 /// A file that the manifest lists.
@@ -217,19 +238,29 @@ fn entries(map: &Map<String, Value>, field: &str, limit: u64) -> Result<Vec<File
         let Value::Object(map) = value else {
             return Err(invalid(&format!("{field}[{index}]"), "is not an object"));
         };
-        let bytes = map.get("bytes").and_then(Value::as_u64).filter(|&bytes| bytes <= limit);
-        let bytes = bytes.ok_or_else(|| {
-            invalid(&format!("{path}bytes"), &format!("is not a whole number up to {limit}"))
-        })?;
-        let sha256 = string(map, &path, "sha256")?.to_owned();
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if sha256.len() != 64 || !sha256.bytes().all(digit) {
-            return Err(invalid(&format!("{path}sha256"), "is not 64 lower-case hex digits"));
-        }
+        let integrity = integrity(map, limit)
+            .map_err(|(field, reason)| invalid(&format!("{path}{field}"), &reason))?;
         let name = string(map, &path, "name")?.to_owned();
-        Ok(FileEntry { name, integrity: Integrity { bytes, sha256 } })
+        Ok(FileEntry { name, integrity })
     };
     list.iter().enumerate().map(entry).collect()
+}
+
+/// Size and hash of an entry of at most `limit` bytes; the error says which field is wrong, and why.
+pub(crate) fn integrity(
+    map: &Map<String, Value>,
+    limit: u64,
+) -> Result<Integrity, (&'static str, String)> {
+    let bytes = map.get("bytes").and_then(Value::as_u64).filter(|&bytes| bytes <= limit);
+    let bytes = bytes.ok_or_else(|| ("bytes", format!("is not a whole number up to {limit}")))?;
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    match map.get("sha256").and_then(Value::as_str) {
+        None => Err(("sha256", "is not a string".to_owned())),
+        Some(hash) if hash.len() != 64 || !hash.bytes().all(digit) => {
+            Err(("sha256", "is not 64 lower-case hex digits".to_owned()))
+        }
+        Some(hash) => Ok(Integrity { bytes, sha256: hash.to_owned() }),
+    }
 }
 
 fn string<'a>(map: &'a Map<String, Value>, path: &str, field: &str) -> Result<&'a str> {

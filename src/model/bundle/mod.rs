@@ -74,8 +74,8 @@ use sha2::{Digest, Sha256};
 
 pub use check::{TensorKind, TensorSpec};
 pub(crate) use json::parse as strict_json;
-pub(crate) use manifest::MAX_MANIFEST;
 pub use manifest::{FileEntry, Integrity, Manifest, Source};
+pub(crate) use manifest::{MAX_MANIFEST, integrity};
 pub(crate) use tensors::{Tensor, Tensors, store};
 
 pub use writer::BundleFiles;
@@ -131,20 +131,7 @@ impl Bundle {
             field: "files".to_owned(),
             reason: format!("does not list {name:?}"),
         })?;
-        let differs = |expected: String, found: String| {
-            Err(Error::Integrity { file: name.to_owned(), expected, found })
-        };
-        let size = bytes.len() as u64;
-        if size != listed.integrity.bytes {
-            return differs(format!("{} bytes", listed.integrity.bytes), format!("{size} bytes"));
-        }
-        let hash = sha256(bytes);
-        match hash == listed.integrity.sha256 {
-            true => Ok(()),
-            false => {
-                differs(format!("sha256 {}", listed.integrity.sha256), format!("sha256 {hash}"))
-            }
-        }
+        listed.integrity.verify(MANIFEST, name, bytes)
     }
 
     /// Takes the tensors of a verified shard.
@@ -163,6 +150,11 @@ impl Bundle {
             false => Ok(()),
         }
     }
+}
+
+/// The SHA-256 itself.
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// In lower-case hexadecimal.

@@ -1,11 +1,16 @@
 //! Which of many rows points the same way? The largest product of each, without a matrix of them.
 
+use std::cmp::Ordering;
+
 use super::PANEL;
 use super::f32::{multiply, pack_f32};
 use super::rows::for_blocks;
 
 /// Rows that are compared with all packed ones before the next are read: they stay in a cache, and the packed ones are read less often.
 const ROWS: usize = 64;
+
+/// Panels whose products are held before the largest are picked.
+const PANELS_AT_ONCE: usize = 64;
 
 /// Rows that others are compared with, packed as a product's weight is.
 #[derive(Debug, Clone)]
@@ -40,6 +45,39 @@ impl Nearest {
         places
     }
 
+    /// The `count` packed rows with the largest products with each of `rows` `[length, dimension]`, and these products, largest first, of
+    /// equals the first. Products are the same on all platforms.
+    ///
+    /// # Panics
+    /// If the rows are not whole.
+    pub fn largest(&self, rows: &[f32], count: usize) -> Vec<Vec<(u32, f32)>> {
+        assert!(rows.len().is_multiple_of(self.dimension), "rows are whole");
+        let mut found = vec![Vec::new(); rows.len() / self.dimension];
+        for_blocks(&mut found, 1, ROWS, |first, found| {
+            let rows = &rows[first * self.dimension..][..found.len() * self.dimension];
+            self.largest_of_block(rows, count, found);
+        });
+        found
+    }
+
+    fn largest_of_block(&self, rows: &[f32], count: usize, found: &mut [Vec<(u32, f32)>]) {
+        for (panel, packed) in self.panels.chunks_exact(self.dimension * PANEL).enumerate() {
+            let first = panel * PANEL;
+            let real = PANEL.min(self.rows - first);
+            multiply::<false>(rows, self.dimension, packed, |row, products| {
+                let places = (first as u32..).zip(products.iter().copied());
+                found[row].extend(places.take(real));
+            });
+            if (panel + 1).is_multiple_of(PANELS_AT_ONCE) {
+                found.iter_mut().for_each(|found| keep_largest(found, count));
+            }
+        }
+        for found in found {
+            keep_largest(found, count);
+            found.sort_unstable_by(falling);
+        }
+    }
+
     fn nearest_of_block(&self, rows: &[f32], places: &mut [u32]) {
         let mut most = [[f32::NEG_INFINITY; PANEL]; ROWS];
         let mut panels = [[0u32; PANEL]; ROWS];
@@ -69,5 +107,18 @@ impl Nearest {
             }
         });
         first.map_or(0, |(_, place)| place)
+    }
+}
+
+/// By product descending, then by place.
+fn falling(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// The first of an order are found without sorting the rest.
+fn keep_largest(found: &mut Vec<(u32, f32)>, count: usize) {
+    if found.len() > count {
+        found.select_nth_unstable_by(count, falling);
+        found.truncate(count);
     }
 }
