@@ -12,8 +12,8 @@ use crate::random::SplitMix64;
 /// Rows, inputs and outputs: of several workgroups and of one, of a part of a slab and of whole ones, and what tiles leave to the plain
 /// kernel.
 const PRODUCTS: [[usize; 3]; 4] = [[97, 136, 260], [65, 40, 132], [150, 384, 36], [33, 66, 64]];
-/// Of half floats, whose products have 11 bits.
-const HALF_FLOATS: f64 = 2e-3;
+/// Of half floats, which have 11 bits: of each product, and of each sum on the way to that of a slab.
+const HALF_FLOATS: f64 = 4e-3;
 
 /// Holds the chosen kernel for weights of a type against its definition.
 ///
