@@ -71,9 +71,9 @@ export class CutCall<K extends CutName> {
     return this.#link.controller.signal;
   }
 
-  /** Gives the next part to one of so many workers, and answers whether it has lived through it. */
-  async next(client: WorkerClient, workers: number): Promise<boolean> {
-    const part = this.#returned.shift() ?? { places: this.#plan.cut.next(workers), deaths: 0 };
+  /** Gives the next part, as {@link Cut.next} cuts it, to a worker, and answers whether it has lived through it. */
+  async next(client: WorkerClient, workers: number, here: number): Promise<boolean> {
+    const part = this.#returned.shift() ?? { places: this.#plan.cut.next(workers, here), deaths: 0 };
     try {
       const answer = await this.#ask(client, part);
       this.#done.push({ places: part.places, answer, client });

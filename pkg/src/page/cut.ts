@@ -40,11 +40,11 @@ export class Cut {
     return this.#units.length > 0;
   }
 
-  /** The next part, for one of so many workers: places in the list, in its order. */
-  next(workers: number): number[] {
+  /** The next part, for one of so many workers that there may be, of whom so many are `here`: places in the list, in its order. */
+  next(workers: number, here = workers): number[] {
     const left = costOf(this.#units);
     const wanted = Math.max(left / (SHARES * workers), LEAST);
-    const hands = this.#isDealt ? Math.max(Math.min(workers, Math.floor(left / LEAST)), 1) : 1;
+    const hands = this.#isDealt ? Math.max(Math.min(here, Math.floor(left / LEAST)), 1) : 1;
     const places: number[] = [];
     const rest: Unit[] = [];
     let cost = 0;

@@ -14,21 +14,26 @@
  * that one that is slower, or dies, has less; whatever the cut, the numbers are the same to the bit, since all workers are on the CPU.
  *
  * The first worker is there from the load on, and answers what is not cut. The others are started once it has given a first result, so that this comes no later: with
- * the module that it compiled and the files that it loaded, which no one fetches again. One that dies is let go, and another takes its place at a later call. Where
- * the first worker is on a GPU it is alone.
+ * the module that it compiled and the files that it loaded, which no one fetches again. Of a call that is long these are the scores of its first batches, and whoever
+ * comes takes parts of what is left. One that dies is let go, and another takes its place at a later call. Where the first worker is on a GPU it is alone.
  */
 
 import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest, Speed } from "../protocol.js";
-import type { Device, ModelInfo, Warning } from "../types.js";
+import type { CallProgress, Device, ModelInfo, Warning } from "../types.js";
 import { Cut, tokensOf, type Unit } from "./cut.js";
 import { type Answered, CutCall, type CutName, type CutPlan } from "./cut-call.js";
 import { Headcount } from "./headcount.js";
 import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
+import { notify } from "./notify.js";
+import { type Batch, secondBatch } from "./second-batch.js";
 import { isReader, stagedRanking } from "./staged-ranking.js";
 import { groupsAt } from "./vector-groups.js";
 import { busy, type CallOptions, type Client, type WorkerClient } from "./worker-client.js";
 
 type Called = Exclude<CallName, "load">;
+
+/** Milliseconds that are left of a first call for which others are started: several times what it takes until one is there. */
+const LONG = 1_000;
 
 export interface PoolSetup {
   model: ModelInfo;
@@ -55,7 +60,8 @@ export class Pool implements Client {
   /** Codecs, which each worker is given. */
   readonly #codecs: Calls["codec"]["request"][] = [];
   #open = 0;
-  #hasAnswered = false;
+  /** Whether the first one has given a result. */
+  #mayGrow = false;
 
   /** `first`: a worker that has loaded the model. */
   constructor(first: WorkerClient, setup: PoolSetup) {
@@ -183,19 +189,30 @@ export class Pool implements Client {
     const begin = performance.now();
     const isAlone = this.#first.isIdle;
     const answer = await this.#first.call(name, request, options);
-    this.#hasAnswered = true;
-    if (cut && cut.workers > 1) {
-      if (isAlone) this.#headcount.measured(1, cut.cost, performance.now() - begin);
-      this.#grow(cut);
-    }
+    if (cut && cut.workers > 1 && isAlone) this.#headcount.measured(1, cut.cost, performance.now() - begin);
+    this.#answered(cut);
     return answer;
   }
 
-  /** Whether a list is for several workers, and those are there or will be before long. */
+  /** Whom a later call wants it starts itself. */
+  #answered(cut: Cut | undefined): void {
+    if (this.#mayGrow) return;
+    this.#mayGrow = true;
+    if (cut && cut.workers > 1) this.#grow(cut);
+  }
+
+  /** Whether a list is for several workers, and those are there, will be before long, or may be started on the way. */
   #isFor(cut: Cut): boolean {
     if (this.device !== "cpu" || Math.min(cut.workers, this.#headcount.wanted) < 2) return false;
-    if (this.#hasAnswered) this.#grow(cut);
-    return this.#size > 1;
+    if (this.#mayGrow) this.#grow(cut);
+    return this.#size > 1 || (!this.#mayGrow && this.#first.copy !== undefined);
+  }
+
+  /** What a call that the first worker has begun alone has told of itself. */
+  #measured(cut: Cut, { tokens, milliseconds, left }: Batch): void {
+    if (this.#mayGrow || left < LONG) return;
+    this.#headcount.measured(1, tokens, milliseconds);
+    this.#answered(cut);
   }
 
   get #size(): number {
@@ -234,6 +251,7 @@ export class Pool implements Client {
     // Who heard of the stages before may have ended it.
     this.requireOpen(options.signal);
     const call = new CutCall(plan, options, this.ended);
+    const call = new CutCall(plan, this.#mayGrow ? options : this.#watched(plan.cut, options), this.ended);
     const isAlone = this.#cutCalls.push(call as unknown as CutCall<CutName>) === 1 && this.#coming.size === 0;
     const [begin, workers] = [performance.now(), this.#members.length];
     this.#advance();
@@ -241,12 +259,23 @@ export class Pool implements Client {
       const parts = await call.answered;
       if (isAlone && new Set(parts.map(({ client }) => client)).size === workers) this.#headcount.measured(workers, plan.cut.cost, performance.now() - begin);
       this.#shrink();
+      this.#answered(plan.cut);
       return this.device === "cpu" ? parts : undefined;
     } finally {
       call.end();
       this.#cutCalls.splice(this.#cutCalls.indexOf(call as unknown as CutCall<CutName>), 1);
       if (!this.#members.includes(this.#first)) this.#members.unshift(this.#first);
     }
+  }
+
+  /** Own state is settled before the caller hears of anything. */
+  #watched(cut: Cut, options: CallOptions): CallOptions {
+    const watch = secondBatch(cut.cost, (batch) => this.#measured(cut, batch));
+    const onProgress = (progress: CallProgress) => {
+      watch(progress);
+      notify(options.onProgress, progress);
+    };
+    return { ...options, onProgress };
   }
 
   /** Gives work to whoever has none, of the call that came first. */
@@ -258,7 +287,7 @@ export class Pool implements Client {
   }
 
   async #work(client: WorkerClient, call: CutCall<CutName>): Promise<void> {
-    const lives = await call.next(client, this.#size);
+    const lives = await call.next(client, Math.max(this.#size, this.#headcount.wanted), this.#members.length);
     if (!lives) this.#lost(client);
     this.#advance();
   }

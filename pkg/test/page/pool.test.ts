@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { EmbeddingList, type LoadOptions, Reranker, type RerankOptions, type RerankOutput, ResidualCodec } from "../../src/index.js";
+import { EmbeddingList, type LoadOptions, type PartialResults, Reranker, type RerankOptions, type RerankOutput, ResidualCodec } from "../../src/index.js";
 import { Pool } from "../../src/page/pool.js";
 import type { WorkerClient } from "../../src/page/worker-client.js";
 import type { LoadAnswer, LoadRequest, RerankRequest } from "../../src/protocol.js";
-import { FakeEngine, engineError, fakeModule, type FakeModule, INFO } from "../support/engine.js";
+import { engineError, FakeEngine, fakeModule, type FakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
@@ -36,6 +36,9 @@ afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
+
+/** Enough for two workers, but done before another one would be there. */
+const FEW = DOCUMENTS.slice(0, 150);
 
 const load = (workers: number, options: LoadOptions = {}) => Reranker.load("/model", { wasmUrl: "/model/tabrank.wasm", workers, ...options });
 
@@ -94,13 +97,75 @@ describe("who works", () => {
     const reranker = await load(3);
     expect(engines).toHaveLength(1);
     const fetched = FakeServer.last!.requests.length;
-    await reranker.rerank("it", DOCUMENTS);
-    expect(asked()).toEqual([1]);
-    await vi.waitFor(() => expect(engines).toHaveLength(3));
+    await reranker.rerank("it", FEW);
+    expect(engines).toHaveLength(1);
+    await vi.waitFor(() => expect(engines).toHaveLength(2));
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await reranker.rerank("it", DOCUMENTS);
-    expect(asked().every((count) => count > 0)).toBe(true);
+    const before = asked();
+    await reranker.rerank("it", FEW);
+    expect(asked().every((count, which) => count > before[which]!)).toBe(true);
     expect(FakeServer.last!.requests).toHaveLength(fetched);
+  });
+
+  describe("of a first call that is long the others take parts once it has first results", () => {
+    const SLOW = 5;
+
+    /** What the first call is answered, how many workers were there before each of the first one's texts, and what was told of progress. */
+    async function firstCall(answer: (reranker: Reranker, onProgress: RerankOptions<string>["onProgress"]) => Promise<unknown>, beforeText: (place: number) => void = () => {}) {
+      const expected = await answer(await load(1), () => {});
+      engines = [];
+      const reranker = await load(3);
+      const [there, told]: [number[], number[]] = [[], []];
+      engines[0]!.beforeText = async () => {
+        beforeText(there.push(engines.length));
+        await new Promise((resolve) => setTimeout(resolve, SLOW));
+      };
+      const answered = await answer(reranker, ({ done }) => told.push(done));
+      return { reranker, expected, answered, there, told };
+    }
+
+    const ranked = async (reranker: Reranker, onProgress: RerankOptions<string>["onProgress"]) => withoutTimes(await reranker.rerank("it", DOCUMENTS, { topK: 30, explain: true, ...(onProgress && { onProgress }) }));
+
+    test.each([
+      ["a ranking", ranked],
+      ["embeddings", (reranker: Reranker) => reranker.encodeDocuments(DOCUMENTS)],
+    ])("%s", async (_, answer) => {
+      const { expected, answered, there } = await firstCall(answer);
+      expect(answered).toEqual(expected);
+      expect(there.slice(0, 2)).toEqual([1, 1]);
+      expect(there.length).toBeLessThan(DOCUMENTS.length / 2);
+      expect(engines.map(({ windows }) => windows.length > 0)).toEqual([true, true, true]);
+    });
+
+    test("and when it dies they do its part too; progress never falls", async () => {
+      const { expected, answered, told } = await firstCall(ranked, (place) => {
+        if (place === 60) throw new WebAssembly.RuntimeError("a trap");
+      });
+      expect(answered).toEqual(expected);
+      expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+      expect(told.at(-1)).toBe(DOCUMENTS.length);
+    });
+
+    test("the top of the list is done first until then", async () => {
+      const reranker = await load(3);
+      engines[0]!.beforeText = () => new Promise((resolve) => setTimeout(resolve, SLOW));
+      const { results, scored } = await new Promise<PartialResults<string>>((resolve) => {
+        reranker.rerank("it", DOCUMENTS, { onPartial: (partial) => partial.scored >= 2 && resolve(partial) }).catch(() => {});
+      });
+      reranker.dispose();
+      const done = results.filter(({ score }) => score !== null).map(({ index }) => index);
+      expect(done.sort((a, b) => a - b)).toEqual(Array.from({ length: scored }, (_, place) => place));
+    });
+
+    test("none is started where the call was aborted by then", async () => {
+      const reranker = await load(3);
+      const controller = new AbortController();
+      engines[0]!.beforeText = () => new Promise((resolve) => setTimeout(resolve, SLOW));
+      const call = reranker.rerank("it", DOCUMENTS, { signal: controller.signal, onProgress: () => controller.abort(new Error("typed on")) });
+      await expect(call).rejects.toThrow("typed on");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(engines).toHaveLength(1);
+    });
   });
 
   test("a short list is for one", async () => {
@@ -273,7 +338,7 @@ describe("calls", () => {
 
   test("dispose while workers are loading starts none", async () => {
     const reranker = await load(3);
-    await reranker.rerank("it", DOCUMENTS);
+    await reranker.rerank("it", FEW);
     reranker.dispose();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(engines).toHaveLength(1);
