@@ -62,6 +62,7 @@ mod documents;
 mod lists;
 mod manifest;
 pub mod order;
+mod query;
 pub mod search;
 mod stored;
 

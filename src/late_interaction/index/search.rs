@@ -19,10 +19,9 @@ use std::sync::Arc;
 use super::documents::DocumentsPart;
 use super::lists;
 use super::manifest::{IndexManifest, IndexPart};
-use crate::error::{Error, Result};
-use crate::late_interaction::codec::{Codec, CompressedEmbeddings, ResidualCodec};
-use crate::late_interaction::maxsim::maxsim_compressed;
-use crate::text_kind::TextKind;
+use super::query::{Candidate, Query};
+use crate::error::Result;
+use crate::late_interaction::codec::ResidualCodec;
 
 /// How an index is searched. Names are PyLate's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +54,7 @@ pub struct Hit {
 #[derive(Debug, Clone)]
 pub struct Search {
     manifest: Arc<IndexManifest>,
-    codec: Arc<ResidualCodec>,
-    query: Vec<f32>,
-    options: SearchOptions,
-    /// The probed centroids of each query token and their products, largest first.
-    probed: Vec<Vec<(u32, f32)>>,
+    query: Query,
     step: Step,
 }
 
@@ -80,13 +75,6 @@ enum Step {
     },
 }
 
-/// A document that came.
-#[derive(Debug, Clone)]
-struct Candidate {
-    id: String,
-    embeddings: CompressedEmbeddings,
-}
-
 impl Search {
     pub(super) fn new(
         manifest: Arc<IndexManifest>,
@@ -94,23 +82,9 @@ impl Search {
         query: &[f32],
         options: &SearchOptions,
     ) -> Result<Self> {
-        if !query.len().is_multiple_of(manifest.dimension) {
-            let reason = format!("is no rows of {}", manifest.dimension);
-            return Err(Error::argument("query", reason));
-        }
-        if query.iter().any(|value| !value.is_finite()) {
-            return Err(Error::argument("query", "holds a number that is not finite"));
-        }
-        if options.n_ivf_probe == 0 {
-            return Err(Error::argument("n_ivf_probe", "is 0"));
-        }
-        let probed = match options.top_k {
-            0 => Vec::new(),
-            _ => codec.largest(query, options.n_ivf_probe),
-        };
+        let query = Query::new(codec, query, options)?;
         let step = Step::Done { hits: Vec::new() };
-        let (query, options) = (query.to_vec(), options.clone());
-        let mut search = Self { manifest, codec, query, options, probed, step };
+        let mut search = Self { manifest, query, step };
         search.want_lists();
         Ok(search)
     }
@@ -128,14 +102,13 @@ impl Search {
     /// Takes a part that is wanted. One that is not, or not any more, is passed over.
     ///
     /// # Errors
-    /// [`Error::Integrity`] or [`Error::IndexPart`], and the part is still wanted; [`Error::NotFinite`].
+    /// [`crate::Error::Integrity`] or [`crate::Error::IndexPart`], and the part is still wanted; [`crate::Error::NotFinite`].
     pub fn give(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
         self.manifest.verify(file, bytes)?;
         match &mut self.step {
             Step::Lists { wanted, lists } => {
                 let Some(part) = wanted.get(file) else { return Ok(()) };
-                let probed: BTreeSet<u32> =
-                    self.probed.iter().flatten().map(|(centroid, _)| *centroid).collect();
+                let probed = self.query.probed();
                 let read = lists::read(part, bytes, self.manifest.documents, &probed)?;
                 for (centroid, list) in read {
                     lists.entry(centroid).or_default().extend(list);
@@ -145,7 +118,7 @@ impl Search {
             Step::Documents { wanted, candidates, found } => {
                 let Some(part) = wanted.get(file) else { return Ok(()) };
                 let (first, last) = part.bounds();
-                let read = DocumentsPart::read(part, bytes, &self.codec)?;
+                let read = DocumentsPart::read(part, bytes, &self.query.codec)?;
                 for &document in candidates.range(first..=last) {
                     let place = (document - first) as usize;
                     let (id, embeddings) =
@@ -171,12 +144,12 @@ impl Search {
     fn go_on(&mut self) -> Result<()> {
         match &self.step {
             Step::Lists { wanted, lists } if wanted.is_empty() => {
-                let candidates = self.candidates(lists);
+                let candidates = self.query.candidates(lists);
                 self.want_documents(candidates);
                 self.go_on()
             }
             Step::Documents { wanted, found, .. } if wanted.is_empty() => {
-                let hits = self.scored(found)?;
+                let hits = self.query.hits(found)?;
                 self.step = Step::Done { hits };
                 Ok(())
             }
@@ -186,10 +159,10 @@ impl Search {
 
     fn want_lists(&mut self) {
         let mut wanted = BTreeMap::new();
-        for (centroid, _) in self.probed.iter().flatten() {
+        for centroid in self.query.probed() {
             let parts = &self.manifest.lists;
-            let first = parts.partition_point(|part| part.bounds().1 < *centroid);
-            let holding = parts[first..].iter().take_while(|part| part.bounds().0 <= *centroid);
+            let first = parts.partition_point(|part| part.bounds().1 < centroid);
+            let holding = parts[first..].iter().take_while(|part| part.bounds().0 <= centroid);
             wanted.extend(holding.map(|part| (part.file.clone(), part.clone())));
         }
         self.step = match wanted.is_empty() {
@@ -206,48 +179,5 @@ impl Search {
             wanted.insert(part.file.clone(), part.clone());
         }
         self.step = Step::Documents { wanted, candidates, found: BTreeMap::new() };
-    }
-
-    /// The documents with the best approximate scores.
-    fn candidates(&self, lists: &HashMap<u32, Vec<u32>>) -> BTreeSet<u32> {
-        // Of each document what it has above the least, and the token that was looked at last.
-        let mut gains: HashMap<u32, (f32, usize)> = HashMap::new();
-        for (token, probed) in self.probed.iter().enumerate() {
-            let least = probed.last().map_or(0.0, |(_, product)| *product);
-            for (centroid, product) in probed {
-                for &document in lists.get(centroid).into_iter().flatten() {
-                    let (gain, last) = gains.entry(document).or_insert((0.0, usize::MAX));
-                    if *last != token {
-                        (*gain, *last) = (*gain + (product - least), token);
-                    }
-                }
-            }
-        }
-        let mut ranked: Vec<(u32, f32)> =
-            gains.into_iter().map(|(document, (gain, _))| (document, gain)).collect();
-        ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked.truncate(self.options.n_full_scores.max(self.options.top_k));
-        ranked.into_iter().map(|(document, _)| document).collect()
-    }
-
-    fn scored(&self, found: &BTreeMap<u32, Candidate>) -> Result<Vec<Hit>> {
-        let codec = Codec::Residual(self.codec.clone());
-        let mut embeddings = CompressedEmbeddings::new(codec, self.manifest.dimension)?;
-        found.values().try_for_each(|candidate| embeddings.extend(&candidate.embeddings))?;
-        let scores = maxsim_compressed(&self.query, &embeddings);
-        let mut hits = Vec::with_capacity(scores.len());
-        for ((&document, candidate), score) in found.iter().zip(scores) {
-            if !score.is_finite() {
-                let (what, kind) = ("the score", TextKind::Document);
-                return Err(Error::NotFinite { what, kind, index: document as usize });
-            }
-            hits.push(Hit { id: candidate.id.clone(), score, document });
-        }
-        hits.sort_unstable_by(|a, b| {
-            let falling = (b.score + 0.0).total_cmp(&(a.score + 0.0));
-            falling.then(a.document.cmp(&b.document))
-        });
-        hits.truncate(self.options.top_k);
-        Ok(hits)
     }
 }
