@@ -60,18 +60,15 @@ impl<'a> Output<'a> {
         self.name
     }
 
-    /// What went wrong with what is to be written here.
-    pub fn failed(&self, source: io::Error) -> CliError {
-        CliError::write(self.name, source)
-    }
-
     /// A file without a name for what is not ready to be written, on the same disk if there is one.
-    pub fn scratch(&self) -> Result<File, CliError> {
-        let file = match self.path() {
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn scratch(&self) -> io::Result<File> {
+        match self.path() {
             Some(path) => tempfile::tempfile_in(folder_of(path)),
             None => tempfile::tempfile(),
-        };
-        file.map_err(|source| CliError::write(self.name, source))
+        }
     }
 
     /// Writes all of it. A file is replaced only if nothing fails; it keeps its mode and, as far as it may, its owner.

@@ -4,10 +4,12 @@ mod file;
 mod lines;
 mod settings;
 mod shares;
-mod stdin;
+mod source;
+mod spill;
 mod texts;
 
 use std::cell::Cell;
+use std::io::Read;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -19,13 +21,13 @@ use self::file::EmbeddingsFile;
 use self::lines::Lines;
 use self::settings::Settings;
 use self::shares::Share;
-use self::stdin::Stdin;
+use self::source::Source;
 use self::texts::{Item, Mark, Stretch, Texts};
 use super::compress::CompressArgs;
-use super::jsonl::{self, InputArgs, Records};
+use super::jsonl::{self, InputArgs, Record, Records};
 use super::output::Output;
 use super::progress::Progress;
-use super::{CliError, Kind, LongArgs, ModelArgs, say_truncated};
+use super::{CliError, Kind, LongArgs, ModelArgs, fields, say_truncated};
 
 /// Encode texts ahead of time.
 ///
@@ -92,15 +94,15 @@ impl From<PoolingArg> for Pooling {
 }
 
 /// Texts that were encoded together.
-struct Batch<'a> {
-    items: &'a [Item],
-    compressed: &'a CompressedEmbeddings,
-    truncated: &'a [bool],
+pub struct Batch<'a> {
+    pub items: &'a [Item],
+    pub compressed: &'a CompressedEmbeddings,
+    pub truncated: &'a [bool],
 }
 
 impl Batch<'_> {
     /// Each text, how many rows it has, and whether it was cut.
-    fn texts(&self) -> impl Iterator<Item = (&Item, usize, bool)> {
+    pub fn texts(&self) -> impl Iterator<Item = (&Item, usize, bool)> {
         let lengths = self.compressed.lengths().iter().copied();
         let texts = self.items.iter().zip(lengths).zip(self.truncated.iter().copied());
         texts.map(|((item, length), truncated)| (item, length, truncated))
@@ -108,7 +110,7 @@ impl Batch<'_> {
 }
 
 /// Where embeddings go.
-trait Sink {
+pub trait Sink {
     /// Takes a batch.
     fn take(&mut self, batch: &Batch<'_>) -> Result<(), CliError>;
 
@@ -142,12 +144,10 @@ fn to_file(
         false => (EmbeddingsFile::begin(output, settings)?, None),
     };
     let (mut texts, mut run) = args.begin(model, settings)?;
-    if let Some(mark) = left
-        && !texts.pass_over(&mark)?
-    {
-        return Err(file.cannot_go_on("the input is not the one that it was made of"));
+    if let Some(mark) = left {
+        file.spill.check_passed_over(texts.pass_over(&mark)?)?;
     }
-    run.through(&mut texts, &mut file)?;
+    run.through(&mut texts, &mut file.spill)?;
     texts.finish()?;
     file.finish()
 }
@@ -184,31 +184,53 @@ impl EncodeArgs {
         &self,
         model: &'a Reranker,
         settings: &'a Settings,
-    ) -> Result<(Texts<Stdin>, Run<'a>), CliError> {
-        let (stdin, read) = Stdin::open();
-        let progress = Progress::of_stream("encode", stdin::bytes());
+    ) -> Result<(Texts<Source, impl Fn(Record) -> Result<Item, CliError>>, Run<'a>), CliError> {
+        let (stdin, kind) = (Source::stdin(), settings.kind);
+        let run = Run::new("encode", model, settings, &stdin);
         let records = Records::open("stdin", stdin, self.input.on_error)?;
-        let run = Run { model, settings, progress, read, truncated: 0 };
-        Ok((Texts::new(records, settings.kind), run))
+        Ok((Texts::new(records, move |record| item(kind, record)), run))
     }
 }
 
+/// A text with the object's field "id" as it came, name and value.
+fn item(kind: TextKind, record: Record) -> Result<Item, CliError> {
+    let (id, _) = record.fields.split(&["id"]);
+    // Of several the last, as JSON parsers take it.
+    let id = id.last().map(|id| fields::join(&[*id]));
+    Item::new(kind, record, id)
+}
+
 /// Texts on their way through a model.
-struct Run<'a> {
+pub struct Run<'a> {
     model: &'a Reranker,
     settings: &'a Settings,
     progress: Progress,
-    /// Bytes of stdin that have been read.
+    /// Bytes of the input that have been read.
     read: Rc<Cell<u64>>,
     truncated: usize,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// `what` names the task.
+    pub fn new(
+        what: &'static str,
+        model: &'a Reranker,
+        settings: &'a Settings,
+        source: &Source,
+    ) -> Self {
+        let progress = Progress::of_stream(what, source.bytes);
+        Self { model, settings, progress, read: source.read_so_far(), truncated: 0 }
+    }
+
     /// Encodes all that comes.
     ///
     /// # Errors
     /// Those of the texts, of the model and of where they go.
-    fn through(&mut self, texts: &mut Texts<Stdin>, sink: &mut impl Sink) -> Result<(), CliError> {
+    pub fn through<R: Read, F: Fn(Record) -> Result<Item, CliError>>(
+        &mut self,
+        texts: &mut Texts<R, F>,
+        sink: &mut impl Sink,
+    ) -> Result<(), CliError> {
         let before = texts.taken();
         loop {
             let done = texts.taken();

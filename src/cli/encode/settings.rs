@@ -19,6 +19,8 @@ pub struct Settings {
     /// Width of a row.
     pub dimension: usize,
     pub info: EmbeddingsInfo,
+    /// Whether the texts' ids are kept beside their rows.
+    pub keeps_ids: bool,
     pub said: Said,
 }
 
@@ -53,7 +55,7 @@ impl Settings {
         let said = said.map(|(name, value)| (name.to_owned(), value)).into();
         let info = EmbeddingsInfo { embedding_id, token_pooling };
         CompressedEmbeddings::new(codec.clone(), dimension)?;
-        Ok(Self { kind, options, codec, dimension, info, said })
+        Ok(Self { kind, options, codec, dimension, info, keeps_ids: false, said })
     }
 
     /// The file that is made with them.

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 use tabrank::TextKind;
 
 use crate::cli::CliError;
-use crate::cli::fields;
 use crate::cli::input::Place;
 use crate::cli::jsonl::{Record, Records};
 
@@ -21,9 +20,25 @@ pub struct Item {
     /// The line, or the place in the array, from 0.
     pub index: u32,
     pub place: Place,
-    /// The record's field "id" as it came, name and value, if it has one.
+    /// As it goes on with what comes of the text, if it has one.
     pub id: Option<String>,
     text: String,
+}
+
+impl Item {
+    /// A document, or a query, which must have words; with its id.
+    ///
+    /// # Errors
+    /// What is no such text.
+    pub fn new(kind: TextKind, record: Record, id: Option<String>) -> Result<Self, CliError> {
+        let text = record.string("text")?;
+        if kind == TextKind::Query && text.trim().is_empty() {
+            return Err(record.place.wrong("the query is empty"));
+        }
+        let index =
+            u32::try_from(record.index).map_err(|_| record.place.wrong("has no 32-bit index"))?;
+        Ok(Self { index, place: record.place, id, text })
+    }
 }
 
 impl AsRef<str> for Item {
@@ -44,22 +59,22 @@ pub struct Stretch {
 #[serde(deny_unknown_fields)]
 pub struct Mark {
     pub texts: u64,
-    /// Of all texts so far and their places, in hexadecimal digits.
+    /// Of all texts so far, their places and ids, in hexadecimal digits.
     pub sha256: String,
 }
 
 /// The texts of an input.
-pub struct Texts<R> {
+pub struct Texts<R, F> {
     records: Records<R>,
-    kind: TextKind,
+    item: F,
     taken: u64,
     hash: Sha256,
 }
 
-impl<R: Read> Texts<R> {
-    /// From the first one on.
-    pub fn new(records: Records<R>, kind: TextKind) -> Self {
-        Self { records, kind, taken: 0, hash: Sha256::new() }
+impl<R: Read, F: Fn(Record) -> Result<Item, CliError>> Texts<R, F> {
+    /// From the first one on, of which `item` makes what goes on.
+    pub fn new(records: Records<R>, item: F) -> Self {
+        Self { records, item, taken: 0, hash: Sha256::new() }
     }
 
     /// The next texts: [`TEXTS`], or as many as make [`BYTES`].
@@ -106,27 +121,15 @@ impl<R: Read> Texts<R> {
     }
 
     fn next(&mut self) -> Result<Option<Item>, CliError> {
-        let kind = self.kind;
-        let item = self.records.next(|record| item(record, kind))?;
-        if let Some(Item { index, text, .. }) = &item {
+        let item = self.records.next(&self.item)?;
+        if let Some(Item { index, text, id, .. }) = &item {
             self.taken += 1;
             self.hash.update(index.to_le_bytes());
-            self.hash.update((text.len() as u64).to_le_bytes());
-            self.hash.update(text);
+            for text in [text.as_str(), id.as_deref().unwrap_or_default()] {
+                self.hash.update((text.len() as u64).to_le_bytes());
+                self.hash.update(text);
+            }
         }
         Ok(item)
     }
-}
-
-fn item(record: Record, kind: TextKind) -> Result<Item, CliError> {
-    let text = record.string("text")?;
-    if kind == TextKind::Query && text.trim().is_empty() {
-        return Err(record.place.wrong("the query is empty"));
-    }
-    let index =
-        u32::try_from(record.index).map_err(|_| record.place.wrong("has no 32-bit index"))?;
-    let (id, _) = record.fields.split(&["id"]);
-    // Of several the last, as JSON parsers take it.
-    let id = id.last().map(|id| fields::join(&[*id]));
-    Ok(Item { index, place: record.place, id, text })
 }
