@@ -5,6 +5,7 @@ export { EmbeddingList } from "./page/embedding-list.js";
 export { Reranker } from "./page/reranker.js";
 export { ResidualCodec } from "./page/residual-codec.js";
 export { Scorer } from "./page/scorer.js";
+export { Index } from "./page/search-index.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
 export type {
   Bm25Stage,
@@ -27,6 +28,7 @@ export type {
   StageResult,
   Timings,
 } from "./ranking.js";
+export type { IndexFetch, IndexInfo, IndexOptions, IndexParts, IndexProgress, SearchOptions, SearchOutput, SearchResult, SearchTimings } from "./search.js";
 export type {
   CallProgress,
   CheckOptions,

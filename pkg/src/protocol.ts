@@ -8,6 +8,7 @@
 import type { ErrorData } from "./error.js";
 import type { AdapterName } from "./storage/hardware-notes.js";
 import type { Bm25Stage, CrossEncoderStage, DenseStage, Fusion, GivenStage, LateStage, Timings } from "./ranking.js";
+import type { IndexInfo, IndexParts } from "./search.js";
 import type { Device, DeviceChoice, Dtype, Embeddings, Explanation, GpuKernel, ModelInfo, OperationDifference, Overrides, Pooling, Progress, Simd, SpecialTokens, TokenPooling, Warning } from "./types.js";
 import type { CodecName } from "./vectors.js";
 
@@ -251,6 +252,34 @@ export interface MatchesAnswer {
   similarities: Float32Array;
 }
 
+/** The folder of an index on a server. */
+export interface IndexLocation extends Pick<FolderLocation, "url" | "source" | "headers"> {
+  cache: "use" | "off";
+}
+
+export interface OpenIndexRequest {
+  location: IndexLocation;
+  /** Every part is fetched at once. */
+  all: boolean;
+}
+
+export interface SearchIndexRequest {
+  /** Rows of one query. */
+  query: Float32Array;
+  topK?: number | undefined;
+  nIvfProbe?: number | undefined;
+  nFullScores?: number | undefined;
+}
+
+export interface SearchIndexAnswer {
+  /** Best first. */
+  ids: string[];
+  scores: Float32Array;
+  timings: { fetch: number; search: number };
+  fetched: IndexParts;
+  read: IndexParts;
+}
+
 export interface CheckRequest {
   device: Device;
   /** Of the random inputs. */
@@ -273,6 +302,8 @@ export interface Calls {
   matches: { request: MatchesRequest; answer: MatchesAnswer };
   measure: { request: Record<never, never>; answer: Speed };
   codec: { request: CodecRequest; answer: CodecAnswer };
+  openIndex: { request: OpenIndexRequest; answer: IndexInfo };
+  searchIndex: { request: SearchIndexRequest; answer: SearchIndexAnswer };
   checkOperations: { request: CheckRequest; answer: OperationDifference[] };
 }
 

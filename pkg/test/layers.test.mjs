@@ -17,11 +17,12 @@ const ALLOWED = {
   vectors: [],
   error: ["types"],
   ranking: ["types", "vectors"],
-  protocol: ["error", "ranking", "storage", "types", "vectors"],
+  search: ["ranking", "types"],
+  protocol: ["error", "ranking", "search", "storage", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors", "version"],
-  worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "storage", "types", "vectors"],
-  index: ["error", "page", "ranking", "types", "vectors"],
+  page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
+  worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
+  index: ["error", "page", "ranking", "search", "types", "vectors"],
 };
 
 /** The only file that may import the wasm glue, and the only one that may import its types. */

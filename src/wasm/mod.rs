@@ -9,6 +9,7 @@
 //! | How is a checkpoint gathered, and converted? | `checkpoint` |
 //! | What does a loaded model do? | `engine` |
 //! | How do embeddings score that are there already? | `scored` |
+//! | How is an index searched? | `index` |
 //! | Which form of the byte product runs? | `forms` |
 //! | What goes in, and what comes out? | `options`, `ranking`, `answers` |
 //! | How does the caller watch and stop a call? | `observer` |
@@ -20,6 +21,7 @@ mod answers;
 mod checkpoint;
 mod engine;
 mod forms;
+mod index;
 mod observer;
 mod options;
 mod probes;

@@ -2,6 +2,7 @@
 
 import type { Windows } from "../protocol.js";
 import type { BudgetOptions, RerankOptions } from "../ranking.js";
+import type { IndexOptions, SearchOptions } from "../search.js";
 import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
 import { invalid, invalidKind, isAddress, MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
@@ -103,6 +104,19 @@ const SCORER: Checks<ScorerOptions> = { simd: LOAD.simd, signal: LOAD.signal, wo
 
 const CHECK: Checks<CheckOptions> = { simd: LOAD.simd, signal: LOAD.signal, workerUrl: LOAD.workerUrl, wasmUrl: LOAD.wasmUrl, gpuWasmUrl: LOAD.gpuWasmUrl, device: word("cpu", "webgpu"), seed: requireCount(0) };
 
+const INDEX: Checks<IndexOptions> = {
+  ...SCORER,
+  headers: LOAD.headers,
+  onWarning: LOAD.onWarning,
+  // It is looked at as it is used.
+  reranker: () => {},
+  fetch: word("probed", "all"),
+  cache: word("use", "off"),
+  onProgress: kind("function"),
+};
+
+const SEARCH: Checks<SearchOptions> = { topK: requireCount(1), nIvfProbe: requireCount(1), nFullScores: requireCount(1), signal: requireSignal };
+
 const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, codecs: () => {}, measure: word("maxsim", "meanmaxsim") };
 
 export const checkLoad = (options: LoadOptions): LoadOptions => {
@@ -118,6 +132,8 @@ export const checkVectorCache = (given: LoadOptions["vectorCache"] = false): Req
 };
 export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(options, SCORER);
 export const checkCheck = (options: CheckOptions): CheckOptions => checked(options, CHECK);
+export const checkIndex = (options: IndexOptions): IndexOptions => checked(options, INDEX);
+export const checkSearch = (options: SearchOptions): SearchOptions => checked(options, SEARCH);
 export const checkSimilarity = (options: SimilarityOptions): SimilarityOptions => checked(options, SIMILARITY);
 export const checkStored = (options: StoredModelOptions): StoredModelOptions => checked(options, STORED);
 export const checkRerank = <T>(options: AnyBudget<T>): CheckedRerank<T> => {

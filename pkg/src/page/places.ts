@@ -1,6 +1,6 @@
 /** Where things are: the model and the wasm module, as absolute addresses. */
 
-import type { FolderLocation, GivenLocation, LoadRequest } from "../protocol.js";
+import type { FolderLocation, GivenLocation, IndexLocation, LoadRequest } from "../protocol.js";
 import type { CheckpointFiles, DeviceChoice, LoadOptions, StoredModelOptions } from "../types.js";
 import { asBlobs } from "./blobs.js";
 import { invalid, invalidKind, isAddress } from "./input.js";
@@ -32,6 +32,13 @@ export function storedPlace(source: string | URL, options: StoredModelOptions): 
   return { url, source: source as string, hub: withoutSecrets(absolute(options.hub, "hub")), revision: revisionOf(options.revision), headers };
 }
 
+/** As a model's; `url` is what the caller calls it. */
+export function indexLocation(url: string | URL, { headers, cache = "use" }: { headers?: HeadersInit; cache?: IndexLocation["cache"] }): IndexLocation {
+  const folder = asFolder(absolute(url, "url"), "url", "index");
+  const plain = withoutCredentials(folder);
+  return { url: plain, source: withoutSecrets(plain), headers: { ...authorizationOf(folder), ...asHeaders(headers) }, cache };
+}
+
 function withoutSecrets(address: string | URL): string {
   const url = new URL(address);
   url.username = url.password = url.search = "";
@@ -40,9 +47,12 @@ function withoutSecrets(address: string | URL): string {
 
 /** The folder's address, ending in a slash. */
 function folderOf(source: string | URL, { hub, revision }: Pick<LoadOptions, "hub" | "revision">): URL {
-  const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
-  if (FILE.test(url.pathname)) throw invalid("source is the address of a file; expected that of the folder it is in");
-  if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`, url.protocol === "file:" ? FILE_HINT : undefined);
+  return asFolder(hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision), "source", "checkpoint");
+}
+
+function asFolder(url: URL, name: string, what: string): URL {
+  if (FILE.test(url.pathname)) throw invalid(`${name} is the address of a file; expected that of the folder it is in`);
+  if (!SCHEME.test(url.protocol)) throw invalid(`${name} has the scheme ${url.protocol}, which no ${what} is loaded from`, url.protocol === "file:" ? FILE_HINT : undefined);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
   return url;

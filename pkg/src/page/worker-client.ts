@@ -22,6 +22,9 @@ const LOSS_PAUSE = 60_000;
 /** The load's id; those of other calls count from 1. */
 const LOAD = 0;
 
+/** Calls whose effect a new worker has to have too. */
+const STANDING: readonly CallName[] = ["codec", "openIndex"];
+
 export interface ClientSetup {
   spawn(): Worker;
   load: LoadRequest;
@@ -75,7 +78,7 @@ export class WorkerClient {
   readonly #setup: ClientSetup;
   /** In the order they were made, which is the order the worker answers in. */
   readonly #pending = new Map<number, Pending>();
-  /** Calls whose effect a new worker has to have too. */
+  /** Those of {@link STANDING} that were answered. */
   readonly #standing: CallMessage[] = [];
   #firstLoad: { resolve(answer: LoadAnswer): void; reject(reason: unknown): void } | undefined;
   #load: LoadRequest;
@@ -139,7 +142,7 @@ export class WorkerClient {
     options.signal?.addEventListener("abort", cancel);
     try {
       const answer = (await this.#answerTo(message, options)) as Calls[K]["answer"];
-      if (name === "codec") this.#standing.push(message);
+      if (STANDING.includes(name)) this.#standing.push(message);
       return answer;
     } finally {
       options.signal?.removeEventListener("abort", cancel);

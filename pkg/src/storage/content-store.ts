@@ -143,6 +143,20 @@ export class ContentStore<About> {
     }));
   }
 
+  /** Makes a set the current one as it is: its blobs come one by one as they are wanted, see {@link fill}, and some of them never. */
+  settle(set: StoredSet<About>): Promise<void> {
+    return this.#alone(async () => {
+      const current = await this.#currentPlace(set.key);
+      await this.#write({ ...set, serial: (current?.set.serial ?? 0) + 1 }, current?.slot === "a" ? "b" : "a");
+      if (current) await this.cache.delete(address(set.key, current.slot)).catch(() => false);
+    });
+  }
+
+  /** Adds a blob that a set refers to. */
+  fill({ sha256 }: Entry, bytes: Bytes): Promise<void> {
+    return this.#put(`blobs/${sha256}`, bytes, sha256);
+  }
+
   /** Notes that the current set is in use. */
   async touch(key: string): Promise<void> {
     await this.cache.put(`${ROOT}used/${key}`, Response.json(Date.now())).catch(() => {});

@@ -1,13 +1,15 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, Cost, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, PartialScores, RerankAnswer, RerankRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, Cost, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { IndexInfo } from "../search.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
 import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
+import { OpenIndex } from "./open-index.js";
 import { ProductForm } from "./product-form.js";
 import { speedOf } from "./speed.js";
 import { StageClock } from "./stage-clock.js";
@@ -27,13 +29,14 @@ export class Dispatcher<C extends Checkpoint> {
   /** The one that was loaded. */
   #module: EngineModule<C>;
   readonly #send: Post;
-  /** Calls that wait or run, and were not cancelled. */
-  readonly #open = new Set<number>();
+  /** Calls that wait or run, and were not cancelled: what ends each. */
+  readonly #open = new Map<number, AbortController>();
   readonly #eventLoop = new EventLoop();
   #vectors: Vectors;
   #productForm: ProductForm;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
+  #index: Promise<OpenIndex> | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
   #device: Device | undefined;
   #panic: string | undefined;
@@ -52,10 +55,11 @@ export class Dispatcher<C extends Checkpoint> {
 
   receive(message: ToWorker): void {
     if (message.type === "cancel") {
+      this.#open.get(message.id)?.abort();
       this.#open.delete(message.id);
       return;
     }
-    this.#open.add(message.id);
+    this.#open.set(message.id, new AbortController());
     this.#queue = this.#queue.then(() => this.#run(message));
   }
 
@@ -113,6 +117,10 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await speedOf(this.#loaded(), this.#hooks(id)) };
       case "codec":
         return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
+      case "openIndex":
+        return { type: "answer", id, name, answer: await this.#openIndex(id, request) };
+      case "searchIndex":
+        return { type: "answer", id, name, answer: await this.#searchIndex(id, request) };
       case "checkOperations":
         return { type: "answer", id, name, answer: await this.#module.checkOperations(request.device, request.seed) };
     }
@@ -183,6 +191,20 @@ export class Dispatcher<C extends Checkpoint> {
     } finally {
       scored.free();
     }
+  }
+
+  /** One that could not be opened says so to each search: a worker that took over may have met another server than the first. */
+  async #openIndex(id: number, request: OpenIndexRequest): Promise<IndexInfo> {
+    this.#index = OpenIndex.open(this.#module, request, {
+      progress: (done, total) => this.#post({ type: "batch", id, done, total }),
+      warn: (warning) => this.#post({ type: "warning", warning }),
+    });
+    return (await this.#index).info;
+  }
+
+  async #searchIndex(id: number, request: SearchIndexRequest): Promise<SearchIndexAnswer> {
+    if (!this.#index) throw new Error("a search came before the index");
+    return (await this.#index).search(there(request), this.#open.get(id)!.signal);
   }
 
   /** Whether a call has encoded texts on the CPU with quantized weights. */
@@ -265,6 +287,8 @@ function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
       return [answer];
     case "matches":
       return [answer.similarities];
+    case "searchIndex":
+      return [answer.scores];
     default:
       return [];
   }

@@ -5,7 +5,7 @@
 
 import type * as glue from "../../wasm/tabrank.js";
 
-export type { DocumentVectors, Encoded, Hooks, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
+export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
 export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
@@ -20,6 +20,13 @@ export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFaul
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;
+
+/** An index whose parts come as they are wanted. */
+export interface SearchIndex extends Pick<glue.SearchIndex, "info" | "parts" | "wanted" | "check" | "give" | "free"> {
+  search(query: Float32Array, settings: glue.IndexSettings): IndexSearch;
+}
+
+export type IndexSearch = Pick<glue.IndexSearch, "wanted" | "give" | "hits" | "free">;
 
 export interface EngineModule<C extends Checkpoint = Checkpoint> {
   init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
@@ -37,6 +44,8 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   DocumentVectors: new () => glue.DocumentVectors;
   ResidualCodecHandle: new (file: Uint8Array) => glue.ResidualCodecHandle;
   ScoredDocuments: new (vectors: glue.DocumentVectors, documents: number) => ScoredDocuments;
+  /** Takes a manifest. */
+  SearchIndex: new (manifest: Uint8Array) => SearchIndex;
   /** Holds every operation of a device against its definition. */
   checkOperations(device: glue.Device, seed: number): Promise<glue.OperationDifference[]>;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };

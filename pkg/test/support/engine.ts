@@ -5,6 +5,7 @@ import type { CodecAnswer, ConvertOptions, Cost, KeptCodec, KeptVectors, VectorG
 import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
 import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
+import { FakeIndex } from "./search-index.js";
 
 export const INFO: ModelInfo = {
   kind: "lateInteraction",
@@ -120,7 +121,7 @@ export function bundleOf(dtype: string, files: Record<string, Uint8Array<ArrayBu
 
 declare const process: { getBuiltinModule(name: "node:crypto"): { createHash(kind: "sha256"): { update(bytes: Uint8Array): { digest(form: "hex"): string } } } };
 
-function hashOf(bytes: Uint8Array): string {
+export function hashOf(bytes: Uint8Array): string {
   return process.getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest("hex");
 }
 
@@ -356,6 +357,7 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     ResidualCodecHandle: FakeCodec,
     checkOperations: async (device, seed) => [{ operation: `linear on ${device}`, shape: `seed ${seed}`, relative: 0.5, allowed: 1 }],
     ScoredDocuments: FakeDocuments as unknown as FakeModule["ScoredDocuments"],
+    SearchIndex: FakeIndex,
     Engine: { load },
   };
 }
