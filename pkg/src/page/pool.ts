@@ -250,7 +250,6 @@ export class Pool implements Client {
   async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions): Promise<Answered<K>[] | undefined> {
     // Who heard of the stages before may have ended it.
     this.requireOpen(options.signal);
-    const call = new CutCall(plan, options, this.ended);
     const call = new CutCall(plan, this.#mayGrow ? options : this.#watched(plan.cut, options), this.ended);
     const isAlone = this.#cutCalls.push(call as unknown as CutCall<CutName>) === 1 && this.#coming.size === 0;
     const [begin, workers] = [performance.now(), this.#members.length];
