@@ -2,21 +2,15 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type CheckpointFiles, EmbeddingList, type LoadOptions, type RerankOptions, Reranker, RerankerError, Scorer } from "../../src/index.js";
 import { FakeEngine, fakeModule } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { safetensors } from "../support/server.js";
+import { stubSite } from "../support/site.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 let workers: { urls: string[] };
 let sent: ReturnType<typeof vi.spyOn>;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   workers = stubWorkers(fakeModule(async () => new FakeEngine()));
   sent = vi.spyOn(LoopWorker.prototype, "postMessage");
 });

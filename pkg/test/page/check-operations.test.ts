@@ -1,18 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { checkOperations } from "../../src/index.js";
 import { type FakeModule, fakeModule } from "../support/engine.js";
-import { FakeServer, ok } from "../support/server.js";
+import { FakeServer } from "../support/server.js";
+import { stubSite } from "../support/site.js";
 import { stubWorkers } from "../support/workers.js";
 
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const WASM_URL = { wasmUrl: "/model/tabrank.wasm" };
 
 let module: FakeModule;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  new FakeServer({ "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite({});
   module = fakeModule();
   stubWorkers(module);
 });

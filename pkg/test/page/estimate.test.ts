@@ -3,12 +3,8 @@ import { Reranker } from "../../src/index.js";
 import type { Cost } from "../../src/protocol.js";
 import { Rate } from "../../src/page/rate.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { stubSite } from "../support/site.js";
 import { stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 /** The fake engine takes a letter for a token. */
 const DOCUMENTS = Array.from({ length: 100 }, (_, place) => "x".repeat(50 + place));
@@ -17,10 +13,7 @@ const TOKENS = DOCUMENTS.reduce((sum, { length }) => sum + length, 0);
 let engine: FakeEngine;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   engine = new FakeEngine();
   stubWorkers(fakeModule(async () => engine));
 });

@@ -6,18 +6,12 @@ import { proxy, snapshot } from "valtio/vanilla";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from "vitest";
 import { Reranker, RerankerError, type RerankResult } from "../../src/index.js";
 import { FakeEngine, fakeModule } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { safetensors } from "../support/server.js";
+import { stubSite } from "../support/site.js";
 import { stubWorkers } from "../support/workers.js";
 
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
-
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   stubWorkers(fakeModule(async () => new FakeEngine()));
 });
 afterEach(() => {

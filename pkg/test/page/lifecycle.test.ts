@@ -5,8 +5,8 @@ import { WorkerClient } from "../../src/page/worker-client.js";
 import type { FromWorker, LoadProgress } from "../../src/protocol.js";
 import type { LoadOptions } from "../../src/types.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, pieces, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { ok, pieces, safetensors } from "../support/server.js";
+import { stubSite } from "../support/site.js";
 import { LoopWorker, ScriptedWorker, stubWorkers } from "../support/workers.js";
 
 const SILENCE = 10_000;
@@ -168,15 +168,11 @@ describe("an abort at any moment", () => {
   const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": pieces(PIECES) };
   /** Turns of the event loop before the abort. */
   const MOMENTS = [...Array.from({ length: 24 }, (_, turn) => turn), 40, 80];
-  const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const task = () => new Promise((resolve) => setTimeout(resolve));
 
   beforeEach(() => {
     vi.useRealTimers();
-    vi.stubGlobal("navigator", {});
-    vi.stubGlobal("location", { href: "https://host/app/" });
-    stubStorage();
-    new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+    stubSite(FILES);
   });
 
   /** Starts, lets the event loop turn so many times, aborts; gives what came of it by the end of that task, and the events that came after it. */

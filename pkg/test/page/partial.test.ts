@@ -1,12 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type PartialResults, type RerankOptions, Reranker } from "../../src/index.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { stubSite } from "../support/site.js";
 import { stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 /** In the order of `late` 2, 3, 0, 4, 1. */
 const DOCUMENTS = ["ccc", "a", "bbbbb", "dddd", "ee"];
@@ -15,10 +11,7 @@ let encoder: FakeEngine;
 let cross: FakeEngine;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   encoder = new FakeEngine();
   cross = new FakeEngine();
   cross.info = { ...INFO, kind: "crossEncoder" };

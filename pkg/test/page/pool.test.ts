@@ -3,13 +3,11 @@ import { EmbeddingList, type LoadOptions, type PartialResults, Reranker, type Re
 import { Pool } from "../../src/page/pool.js";
 import type { WorkerClient } from "../../src/page/worker-client.js";
 import type { LoadAnswer, LoadRequest, RerankRequest } from "../../src/protocol.js";
-import { engineError, FakeEngine, fakeModule, type FakeModule, INFO } from "../support/engine.js";
+import { engineError, FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
 import { stubStorage } from "../support/storage.js";
+import { stubSite } from "../support/site.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 /** Long enough for seven workers: some texts come again, and many are as long as others. */
 const DOCUMENTS = Array.from({ length: 900 }, (_, place) => `${"x".repeat(30 + (place % 50))}${(place % 600).toString(36)}`);
@@ -18,10 +16,7 @@ let engines: FakeEngine[];
 let modules: FakeModule[];
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   engines = [];
   modules = Array.from({ length: 20 }, () => {
     const engine = new FakeEngine();

@@ -1,13 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type DocumentEmbeddings, EmbeddingList, type GivenEmbeddings, type LoadOptions, type RerankOptions, Reranker, ResidualCodec, type Stage } from "../../src/index.js";
 import { engineError, FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { stubSite } from "../support/site.js";
 import { CODECS, EXPECTED, fixture } from "../support/vectors.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 /** The model of the fixtures' lists. */
 const MODEL = { ...INFO, dimension: EXPECTED.dimension, embeddingId: EXPECTED.embeddingId };
@@ -18,10 +14,7 @@ let encoder: FakeEngine;
 let workers: { urls: string[] };
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   encoder = new FakeEngine();
   encoder.info = MODEL;
   workers = stubWorkers(fakeModule(async () => encoder));

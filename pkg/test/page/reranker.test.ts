@@ -3,22 +3,17 @@ import { type LoadOptions, type LongDocumentOptions, type Progress, Reranker, ty
 import { Latest } from "../../src/page/latest.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { FILES, stubSite, WASM } from "../support/site.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
 
 const CANARY = "do-not-tell";
 const LONG = "a very long text";
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 let engine: FakeEngine;
 let workers: { urls: string[] };
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite();
   engine = new FakeEngine();
   workers = stubWorkers(fakeModule(async () => engine));
 });

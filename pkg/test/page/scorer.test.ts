@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EmbeddingList, type Embeddings, type GivenEmbeddings, ResidualCodec, Scorer } from "../../src/index.js";
 import { engineError, type FakeModule, fakeModule } from "../support/engine.js";
-import { FakeServer, ok } from "../support/server.js";
+import { FakeServer } from "../support/server.js";
+import { stubSite } from "../support/site.js";
 import { CODECS, EXPECTED, fixture } from "../support/vectors.js";
 import { stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 /** Documents of 1 and 2 rows. */
 const DOCUMENTS: Embeddings = { values: Float32Array.of(1, 0, 0, 1, 1, 1), lengths: Uint32Array.of(1, 2), dimension: 2 };
@@ -13,9 +12,7 @@ const DOCUMENTS: Embeddings = { values: Float32Array.of(1, 0, 0, 1, 1, 1), lengt
 let module: FakeModule;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
-  new FakeServer({ "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
+  stubSite({});
   module = fakeModule();
   stubWorkers(module);
 });

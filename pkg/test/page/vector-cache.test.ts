@@ -3,21 +3,14 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type LoadOptions, type RerankOptions, Reranker, ResidualCodec, type Warning } from "../../src/index.js";
 import { DATABASE } from "../../src/storage/vector-database.js";
 import { FakeEngine, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { stubSite, WASM } from "../support/site.js";
 import { stubWorkers } from "../support/workers.js";
-
-const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-const FILES = { "config.json": ok("{}"), "tokenizer.json": ok("[]"), "model.safetensors": ok(safetensors(50)) };
 
 let engine: FakeEngine;
 
 beforeEach(() => {
-  vi.stubGlobal("navigator", {});
-  vi.stubGlobal("location", { href: "https://host/app/index.html" });
+  stubSite();
   vi.stubGlobal("indexedDB", new IDBFactory());
-  stubStorage();
-  new FakeServer({ ...FILES, "tabrank.wasm": ok(WASM, { "content-type": "application/wasm" }) });
   engine = new FakeEngine();
   stubWorkers(fakeModule(async () => engine));
 });
