@@ -24,16 +24,20 @@ const GPU_FAULTS = new Set<ErrorData["code"]>(["DEVICE_LOST", "DEVICE_REJECTED",
 
 export type Post = (message: FromWorker, transfer: Transferable[]) => void;
 
+/** The module that was loaded, and what goes with it. */
+interface Parts<C extends Checkpoint> {
+  module: EngineModule<C>;
+  vectors: Vectors;
+  productForm: ProductForm;
+}
+
 export class Dispatcher<C extends Checkpoint> {
   readonly #engines: Record<EngineKind, EngineModule<C>>;
-  /** The one that was loaded. */
-  #module: EngineModule<C>;
   readonly #send: Post;
   /** Calls that wait or run, and were not cancelled: what ends each. */
   readonly #open = new Map<number, AbortController>();
   readonly #eventLoop = new EventLoop();
-  #vectors: Vectors;
-  #productForm: ProductForm;
+  #parts: Parts<C> | undefined;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
   #index: Promise<OpenIndex> | undefined;
@@ -46,9 +50,6 @@ export class Dispatcher<C extends Checkpoint> {
 
   constructor(engines: Record<EngineKind, EngineModule<C>>, send: Post) {
     this.#engines = engines;
-    this.#module = engines.cpu;
-    this.#vectors = new Vectors(this.#module);
-    this.#productForm = new ProductForm(this.#module);
     this.#send = send;
     this.#post({ type: "started" });
   }
@@ -87,7 +88,7 @@ export class Dispatcher<C extends Checkpoint> {
     try {
       const answer = await this.#answer(message);
       if (this.#open.has(message.id)) this.#post(answer, transferables(answer));
-      if (this.#multipliesBytes(message)) await this.#productForm.settle();
+      if (this.#multipliesBytes(message)) await this.#loaded().productForm.settle();
     } catch (error) {
       await this.#refuse(message.id, error);
     }
@@ -114,63 +115,64 @@ export class Dispatcher<C extends Checkpoint> {
       case "matches":
         return { type: "answer", id, name, answer: this.#matches(request) };
       case "measure":
-        return { type: "answer", id, name, answer: await speedOf(this.#loaded(), this.#hooks(id)) };
+        return { type: "answer", id, name, answer: await speedOf(this.#loadedEngine(), this.#hooks(id)) };
       case "codec":
         return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
       case "openIndex":
         return { type: "answer", id, name, answer: await this.#openIndex(id, request) };
       case "searchIndex":
         return { type: "answer", id, name, answer: await this.#searchIndex(id, request) };
+        return { type: "answer", id, name, answer: this.#loaded().vectors.addCodec(request) };
       case "checkOperations":
-        return { type: "answer", id, name, answer: await this.#module.checkOperations(request.device, request.seed) };
+        return { type: "answer", id, name, answer: await this.#loaded().module.checkOperations(request.device, request.seed) };
     }
   }
 
   async #load(request: LoadRequest): Promise<LoadAnswer> {
-    this.#module = this.#engines[request.engine];
-    this.#vectors = new Vectors(this.#module);
-    this.#productForm = new ProductForm(this.#module);
+    const module = this.#engines[request.engine];
+    const { productForm } = (this.#parts = { module, vectors: new Vectors(module), productForm: new ProductForm(module) });
     const onPanic = (text: string) => (this.#panic = text);
     const post = (message: FromWorker) => {
       if (message.type === "progress") this.#phase = message.progress.phase;
       this.#post(message);
     };
-    this.#engine = await loadEngine(this.#module, request, post, onPanic);
-    const simd = this.#module.simd();
+    this.#engine = await loadEngine(module, request, post, onPanic);
+    const simd = module.simd();
     if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
     const { device, info, warnings, gpuKernel } = this.#engine;
     this.#device = device;
-    await this.#productForm.recall();
+    await productForm.recall();
     return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }) };
   }
 
   async #rerank(id: number, { query, texts, vectors, base, partial = false, until, ...request }: RerankRequest): Promise<RerankAnswer> {
     const clock = new StageClock();
-    const brought = vectors && this.#vectors.of(vectors);
+    const brought = vectors && this.#loaded().vectors.of(vectors);
     const hooks = this.#hooks(id, clock);
     if (partial) Object.assign(hooks, this.#tellers(id, clock, request.stages.length, base));
     if (until !== undefined) hooks.over = () => Date.now() >= until;
-    const ranked = await this.#loaded().rerank(query, texts, there(request), hooks, brought);
+    const ranked = await this.#loadedEngine().rerank(query, texts, there(request), hooks, brought);
     const { indices, sameAs, parts, ...rest } = ranked;
     const timings = { ...clock.stop(request.stages.length), ...(parts && { encoder: parts }) };
     return { ...rest, indices: indices.map((index) => index + base), sameAs: sameAs.map((index) => index + base), timings };
   }
 
   #encode(id: number, { kind, texts, pooling, tokenPooling, windows }: EncodeRequest): Promise<EncodeAnswer> {
-    return this.#loaded().encode(kind, texts, there({ pooling, tokenPooling, windows }), this.#hooks(id));
+    return this.#loadedEngine().encode(kind, texts, there({ pooling, tokenPooling, windows }), this.#hooks(id));
   }
 
   #explain(id: number, { query, document, windows }: ExplainRequest): Promise<Explanation> {
-    return this.#loaded().explain(query, document, there({ windows }), this.#hooks(id));
+    return this.#loadedEngine().explain(query, document, there({ windows }), this.#hooks(id));
   }
 
   #cost(id: number, { query, texts, windows }: CostRequest): Promise<Cost> {
-    return this.#loaded().cost(query, texts, there({ windows }), this.#hooks(id));
+    return this.#loadedEngine().cost(query, texts, there({ windows }), this.#hooks(id));
   }
 
   /** Query after query: between two of them a cancellation is seen. */
   async #similarity(id: number, { queries, documents, count, mean }: SimilarityRequest): Promise<Float32Array> {
-    const scored = new this.#module.ScoredDocuments(this.#vectors.of(documents), count);
+    const { module, vectors } = this.#loaded();
+    const scored = new module.ScoredDocuments(vectors.of(documents), count);
     const scores = new Float32Array(queries.lengths.length * count);
     let start = 0;
     for (const [place, length] of queries.lengths.entries()) {
@@ -184,7 +186,8 @@ export class Dispatcher<C extends Checkpoint> {
   }
 
   #matches({ query, document }: MatchesRequest): MatchesAnswer {
-    const scored = new this.#module.ScoredDocuments(this.#vectors.of(document), 1);
+    const { module, vectors } = this.#loaded();
+    const scored = new module.ScoredDocuments(vectors.of(document), 1);
     try {
       const [score] = scored.maxsim(query, false) as unknown as [number];
       return { score, similarities: scored.similarities(query) };
@@ -213,9 +216,12 @@ export class Dispatcher<C extends Checkpoint> {
     return quantized && this.#device === "cpu" && (name === "rerank" || name === "encode");
   }
 
-  #loaded(): Engine {
-    if (!this.#engine) throw new Error("a call came before the load");
-    return this.#engine;
+  #loaded(): Parts<C> {
+    return loaded(this.#parts);
+  }
+
+  #loadedEngine(): Engine {
+    return loaded(this.#engine);
   }
 
   #hooks(id: number, clock?: StageClock): Hooks {
@@ -266,6 +272,11 @@ export class Dispatcher<C extends Checkpoint> {
   #post(message: FromWorker, transfer: Transferable[] = []): void {
     if (!this.#dead) this.#send(message, transfer);
   }
+}
+
+function loaded<L>(what: L | undefined): L {
+  if (!what) throw new Error("a call came before the load");
+  return what;
 }
 
 /** Those that are there: the engine's types know no undefined. */
