@@ -159,6 +159,11 @@ export interface Cost {
   pairs: number;
 }
 
+export interface CostAnswer extends Cost {
+  /** Milliseconds that the tokens took to be counted, which they take in a ranking too, however few of a text are read. */
+  tokenize: number;
+}
+
 export interface RerankAnswer {
   /** Those that are scored, best first; then those that were not in time, in the order that they had. */
   indices: Uint32Array;
@@ -297,7 +302,7 @@ export interface Calls {
   rerank: { request: RerankRequest; answer: RerankAnswer };
   encode: { request: EncodeRequest; answer: EncodeAnswer };
   explain: { request: ExplainRequest; answer: Explanation };
-  cost: { request: CostRequest; answer: Cost };
+  cost: { request: CostRequest; answer: CostAnswer };
   similarity: { request: SimilarityRequest; answer: Float32Array };
   matches: { request: MatchesRequest; answer: MatchesAnswer };
   measure: { request: Record<never, never>; answer: Speed };

@@ -1,6 +1,6 @@
 /** What would a ranking take? */
 
-import type { Cost, Windows } from "../protocol.js";
+import type { CostAnswer, Windows } from "../protocol.js";
 import type { Estimate } from "../types.js";
 import type { Own } from "./own.js";
 import { rank } from "./pipeline.js";
@@ -39,8 +39,8 @@ export async function estimate(own: Own, texts: readonly string[], { query = QUE
 }
 
 /** Documents so short that they tell nothing take next to no time. */
-function sampled(known: ReturnType<Own["rate"]["of"]>, { tokens }: Cost): Estimate {
-  const { milliseconds, measured } = known ?? { milliseconds: 0, measured: { tokens: 0, milliseconds: 0 } };
+function sampled(known: ReturnType<Own["rate"]["of"]>, { tokens, tokenize }: CostAnswer): Estimate {
+  const { milliseconds, measured } = known ?? { milliseconds: tokenize, measured: { tokens: 0, milliseconds: 0 } };
   return { milliseconds, tokens, measured: { by: "sample", ...measured } };
 }
 

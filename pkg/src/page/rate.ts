@@ -1,6 +1,6 @@
-/** How fast does a model read? Measured by what its rankings took, of which the last ones count most. */
+/** How fast does a model read? Measured by what its rankings took to encode texts, of which the last ones count most. */
 
-import type { Cost, RerankAnswer } from "../protocol.js";
+import type { Cost, CostAnswer, RerankAnswer } from "../protocol.js";
 import type { Device, Estimate, ModelInfo } from "../types.js";
 
 /** Tokens below which a call tells more of what all calls take than of the model. */
@@ -29,20 +29,19 @@ export class Rate {
     this.#hiddenSize = hiddenSize;
   }
 
-  /** What a ranking took to read its texts. */
+  /** What a ranking took to encode its texts. */
   add(device: Device, { cost, timings }: Pick<RerankAnswer, "cost" | "timings">): void {
     if (cost.tokens < LEAST_TOKENS) return;
-    const time = timings.tokenize + timings.encode;
     const { work, tokens, milliseconds: before } = this.#measured.get(device) ?? { work: 0, tokens: 0, milliseconds: 0 };
-    this.#measured.set(device, { work: MEMORY * work + this.#work(cost), tokens: MEMORY * tokens + cost.tokens, milliseconds: MEMORY * before + time });
+    this.#measured.set(device, { work: MEMORY * work + this.#work(cost), tokens: MEMORY * tokens + cost.tokens, milliseconds: MEMORY * before + timings.encode });
   }
 
   /** Nothing where nothing was measured. */
-  of(device: Device, cost: Cost): Omit<Estimate, "measured"> & { measured: Omit<Estimate["measured"], "by"> } | undefined {
+  of(device: Device, cost: CostAnswer): Omit<Estimate, "measured"> & { measured: Omit<Estimate["measured"], "by"> } | undefined {
     const measured = this.#measured.get(device);
     if (!measured) return undefined;
     const { work, tokens, milliseconds } = measured;
-    return { milliseconds: (milliseconds * this.#work(cost)) / work, tokens: cost.tokens, measured: { tokens: Math.round(tokens), milliseconds } };
+    return { milliseconds: (milliseconds * this.#work(cost)) / work + cost.tokenize, tokens: cost.tokens, measured: { tokens: Math.round(tokens), milliseconds } };
   }
 
   /** What was measured so far is forgotten. */

@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, Cost, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, Cost, CostAnswer, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { IndexInfo } from "../search.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
@@ -165,8 +165,10 @@ export class Dispatcher<C extends Checkpoint> {
     return this.#loadedEngine().explain(query, document, there({ windows }), this.#hooks(id));
   }
 
-  #cost(id: number, { query, texts, windows }: CostRequest): Promise<Cost> {
-    return this.#loadedEngine().cost(query, texts, there({ windows }), this.#hooks(id));
+  async #cost(id: number, { query, texts, windows }: CostRequest): Promise<CostAnswer> {
+    const begin = performance.now();
+    const cost = await this.#loadedEngine().cost(query, texts, there({ windows }), this.#hooks(id));
+    return { ...cost, tokenize: performance.now() - begin };
   }
 
   /** Query after query: between two of them a cancellation is seen. */

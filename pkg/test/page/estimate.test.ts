@@ -55,7 +55,18 @@ describe("an estimate", () => {
 
   test("of documents that say nothing, or of none, is next to nothing", async () => {
     const reranker = await load();
-    for (const documents of [[], ["a"]]) expect((await reranker.estimate(documents)).milliseconds).toBe(0);
+    for (const documents of [[], ["a"]]) expect((await reranker.estimate(documents)).milliseconds).toBeLessThan(10);
+  });
+
+  test("counts what it takes to find out how much of a text is read", async () => {
+    const reranker = await load();
+    const { cost } = engine;
+    engine.cost = async (...asked) => slowly(60)().then(() => cost(...asked));
+    const sampled = await reranker.estimate(["a"]);
+    await reranker.rerank("abc", DOCUMENTS);
+    const known = await reranker.estimate(["a"]);
+    expect([sampled.measured.by, known.measured.by]).toEqual(["sample", "calls"]);
+    for (const { milliseconds } of [sampled, known]) expect(milliseconds).toBeGreaterThan(50);
   });
 
   test("refuses what a ranking refuses, and ends with a signal", async () => {
@@ -69,25 +80,26 @@ describe("an estimate", () => {
 
 describe("a rate", () => {
   const rate = () => new Rate({ ...INFO, hiddenSize: 10 });
-  const took = (cost: Cost, encode: number) => ({ cost, timings: { tokenize: 0, encode, score: 100, explain: 100, total: encode + 200, stages: [] } });
+  const counted = (tokens: number, pairs: number) => ({ tokens, pairs, tokenize: 0 });
+  const took = (cost: Cost, encode: number) => ({ cost, timings: { tokenize: 1_000, encode, score: 100, explain: 100, total: encode + 1_200, stages: [] } });
 
   test("counts attention with the tokens, and the last measurement most", () => {
     const measured = rate();
-    expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
+    expect(measured.of("cpu", counted(100, 0))).toBeUndefined();
     measured.add("cpu", took({ tokens: 100, pairs: 3_000 }, 40));
-    expect(measured.of("cpu", { tokens: 400, pairs: 0 })).toEqual({ milliseconds: 80, tokens: 400, measured: { tokens: 100, milliseconds: 40 } });
-    expect(measured.of("cpu", { tokens: 100, pairs: 9_000 })?.milliseconds).toBe(80);
+    expect(measured.of("cpu", counted(400, 0))).toEqual({ milliseconds: 80, tokens: 400, measured: { tokens: 100, milliseconds: 40 } });
+    expect(measured.of("cpu", counted(100, 9_000))?.milliseconds).toBe(80);
     for (let call = 0; call < 20; call++) measured.add("cpu", took({ tokens: 100, pairs: 0 }, 10));
-    expect(measured.of("cpu", { tokens: 100, pairs: 0 })?.milliseconds).toBeCloseTo(10, 3);
+    expect(measured.of("cpu", counted(100, 0))?.milliseconds).toBeCloseTo(10, 3);
   });
 
   test("is each device's own, and not measured from next to nothing", () => {
     const measured = rate();
     measured.add("cpu", took({ tokens: 10, pairs: 100 }, 40));
     measured.add("webgpu", took({ tokens: 100, pairs: 0 }, 1));
-    expect(measured.of("cpu", { tokens: 100, pairs: 0 })).toBeUndefined();
-    expect(measured.of("webgpu", { tokens: 100, pairs: 0 })?.milliseconds).toBe(1);
+    expect(measured.of("cpu", counted(100, 0))).toBeUndefined();
+    expect(measured.of("webgpu", counted(100, 0))?.milliseconds).toBe(1);
     measured.forget("webgpu");
-    expect(measured.of("webgpu", { tokens: 100, pairs: 0 })).toBeUndefined();
+    expect(measured.of("webgpu", counted(100, 0))).toBeUndefined();
   });
 });
