@@ -38,7 +38,7 @@ export interface DeviceChange {
   previous: Device;
 }
 
-/** How the weights are stored: floats of 32 or 16 bits, or integers of 8 bits with a scale for each row, or of 4 bits with one for each 32 of them. */
+/** How the weights are stored: floats of 32 or 16 bits, or integers of 7 bits with a scale for each 64 of them, or of 4 bits with one for each 32. */
 export type Dtype = "f32" | "f16" | "q8" | "q4";
 
 /** The instructions that the engine uses on the CPU: those that every browser has, or relaxed SIMD as well. */

@@ -4,10 +4,9 @@ import { RerankerError } from "../error.js";
 import { builtin } from "../node.js";
 import { within } from "../patience.js";
 import { addressError, MANNERS, statusError, withRetries } from "./download.js";
-import { needsProof, proven } from "./wasm-proof.js";
+import { ADDRESSES, needsProof, proven } from "./wasm-proof.js";
 
-const ADDRESS_HINT =
-  'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the address of tabrank/tabrank.wasm as wasmUrl.';
+const ADDRESS_HINT = `With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the addresses of the modules: ${ADDRESSES}`;
 
 /** Milliseconds without a byte of the module. */
 const SILENCE = 30_000;

@@ -7,7 +7,10 @@ import { addressError } from "./download.js";
 /** SHA-256 of the modules that were built with this script; the build writes it in. */
 declare const WASM_SHA256: readonly string[];
 
-const ONE_VERSION = "Serve tabrank.wasm and worker.js of one version of this package";
+const ONE_VERSION = "Serve the wasm modules and worker.js of one version of this package";
+
+/** For whoever names the one module in place of the other. */
+export const ADDRESSES = "wasmUrl is the address of tabrank/tabrank.wasm or tabrank/tabrank-relaxed.wasm, gpuWasmUrl that of tabrank/tabrank-gpu.wasm.";
 
 /** Insecure contexts cannot hash, and have nothing that is worth proving. Node, which has no contexts, reads its own from a file. */
 export function needsProof(url: string): boolean {
@@ -26,5 +29,5 @@ export async function proven(url: string, response: Response): Promise<ArrayBuff
 /** The error where an instance could not be made: a module that lacks what is called of it gives a TypeError, one that wants what is not there a LinkError or that. */
 export function misfit(url: string, cause: unknown): unknown {
   if (!(cause instanceof TypeError) && !(cause instanceof WebAssembly.LinkError)) return cause;
-  return addressError("INTEGRITY_FAILED", url, `holds another module than this version's (${cause.message})`, { hint: `${ONE_VERSION}.`, cause });
+  return addressError("INTEGRITY_FAILED", url, `holds another module than this version's (${cause.message})`, { hint: `${ONE_VERSION}. ${ADDRESSES}`, cause });
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { compileModule } from "../../src/worker/wasm-module.js";
+import { misfit } from "../../src/worker/wasm-proof.js";
 import { FakeServer, html, hurry, networkError, ok, pieces, status } from "../support/server.js";
 
 const WASM = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -28,7 +29,12 @@ test.each([
   ["404", status(404), { code: "HTTP_STATUS", details: { url: ADDRESS, status: 404 } }],
 ])("%s in its place is an error that names the fix", async (_, answer, error) => {
   new FakeServer({ "tabrank.wasm": answer });
-  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ ...error, hint: expect.stringContaining('optimizeDeps: { exclude: ["tabrank"] }') });
+  await expect(compileModule(ADDRESS)).rejects.toMatchObject({ ...error, hint: expect.stringMatching(/optimizeDeps: \{ exclude: \["tabrank"\] \}.*wasmUrl is.*gpuWasmUrl that of/) });
+});
+
+test("the module of the CPU in place of the one with WebGPU is an error that names both", () => {
+  const cause = new TypeError('WebAssembly.instantiate(): Import #0 "./tabrank_bg.js": module is not an object or function');
+  expect(misfit(ADDRESS, cause)).toMatchObject({ code: "INTEGRITY_FAILED", hint: expect.stringMatching(/one version.*wasmUrl is.*gpuWasmUrl that of/) });
 });
 
 test.each([["404", status(404)], ["a page", html], ["a network error", networkError], ["no module", ok("hello", TYPED)]])("%s: the error shows nothing of the address's query", async (_, answer) => {
