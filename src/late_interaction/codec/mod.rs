@@ -17,6 +17,7 @@
 pub mod file;
 pub mod residual;
 
+mod clusters;
 mod compressed;
 mod container;
 mod facts;
@@ -27,6 +28,7 @@ mod train;
 
 use std::sync::Arc;
 
+pub(crate) use clusters::Clusters;
 pub use compressed::CompressedEmbeddings;
 pub use facts::{EmbeddingsFacts, VectorFile};
 pub use residual::ResidualCodec;

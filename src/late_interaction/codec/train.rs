@@ -4,7 +4,8 @@
 //! documents   at most 1 + ⌊16 · √(120 · all)⌋ of the sample's, in random order
 //! K           2^⌊log2(16 · √tokens)⌋ of all tokens of the sample, and at most those that centroids are made of
 //! held out    the last 5 % of their tokens, at most 50,000: buckets are made of these, centroids of at most 256 · K of the others
-//! centroids   k-means by inner products, four rounds from random tokens; unit vectors of numbers that a half can hold
+//! centroids   k-means by inner products, four rounds from random tokens; unit vectors of numbers that a half can hold, alike ones
+//!             side by side, so that an index has their lists in the same files
 //! cutoffs     quantiles i / 2^nbits, i ≥ 1, of all numbers of the residuals that were held out, between two of them in proportion
 //! weights     quantiles (i + 1/2) / 2^nbits
 //! ```
@@ -17,7 +18,7 @@
 use half::f16;
 
 use super::residual::{ResidualCodec, ResidualParts, check_centroids, check_widths};
-use super::{CompressedEmbeddings, rows};
+use super::{Clusters, CompressedEmbeddings, rows};
 use crate::error::{Error, Result};
 use crate::observer::{Observer, batch_done, pause};
 use crate::ops::Nearest;
@@ -190,11 +191,13 @@ async fn centroids(
     }
     centroids.chunks_exact_mut(dimension).for_each(to_unit);
     batch_done(observer, ROUNDS * rows, ROUNDS * rows).await?;
-    Ok(centroids.into_iter().map(|value| f16::from_f32(value).to_f32()).collect())
+    let centroids: Vec<f32> =
+        centroids.into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
+    Ok(Clusters::new(&centroids, dimension).sorted(&centroids))
 }
 
 /// In 64 bits: squares of what f32 holds may be beyond it.
-fn to_unit(row: &mut [f32]) {
+pub(super) fn to_unit(row: &mut [f32]) {
     let squares = row.iter().map(|&value| f64::from(value) * f64::from(value));
     let length = squares.sum::<f64>().sqrt().max(1e-12);
     row.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);

@@ -76,7 +76,7 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { info: EmbeddingsInfo::default(), part_bytes: 64 << 10 }
+        Self { info: EmbeddingsInfo::default(), part_bytes: 32 << 10 }
     }
 }
 
