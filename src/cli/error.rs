@@ -50,7 +50,10 @@ pub enum CliError {
     /// A data file as a whole.
     #[error("{} {reason}", path.display())]
     Data { path: PathBuf, reason: &'static str },
-    /// What the engine says of a model.
+    /// What a folder holds, or would.
+    #[error("{}: {reason}", folder.display())]
+    Folder { folder: PathBuf, reason: String },
+    /// What the engine says of what a folder holds.
     #[error("{}: {source}", folder.display())]
     Model { folder: PathBuf, source: tabrank::Error },
     /// What the engine says of a text, with the line that it came in.
@@ -104,6 +107,7 @@ impl CliError {
             CliError::Argument { .. }
             | CliError::Line { .. }
             | CliError::Data { .. }
+            | CliError::Folder { .. }
             | CliError::Loss { .. }
             | CliError::Resume { .. }
             | CliError::NotComparable => 65,

@@ -50,6 +50,21 @@ impl Record {
         })
     }
 
+    /// "id", or BEIR's "_id"; a number stands for its digits.
+    ///
+    /// # Errors
+    /// An object that has neither, or another value there.
+    pub fn id(&self) -> Result<String, CliError> {
+        let field = if self.fields.get("id").is_some() { "id" } else { "_id" };
+        match self.fields.get(field) {
+            Some(value) if value.get().starts_with(|c: char| c.is_ascii_digit()) => {
+                Ok(value.get().to_owned())
+            }
+            Some(_) => self.string(field),
+            None => Err(self.place.wrong("the object has no \"id\" or \"_id\"")),
+        }
+    }
+
     /// The text, if there is one.
     pub fn text(&self) -> Result<Option<String>, CliError> {
         match self.fields.get("text").filter(|text| text.get() != "null") {

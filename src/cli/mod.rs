@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod eval;
 mod fields;
+mod index;
 mod input;
 mod inspect;
 mod inspect_file;
@@ -63,6 +64,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Encode(encode::EncodeArgs),
     Codec(codec::CodecArgs),
+    Index(index::IndexArgs),
     Convert(convert::ConvertArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -152,6 +154,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Eval(args) => eval::run(&args),
         Command::Encode(args) => encode::run(&args),
         Command::Codec(args) => codec::run(&args),
+        Command::Index(args) => index::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -275,7 +275,7 @@ impl Workshop {
     }
 
     /// Puts what lies in the output into an empty folder, by name.
-    fn fill(self, path: &Path, names: &[&str]) -> io::Result<()> {
+    pub(super) fn fill(self, path: &Path, names: &[&str]) -> io::Result<()> {
         let unfinished = interrupt::unfinished();
         if !is_empty(path)? {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());

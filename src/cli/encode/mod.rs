@@ -19,10 +19,12 @@ use tabrank::{EncodeOptions, LongDocuments, Pooling, Reranker, TextKind};
 
 use self::file::EmbeddingsFile;
 use self::lines::Lines;
-use self::settings::Settings;
+pub use self::settings::Settings;
 use self::shares::Share;
-use self::source::Source;
-use self::texts::{Item, Mark, Stretch, Texts};
+pub use self::source::Source;
+pub use self::spill::{Spill, State, Text, left};
+use self::texts::Stretch;
+pub use self::texts::{Item, Mark, Texts};
 use super::compress::CompressArgs;
 use super::jsonl::{self, InputArgs, Record, Records};
 use super::output::Output;
@@ -186,7 +188,8 @@ impl EncodeArgs {
         settings: &'a Settings,
     ) -> Result<(Texts<Source, impl Fn(Record) -> Result<Item, CliError>>, Run<'a>), CliError> {
         let (stdin, kind) = (Source::stdin(), settings.kind);
-        let run = Run::new("encode", model, settings, &stdin);
+        let progress = Progress::of_stream("encode", stdin.bytes);
+        let run = Run::new(model, settings, progress, stdin.read_so_far());
         let records = Records::open("stdin", stdin, self.input.on_error)?;
         Ok((Texts::new(records, move |record| item(kind, record)), run))
     }
@@ -211,15 +214,14 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// `what` names the task.
+    /// `read`: the bytes of the input that will have been read.
     pub fn new(
-        what: &'static str,
         model: &'a Reranker,
         settings: &'a Settings,
-        source: &Source,
+        progress: Progress,
+        read: Rc<Cell<u64>>,
     ) -> Self {
-        let progress = Progress::of_stream(what, source.bytes);
-        Self { model, settings, progress, read: source.read_so_far(), truncated: 0 }
+        Self { model, settings, progress, read, truncated: 0 }
     }
 
     /// Encodes all that comes.
@@ -245,7 +247,10 @@ impl<'a> Run<'a> {
     }
 
     /// Encodes a stretch, of which each batch goes on by itself; `done` texts were there before.
-    fn encode(
+    ///
+    /// # Errors
+    /// As [`Run::through`].
+    pub fn encode(
         &mut self,
         mut items: &[Item],
         mut done: u64,

@@ -31,7 +31,7 @@ pub struct Spill<'a> {
     /// `None` for what goes into a pipe or a device at the end.
     partial: Option<Partial>,
     texts: File,
-    pub ids: Option<File>,
+    ids: Option<File>,
     pub planes: Vec<File>,
     /// What is known of each text.
     pub held: Vec<Text>,
@@ -143,6 +143,11 @@ impl<'a> Spill<'a> {
         }
     }
 
+    /// What the disk says.
+    pub fn failed(&self, error: io::Error) -> CliError {
+        CliError::write(self.name, error)
+    }
+
     fn cannot_go_on(&self, reason: &str) -> CliError {
         let partial = self.partial.as_ref().expect("something was left");
         cannot_go_on(partial, reason.to_owned())
@@ -252,11 +257,11 @@ impl<'a> Spill<'a> {
 
 impl Sink for Spill<'_> {
     fn take(&mut self, batch: &Batch<'_>) -> Result<(), CliError> {
-        self.append(batch).map_err(|error| CliError::write(self.name, error))
+        self.append(batch).map_err(|error| self.failed(error))
     }
 
     fn rest(&mut self, mark: Mark) -> Result<(), CliError> {
-        self.keep(mark).map_err(|error| CliError::write(self.name, error))
+        self.keep(mark).map_err(|error| self.failed(error))
     }
 }
 

@@ -114,7 +114,7 @@ fn texts(
     let mut texts = Vec::new();
     let mut lines = HashMap::new();
     jsonl::read(&path.display().to_string(), open(path)?, OnError::Fail, |record| {
-        let (id, text) = (id(&record)?, read(&record)?);
+        let (id, text) = (record.id()?, read(&record)?);
         if let Some(line) = lines.insert(id.clone(), record.place.line) {
             return Err(record.place.wrong(format!("has the id of line {line}")));
         }
@@ -124,18 +124,6 @@ fn texts(
     match texts.is_empty() {
         true => Err(nothing(path, "is empty")),
         false => Ok(texts),
-    }
-}
-
-/// "id", or BEIR's "_id"; a number stands for its digits.
-fn id(record: &Record) -> Result<String, CliError> {
-    let field = if record.fields.get("id").is_some() { "id" } else { "_id" };
-    match record.fields.get(field) {
-        Some(value) if value.get().starts_with(|c: char| c.is_ascii_digit()) => {
-            Ok(value.get().to_owned())
-        }
-        Some(_) => record.string(field),
-        None => Err(record.place.wrong("the object has no \"id\" or \"_id\"")),
     }
 }
 

@@ -1,0 +1,192 @@
+//! `tabrank index build`: documents in, an index out.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tabrank::{
+    BuildOptions, Codec, EmbeddingsInfo, EncodeOptions, Reranker, ResidualCodec, TextKind,
+};
+
+use super::documents::{DocumentsArgs, Input};
+use super::folder::Target;
+use super::ids::Ids;
+use super::sample::TrainingArgs;
+use super::spilled::Spilled;
+use crate::cli::codec::read_codec;
+use crate::cli::encode::{Mark, Run, Settings, Sink, Spill, State, left};
+use crate::cli::partial::Partial;
+use crate::cli::progress::Progress;
+use crate::cli::{CliError, ModelArgs, say};
+
+/// File of the codec, beside the documents that were encoded.
+const CODEC: &str = "codec";
+
+/// Build an index of documents.
+///
+/// The documents are read twice, or once with --codec: some of them are encoded and a residual codec is trained on them, then all are
+/// encoded and stored by it. What is on disk by then is put into parts. The order of the documents, and whether they come at once, in parts
+/// that `tabrank index merge` unites, or by `tabrank index add`, makes no difference but for documents that are coded alike: the files are
+/// the same.
+///
+/// In memory are the codec, the embeddings of the sample while the codec is trained (two and then four bytes a number), 120 bytes a document,
+/// and while the lists are written up to five bytes a token for 67 million tokens at once. Nothing else grows with the collection. On
+/// disk the compressed documents stand twice until the index is whole.
+///
+/// What a run that was killed has encoded stays beside DIR, in DIR.partial, and --resume goes on with it: the index is then the same, to the
+/// byte, as if nothing had happened.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  tabrank index build --model models/all-MiniLM-L6-v2 documents.jsonl -o site/index
+  tabrank index build --model models/all-MiniLM-L6-v2 documents.jsonl -o site/index --resume
+  tabrank index build --model colbert --nbits 4 -o site/index < documents.jsonl
+  tabrank index build --model colbert --codec colbert.codec part-7.jsonl -o part-7")]
+pub struct BuildArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
+    /// The folder to write: an index that is there is replaced when the new one is whole, an empty folder is filled, and anything else is left
+    /// alone.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    training: TrainingArgs,
+    /// A residual codec of `tabrank codec train`, in place of one of the documents' own. Indexes that will be merged have to have the same one.
+    #[arg(long, value_name = "FILE")]
+    codec: Option<PathBuf>,
+    /// Go on with what an earlier run has left in DIR.partial, if it has. Model, settings and input have to be the same.
+    #[arg(long)]
+    resume: bool,
+}
+
+pub fn run(args: &BuildArgs) -> Result<(), CliError> {
+    let target = Target::find(&args.output)?;
+    let options = args.documents.options()?;
+    let left = match args.resume {
+        true => left(&args.output, target.path())?,
+        false => None,
+    };
+    let again = left.is_none() && args.codec.is_none();
+    let input = args.documents.open(again, target.path())?;
+    let model = args.model.load()?;
+    let (settings, started) = args.start(&target, &model, options, &input, left)?;
+    let (mut spill, mark) = match started {
+        Started::Left(partial, state) => {
+            (Spill::resume(&args.output, &settings, (partial, &state))?, Some(state.mark))
+        }
+        Started::Anew(partial) => (Spill::begin(&args.output, &settings, partial)?, None),
+    };
+    encode(&model, &settings, &input, &mut spill, (Ids::default(), mark))?;
+    let codec = settings.codec.residual().expect("an index's codec is residual");
+    let mut documents = Spilled::new(&spill, codec.residual_bytes());
+    let manifest = target.build(codec, &mut documents, &build_options(&settings.info))?;
+    say_built(&manifest);
+    spill.done()
+}
+
+/// What a run goes on with.
+enum Started {
+    Left(Partial, State),
+    Anew(Partial),
+}
+
+impl BuildArgs {
+    /// The settings, with the codec, which is kept beside what will be encoded.
+    fn start(
+        &self,
+        target: &Target<'_>,
+        model: &Reranker,
+        options: EncodeOptions,
+        input: &Input<'_>,
+        left: Option<(Partial, State)>,
+    ) -> Result<(Settings, Started), CliError> {
+        let failed = |error| CliError::write(&self.output, error);
+        let (codec, started) = match (left, &self.codec) {
+            (Some((partial, state)), given) => {
+                let kept = partial.path().join(CODEC);
+                let codec = read_codec(given.as_ref().unwrap_or(&kept))?;
+                (codec, Started::Left(partial, state))
+            }
+            (None, given) => {
+                let partial = Partial::begin(target.path()).map_err(failed)?;
+                let codec = match given {
+                    Some(path) => codec_of(path, model)?,
+                    None => Arc::new(self.training.train(model, options, input)?),
+                };
+                let kept = partial.file(CODEC);
+                kept.and_then(|mut file| file.write_all(&codec.write())).map_err(failed)?;
+                (codec, Started::Anew(partial))
+            }
+        };
+        let mut settings = settings(model, options, codec)?;
+        if self.codec.is_none() {
+            settings.said.insert("training".to_owned(), self.training.said());
+        }
+        Ok((settings, started))
+    }
+}
+
+/// The codec of a file.
+///
+/// # Errors
+/// A file that cannot be read or holds none, and a codec of another model.
+fn codec_of(path: &Path, model: &Reranker) -> Result<Arc<ResidualCodec>, CliError> {
+    let (codec, id) = (read_codec(path)?, &model.info().embedding_id);
+    match &codec.parts().embedding_id {
+        Some(of) if of != id => {
+            let reason = format!("is for embeddings of the model {of}, not {id}");
+            Err(CliError::Argument { argument: "--codec".to_owned(), reason })
+        }
+        _ => Ok(codec),
+    }
+}
+
+/// How an index's documents are encoded.
+///
+/// # Errors
+/// A codec of another width.
+pub fn settings(
+    model: &Reranker,
+    options: EncodeOptions,
+    codec: Arc<ResidualCodec>,
+) -> Result<Settings, CliError> {
+    let settings = Settings::new(model, TextKind::Document, options, Codec::Residual(codec))?;
+    Ok(Settings { keeps_ids: true, ..settings })
+}
+
+/// Encodes all documents, but for those that a run has come through before, up to `mark`.
+///
+/// # Errors
+/// Those of the documents and the model, and what the disk says.
+pub fn encode(
+    model: &Reranker,
+    settings: &Settings,
+    input: &Input<'_>,
+    spill: &mut Spill<'_>,
+    (ids, mark): (Ids, Option<Mark>),
+) -> Result<(), CliError> {
+    let source = input.source()?;
+    let (progress, read) = (Progress::of_stream("encode", source.bytes), source.read_so_far());
+    let mut texts = input.texts(source, ids)?;
+    match mark {
+        Some(mark) => spill.check_passed_over(texts.pass_over(&mark)?)?,
+        // The codec is there already.
+        None => spill.rest(texts.mark())?,
+    }
+    Run::new(model, settings, progress, read).through(&mut texts, spill)?;
+    texts.finish()
+}
+
+/// How an index of such embeddings is built.
+pub fn build_options(info: &EmbeddingsInfo) -> BuildOptions {
+    BuildOptions { info: info.clone(), ..BuildOptions::default() }
+}
+
+/// Tells what was made.
+pub fn say_built(manifest: &tabrank::IndexManifest) {
+    let (documents, tokens) = (manifest.documents, manifest.tokens);
+    let (parts, bytes) = (manifest.all_parts().count(), manifest.bytes());
+    say(format_args!("{documents} documents, {tokens} tokens, {bytes} bytes in {parts} parts"));
+}

@@ -1,0 +1,278 @@
+//! An index's folder. Its parts are read when they are wanted; a new state is written beside the old one, and its manifest last, so that
+//! whoever reads finds one of the two.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tabrank::late_interaction::index::{MANIFEST, MAX_PART};
+use tabrank::{
+    BuildOptions, Documents, Error, Index, IndexManifest, IndexReader, IndexWriter, ResidualCodec,
+    StoredDocuments, build,
+};
+
+use super::spilled::Watched;
+use crate::cli::CliError;
+use crate::cli::error::is_taken;
+use crate::cli::output::{Workshop, folder_of, follow, is_empty, sync_folder};
+
+/// Largest manifest that is read, in bytes; what it may have is for the library to say.
+const MAX_MANIFEST: u64 = 64 << 20;
+/// What is being written into an index that is there.
+const UNFINISHED: &str = ".unfinished";
+
+/// Why an index was not made.
+pub enum Failed {
+    Library(Error),
+    Cli(CliError),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed::Library(error)
+    }
+}
+
+impl From<CliError> for Failed {
+    fn from(error: CliError) -> Self {
+        Failed::Cli(error)
+    }
+}
+
+impl Failed {
+    /// As an error of what a folder holds, or would.
+    pub fn of(self, folder: &Path) -> CliError {
+        let folder = folder.to_owned();
+        match self {
+            Failed::Cli(error) => error,
+            Failed::Library(Error::Argument { argument, reason }) => {
+                CliError::Folder { folder, reason: format!("{argument} {reason}") }
+            }
+            Failed::Library(source) => CliError::Model { folder, source },
+        }
+    }
+}
+
+/// Reads parts, and knows which those were.
+pub struct PartFiles {
+    folder: PathBuf,
+    /// Bytes of each.
+    read: HashMap<String, u64>,
+}
+
+impl PartFiles {
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), read: HashMap::new() }
+    }
+
+    /// How many different ones were read.
+    pub fn parts(&self) -> usize {
+        self.read.len()
+    }
+
+    /// Bytes of these.
+    pub fn bytes(&self) -> u64 {
+        self.read.values().sum()
+    }
+}
+
+impl IndexReader for PartFiles {
+    type Error = Failed;
+
+    fn read(&mut self, file: &str) -> Result<Vec<u8>, Failed> {
+        let bytes = read_up_to(&self.folder.join(file), MAX_PART as u64)?;
+        self.read.insert(file.to_owned(), bytes.len() as u64);
+        Ok(bytes)
+    }
+}
+
+/// One byte more than is taken, so that it is refused.
+fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
+    let read = |path| {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read(path).map_err(|source| CliError::read(path, source))
+}
+
+/// Whether an index lies in a folder.
+pub fn is_index(folder: &Path) -> bool {
+    is_taken(&folder.join(MANIFEST))
+}
+
+/// An index, with its codec, and what reads its parts.
+///
+/// # Errors
+/// What cannot be read, and a manifest or a codec that is damaged.
+pub fn open(folder: &Path) -> Result<(Index, PartFiles), CliError> {
+    if !is_index(folder) {
+        return Err(match folder.is_dir() {
+            true => CliError::Folder {
+                folder: folder.to_owned(),
+                reason: format!("holds no index: it has no {MANIFEST}"),
+            },
+            false => CliError::NoFolder { path: folder.to_owned(), hint: "" },
+        });
+    }
+    let manifest = read_up_to(&folder.join(MANIFEST), MAX_MANIFEST)?;
+    let mut files = PartFiles::new(folder);
+    let index = with_codec(&manifest, &mut files).map_err(|failed| failed.of(folder))?;
+    Ok((index, files))
+}
+
+/// The documents of an index, and its codec.
+///
+/// # Errors
+/// As [`open`].
+pub fn stored(folder: &Path) -> Result<(StoredDocuments<PartFiles>, Arc<ResidualCodec>), CliError> {
+    let (index, files) = open(folder)?;
+    let codec = index.codec().expect("its parts were given").clone();
+    let stored = StoredDocuments::open(index, files).map_err(|failed| failed.of(folder))?;
+    Ok((stored, codec))
+}
+
+fn with_codec(manifest: &[u8], files: &mut PartFiles) -> Result<Index, Failed> {
+    let mut index = Index::open(manifest)?;
+    for file in index.wanted() {
+        index.give(&file, &files.read(&file)?)?;
+    }
+    Ok(index)
+}
+
+/// Where an index is written: a place where nothing is, an empty folder, or an index, which is replaced.
+pub struct Target<'a> {
+    name: &'a Path,
+    path: PathBuf,
+    /// Of an index that is there: its parts, and its manifest, which is locked.
+    old: Option<(HashSet<String>, File)>,
+    /// Where one is made that is not.
+    work: Option<Workshop>,
+    written: Vec<String>,
+}
+
+impl<'a> Target<'a> {
+    /// Finds out where `name` leads; nothing is changed.
+    ///
+    /// # Errors
+    /// A place where something else lies, and an index that another run changes.
+    pub fn find(name: &'a Path) -> Result<Self, CliError> {
+        let failed = |error| CliError::write(name, error);
+        let path = follow(name).map_err(failed)?;
+        let mut target = Self { name, path, old: None, work: None, written: Vec::new() };
+        if !is_taken(&target.path) {
+            return Ok(target);
+        }
+        if is_index(&target.path) {
+            target.old = Some(target.lock()?);
+        } else if !target.path.is_dir() || !is_empty(&target.path).map_err(failed)? {
+            let reason = "is there already, and is no index";
+            return Err(CliError::OutputInUse { path: name.to_owned(), reason });
+        }
+        Ok(target)
+    }
+
+    /// Where it leads.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(&self) -> Result<(HashSet<String>, File), CliError> {
+        let path = self.path.join(MANIFEST);
+        let file = File::open(&path).map_err(|source| CliError::read(&path, source))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(self.failed(io::Error::other("another run is writing it")));
+        }
+        let bytes = read_up_to(&path, MAX_MANIFEST)?;
+        let manifest = IndexManifest::parse(&bytes);
+        let manifest = manifest.map_err(|error| Failed::from(error).of(self.name))?;
+        Ok((manifest.all_parts().map(|part| part.file.clone()).collect(), file))
+    }
+
+    /// Builds an index of documents here.
+    ///
+    /// # Errors
+    /// Those of the documents, and what the disk says.
+    pub fn build<D: Documents<Error = Failed>>(
+        mut self,
+        codec: &Arc<ResidualCodec>,
+        documents: &mut D,
+        options: &BuildOptions,
+    ) -> Result<IndexManifest, CliError> {
+        if self.old.is_none() {
+            let parent = if self.path.is_dir() { &self.path } else { folder_of(&self.path) };
+            self.work = Some(Workshop::within(parent).map_err(|error| self.failed(error))?);
+        }
+        let built = build(codec, &mut Watched::new(documents), options, &mut self);
+        let manifest = built.map_err(|failed| failed.of(self.name))?;
+        let name = self.name;
+        self.commit(&manifest).map_err(|error| CliError::write(name, error))?;
+        Ok(manifest)
+    }
+
+    fn failed(&self, error: io::Error) -> CliError {
+        CliError::write(self.name, error)
+    }
+
+    /// A part takes its name when it is whole: one that has it is not written again.
+    fn put(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        if let Some(work) = &self.work {
+            return write_all(work.create(&work.output().join(file))?, bytes);
+        }
+        let (path, unfinished) = (self.path.join(file), self.path.join(UNFINISHED));
+        if path.is_file() {
+            return Ok(());
+        }
+        write_all(File::create(&unfinished)?, bytes)?;
+        fs::rename(unfinished, path)
+    }
+
+    fn commit(mut self, manifest: &IndexManifest) -> io::Result<()> {
+        let bytes = manifest.write();
+        if let Some(work) = self.work.take() {
+            write_all(work.create(&work.output().join(MANIFEST))?, &bytes)?;
+            sync_folder(&work.output());
+            if !self.path.is_dir() {
+                return work.finish(&self.path);
+            }
+            let names = self.written.iter().map(String::as_str).chain([MANIFEST]);
+            return work.fill(&self.path, &names.collect::<Vec<_>>());
+        }
+        sync_folder(&self.path);
+        let unfinished = self.path.join(UNFINISHED);
+        write_all(File::create(&unfinished)?, &bytes)?;
+        fs::rename(unfinished, self.path.join(MANIFEST))?;
+        sync_folder(&self.path);
+        self.remove_old()
+    }
+
+    /// Removes the parts of the state that was there.
+    fn remove_old(&self) -> io::Result<()> {
+        let new: HashSet<&String> = self.written.iter().collect();
+        let old = self.old.iter().flat_map(|(parts, _)| parts);
+        for file in old.filter(|file| !new.contains(file)) {
+            match fs::remove_file(self.path.join(file)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+impl IndexWriter for Target<'_> {
+    type Error = Failed;
+
+    fn write(&mut self, file: &str, bytes: &[u8]) -> Result<(), Failed> {
+        self.put(file, bytes).map_err(|error| self.failed(error))?;
+        self.written.push(file.to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,385 @@
+//! `tabrank index`: is an index the same however it came to be, and does it find what scoring all documents finds?
+
+#![cfg(all(feature = "cli", target_os = "linux"))]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::command::{checkpoint, names, tabrank, text};
+use serde_json::{Value, json};
+
+/// Texts between two states.
+const STRETCH: usize = 64;
+/// The settings that keep builds in these tests short.
+const SMALL: &[&str] = &["--centroids", "16"];
+
+/// Documents that differ, one of them empty and one that is cut.
+fn documents(range: std::ops::Range<usize>) -> String {
+    let text = |place: usize| match place % 50 {
+        7 => String::new(),
+        9 => "oil and war ".repeat(20),
+        _ => format!("the price of oil {place} {}", "war ".repeat(place % 7)),
+    };
+    range
+        .map(|place| json!({"id": format!("d{place}"), "text": text(place)}).to_string() + "\n")
+        .collect()
+}
+
+fn index(folder: &Path, arguments: &[&str], input: &str) -> assert_cmd::assert::Assert {
+    let mut command = tabrank(&[&["index"], arguments].concat());
+    command.current_dir(folder).write_stdin(input).assert()
+}
+
+/// A verb that takes a model.
+fn with_model(folder: &Path, arguments: &[&str], input: &str) -> assert_cmd::assert::Assert {
+    index(folder, &[arguments, &["--model", &checkpoint("pylate")]].concat(), input)
+}
+
+fn build(folder: &Path, output: &str, more: &[&str], input: &str) {
+    with_model(folder, &[&["build", "-o", output], more].concat(), input).success();
+}
+
+fn failure(assert: assert_cmd::assert::Assert, code: i32) -> String {
+    text(&assert.code(code).get_output().stderr)
+}
+
+/// The files of a folder.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let read = |name: String| (name.clone(), fs::read(folder.join(name)).unwrap());
+    names(folder).into_iter().map(read).collect()
+}
+
+/// Writes the codec of an index into a file.
+fn codec(folder: &Path, index: &str, file: &str) {
+    let bytes = fs::read(folder.join(index).join("index.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    let parts = manifest["parts"]["codec"].as_array().unwrap().iter();
+    let parts = parts
+        .map(|part| fs::read(folder.join(index).join(part["file"].as_str().unwrap())).unwrap());
+    fs::write(folder.join(file), parts.collect::<Vec<_>>().concat()).unwrap();
+}
+
+/// Ids and scores of lines.
+fn found(assert: &assert_cmd::assert::Assert) -> Vec<(String, f64)> {
+    let stdout = text(&assert.get_output().stdout);
+    let line = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap();
+        (value["id"].as_str().unwrap().to_owned(), value["score"].as_f64().unwrap())
+    };
+    stdout.lines().map(line).collect()
+}
+
+/// The centroids of all documents are probed, so that nothing but the codes lies between the two.
+#[test]
+fn a_search_that_leaves_nothing_out_is_as_scoring_all_documents() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..90));
+    let at = folder.path();
+    build(at, "x", SMALL, &input);
+    codec(at, "x", "codec");
+    let model = checkpoint("pylate");
+    tabrank(&["encode", "--model", &model, "--codec", "codec", "-o", "rows"])
+        .current_dir(at)
+        .write_stdin(input.clone())
+        .assert()
+        .success();
+    let query = ["--query", "war and the price of oil 17"];
+    let all = ["--n-ivf-probe", "999", "--n-full-scores", "999", "--top-k", "20"];
+    let searched = with_model(at, &[&["search", "x"], &query[..], &all].concat(), "");
+    let searched = searched.success();
+    let stdout = text(&searched.get_output().stdout);
+    assert!(
+        stdout.starts_with("{\"id\":\"d") && stdout.contains("\",\"rank\":1,\"score\":"),
+        "{stdout}"
+    );
+    let found = found(&searched);
+    assert_eq!(found.len(), 20);
+
+    let rows = ["--embeddings", "rows", "--codec", "codec"];
+    let reranked = tabrank(&[&["rerank", "--model", &model], &query[..], &rows].concat())
+        .current_dir(at)
+        .write_stdin(input)
+        .assert()
+        .success();
+    let reranked: BTreeMap<String, f64> = self::found(&reranked).into_iter().collect();
+    let mut best: Vec<f64> = reranked.values().copied().collect();
+    best.sort_by(|a, b| b.total_cmp(a));
+    for ((id, score), best) in found.iter().zip(best) {
+        assert!((score - best).abs() < 1e-5 && (reranked[id] - score).abs() < 1e-5, "{id} {score}");
+    }
+}
+
+#[test]
+fn an_index_is_the_same_however_it_came_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    build(at, "once", SMALL, &documents(0..150));
+    codec(at, "once", "codec");
+    let once = files(&at.join("once"));
+    let given = ["--codec", "codec"];
+
+    build(at, "again", &given, &documents(0..150));
+    assert!(files(&at.join("again")) == once);
+
+    let parts = [("a", 0..40), ("b", 40..41), ("c", 41..150)];
+    for (name, range) in parts {
+        build(at, name, &given, &documents(range));
+    }
+    index(at, &["merge", "a", "b", "c", "-o", "merged"], "").success();
+    assert!(files(&at.join("merged")) == once);
+
+    with_model(at, &["add", "a", "-"], &documents(40..150)).success();
+    assert!(files(&at.join("a")) == once);
+
+    // What goes leaves no file behind.
+    fs::write(at.join("gone"), "d41\n\nd42\n").unwrap();
+    let gone = (43..150).map(|place| format!("d{place}")).collect::<Vec<_>>().join(",");
+    index(at, &["delete", "a", "--ids", &gone, "--ids-from", "gone", "--ids", "d40"], "").success();
+    build(at, "few", &given, &documents(0..40));
+    assert!(files(&at.join("a")) == files(&at.join("few")));
+
+    // An index in the place of another.
+    build(at, "few", &given, &documents(0..150));
+    assert!(files(&at.join("few")) == once);
+    fs::create_dir(at.join("empty")).unwrap();
+    build(at, "empty", &given, &documents(0..150));
+    assert!(files(&at.join("empty")) == once);
+    assert_eq!(
+        names(at),
+        ["a", "again", "b", "c", "codec", "empty", "few", "gone", "merged", "once"]
+    );
+}
+
+/// The codec does not follow from the order of the documents.
+#[test]
+fn the_order_of_documents_makes_no_other_codec() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let input = documents(0..100);
+    let turned: String = input.lines().rev().map(|line| format!("{line}\n")).collect();
+    let sampled = [SMALL, &["--sample", "50"]].concat();
+    build(at, "x", &sampled, &input);
+    fs::write(at.join("turned.jsonl"), turned).unwrap();
+    build(at, "y", &[&sampled[..], &["turned.jsonl"]].concat(), "");
+    codec(at, "x", "x.codec");
+    codec(at, "y", "y.codec");
+    assert!(fs::read(at.join("x.codec")).unwrap() == fs::read(at.join("y.codec")).unwrap());
+    build(at, "z", &[&sampled[..], &["--seed", "7"]].concat(), &input);
+    codec(at, "z", "z.codec");
+    assert!(fs::read(at.join("x.codec")).unwrap() != fs::read(at.join("z.codec")).unwrap());
+}
+
+/// Kills a build of a pipe that is not at its end once so many documents are kept.
+fn killed(folder: &Path, more: &[&str], input: &str, kept: usize) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tabrank"))
+        .args(["index", "build", "--model", &checkpoint("pylate"), "-o", "x"])
+        .args(more)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    let (begin, state) = (Instant::now(), folder.join("x.partial/state.json"));
+    let mark = format!("\"texts\":{kept},");
+    while !fs::read_to_string(&state).is_ok_and(|state| state.contains(&mark)) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it keeps what it has done");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(stdin);
+}
+
+#[test]
+fn a_killed_build_goes_on_to_the_very_same_index() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
+    let at = folder.path();
+    build(at, "whole", SMALL, &input);
+    codec(at, "whole", "codec");
+    let whole = files(&at.join("whole"));
+    let given = ["--codec", "codec"];
+    killed(at, &given, &input, STRETCH);
+    assert!(!at.join("x").exists());
+    // What it had written behind its last state does not count.
+    for file in ["plane-0", "plane-1", "texts", "ids"] {
+        let path = at.join("x.partial").join(file);
+        let mut file = fs::File::options().append(true).open(path).unwrap();
+        file.write_all(b"half a batch").unwrap();
+    }
+    let resume = [&["--resume"], &given[..]].concat();
+    build(at, "x", &resume, &input);
+    assert_eq!(names(at), ["codec", "whole", "x"]);
+    assert!(files(&at.join("x")) == whole);
+    // With nothing left it is a build like any other.
+    build(at, "x", &resume, &input);
+    assert!(files(&at.join("x")) == whole);
+}
+
+/// The codec is kept as well.
+#[test]
+fn a_build_that_was_killed_behind_its_training_is_not_trained_again() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
+    let at = folder.path();
+    build(at, "whole", SMALL, &input);
+    codec(at, "whole", "codec");
+    killed(at, &["--codec", "codec"], &input, STRETCH);
+    // As a run leaves it that has made this codec by itself.
+    let state = at.join("x.partial/state.json");
+    let mut kept: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    let training = "2 bits, 16 centroids, seed 42, 4096 documents";
+    kept["settings"]["training"] = training.into();
+    fs::write(&state, kept.to_string()).unwrap();
+    for (more, expected) in [
+        (&["--nbits", "4"][..], "its training is 2 bits, 16 centroids, seed 42, 4096 documents"),
+        (&["--seed", "7"], "seed 7"),
+        (&["--sample", "9"], "9 documents"),
+        (&["--document-length", "9"], "its model is v1-"),
+        (&["--pool-factor", "2"], "its pool factor is 1, and that of this run 2"),
+    ] {
+        let arguments = [&["build", "-o", "x", "--resume"], SMALL, more].concat();
+        let error = failure(with_model(at, &arguments, &input), 65);
+        assert!(error.contains("x.partial: its") && error.contains(expected), "{error}");
+    }
+    let arguments = [&["build", "-o", "x", "--resume"], SMALL].concat();
+    for other in [documents(0..STRETCH - 1), input.replace("\"d3\"", "\"other\"")] {
+        let error = failure(with_model(at, &arguments, &other), 65);
+        assert!(error.contains("the input is not the one that it was made of"), "{error}");
+    }
+    with_model(at, &arguments, &input).success();
+    assert!(files(&at.join("x")) == files(&at.join("whole")));
+    assert_eq!(names(at), ["codec", "whole", "x"]);
+}
+
+#[test]
+fn a_build_begins_anew_where_it_is_not_asked_to_go_on() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
+    let at = folder.path();
+    build(at, "whole", SMALL, &input);
+    codec(at, "whole", "codec");
+    killed(at, &["--codec", "codec"], &input, STRETCH);
+    let assert = with_model(at, &["build", "-o", "x", "--codec", "codec"], &input).success();
+    let said = text(&assert.get_output().stderr);
+    assert!(said.contains("x.partial is what an earlier run has left"), "{said}");
+    assert!(said.contains("84 documents"), "{said}");
+    assert_eq!(names(at), ["codec", "whole", "x"]);
+    assert!(files(&at.join("x")) == files(&at.join("whole")));
+}
+
+#[test]
+fn what_does_not_go_together_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    build(at, "a", SMALL, &documents(0..30));
+    codec(at, "a", "codec");
+    build(at, "b", &["--codec", "codec"], &documents(29..40));
+    build(at, "c", &["--centroids", "8"], &documents(40..60));
+    build(at, "d", &["--codec", "codec", "--pool-factor", "2"], &documents(60..70));
+    let before = files(&at.join("a"));
+    let error = failure(index(at, &["merge", "a", "b", "-o", "m"], ""), 65);
+    assert!(error.contains("b: has the document \"d29\", which a has too"), "{error}");
+    let error = failure(index(at, &["merge", "a", "c", "-o", "m"], ""), 65);
+    assert!(error.contains("c: has the codec r1-") && error.contains("and a has r1-"), "{error}");
+    let error = failure(index(at, &["merge", "a", "d", "-o", "m"], ""), 65);
+    assert!(error.contains("d: the index has the token pooling 2, not unknown"), "{error}");
+    let error = failure(index(at, &["merge", "a", "none", "-o", "m"], ""), 66);
+    assert!(error.contains("none is not a folder"), "{error}");
+    let error = failure(index(at, &["delete", "a", "--ids", "d3,nobody"], ""), 65);
+    assert!(error.contains("a: ") && error.contains("\"nobody\" is not there"), "{error}");
+    index(at, &["delete", "a"], "").code(2);
+    let error = failure(with_model(at, &["add", "a"], &documents(29..31)), 65);
+    assert!(error.contains("stdin:1:1: \"d29\" is in the index already"), "{error}");
+    for verb in [&["search", "a", "--query", "oil"][..], &["add", "a"]] {
+        let verb = [verb, &["--document-length", "9"]].concat();
+        let error = failure(with_model(at, &verb, &documents(80..81)), 65);
+        assert!(error.contains("a: the index has the model v1-"), "{error}");
+    }
+    let error = failure(index(at, &["add", "a", "--model", &checkpoint("cross-encoders/bert")], ""), 2);
+    assert!(error.contains("a cross-encoder"), "{error}");
+    // All of which leaves it as it was.
+    assert!(files(&at.join("a")) == before);
+    assert_eq!(names(at), ["a", "b", "c", "codec", "d"]);
+}
+
+#[test]
+fn documents_that_cannot_be_told_apart_are_refused_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let long = "x".repeat(1_025);
+    let cases = [
+        (
+            "{\"id\":\"a\",\"text\":\"oil\"}\n\n{\"id\":\"a\",\"text\":\"war\"}".to_owned(),
+            "stdin:3:1: has the id of line 1",
+        ),
+        (
+            "{\"id\":7,\"text\":\"oil\"}\n{\"id\":\"7\",\"text\":\"war\"}".to_owned(),
+            "stdin:2:1: has the id of line 1",
+        ),
+        ("{\"text\":\"oil\"}".to_owned(), "stdin:1:1: the object has no \"id\" or \"_id\""),
+        ("{\"id\":[],\"text\":\"oil\"}".to_owned(), "stdin:1:1: \"id\" is not a string"),
+        ("{\"id\":\"a\"}".to_owned(), "stdin:1:1: the object has no \"text\""),
+        (format!("{{\"id\":{long:?},\"text\":\"oil\"}}"), "the id has 1025 bytes, of at most 1024"),
+        (String::new(), "the sample has fewer than two tokens"),
+    ];
+    for (input, expected) in cases {
+        let error = failure(with_model(at, &["build", "-o", "x"], &input), 65);
+        assert!(error.contains(expected), "{error}");
+    }
+    let input =
+        documents(0..30) + "{\"id\":\"d3\",\"text\":\"again\"}\n{\"_id\":900,\"text\":\"oil\"}";
+    let more = [&["build", "-o", "x", "--on-error", "skip"], SMALL].concat();
+    let said = text(&with_model(at, &more, &input).success().get_output().stderr);
+    assert!(
+        said.contains("1 of 32 objects are skipped") && said.contains("31 documents"),
+        "{said}"
+    );
+    index(at, &["delete", "x", "--ids", "900"], "").success();
+    assert_eq!(names(at), ["x"]);
+}
+
+#[test]
+fn what_is_no_index_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir(at.join("notes")).unwrap();
+    fs::write(at.join("notes/a.txt"), "mine").unwrap();
+    fs::write(at.join("file"), "mine").unwrap();
+    fs::create_dir(at.join("broken")).unwrap();
+    fs::write(at.join("broken/index.json"), "{}").unwrap();
+    for (place, code) in [("notes", 74), ("file", 74), ("broken", 65)] {
+        let error = failure(with_model(at, &["build", "-o", place], &documents(0..9)), code);
+        assert!(error.contains(place), "{error}");
+        index(at, &["merge", "notes", "-o", place], "").failure();
+    }
+    let error = failure(with_model(at, &["search", "notes", "--query", "oil"], ""), 65);
+    assert!(error.contains("notes: holds no index: it has no index.json"), "{error}");
+    assert_eq!(names(at), ["broken", "file", "notes"]);
+    assert_eq!(names(&at.join("notes")), ["a.txt"]);
+    assert_eq!(fs::read(at.join("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn queries_of_stdin_are_named_in_what_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    build(at, "x", SMALL, &documents(0..40));
+    let queries = "{\"id\":\"q\",\"text\":\"oil\"}\n\n{\"text\":\"war\"}\n";
+    let assert = with_model(at, &["search", "x", "--top-k", "2"], queries).success();
+    let stdout = text(&assert.get_output().stdout);
+    let lines: Vec<Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |field: &str| lines.iter().map(|line| line[field].clone()).collect::<Vec<_>>();
+    assert_eq!(of("query"), ["q", "q", "2", "2"]);
+    assert_eq!(of("rank"), [1, 2, 1, 2]);
+    let said = text(&assert.get_output().stderr);
+    assert!(said.contains("3 of 3 parts were read, "), "{said}");
+    let error = failure(with_model(at, &["search", "x"], "{\"text\":\" \"}"), 65);
+    assert!(error.contains("stdin:1: the query is empty"), "{error}");
+}
