@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** Bytes of what a page loads at once; a worker, a wasm module and a model follow, which are a hundred times that and more. */
-const CLIENT_LIMIT = 36 * 1024;
+const CLIENT_LIMIT = 38 * 1024;
 /** As scripts/build-wasm.sh made them, and as they are called in dist/. */
 const MODULES = {
   "wasm/tabrank_bg.wasm": "dist/tabrank.wasm",

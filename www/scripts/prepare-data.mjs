@@ -1,4 +1,4 @@
-// Makes what the page serves: the corpus with its vectors, the example questions with theirs, and the model, as it is and quantized.
+// Makes what the page serves: the corpus with its vectors and its index, the example questions with theirs, and the model, as it is and quantized.
 //
 //   node scripts/prepare-data.mjs --tabrank ../target/release/tabrank --model ../models/all-MiniLM-L6-v2 \
 //     --corpus ../tests/data/squad-dev-a --out public/data
@@ -23,6 +23,9 @@ const EXAMPLES = [
 /** Types of weights that the page offers beside the model's own. */
 const DTYPES = ["q8", "q4"];
 
+/** Whose embeddings the index holds: the weights that the page loads unless others are asked for. */
+const INDEXED = "q8";
+
 const { values: options } = parseArgs({
   options: {
     tabrank: { type: "string" },
@@ -45,6 +48,7 @@ await encode("query", "queries");
 await encode("document", "documents");
 await linkModel(options.model, options.models);
 for (const dtype of DTYPES) await convert(dtype);
+await index();
 await writeFile(join(options.models, "sizes.json"), `${JSON.stringify(await folderSizes(options.models))}\n`);
 
 async function exampleLines(corpus) {
@@ -74,6 +78,12 @@ async function convert(dtype) {
   const bundle = join(options.models, `${basename(resolve(options.model))}-${dtype}`);
   await rm(bundle, { recursive: true, force: true });
   await tabrank(["convert", options.model, "--dtype", dtype, "-o", bundle]);
+}
+
+/** The index of all paragraphs; the command swaps it when it is complete. */
+async function index() {
+  const bundle = join(options.models, `${basename(resolve(options.model))}-${INDEXED}`);
+  await tabrank(["index", "build", join(options.out, "documents.jsonl"), "--model", bundle, "-o", join(options.out, "index")]);
 }
 
 async function tabrank(args, input) {

@@ -68,6 +68,6 @@ export function candidatesOf(corpus: Corpus, vector: Float32Array, count: number
   return nearest(corpus.vectors, vector, count).map(({ index, cosine }, place) => ({
     paragraph: corpus.paragraphs[index]!,
     rank: place + 1,
-    cosine,
+    score: cosine,
   }));
 }

@@ -1,4 +1,5 @@
 // Puts the parts together; what each does is in its own file.
+import { CollectionIndex } from "./collection-index.ts";
 import { loadCorpus } from "./corpus.ts";
 import { Model } from "./model.ts";
 import { downloadSize } from "./model-place.ts";
@@ -11,6 +12,7 @@ import { Store } from "./state.ts";
 import { allowOwnWorkers } from "./trusted-types.ts";
 import { mountAnnouncer } from "./view/announcer.ts";
 import { mountDenseList } from "./view/dense-list.ts";
+import { mountFirstStage } from "./view/first-stage.ts";
 import { mountLinks } from "./view/links.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
 import { mountNarrow } from "./view/narrow.ts";
@@ -29,6 +31,7 @@ const settings = readSettings(new URL(location.href));
 const store = new Store({
   device: settings.device,
   weights: settings.weights,
+  firstStage: settings.firstStage,
   candidates: settings.candidates,
   online: navigator.onLine,
   modelSize: undefined,
@@ -39,18 +42,20 @@ const store = new Store({
   question: "",
   dense: [],
   denseTime: undefined,
+  fetched: undefined,
   run: { kind: "none" },
   after: LAST,
   expanded: false,
 });
 const model = new Model(store, settings, new RequestCounter(showRequests));
 const corpus = loadCorpus(settings.data);
-const search = new Search(store, model, corpus);
+const search = new Search(store, model, corpus, new CollectionIndex(new URL("index/", settings.data)));
 
 function mount(): void {
   mountTheme();
   mountNarrow(store);
   mountLinks();
+  mountFirstStage(store);
   mountTimingPanel(store);
   mountDenseList(store);
   mountSearchForm(store, (text) => search.ask(text, true), (text) => search.ask(text, false));
@@ -58,7 +63,13 @@ function mount(): void {
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
   mountStageSwitch(store);
   mountPageImage(new URL("page/", location.href));
-  mountSettingsPanel(settings, { candidates: setCandidates, device: setDevice, weights: setWeights });
+  mountSettingsPanel(settings, { firstStage: setFirstStage, candidates: setCandidates, device: setDevice, weights: setWeights });
+}
+
+/** The index needs the model for each question, which is not loaded unasked. */
+function setFirstStage(firstStage: typeof settings.firstStage): void {
+  store.set({ firstStage });
+  void search.again(false);
 }
 
 function setCandidates(candidates: number): void {

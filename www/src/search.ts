@@ -1,5 +1,6 @@
 // How is a question answered? First stage at once where its vector is known, then the model, then the better order.
 import type { EncodeOptions, Reranker } from "tabrank";
+import type { CollectionIndex } from "./collection-index.ts";
 import { candidatesOf, type Corpus, requireSameModel } from "./first-stage.ts";
 import type { Model } from "./model.ts";
 import { asProblem } from "./problem.ts";
@@ -15,6 +16,7 @@ export class Search {
     private readonly store: Store,
     private readonly model: Model,
     private readonly corpus: Promise<Corpus>,
+    private readonly index: CollectionIndex,
   ) {}
 
   /** Ends the question before it. `consent`: the model may be loaded for this one. */
@@ -41,19 +43,22 @@ export class Search {
   }
 
   async #answer(question: string, consent: boolean, signal: AbortSignal): Promise<void> {
+    const { firstStage } = this.store.state;
     const expanded = this.store.state.expanded && question === this.store.state.question;
-    this.store.set({ question, expanded, dense: [], denseTime: undefined, run: { kind: "waiting" } });
+    this.store.set({ question, expanded, dense: [], denseTime: undefined, fetched: undefined, run: { kind: "waiting" } });
     // A corpus that failed to load is shown as such, not as a failed question.
     const corpus = await this.corpus.catch(() => undefined);
     if (corpus === undefined || signal.aborted) return;
-    const stored = corpus.examples.find((example) => example.text === question)?.vector;
+    const example = corpus.examples.find(({ text }) => text === question);
+    const stored = firstStage === "vectors" ? example?.vector : undefined;
     if (stored !== undefined) this.#firstStage(corpus, stored, performance.now());
 
     if (!consent && !this.model.wanted) return;
     // The model tells its own failures.
     const reranker = await this.model.load().catch(() => undefined);
     if (reranker === undefined || signal.aborted) return;
-    if (stored === undefined) await this.#encodeAndSearch(corpus, reranker, question, signal);
+    if (firstStage === "index") await this.#searchIndex(corpus, reranker, question, signal);
+    else if (stored === undefined) await this.#encodeAndSearch(corpus, reranker, question, signal);
     if (!signal.aborted && this.store.state.dense.length > 0) await this.#rerank(reranker, question, signal);
   }
 
@@ -61,6 +66,14 @@ export class Search {
     const dense = candidatesOf(corpus, vector, this.store.state.candidates);
     const denseTime = performance.now() - since;
     this.store.set({ dense, denseTime, run: { kind: dense.length > 0 ? "waiting" : "empty" } });
+  }
+
+  async #searchIndex(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
+    const since = performance.now();
+    this.store.set({ run: { kind: "searching" } });
+    const { candidates: dense, fetched } = await this.index.search(question, corpus.paragraphs, reranker, this.store.state.candidates, signal);
+    if (signal.aborted) return;
+    this.store.set({ dense, fetched, denseTime: performance.now() - since, run: { kind: dense.length > 0 ? "waiting" : "empty" } });
   }
 
   async #encodeAndSearch(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {

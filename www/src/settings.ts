@@ -1,9 +1,11 @@
 // Settings from the page's address. A question is never read from the query, which is sent to the server; the fragment is not.
+import type { FirstStage } from "./first-stage-words.ts";
 import type { Device, Weights } from "./state.ts";
 
 export interface Settings {
   device: Device;
   weights: Weights;
+  firstStage: FirstStage;
   candidates: number;
   /** Folder of the model. */
   model: URL;
@@ -31,6 +33,7 @@ export function readSettings(page: URL): Settings {
   return {
     device: read("device", "auto", asDevice),
     weights: read("dtype", "q8", asWeights),
+    firstStage: read("first", "vectors", asFirstStage),
     candidates: read("candidates", 20, asCount),
     model,
     hasBundles: model === own,
@@ -49,6 +52,10 @@ function asDevice(text: string): Device | undefined {
 
 function asWeights(text: string): Weights | undefined {
   return text === "f32" || text === "q8" || text === "q4" ? text : undefined;
+}
+
+function asFirstStage(text: string): FirstStage | undefined {
+  return text === "vectors" || text === "index" ? text : undefined;
 }
 
 function asCount(text: string): number | undefined {

@@ -2,7 +2,7 @@
 import type { RerankResult, Stage } from "tabrank";
 import type { Candidate } from "./state.ts";
 
-export const STAGES = [{ use: "given", score: ({ cosine }) => cosine }, { use: "bm25" }, { use: "late" }] as const satisfies Stage<Candidate>[];
+export const STAGES = [{ use: "given", score: ({ score }) => score }, { use: "bm25" }, { use: "late" }] as const satisfies Stage<Candidate>[];
 
 /** By place in {@link STAGES}. */
 export type StagePlace = 0 | 1 | 2;

@@ -1,5 +1,6 @@
 // What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
-import type { LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
+import type { IndexParts, LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
+import type { FirstStage } from "./first-stage-words.ts";
 import type { StagePlace } from "./stage-order.ts";
 
 export type Device = NonNullable<LoadOptions["device"]>;
@@ -16,9 +17,10 @@ export interface Paragraph {
 /** A paragraph as the first stage sent it. */
 export interface Candidate {
   paragraph: Paragraph;
-  /** From 1, in dense order. */
+  /** From 1, in the first stage's order. */
   rank: number;
-  cosine: number;
+  /** The first stage's. */
+  score: number;
 }
 
 export interface Example {
@@ -56,6 +58,7 @@ export type Run =
 export interface State {
   device: Device;
   weights: Weights;
+  firstStage: FirstStage;
   candidates: number;
   online: boolean;
   /** Bytes to download for the model, once the server has told. */
@@ -68,6 +71,8 @@ export interface State {
   dense: readonly Candidate[];
   /** Milliseconds of the first stage. */
   denseTime: number | undefined;
+  /** What the first stage fetched, if it is the index. */
+  fetched: IndexParts | undefined;
   run: Run;
   /** The stage whose order is shown of what was reranked. */
   after: StagePlace;

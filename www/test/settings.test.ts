@@ -6,23 +6,23 @@ const read = (query: string) => readSettings(new URL(`https://example.org/sub/pa
 describe("readSettings", () => {
   it("has defaults that lie below the page", () => {
     const settings = read("");
-    expect(settings).toMatchObject({ device: "auto", weights: "q8", candidates: 20, hasBundles: true, refused: [] });
+    expect(settings).toMatchObject({ device: "auto", weights: "q8", firstStage: "vectors", candidates: 20, hasBundles: true, refused: [] });
     expect(settings.model.href).toBe("https://example.org/sub/path/models/all-MiniLM-L6-v2/");
     expect(settings.data.href).toBe("https://example.org/sub/path/data/");
   });
 
   it("takes what the address says", () => {
-    const settings = read("?device=cpu&dtype=q4&candidates=5&model=models/tiny&data=other/");
-    expect(settings).toMatchObject({ device: "cpu", weights: "q4", candidates: 5, hasBundles: false, refused: [] });
+    const settings = read("?device=cpu&dtype=q4&first=index&candidates=5&model=models/tiny&data=other/");
+    expect(settings).toMatchObject({ device: "cpu", weights: "q4", firstStage: "index", candidates: 5, hasBundles: false, refused: [] });
     expect(settings.model.href).toBe("https://example.org/sub/path/models/tiny/");
     expect(settings.data.href).toBe("https://example.org/sub/path/other/");
   });
 
   it("keeps the default and says so where a setting cannot be used", () => {
-    const settings = read("?device=tpu&dtype=int8&candidates=0&model=https://elsewhere.example/m&data=//elsewhere.example/d");
+    const settings = read("?device=tpu&dtype=int8&first=bm25&candidates=0&model=https://elsewhere.example/m&data=//elsewhere.example/d");
     expect(settings).toMatchObject({ device: "auto", weights: "q8", candidates: 20, hasBundles: true });
     expect(settings.model.origin).toBe("https://example.org");
-    expect(settings.refused).toHaveLength(5);
+    expect(settings.refused).toHaveLength(6);
   });
 
   it.each(["-1", "1e9", "10.5", "", "99999", "1001"])("refuses %s candidates", (text) => {

@@ -32,6 +32,23 @@ export function trainCodec(sample, output) {
   tabrank(["codec", "train", sample, "--centroids", "8", "--output", output], []);
 }
 
+/** An index of documents with ids and texts, in a folder, in place of what is there. */
+export function buildIndex(model, documents, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  tabrank(["index", "build", "--model", model, "-o", folder], documents);
+}
+
+/** What the command line finds in an index: id, rank and score. */
+export function searchIndex(model, folder, query, topK) {
+  return tabrank(["index", "search", folder, "--model", model, "--query", query, "--top-k", String(topK)], []).trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** The numbers of a query's embeddings, row after row. */
+export function queryRows(model, query) {
+  const { bytes } = encoded(model, "query", [query]);
+  return [...new Float32Array(new Uint8Array(bytes).buffer)];
+}
+
 /** The SHA-256 of the native embeddings of documents: their bits. */
 export function embeddingsHash(model, documents) {
   return createHash("sha256").update(encoded(model, "document", documents).bytes).digest("hex");

@@ -41,6 +41,8 @@ const POLICIES = {
   /** Parts of files are given, as object stores and hubs give them. */
   ranges: { "accept-ranges": "bytes" },
   shared: { "access-control-allow-origin": "*" },
+  /** Each file is passed on to another origin, where it is `shared`. */
+  moved: { "access-control-allow-origin": "*" },
   isolated: { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
 };
 
@@ -81,6 +83,7 @@ export async function serve() {
 
 async function answer(request, response) {
   const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
+  if (path.startsWith(`${BASE}moved/`)) return passOn(request, response);
   const place = path.startsWith(BASE) ? locate(path.slice(BASE.length)) : undefined;
   const found = place && (await stat(place.file).catch(() => undefined));
   // With the policy too: other origins may know of a hub that it has no such file.
@@ -96,6 +99,11 @@ async function answer(request, response) {
   });
   if (request.method === "HEAD") return response.end();
   await pipeline(createReadStream(place.file, range), response);
+}
+
+function passOn({ url, socket }, response) {
+  const location = `http://localhost:${socket.localPort}${url.replace("/moved/", "/shared/")}`;
+  response.writeHead(302, { ...POLICIES.moved, location }).end();
 }
 
 /** The part that is asked for, its last byte included, where parts are given. */

@@ -1,7 +1,8 @@
 // Gives tests the built package as plain functions: what comes out is data, errors included.
-import { EmbeddingList, Reranker, RerankerError, ResidualCodec, Scorer } from "../package/index.js";
+import { EmbeddingList, Index, Reranker, RerankerError, ResidualCodec, Scorer } from "../package/index.js";
 
 const rerankers = new Map();
+const indexes = new Map();
 const workers = [];
 const faults = new BroadcastChannel("faults");
 const struck = [];
@@ -137,6 +138,30 @@ async function scoredWithout(name, query, { list, codec }) {
   const scores = await scorer.score(values, await bytesAt(list), { codecs: codec ? [ResidualCodec.from(await bytesAt(codec))] : [] });
   scorer.dispose();
   return [...scores];
+}
+
+/** `reranker`: its name here. */
+async function openIndex(name, url, { reranker, ...options } = {}) {
+  const progress = [];
+  const index = await Index.open(url, { ...options, ...(reranker && { reranker: rerankers.get(reranker).reranker }), onProgress: (step) => progress.push(step) });
+  indexes.set(name, index);
+  return { info: index.info, progress };
+}
+
+/** By a text, or by the numbers of a query's embeddings. */
+async function searchIndex(name, query, options) {
+  const index = indexes.get(name);
+  const output = await index.search(typeof query === "string" ? query : { embeddings: Float32Array.from(query) }, options);
+  return { ...output, warnings: [...index.warnings] };
+}
+
+/** Aborts a search after so many milliseconds, and begins the next one at once. */
+async function searchAborted(name, query, after, next) {
+  const controller = new AbortController();
+  const aborted = outcome(indexes.get(name).search(query, { signal: controller.signal }));
+  await new Promise((resolve) => setTimeout(resolve, after));
+  controller.abort();
+  return [await aborted, await outcome(searchIndex(name, next))];
 }
 
 /** Aborts when `start` says so, and measures how late the promise rejects and how often `onProgress` is called after that. */
@@ -281,6 +306,11 @@ globalThis.harness = {
   rerank: (name, query, documents, options) => outcome(rerank(name, query, documents, options)),
   rerankWithout,
   call: (name, method, ...parameters) => outcome(Promise.resolve(rerankers.get(name).reranker[method](...parameters))),
+  openIndex: (...parameters) => outcome(openIndex(...parameters)),
+  searchIndex: (...parameters) => outcome(searchIndex(...parameters)),
+  searchAborted,
+  clearIndex: (url) => Index.clearCached(url),
+  disposeIndex: (name) => indexes.get(name).dispose(),
   static: (method, ...parameters) => outcome(Reranker[method](...parameters)),
   dispose: (name) => rerankers.get(name).reranker.dispose(),
   vectorCache: (name, method) => outcome(rerankers.get(name).reranker.vectorCache[method]()),

@@ -28,9 +28,9 @@ export function runMessage({ run, dense, model }: State): string | undefined {
   const candidates = count(dense.length, "candidate");
   if (run.kind === "done") return `${candidates}, reordered by relevance.${run.output.queryTruncated ? " The question was cut." : ""}`;
   if (run.kind === "empty") return "No candidates for this question.";
-  if (run.kind === "cancelled") return "Reranking cancelled; the dense order stays.";
+  if (run.kind === "cancelled") return "Reranking cancelled; the first order stays.";
   if (run.kind === "failed") return `Reranking failed. ${run.problem.message}`;
-  return run.kind === "waiting" && dense.length > 0 && model.kind === "idle" ? `${candidates} in dense order.` : undefined;
+  return run.kind === "waiting" && dense.length > 0 && model.kind === "idle" ? `${candidates} in their first order.` : undefined;
 }
 
 export function modelMessage({ model }: State): string | undefined {

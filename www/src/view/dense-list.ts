@@ -1,5 +1,6 @@
 // The order of the first stage.
-import { count, milliseconds } from "../format.ts";
+import { WORDS } from "../first-stage-words.ts";
+import { count, megabytes, milliseconds } from "../format.ts";
 import { changed, currentExample, type Candidate, type State, type Store } from "../state.ts";
 import { byId, el, fill } from "./dom.ts";
 import { fold, showRows } from "./folded-list.ts";
@@ -12,20 +13,20 @@ export function mountDenseList(store: Store): void {
   store.subscribe((state, previous) => {
     if (changed(state, previous, "dense")) {
       const relevant = currentExample(state)?.relevant;
-      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant)), store);
+      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant, WORDS[state.firstStage].figure)), store);
     }
     if (changed(state, previous, "expanded")) fold(list, store);
     if (changed(state, previous, "dense", "denseTime", "run", "paragraphs", "corpusProblem", "model")) fill(status, standing(state));
   });
 }
 
-/** A row in dense order; `notScored` where it keeps a place in the reranked list. */
-export function denseRow({ paragraph, rank, cosine }: Candidate, relevant: string | undefined, notScored = false): HTMLElement {
+/** A row in the first stage's order, with its score under a name; without one it keeps a place in the reranked list. */
+export function denseRow({ paragraph, rank, score }: Candidate, relevant: string | undefined, name?: string): HTMLElement {
   return resultRow({
     rank,
     paragraph,
     relevant: paragraph.id === relevant,
-    figures: [notScored ? el("span", { class: "figure" }, "not scored yet") : figure("cosine", cosine.toFixed(3))],
+    figures: [name === undefined ? el("span", { class: "figure" }, "not scored yet") : figure(name, score.toFixed(3))],
     text: [paragraph.text],
     action: "read",
     details: () => el("p", { class: "full-text", dir: "auto" }, paragraph.text),
@@ -33,16 +34,16 @@ export function denseRow({ paragraph, rank, cosine }: Candidate, relevant: strin
 }
 
 function standing(state: State): HTMLElement | string {
-  const { dense, denseTime, run, paragraphs, corpusProblem } = state;
+  const { dense, denseTime, fetched, firstStage, run, paragraphs, corpusProblem } = state;
   if (corpusProblem !== undefined) return problemNote("The text could not be loaded.", corpusProblem, () => location.reload());
   if (paragraphs === undefined) return "Loading the text …";
   if (dense.length > 0) {
-    return `${dense.length} of ${count(paragraphs, "paragraph")}, in ${milliseconds(denseTime ?? 0)}`;
+    const parts = fetched && `; ${fetched.parts === 0 ? "no part" : count(fetched.parts, "part")} of the index fetched${fetched.parts === 0 ? "" : `, ${megabytes(fetched.bytes)}`}`;
+    return `${dense.length} of ${count(paragraphs, "paragraph")}, in ${milliseconds(denseTime ?? 0)}${parts ?? ""}`;
   }
   if (run.kind === "empty") return "There is no text to search.";
   if (run.kind === "searching") return "Encoding the question …";
   if (run.kind !== "waiting") return run.kind === "none" ? "Ask a question to see its candidates." : "";
-  return state.model.kind === "loading"
-    ? "The search itself needs the model for a question of your own; it is on its way."
-    : "The search itself needs the model for a question of your own.";
+  const need = `The search itself needs the model${firstStage === "vectors" ? " for a question of your own" : ""}`;
+  return state.model.kind === "loading" ? `${need}; it is on its way.` : `${need}.`;
 }

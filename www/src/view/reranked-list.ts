@@ -39,7 +39,7 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
   store.subscribe((state, previous) => {
     if (changed(state, previous, "dense")) {
       const relevant = currentExample(state)?.relevant;
-      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant, true)), store);
+      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant)), store);
       shown = undefined;
       touch.reset();
     }
@@ -98,7 +98,7 @@ function standing(state: State, actions: RunActions): (Node | string)[] {
     return [`${count(results.length, "candidate")}, in ${milliseconds(timings.total)}`, ...note];
   }
   if (run.kind === "cancelled") {
-    const place = dense.length > 0 ? "Cancelled; this is the dense order." : "Cancelled.";
+    const place = dense.length > 0 ? "Cancelled; this is the first order." : "Cancelled.";
     return [el("span", {}, place), button("Rerank", actions.again)];
   }
   if (run.kind === "failed") {

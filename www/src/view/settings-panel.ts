@@ -1,9 +1,11 @@
-// What the user may set: how many candidates are reranked, on which device, and with which weights.
+// What the user may set: how candidates are found and how many are reranked, on which device, and with which weights.
+import type { FirstStage } from "../first-stage-words.ts";
 import type { Settings } from "../settings.ts";
 import type { Device, Weights } from "../state.ts";
 import { byId, el } from "./dom.ts";
 
 export interface SettingsActions {
+  firstStage(stage: FirstStage): void;
   candidates(count: number): void;
   device(device: Device): void;
   weights(weights: Weights): void;
@@ -14,6 +16,7 @@ export function mountSettingsPanel(settings: Settings, actions: SettingsActions)
   const listed = candidates.querySelector(`input[value="${settings.candidates}"]`);
   if (listed === null) candidates.append(choice("candidates", String(settings.candidates)));
   listen(candidates, String(settings.candidates), (value) => actions.candidates(Number(value)));
+  listen(byId("first-stage"), settings.firstStage, (value) => actions.firstStage(value as FirstStage));
   listen(byId("device"), settings.device, (value) => actions.device(value as Device));
   listen(byId("weights"), settings.weights, (value) => actions.weights(value as Weights));
   if (settings.refused.length > 0) {

@@ -1,4 +1,5 @@
 // Where the time of the last question went, and of how many candidates it took none to encode them.
+import { WORDS } from "../first-stage-words.ts";
 import { milliseconds } from "../format.ts";
 import { changed, type State, type Store } from "../state.ts";
 import { byId, el } from "./dom.ts";
@@ -8,18 +9,22 @@ const STAGES = ["tokenize", "encode", "score", "explain", "total"] as const;
 export function mountTimingPanel(store: Store): void {
   const list = byId("timings");
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "run", "denseTime")) list.replaceChildren(...figures(state));
+    if (changed(state, previous, "run", "denseTime", "firstStage")) list.replaceChildren(...figures(state));
   });
 }
 
-function figures({ run, denseTime }: State): HTMLElement[] {
+function figures({ run, denseTime, firstStage }: State): HTMLElement[] {
   const timings = run.kind === "done" ? run.output.timings : undefined;
-  const rows: [string, number | undefined][] = [["dense search", denseTime]];
-  for (const stage of STAGES) rows.push([stage, timings?.[stage]]);
+  const rows = STAGES.map((stage): [string, number | undefined] => [stage, timings?.[stage]]);
   const known = timings && `${timings.cacheHits} of ${timings.cacheHits! + timings.cacheMisses!}`;
-  return [...rows.map(([name, value]) => figure(name, value === undefined ? "–" : milliseconds(value))), figure("known before", known ?? "–")];
+  const time = (value: number | undefined) => (value === undefined ? "–" : milliseconds(value));
+  return [
+    figure(WORDS[firstStage].time, time(denseTime), "first"),
+    ...rows.map(([name, value]) => figure(name, time(value))),
+    figure("known before", known ?? "–"),
+  ];
 }
 
-function figure(name: string, value: string): HTMLElement {
-  return el("div", { "data-stage": name }, el("dt", {}, name), el("dd", {}, value));
+function figure(name: string, value: string, stage = name): HTMLElement {
+  return el("div", { "data-stage": stage }, el("dt", {}, name), el("dd", {}, value));
 }
