@@ -1,7 +1,7 @@
 /** The worker's side of the protocol: one call at a time, in the order they came. It knows no worker, so tests run it without one. */
 
 import type { ErrorData } from "../error.js";
-import type { AnswerMessage, CallMessage, Cost, CostAnswer, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
+import type { AnswerMessage, CallMessage, CostAnswer, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { IndexInfo } from "../search.js";
 import type { Device, Explanation, Progress } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
@@ -117,12 +117,11 @@ export class Dispatcher<C extends Checkpoint> {
       case "measure":
         return { type: "answer", id, name, answer: await speedOf(this.#loadedEngine(), this.#hooks(id)) };
       case "codec":
-        return { type: "answer", id, name, answer: this.#vectors.addCodec(request) };
+        return { type: "answer", id, name, answer: this.#loaded().vectors.addCodec(request) };
       case "openIndex":
         return { type: "answer", id, name, answer: await this.#openIndex(id, request) };
       case "searchIndex":
         return { type: "answer", id, name, answer: await this.#searchIndex(id, request) };
-        return { type: "answer", id, name, answer: this.#loaded().vectors.addCodec(request) };
       case "checkOperations":
         return { type: "answer", id, name, answer: await this.#loaded().module.checkOperations(request.device, request.seed) };
     }
@@ -200,7 +199,7 @@ export class Dispatcher<C extends Checkpoint> {
 
   /** One that could not be opened says so to each search: a worker that took over may have met another server than the first. */
   async #openIndex(id: number, request: OpenIndexRequest): Promise<IndexInfo> {
-    this.#index = OpenIndex.open(this.#module, request, {
+    this.#index = OpenIndex.open(this.#loaded().module, request, {
       progress: (done, total) => this.#post({ type: "batch", id, done, total }),
       warn: (warning) => this.#post({ type: "warning", warning }),
     });

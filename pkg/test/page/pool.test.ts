@@ -4,8 +4,7 @@ import { Pool } from "../../src/page/pool.js";
 import type { WorkerClient } from "../../src/page/worker-client.js";
 import type { LoadAnswer, LoadRequest, RerankRequest } from "../../src/protocol.js";
 import { engineError, FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
-import { FakeServer, ok, safetensors } from "../support/server.js";
-import { stubStorage } from "../support/storage.js";
+import { FakeServer } from "../support/server.js";
 import { stubSite } from "../support/site.js";
 import { LoopWorker, stubWorkers } from "../support/workers.js";
 
