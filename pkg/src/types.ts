@@ -20,6 +20,8 @@ export interface DeviceSpeed {
 /** Where the next call runs, and why. */
 export interface ChosenDevice {
   device: Device;
+  /** Workers that are there for a call: as many more start as `workers` allows once calls are long enough. */
+  workers: number;
   /** How the GPU multiplies, if it is the device; see `GpuKernel`. */
   kernel?: string;
   /** What was measured, the fastest first; empty where nothing was. */

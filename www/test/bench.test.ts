@@ -4,7 +4,7 @@ import { hasFault, type Report, reportText } from "../src/bench/report.ts";
 import { fitting, tokensASecond } from "../src/bench/speed.ts";
 import { nearest } from "../src/bench/texts.ts";
 
-const SPEED = { documents: 20, tokens: 2_345, load: 800, first: 120, times: [1_000, 900, 5_000], model: "bert, q8", kernel: { variant: "b", trials: [{ variant: "b", ms: 1.25 }, { variant: "a", ms: 20 }] }, choice: { device: "cpu" as const, candidates: [{ device: "cpu" as const, workers: 2, tokensPerSecond: 4_000.4 }], why: "measured" as const }, warnings: ["CACHE_UNAVAILABLE"] };
+const SPEED = { documents: 20, tokens: 2_345, load: 800, first: 120, times: [1_000, 900, 5_000], model: "bert, q8", kernel: { variant: "b", trials: [{ variant: "b", ms: 1.25 }, { variant: "a", ms: 20 }] }, choice: { device: "cpu" as const, workers: 2, candidates: [{ device: "cpu" as const, workers: 2, tokensPerSecond: 4_000.4 }], why: "measured" as const }, warnings: ["CACHE_UNAVAILABLE"] };
 const RIGHT = { operation: "norms", shape: "3 x 4", relative: 1e-6, allowed: 1e-4 };
 
 function report(found: Report["checks"][number]["found"], speed: Report["speeds"][number]["speed"] = SPEED): Report {
@@ -28,7 +28,7 @@ describe("the report", () => {
       "  processor  browsers do not tell: please add its name",
       "",
       "Tokens a second",
-      "  CPU  2,345 (20 documents, 2,345 tokens, in 1,000 ms, median of 3); loaded in 800 ms; the first call of one document 120 ms; bert, q8; cpu (measured), cpu with 2 workers 4,000 tokens a second; kernel b, b 1.3 ms, a 20 ms; CACHE_UNAVAILABLE",
+      "  CPU  2,345 (20 documents, 2,345 tokens, in 1,000 ms, median of 3); loaded in 800 ms; the first call of one document 120 ms; bert, q8; cpu with 2 workers (measured), cpu with 2 workers 4,000 tokens a second; kernel b, b 1.3 ms, a 20 ms; CACHE_UNAVAILABLE",
       "",
       "Operations beside their definition",
       "  CPU  2 of 2 right, seed 7; farthest: norms, 3 x 4: 1.0e-6, allowed 1.0e-4",

@@ -64,7 +64,7 @@ export class DeviceSwitch implements Client {
     const { device } = this;
     const kernel = device === "webgpu" ? this.#gpuKernel?.variant : undefined;
     const measuredAt = this.#measured && new Date(this.#measured.at);
-    return { device, ...(kernel !== undefined && { kernel }), candidates: this.#measured?.candidates ?? [], why: this.#why, ...(measuredAt && { measuredAt }) };
+    return { device, workers: this.#current === this.#cpu ? this.#cpu.workers : 1, ...(kernel !== undefined && { kernel }), candidates: this.#measured?.candidates ?? [], why: this.#why, ...(measuredAt && { measuredAt }) };
   }
 
   get warnings(): readonly Warning[] {

@@ -75,6 +75,10 @@ export class Pool implements Client {
     return this.#first.device;
   }
 
+  get workers(): number {
+    return this.#members.length;
+  }
+
   get warnings(): readonly Warning[] {
     return this.#first.warnings;
   }

@@ -143,11 +143,11 @@ describe("in auto", () => {
 
   test("what decides are tokens a second of a warm batch, told by `choice`", async () => {
     const reranker = await tried();
-    expect(reranker.choice).toEqual({ device: "cpu", candidates: [], why: "first" });
+    expect(reranker.choice).toEqual({ device: "cpu", workers: 1, candidates: [], why: "first" });
     await took(0, 100);
     await took(1, 250);
     const candidates = [{ device: "cpu", workers: 1, tokensPerSecond: 5000 }, { device: "webgpu", workers: 1, tokensPerSecond: 2000 }];
-    expect(reranker.choice).toEqual({ device: "cpu", candidates, why: "measured", measuredAt: expect.any(Date) });
+    expect(reranker.choice).toEqual({ device: "cpu", workers: 1, candidates, why: "measured", measuredAt: expect.any(Date) });
     expect(reranker.warnings).toEqual([{ code: "WEBGPU_FALLBACK", message: expect.stringMatching(/slower.*5000 tokens.*CPU \(workers: 1\), 2000 tokens.*WebGPU/) }]);
     expect([changes, live()]).toEqual([[], [worker(0)]]);
   });
@@ -213,7 +213,7 @@ test.each(["cpu", "webgpu"] as const)("with %s no other device is tried", async 
   const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm", gpuWasmUrl: "/gpu.wasm", device });
   expect(loadOf(worker(0))).toMatchObject({ wasm: device === "cpu" ? "https://host/cpu.wasm" : "https://host/gpu.wasm", device });
   worker(0).load(device);
-  expect((await loading).choice).toEqual({ device, candidates: [], why: "asked" });
+  expect((await loading).choice).toEqual({ device, workers: 1, candidates: [], why: "asked" });
   await settled();
   expect(ScriptedWorker.all).toHaveLength(1);
 });

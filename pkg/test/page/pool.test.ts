@@ -89,7 +89,7 @@ describe("the answer is one worker's", () => {
 describe("who works", () => {
   test("the others are started once the first has answered, and read what it has loaded", async () => {
     const reranker = await load(3);
-    expect(engines).toHaveLength(1);
+    expect([engines.length, reranker.choice.workers]).toEqual([1, 1]);
     const fetched = FakeServer.last!.requests.length;
     await reranker.rerank("it", FEW);
     expect(engines).toHaveLength(1);
@@ -98,6 +98,9 @@ describe("who works", () => {
     const before = asked();
     await reranker.rerank("it", FEW);
     expect(asked().every((count, which) => count > before[which]!)).toBe(true);
+    await reranker.rerank("it", DOCUMENTS);
+    expect(asked().every((count) => count > 0)).toBe(true);
+    expect(reranker.choice.workers).toBe(3);
     expect(FakeServer.last!.requests).toHaveLength(fetched);
   });
 

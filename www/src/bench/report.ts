@@ -51,9 +51,9 @@ function speedLine(speed: Speed | Problem): string {
   return [...parts, ...warnings].join("; ");
 }
 
-function choiceLine({ device, candidates, why }: ChosenDevice): string {
+function choiceLine({ device, workers, candidates, why }: ChosenDevice): string {
   const measured = candidates.map((each) => `${each.device} with ${count(each.workers, "worker")} ${whole.format(each.tokensPerSecond)} tokens a second`);
-  return [`${device} (${why})`, ...measured].join(", ");
+  return [`${device} with ${count(workers, "worker")} (${why})`, ...measured].join(", ");
 }
 
 function kernelLine({ variant, trials }: GpuKernel): string {
