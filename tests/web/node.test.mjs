@@ -43,6 +43,16 @@ it("threads that share a list answer as one does, to the bit", LIMIT, async () =
   for (const results of answers.flat()) assert.deepEqual(results, expected);
 });
 
+for (const [what, source, options, code] of [
+  ["a folder's relative address", () => "models/mine/", {}, "INVALID_INPUT"],
+  ["a folder on a disk", () => new URL("file:///models/mine/"), {}, "INVALID_INPUT"],
+  ["a worker of the web", () => files, { workerUrl: "https://host/worker.js" }, "WORKER_FAILED"],
+]) {
+  it(`${what} is refused with a hint for Node`, LIMIT, async () => {
+    await assert.rejects(Reranker.load(source(), options), { code, hint: /^(There is no page here: pass .*files|In Node leave workerUrl out)/ });
+  });
+}
+
 /** Of several calls: the others start once the first is answered. */
 async function rankings(workers, query, documents) {
   const reranker = await Reranker.load(files, { workers });

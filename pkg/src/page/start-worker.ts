@@ -25,6 +25,8 @@ const OPAQUE_HINT =
 const TRUSTED_HINT =
   "Under require-trusted-types-for pass workerUrl; trusted-types, if there, must list tabrank, with 'allow-duplicates' where this package is on the page twice.";
 
+const THREAD_HINT = "In Node leave workerUrl out, or name worker.js by a file: address.";
+
 /** Throws where there are no workers at all. */
 export function requireWorkers(): void {
   if (typeof Worker !== "undefined") return;
@@ -53,6 +55,7 @@ function startThread(given: string | URL | undefined): Worker {
 }
 
 function refusedHint(cause: unknown): string {
+  if (typeof Worker === "undefined") return THREAD_HINT;
   if (here.location?.protocol === "file:") return FILE_HINT;
   if (here.origin === "null") return OPAQUE_HINT;
   // Trusted types refuse with this error, origins and policies with another.
