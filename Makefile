@@ -30,7 +30,7 @@ RUST := $(shell find src -name '*.rs') Cargo.toml Cargo.lock .cargo/config.toml
 BINDGEN := scripts/bindgen/Cargo.toml scripts/bindgen/Cargo.lock scripts/bindgen/src/main.rs
 PKG := $(shell find pkg/src -type f) pkg/package.json pkg/package-lock.json pkg/build.mjs pkg/README.md \
   $(wildcard pkg/tsconfig*.json)
-WWW := $(shell find www/src www/scripts -type f) www/index.html www/bench.html www/package.json www/package-lock.json \
+WWW := $(shell find www/src www/scripts -type f) www/head.html www/index.html www/bench.html www/package.json www/package-lock.json \
   www/vite.config.ts www/tsconfig.json $(shell find www/public -maxdepth 1 -type f 2>/dev/null)
 
 CLI := target/release/tabrank

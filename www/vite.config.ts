@@ -1,24 +1,35 @@
 import { readFileSync } from "node:fs";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
+const head = read("head.html");
+
 // A meta tag does not reach the worker, whose policy comes with its own response. So the preview server sends the page's
-// policy as a header with everything, and index.html stays the one place that holds it.
-const policy = policyOf("index.html");
-if (policy === undefined) throw new Error("index.html has no Content-Security-Policy");
-if (policyOf("bench.html") !== policy) throw new Error("bench.html has another Content-Security-Policy than index.html");
+// policy as a header with everything, and head.html stays the one place that holds it.
+const policy = /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(head)?.[1];
+if (policy === undefined) throw new Error("head.html has no Content-Security-Policy");
 
 const { version } = JSON.parse(read("node_modules/tabrank/package.json")) as { version: string };
-
-function policyOf(page: string): string | undefined {
-  return /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(read(page))?.[1];
-}
 
 function read(file: string): string {
   return readFileSync(new URL(file, import.meta.url), "utf8");
 }
 
+/** Before Vite looks for what a page refers to. */
+const sharedHead: Plugin = {
+  name: "shared-head",
+  transformIndexHtml: {
+    order: "pre",
+    handler(page, { path }) {
+      if (!page.includes("<!-- head.html -->")) throw new Error(`${path} has no place for head.html`);
+      return page.replace("<!-- head.html -->", () => head);
+    },
+  },
+};
+
 export default defineConfig({
   base: "./",
+  plugins: [sharedHead],
   // A missing model file has to be a 404: the single-page fallback would answer with HTML.
   appType: "mpa",
   // Pre-bundling moves the package away from its worker and its wasm file.
