@@ -301,7 +301,8 @@ fn what_does_not_go_together_is_refused_by_name() {
         let error = failure(with_model(at, &verb, &documents(80..81)), 65);
         assert!(error.contains("a: the index has the model v1-"), "{error}");
     }
-    let error = failure(index(at, &["add", "a", "--model", &checkpoint("cross-encoders/bert")], ""), 2);
+    let error =
+        failure(index(at, &["add", "a", "--model", &checkpoint("cross-encoders/bert")], ""), 2);
     assert!(error.contains("a cross-encoder"), "{error}");
     // All of which leaves it as it was.
     assert!(files(&at.join("a")) == before);
@@ -382,4 +383,49 @@ fn queries_of_stdin_are_named_in_what_is_found() {
     assert!(said.contains("3 of 3 parts were read, "), "{said}");
     let error = failure(with_model(at, &["search", "x"], "{\"text\":\" \"}"), 65);
     assert!(error.contains("stdin:1: the query is empty"), "{error}");
+}
+
+#[test]
+fn what_an_index_holds_is_shown_and_every_damage_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    build(at, "x", SMALL, &documents(0..40));
+    let run = |arguments: &[&str]| tabrank(arguments).current_dir(at).assert();
+    let shown = text(&run(&["inspect", "x"]).success().get_output().stdout);
+    assert!(
+        shown.starts_with("index, 16 wide, 2 bits a number, 16 centroids\n40 documents, "),
+        "{shown}"
+    );
+    let shown = text(&run(&["inspect", "x", "--json"]).success().get_output().stdout);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let bytes: u64 = files(&at.join("x"))
+        .iter()
+        .filter(|(name, _)| *name != "index.json")
+        .map(|(_, bytes)| bytes.len() as u64)
+        .sum();
+    assert_eq!(
+        (&shown["kind"], &shown["documents"], &shown["bytes"]),
+        (&"index".into(), &40.into(), &bytes.into())
+    );
+    let whole = text(&run(&["verify", "x"]).success().get_output().stdout);
+    assert!(whole.starts_with("x: whole; 3 parts of "), "{whole}");
+
+    for (name, bytes) in files(&at.join("x")) {
+        let path = at.join("x").join(&name);
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2] ^= 1;
+        fs::write(&path, damaged).unwrap();
+        let error = failure(run(&["verify", "x"]), 65);
+        assert!(error.contains("x: ") && error.contains(&name), "{error}");
+        fs::remove_file(&path).unwrap();
+        let verified = run(&["verify", "x"]).failure();
+        assert!(text(&verified.get_output().stderr).contains("x"));
+        if name != "index.json" {
+            let query = ["search", "x", "--query", "oil"];
+            let error = failure(with_model(at, &query, ""), 66);
+            assert!(error.contains(&format!("cannot read x/{name}")), "{error}");
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+    run(&["verify", "x"]).success();
 }

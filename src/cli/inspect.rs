@@ -11,9 +11,9 @@ use tabrank::model::embedding_id::embedding_id;
 use tabrank::{CheckpointFiles, ModelConfig, Overrides, Warning};
 
 use super::overrides::OverrideArgs;
-use super::{CliError, inspect_file, model, readme};
+use super::{CliError, index, inspect_file, model, readme};
 
-/// Show what a bundle, a checkpoint, or a file with embeddings or a codec holds.
+/// Show what a bundle, a checkpoint, an index, or a file with embeddings or a codec holds.
 ///
 /// Kind, architecture, widths and lengths, license, files, and every tensor with its type, shape and size. Of a model that does not
 /// load, what can be told of it, and why; the exit code is then that of the reason.
@@ -24,7 +24,7 @@ Examples:
   tabrank inspect documents.safetensors
   tabrank inspect --json bundles/all-MiniLM-L6-v2-q8 | jq '.tensors[] | select(.dtype == \"I8\") | .name'")]
 pub struct InspectArgs {
-    /// The bundle or checkpoint folder; or a file of `tabrank encode -o` or `tabrank codec train`.
+    /// The bundle, checkpoint or index folder; or a file of `tabrank encode -o` or `tabrank codec train`.
     #[arg(value_name = "DIR|FILE")]
     folder: PathBuf,
     /// Print one JSON object.
@@ -100,6 +100,9 @@ struct TensorRow {
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     if args.folder.is_file() {
         return inspect_file::run(&args.folder, args.json);
+    }
+    if index::is_index(&args.folder) {
+        return index::inspect(&args.folder, args.json);
     }
     let mut files = CheckpointFiles::new();
     let read = model::read_into(&mut files, &args.folder);

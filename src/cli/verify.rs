@@ -1,14 +1,14 @@
-//! `tabrank verify`: is this model whole?
+//! `tabrank verify`: is this model, or this index, whole?
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use tabrank::Overrides;
 
-use super::{CliError, model, parity};
+use super::{CliError, index, model, parity};
 
 /// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes or scores a few built-in
-/// sentences.
+/// sentences; or an index: every hash, every list and every document.
 ///
 /// Exit code 0 if it is whole; 65 with the culprit on stderr if it is not.
 #[derive(clap::Args)]
@@ -16,12 +16,15 @@ use super::{CliError, model, parity};
 Example:
   tabrank verify bundles/all-MiniLM-L6-v2-q8")]
 pub struct VerifyArgs {
-    /// The bundle or checkpoint folder.
+    /// The bundle, checkpoint or index folder.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
+    if index::is_index(&args.folder) {
+        return index::verify(&args.folder);
+    }
     let files = model::read(&args.folder)?;
     let tensors = files.tensors()?;
     parity::run(&model::load_files(files.clone(), Overrides::default())?)?;

@@ -100,7 +100,8 @@ fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
 
 /// Whether an index lies in a folder.
 pub fn is_index(folder: &Path) -> bool {
-    is_taken(&folder.join(MANIFEST))
+    let manifest = folder.join(MANIFEST);
+    manifest.exists() || manifest.is_symlink()
 }
 
 /// An index, with its codec, and what reads its parts.
@@ -108,19 +109,30 @@ pub fn is_index(folder: &Path) -> bool {
 /// # Errors
 /// What cannot be read, and a manifest or a codec that is damaged.
 pub fn open(folder: &Path) -> Result<(Index, PartFiles), CliError> {
-    if !is_index(folder) {
-        return Err(match folder.is_dir() {
-            true => CliError::Folder {
-                folder: folder.to_owned(),
-                reason: format!("holds no index: it has no {MANIFEST}"),
-            },
-            false => CliError::NoFolder { path: folder.to_owned(), hint: "" },
-        });
-    }
-    let manifest = read_up_to(&folder.join(MANIFEST), MAX_MANIFEST)?;
+    let manifest = manifest_bytes(folder)?;
     let mut files = PartFiles::new(folder);
     let index = with_codec(&manifest, &mut files).map_err(|failed| failed.of(folder))?;
     Ok((index, files))
+}
+
+/// What an index says of itself.
+///
+/// # Errors
+/// What cannot be read, and a manifest that is damaged.
+pub fn manifest(folder: &Path) -> Result<IndexManifest, CliError> {
+    let manifest = IndexManifest::parse(&manifest_bytes(folder)?);
+    manifest.map_err(|error| Failed::from(error).of(folder))
+}
+
+fn manifest_bytes(folder: &Path) -> Result<Vec<u8>, CliError> {
+    if !folder.is_dir() {
+        return Err(CliError::NoFolder { path: folder.to_owned(), hint: "" });
+    }
+    if !is_index(folder) {
+        let reason = format!("holds no index: it has no {MANIFEST}");
+        return Err(CliError::Folder { folder: folder.to_owned(), reason });
+    }
+    read_up_to(&folder.join(MANIFEST), MAX_MANIFEST)
 }
 
 /// The documents of an index, and its codec.
@@ -185,9 +197,7 @@ impl<'a> Target<'a> {
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(self.failed(io::Error::other("another run is writing it")));
         }
-        let bytes = read_up_to(&path, MAX_MANIFEST)?;
-        let manifest = IndexManifest::parse(&bytes);
-        let manifest = manifest.map_err(|error| Failed::from(error).of(self.name))?;
+        let manifest = manifest(&self.path)?;
         Ok((manifest.all_parts().map(|part| part.file.clone()).collect(), file))
     }
 

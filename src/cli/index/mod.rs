@@ -5,6 +5,7 @@ mod change;
 mod documents;
 mod folder;
 mod ids;
+mod inspect;
 mod merge;
 mod sample;
 mod search;
@@ -14,6 +15,8 @@ use clap::{Args, Subcommand};
 
 use self::build::BuildArgs;
 use self::change::{AddArgs, DeleteArgs};
+pub use self::folder::is_index;
+pub use self::inspect::{inspect, verify};
 use self::merge::MergeArgs;
 use self::search::SearchArgs;
 use super::CliError;
