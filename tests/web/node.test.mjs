@@ -3,18 +3,21 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { before, it } from "node:test";
-import { needPackage, ROOT } from "./lib/paths.mjs";
+import * as native from "./lib/native.mjs";
+import { needCli, needPackage, OUTPUT, ROOT } from "./lib/paths.mjs";
+import { serve } from "./lib/server.mjs";
 import { longTexts, questions } from "./lib/texts.mjs";
 import { assertRanked, tinyCase } from "./lib/tiny.mjs";
 
 const LIMIT = { timeout: 120_000 };
 
+let Index;
 let Reranker;
 let tiny;
 let files;
 before(async () => {
   needPackage();
-  ({ Reranker } = await import(join(ROOT, "pkg/dist/index.js")));
+  ({ Index, Reranker } = await import(join(ROOT, "pkg/dist/index.js")));
   tiny = await tinyCase("pylate");
   files = filesIn(join(ROOT, tiny.folder));
 });
@@ -52,6 +55,28 @@ for (const [what, source, options, code] of [
     await assert.rejects(Reranker.load(source(), options), { code, hint: /^(There is no page here: pass .*files|In Node leave workerUrl out)/ });
   });
 }
+it("an index that lies on a server is searched as the command line searches it, and nothing is fetched twice", LIMIT, async () => {
+  needCli();
+  const folder = join(OUTPUT, "data/node-index");
+  const model = join(ROOT, tiny.folder);
+  native.buildIndex(model, longTexts(60, 400).map((text, index) => ({ id: `d${index}`, text })), folder);
+  const server = await serve();
+  const reranker = await Reranker.load(files);
+  const index = await Index.open(server.url("open/data/node-index/"), { reranker });
+  try {
+    const ids = ({ results }) => results.map(({ id }) => id);
+    const found = await index.search(tiny.query);
+    assert.deepEqual(ids(found), native.searchIndex(model, folder, tiny.query, 10).map(({ id }) => id));
+    assert.ok(found.fetched.parts > 0);
+    const { length } = server.requests;
+    assert.deepEqual(ids(await index.search(tiny.query)), ids(found));
+    assert.equal(server.requests.length, length);
+  } finally {
+    index.dispose();
+    reranker.dispose();
+    await server.close();
+  }
+});
 
 /** Of several calls: the others start once the first is answered. */
 async function rankings(workers, query, documents) {

@@ -1,9 +1,9 @@
 // The same work on the command line: what the browser's results are held against.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { needCli } from "./paths.mjs";
 
 /** The native ranking of texts: index and score of each, best first. */
@@ -35,12 +35,14 @@ export function trainCodec(sample, output) {
 /** An index of documents with ids and texts, in a folder, in place of what is there. */
 export function buildIndex(model, documents, folder) {
   rmSync(folder, { recursive: true, force: true });
+  mkdirSync(dirname(folder), { recursive: true });
   tabrank(["index", "build", "--model", model, "-o", folder], documents);
 }
 
-/** What the command line finds in an index: id, rank and score. */
+/** What the command line finds in an index: id, rank and score, a float of 32 bits in as few digits as tell it from others. */
 export function searchIndex(model, folder, query, topK) {
-  return tabrank(["index", "search", folder, "--model", model, "--query", query, "--top-k", String(topK)], []).trim().split("\n").map((line) => JSON.parse(line));
+  const lines = tabrank(["index", "search", folder, "--model", model, "--query", query, "--top-k", String(topK)], []).trim().split("\n");
+  return lines.map((line) => JSON.parse(line)).map(({ score, ...found }) => ({ ...found, score: Math.fround(score) }));
 }
 
 /** The numbers of a query's embeddings, row after row. */
