@@ -55,6 +55,7 @@ for (const [what, source, options, code] of [
     await assert.rejects(Reranker.load(source(), options), { code, hint: /^(There is no page here: pass .*files|In Node leave workerUrl out)/ });
   });
 }
+
 it("an index that lies on a server is searched as the command line searches it, and nothing is fetched twice", LIMIT, async () => {
   needCli();
   const folder = join(OUTPUT, "data/node-index");

@@ -54,10 +54,7 @@ function folderOf(source: string | URL, { hub, revision }: Pick<LoadOptions, "hu
 
 function asFolder(url: URL, name: string, what: string): URL {
   if (FILE.test(url.pathname)) throw invalid(`${name} is the address of a file; expected that of the folder it is in`);
-  if (!SCHEME.test(url.protocol)) throw invalid(`${name} has the scheme ${url.protocol}, which no ${what} is loaded from`, url.protocol === "file:" ? FILE_HINT : undefined);
-  const url = hub === undefined ? absolute(source, "source") : hubFolder(source, hub, revision);
-  if (FILE.test(url.pathname)) throw invalid("source is the address of a file; expected that of the folder it is in");
-  if (!SCHEME.test(url.protocol)) throw invalid(`source has the scheme ${url.protocol}, which no checkpoint is loaded from`, url.protocol === "file:" ? (globalThis.location ? FILE_HINT : NODE_HINT) : undefined);
+  if (!SCHEME.test(url.protocol)) throw invalid(`${name} has the scheme ${url.protocol}, which no ${what} is loaded from`, url.protocol === "file:" ? (globalThis.location ? FILE_HINT : NODE_HINT) : undefined);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
   return url;
