@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::ROWS;
 use super::dot::{BlockTile, Code, FORMS, OUTPUTS, Panel, Range, block_tiles};
-use super::panels::multiply;
+use super::panels::{Values, multiply};
 use super::quantize::{Quantized, quantize};
 use crate::model::quantize::{PRODUCT_CODE, Q8_BLOCK};
 use crate::ops::Gate;
@@ -107,9 +107,11 @@ impl Product {
 
     fn multiply(&self, tile: BlockTile) {
         let factors = OUTPUTS * self.activations.blocks;
+        let mut values = Values::new();
         let parts = self.scales.chunks_exact(factors).zip(self.sums.chunks_exact(factors));
         for (codes, (scales, sums)) in self.codes.chunks_exact(INPUTS * OUTPUTS).zip(parts) {
-            multiply(&self.activations, Panel { codes, scales, sums }, tile, |_, values| {
+            let panel = Panel { codes, scales, sums };
+            multiply(&self.activations, panel, tile, &mut values, |_, values| {
                 std::hint::black_box(values);
             });
         }

@@ -18,6 +18,7 @@ mod f32;
 #[cfg(not(miri))]
 mod flex;
 pub mod forms;
+mod lines;
 mod maxsim;
 mod nearest;
 mod norm;

@@ -1,6 +1,7 @@
 //! Products with weights in codes, a panel of outputs at a time.
 
 use super::dot::{BLOCK_ROWS, BlockTile, Code, OUTPUTS, Panel, Range, Rows, STEP};
+use super::lines::Lines;
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
 use super::{ROWS, forms};
@@ -24,8 +25,8 @@ pub(super) trait Panels: Sync {
     const BLOCK: usize;
     const RANGE: Range;
 
-    /// A panel as [`pack`] has made it; `scratch` may be used to hold it.
-    fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut Vec<Code>) -> &'a [Code];
+    /// A panel of `size` codes as [`pack`] has made it; `scratch`, as large, may be used to hold it.
+    fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut [Code]) -> &'a [Code];
 }
 
 /// Codes `[outputs, inputs]` in panels: `[outputs / OUTPUTS, inputs / STEP, OUTPUTS, STEP]`, zero where there is no output or input,
@@ -80,7 +81,7 @@ pub(super) fn linear<P: Panels>(
         let rows = out.len() / outputs;
         let x = &x[first * width..(first + rows) * width];
         let quantized = time(Part::Quantize, || quantize(x, equalizer, gate, P::BLOCK));
-        let mut scratch = Vec::new();
+        let (mut scratch, mut values) = (Lines::zeros(size), Values::new());
         time(Part::Products, || {
             for (index, bias) in factors.bias.chunks(OUTPUTS).enumerate() {
                 let own = quantized.blocks * OUTPUTS;
@@ -90,7 +91,7 @@ pub(super) fn linear<P: Panels>(
                     scales: &factors.scales[own.clone()],
                     sums: &factors.sums[own],
                 };
-                multiply(&quantized, panel, tile, |row, values| {
+                multiply(&quantized, panel, tile, &mut values, |row, values| {
                     add(values, bias, &mut out[row * outputs + index * OUTPUTS..][..bias.len()]);
                 });
             }
@@ -107,23 +108,33 @@ fn add(values: &[f32; OUTPUTS], bias: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Room for the products of some rows with a panel, which are lines where a register is one.
+#[repr(align(64))]
+pub(super) struct Values([[f32; OUTPUTS]; BLOCK_ROWS]);
+
+impl Values {
+    pub(super) fn new() -> Self {
+        Self([[0.0; OUTPUTS]; BLOCK_ROWS])
+    }
+}
+
 /// Each row's products with a panel, handed to `write`.
 pub(super) fn multiply(
     activations: &Quantized,
     panel: Panel<'_>,
     tile: BlockTile,
+    Values(values): &mut Values,
     mut write: impl FnMut(usize, &[f32; OUTPUTS]),
 ) {
     let Quantized { codes, steps, zeros, blocks, block } = activations;
     let (blocks, block) = (*blocks, *block);
-    let mut values = [[0.0; OUTPUTS]; BLOCK_ROWS];
     let rows = steps.len() / blocks;
     for first in (0..rows).step_by(BLOCK_ROWS) {
         let count = BLOCK_ROWS.min(rows - first);
         let own = first * blocks..(first + count) * blocks;
         let codes = &codes[own.start * block..own.end * block];
         let (steps, zeros) = (&steps[own.clone()], &zeros[own]);
-        tile(Rows { count, codes, steps, zeros, blocks, block }, panel, &mut values);
+        tile(Rows { count, codes, steps, zeros, blocks, block }, panel, values);
         values[..count].iter().enumerate().for_each(|(row, values)| write(first + row, values));
     }
 }

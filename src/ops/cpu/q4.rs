@@ -50,8 +50,7 @@ impl Panels for Nibbles<'_> {
     const BLOCK: usize = Q4_BLOCK;
     const RANGE: Range = Range::Q4;
 
-    fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut Vec<Code>) -> &'a [Code] {
-        scratch.resize(size, 0);
+    fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut [Code]) -> &'a [Code] {
         unpack(&self.0[index * size / 2..(index + 1) * size / 2], scratch);
         scratch
     }

@@ -1,6 +1,7 @@
 //! Products with q8 weights.
 
 use super::dot::{Code, Range};
+use super::lines::begin_line;
 use super::panels::{self, Factors, Panels};
 use crate::model::quantize::Q8_BLOCK;
 use crate::ops::Gate;
@@ -35,7 +36,13 @@ impl Panels for Codes<'_> {
     const BLOCK: usize = Q8_BLOCK;
     const RANGE: Range = Range::Q8;
 
-    fn panel<'a>(&'a self, index: usize, size: usize, _: &'a mut Vec<Code>) -> &'a [Code] {
-        &self.0[index * size..(index + 1) * size]
+    fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut [Code]) -> &'a [Code] {
+        let codes = &self.0[index * size..(index + 1) * size];
+        // Where registers are as wide as lines, all their loads would lie in two.
+        if !cfg!(target_arch = "x86_64") || begin_line(codes) {
+            return codes;
+        }
+        scratch.copy_from_slice(codes);
+        scratch
     }
 }

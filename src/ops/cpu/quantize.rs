@@ -9,6 +9,7 @@
 
 use super::dot::Activation;
 use super::encode::encode;
+use super::lines::Lines;
 use super::pointwise;
 use super::vectors::widest;
 use crate::ops::Gate;
@@ -16,7 +17,7 @@ use crate::ops::Gate;
 /// Quantized rows.
 pub(super) struct Quantized {
     /// `[rows, blocks · block]`, `z` behind the inputs.
-    pub(super) codes: Vec<Activation>,
+    pub(super) codes: Lines<Activation>,
     /// Step `d` of each block: `[rows, blocks]`.
     pub(super) steps: Vec<f32>,
     /// What zero has become, as `steps`.
@@ -33,7 +34,7 @@ pub(super) fn quantize(x: &[f32], equalizer: &[f32], gate: Gate, block: usize) -
     let (rows, stride) = (x.len() / width, inputs.next_multiple_of(block));
     let blocks = stride / block;
     let mut out = Quantized {
-        codes: vec![0; rows * stride],
+        codes: Lines::zeros(rows * stride),
         steps: Vec::with_capacity(rows * blocks),
         zeros: Vec::with_capacity(rows * blocks),
         blocks,

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | wasm simd128 | `i32x4.dot_i16x8_s` on widened bytes |
 //! | wasm relaxed SIMD | `i32x4.relaxed_dot_i8x16_i7x16_add_s`, or `i16x8.relaxed_dot_i8x16_i7x16_s` with sums in 16 bits |
-//! | x86-64 | `vpdpbusd` of AVX-512's VNNI or AVX's, else AVX2's `vpmaddubsw` with sums in 16 bits |
+//! | x86-64 | AMX's `tdpbusd`, else `vpdpbusd` of AVX-512's VNNI or AVX's, else AVX2's `vpmaddubsw` with sums in 16 bits |
 //! | aarch64 | `sdot`, else `smull` and `sadalp` |
 //! | any other | a loop |
 //!
@@ -14,6 +14,8 @@
 //! The products of MaxSim ([`Tile`]) have signed activations and codes that are offset to 0..127 but on simd128; the activations'
 //! sum times the offset is taken off afterwards. Signed bytes times 7 bits never leave 16 bits in pairs: no instruction saturates.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(all(target_arch = "aarch64", not(target_arch = "wasm32")))]
 mod neon;
 #[cfg(not(target_arch = "wasm32"))]
@@ -114,6 +116,15 @@ pub(super) struct Panel<'a> {
 pub(super) type BlockTile = fn(Rows<'_>, Panel<'_>, &mut [[f32; OUTPUTS]; BLOCK_ROWS]);
 
 impl Rows<'_> {
+    /// Those from `first` on, at most `most`.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn some(self, first: usize, most: usize) -> Self {
+        let count = most.min(self.count - first);
+        let own = first * self.blocks..(first + count) * self.blocks;
+        let codes = &self.codes[own.start * self.block..own.end * self.block];
+        Self { count, codes, steps: &self.steps[own.clone()], zeros: &self.zeros[own], ..self }
+    }
+
     /// Their number, where all is as long as it is said to be. A division here would cost as much as some of the products.
     ///
     /// # Panics
@@ -166,8 +177,12 @@ macro_rules! entries {
             panel: Panel<'_>,
             out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
         ) {
-            // SAFETY: the features were found, and all are as long as was just asserted.
-            unsafe { with_rows!(rows.with(&panel), fixed_blocks, (rows, panel, out), $($count)*) }
+            let firsts = (0..rows.with(&panel)).step_by(SIDE_ROWS);
+            for (first, out) in firsts.zip(out.chunks_mut(SIDE_ROWS)) {
+                let rows = rows.some(first, SIDE_ROWS);
+                // SAFETY: the features were found, and all are as long as was just asserted.
+                unsafe { with_rows!(rows.count, fixed_blocks, (rows, panel, out), $($count)*) }
+            }
         }
     };
 }

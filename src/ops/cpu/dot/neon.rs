@@ -7,6 +7,8 @@ use super::{BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, ent
 
 pub(in super::super) const TILE_ROWS: usize = 8;
 pub(in super::super) const BLOCK_ROWS: usize = 8;
+/// Rows whose sums registers hold.
+const SIDE_ROWS: usize = BLOCK_ROWS;
 pub(in super::super) const FORMS: [&str; 1] = ["NEON"];
 
 /// The exact sums of a row with a panel's outputs.
@@ -42,7 +44,7 @@ macro_rules! version {
             unsafe fn fixed_blocks<const M: usize>(
                 rows: Rows<'_>,
                 panel: Panel<'_>,
-                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
+                out: &mut [[f32; OUTPUTS]],
             ) {
                 let Rows { blocks, block, .. } = rows;
                 let mut totals = [[vdupq_n_f32(0.0); 2]; M];

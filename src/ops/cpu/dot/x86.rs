@@ -1,13 +1,16 @@
-//! x86-64: VNNI where there is one, AVX-512's before AVX's, else AVX2, else the plain loop.
+//! x86-64: AMX, else VNNI where there is one, AVX-512's before AVX's, else AVX2, else the plain loop.
 
 use core::arch::x86_64::*;
 
 use super::{
-    BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, entries, plain, with_rows,
+    BlockTile, Code, OUTPUTS, PANEL, Panel, Range, Rows, STEP, Tile, amx, entries, plain, with_rows,
 };
 
 pub(in super::super) const TILE_ROWS: usize = plain::TILE_ROWS;
-pub(in super::super) const BLOCK_ROWS: usize = 12;
+/// So many that shaping AMX's tiles for them takes little of their time.
+pub(in super::super) const BLOCK_ROWS: usize = 96;
+/// Rows whose sums registers hold.
+const SIDE_ROWS: usize = 12;
 pub(in super::super) const FORMS: [&str; 1] = ["x86-64"];
 
 /// An instruction set's way to multiply the four bytes of a step in each 32-bit lane of 256 bits and add them up, and to do so with two
@@ -42,7 +45,7 @@ macro_rules! version {
             unsafe fn fixed_blocks<const M: usize>(
                 rows: Rows<'_>,
                 panel: Panel<'_>,
-                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
+                out: &mut [[f32; OUTPUTS]],
             ) {
                 for first in (0..OUTPUTS).step_by($lanes) {
                     // SAFETY: the caller's, of some of the outputs.
@@ -56,7 +59,7 @@ macro_rules! version {
                 rows: Rows<'_>,
                 panel: Panel<'_>,
                 first: usize,
-                out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
+                out: &mut [[f32; OUTPUTS]],
             ) {
                 let Rows { blocks, block, .. } = rows;
                 let mut totals = [$zero(); M];
@@ -208,6 +211,7 @@ version!(
 
 /// The best instructions of a processor.
 enum Best {
+    Amx,
     Avx512,
     AvxVnni,
     Avx2,
@@ -219,6 +223,7 @@ fn best() -> Best {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512bw");
     match is_x86_feature_detected!("avx2") {
+        true if avx512 && amx::is_usable() => Best::Amx,
         true if avx512 => Best::Avx512,
         true if is_x86_feature_detected!("avxvnni") => Best::AvxVnni,
         true => Best::Avx2,
@@ -228,7 +233,7 @@ fn best() -> Best {
 
 pub(in super::super) fn tiles() -> Tile {
     match best() {
-        Best::Avx512 => avx512_vnni::tile,
+        Best::Amx | Best::Avx512 => avx512_vnni::tile,
         Best::AvxVnni => avx_vnni::tile,
         Best::Avx2 => avx2::tile,
         Best::Plain => plain::tiles(),
@@ -237,6 +242,7 @@ pub(in super::super) fn tiles() -> Tile {
 
 pub(in super::super) fn block_tiles(form: usize, range: Range) -> BlockTile {
     match best() {
+        Best::Amx => tiles_or_vectors,
         Best::Avx512 => avx512_vnni::block_tile,
         Best::AvxVnni => avx_vnni::block_tile,
         Best::Avx2 => avx2::block_tile,
@@ -244,19 +250,27 @@ pub(in super::super) fn block_tiles(form: usize, range: Range) -> BlockTile {
     }
 }
 
+/// By AMX, or by AVX-512's VNNI where rows do not fill a tile. Only where both are.
+fn tiles_or_vectors(rows: Rows<'_>, panel: Panel<'_>, out: &mut [[f32; OUTPUTS]; BLOCK_ROWS]) {
+    match amx::takes(rows) {
+        true => amx::block_tile(rows, panel, out),
+        false => avx512_vnni::block_tile(rows, panel, out),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::quantize::{Q4_BLOCK, Q8_BLOCK};
     use crate::random::SplitMix64;
 
     const BLOCKS: usize = 3;
-    const BLOCK: usize = 64;
 
     /// Bits of the products of some rows, the same for each form.
-    fn products(tile: BlockTile, rows: usize, range: i8) -> Vec<u32> {
+    fn products(tile: BlockTile, rows: usize, range: i8, block: usize) -> Vec<u32> {
         let mut random = SplitMix64(3);
         let mut below = |limit: u64| (random.next() % limit) as i32;
-        let stride = BLOCKS * BLOCK;
+        let stride = BLOCKS * block;
         let codes: Vec<i8> = (0..rows * stride).map(|_| below(128) as i8).collect();
         let weights: Vec<i8> =
             (0..stride * OUTPUTS).map(|_| below(2 * range as u64 + 1) as i8 - range).collect();
@@ -270,11 +284,12 @@ mod tests {
             steps: &steps,
             zeros: &zeros,
             blocks: BLOCKS,
-            block: BLOCK,
+            block,
         };
         let panel = Panel { codes: &weights, scales: &scales, sums: &sums };
         let mut out = [[f32::NAN; OUTPUTS]; BLOCK_ROWS];
         tile(rows_of, panel, &mut out);
+        assert!(out[rows..].as_flattened().iter().all(|value| value.is_nan()), "no other row");
         out[..rows].as_flattened().iter().map(|value| value.to_bits()).collect()
     }
 
@@ -287,17 +302,21 @@ mod tests {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") {
             forms.push(avx_vnni::block_tile);
         }
-        if matches!(best(), Best::Avx512) {
+        if matches!(best(), Best::Amx | Best::Avx512) {
             forms.push(avx512_vnni::block_tile);
+        }
+        if matches!(best(), Best::Amx) {
+            forms.push(tiles_or_vectors);
         }
         // Miri runs without it too.
         assert!(cfg!(miri) || !forms.is_empty(), "this test wants a processor with AVX2");
-        for (rows, (range, kind)) in (1..=BLOCK_ROWS)
-            .flat_map(|rows| [(63, Range::Q8), (8, Range::Q4)].map(|range| (rows, range)))
-        {
-            let expected = products(plain::block_tiles(0, kind), rows, range);
+        let rows = (1..=SIDE_ROWS + 1).chain([16, 17, 40, BLOCK_ROWS - 1, BLOCK_ROWS]);
+        for (rows, (range, block, kind)) in rows.flat_map(|rows| {
+            [(63, Q8_BLOCK, Range::Q8), (8, Q4_BLOCK, Range::Q4)].map(|range| (rows, range))
+        }) {
+            let expected = products(plain::block_tiles(0, kind), rows, range, block);
             for form in &forms {
-                assert_eq!(products(*form, rows, range), expected, "{rows} rows, {kind:?}");
+                assert_eq!(products(*form, rows, range, block), expected, "{rows} rows, {kind:?}");
             }
         }
     }
