@@ -249,23 +249,23 @@ widest! {
     /// Turns scores into weights that still lack the division by their sum, and answers one over it.
     fn soften(scores: &mut [f32]) -> f32 {
         let (chunks, _) = scores.as_chunks_mut::<LANES>();
-        let (mut least, mut largest) = ([f32::MAX; LANES], [f32::MIN; LANES]);
+        let mut largest = [f32::MIN; LANES];
         for chunk in &*chunks {
             for lane in 0..LANES {
-                let score = chunk[lane];
-                least[lane] = if score < least[lane] { score } else { least[lane] };
-                largest[lane] = if score > largest[lane] { score } else { largest[lane] };
+                largest[lane] = if chunk[lane] > largest[lane] { chunk[lane] } else { largest[lane] };
             }
         }
-        let least = least.iter().fold(f32::MAX, |a, &b| a.min(b));
         let largest = largest.iter().fold(f32::MIN, |a, &b| a.max(b));
-        let mut totals = [0.0; LANES];
+        // The least of all in this loop: in the one above the compiler makes shuffles of both.
+        let (mut least, mut totals) = ([f32::MAX; LANES], [0.0; LANES]);
         for chunk in chunks {
             for lane in 0..LANES {
+                least[lane] = if chunk[lane] < least[lane] { chunk[lane] } else { least[lane] };
                 chunk[lane] = exp2(chunk[lane] - largest);
                 totals[lane] += chunk[lane];
             }
         }
+        let least = least.iter().fold(f32::MAX, |a, &b| a.min(b));
         let total = totals.iter().sum::<f32>();
         1.0 / if least == f32::NEG_INFINITY { f32::NAN } else { total }
     }
