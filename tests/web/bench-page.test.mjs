@@ -78,9 +78,9 @@ describe("without WebGPU", () => {
     assert.match(valueOf(report, "adapter"), /^none: /);
     assert.equal(valueOf(report, "isolated"), "no");
     assertMeasured(report, ["CPU", "CPU without relaxed SIMD"]);
-    assert.match(valueOf(report, "as the package chooses"), /^[\d,]+ \(\d+ documents?, .* cpu \(only\)/);
-    assert.match(report, /^ {2}CPU {2,}.* relaxed; cpu \(asked\); NO_LATE_INTERACTION_HEAD$/m);
-    assert.match(report, /^ {2}CPU without relaxed SIMD {2,}.* simd128; cpu \(asked\); NO_LATE_INTERACTION_HEAD$/m);
+    assert.match(valueOf(report, "as the package chooses"), /^[\d,]+ \(\d+ documents?, .* cpu with \d+ workers? \(only\)/);
+    assert.match(report, /^ {2}CPU {2,}.* relaxed; cpu with 1 worker \(asked\); NO_LATE_INTERACTION_HEAD$/m);
+    assert.match(report, /^ {2}CPU without relaxed SIMD {2,}.* simd128; cpu with 1 worker \(asked\); NO_LATE_INTERACTION_HEAD$/m);
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.id), "report");
     await page.keyboard.press("Tab");
@@ -107,6 +107,25 @@ describe("without WebGPU", () => {
     assert.equal(await page.textContent("#bench-status"), "Cancelled.");
     await page.click("#start");
     await measured(page);
+    await page.click("#copy");
+    await page.waitForSelector("#copied:text-is('Copied.')");
+    await page.click("#start");
+    await measured(page);
+    assert.equal(await page.textContent("#copied"), "");
+  });
+
+  it("a browser that never tells of its adapters: it is cancelled all the same, and nothing is told later", LIMIT, async () => {
+    const page = await open();
+    await page.evaluate(() => {
+      const answer = new Promise((resolve) => (globalThis.answer = resolve));
+      Object.defineProperty(Navigator.prototype, "gpu", { value: { requestAdapter: () => answer } });
+    });
+    await page.click("#start");
+    await page.click("#bench-controls button:text('Cancel')");
+    await page.waitForSelector("#bench[data-state=idle]");
+    await page.evaluate(() => globalThis.answer(null));
+    await page.waitForTimeout(500);
+    assert.equal(await page.textContent("#bench-status"), "Cancelled.");
   });
 
   it("axe finds nothing in either theme, and nothing scrolls sideways at 320 pixels", LIMIT, async () => {

@@ -21,9 +21,11 @@ const report = byId<HTMLTextAreaElement>("report");
 
 async function run(): Promise<void> {
   const abort = new AbortController();
+  // Some of what browsers are asked may never be answered.
+  const cancelled = new Promise<never>((_, reject) => abort.signal.addEventListener("abort", () => reject(abort.signal.reason)));
   show("running", "Starting", button("Cancel", () => abort.abort()));
   try {
-    const found = await measure(settings, TABRANK_VERSION, abort.signal, tell);
+    const found = await Promise.race([measure(settings, TABRANK_VERSION, abort.signal, tell), cancelled]);
     report.value = reportText(found);
     report.rows = report.value.split("\n").length;
     show("done", hasFault(found) ? "Done. Something is wrong here: please report it." : "Done: every operation is right.", startButton("Measure again"));
@@ -45,6 +47,7 @@ function show(state: "idle" | "running" | "done" | "failed", message: string, ..
   progress.hidden = state !== "running";
   progress.value = 0;
   byId("report-section").hidden = state !== "done";
+  byId("copied").textContent = "";
   fill(byId("bench-controls"), ...controls);
 }
 

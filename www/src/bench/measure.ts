@@ -28,10 +28,12 @@ export async function measure(settings: Settings, version: string, signal: Abort
   const texts = await loadTexts(settings.data);
   const report: Report = { version, date: new Date(), machine: await machineFacts(adapter), speeds: [], checks: [] };
   for (const [done, way] of timed.entries()) {
+    signal.throwIfAborted();
     tell(`Timing: ${way.name}`, done, total);
     report.speeds.push({ name: way.name, speed: await measureSpeed(placeOf(settings, settings.weights), way, texts, signal) });
   }
   for (const [done, way] of checked.entries()) {
+    signal.throwIfAborted();
     tell(`Checking each operation: ${way.name}`, timed.length + done, total);
     report.checks.push({ name: way.name, ...(await check(way, signal)) });
   }
