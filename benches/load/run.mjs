@@ -24,11 +24,13 @@ const PARTS = {
 
 async function main() {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { markdown: { type: "boolean", default: false } } });
+  const [count = "5"] = positionals;
+  if (!/^[1-9]\d*$/.test(count)) throw new Error(`RUNS is a whole number from 1, not "${count}"`);
   for (const need of [needPackage, needCli, needMiniLm]) need();
   const { path } = prepareBundle("load-bench", "models/all-MiniLM-L6-v2", "q8");
   const texts = longTexts(DOCUMENTS, LENGTH);
   const runs = [];
-  for (let run = 0; run < Number(positionals[0] ?? 5); run++) runs.push(await coldLoad(path, texts));
+  for (let run = 0; run < Number(count); run++) runs.push(await coldLoad(path, texts));
   const rows = [["part", "median"]];
   for (const [part, what] of Object.entries(PARTS)) rows.push([what, time(median(runs.map((run) => run[part])))]);
   const sum = (run, parts) => parts.reduce((total, part) => total + run[part], 0);
