@@ -144,7 +144,7 @@ export class Pool implements Client {
     if (!isOfOneStage(request)) return transfer.length > 0 ? this.#whole("rerank", request, cut, options) : this.#rerankInStages(request, options);
     const begin = performance.now();
     const parts = await this.#inParts({ name: "rerank", cut, total: request.texts.length, requestOf: (places) => partOf(request, places) }, options);
-    return parts ? joinedRanking(request, parts, performance.now() - begin) : this.#whole("rerank", request, cut, options);
+    return joinedRanking(request, parts, performance.now() - begin);
   }
 
   #rerankInStages(request: RerankRequest, options: CallOptions): Promise<Calls["rerank"]["answer"]> {
@@ -159,7 +159,7 @@ export class Pool implements Client {
         if (request.partial && order) onScores?.({ indices: new Uint32Array(), scores: new Float32Array(), left: order });
         const onParts = onScores && (({ indices, ...scores }: PartialScores) => onScores({ ...scores, indices: indices.map((at) => places[at]!) }));
         const parts = await this.#inParts({ name: "rerank", cut, total: places.length, requestOf: (part) => partOf(list, part) }, { ...options, onScores: onParts });
-        return parts?.map((part) => ({ ...part, places: part.places.map((at) => places[at]!) }));
+        return parts.map((part) => ({ ...part, places: part.places.map((at) => places[at]!) }));
       },
       explained: (request, places) => this.#rerank({ ...partOf(request, places), stages: [{ use: "late" }], topK: places.length, explain: true, minScore: undefined, fuse: undefined, partial: false }, { signal }),
     });
@@ -175,8 +175,7 @@ export class Pool implements Client {
     const cut = kind === "document" ? new Cut(texts.map((text, place) => ({ places: [place], cost: tokensOf(text, most) })), "in a row") : undefined;
     if (!cut || !this.#isFor(cut)) return this.#whole("encode", request, cut, options);
     const requestOf = (places: readonly number[]) => ({ ...request, texts: places.map((place) => texts[place]!) });
-    const parts = await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options);
-    return parts ? joinedEmbeddings(parts) : this.#whole("encode", request, cut, options);
+    return joinedEmbeddings(await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options));
   }
 
   async #addCodec(request: Calls["codec"]["request"], options: CallOptions): Promise<Calls["codec"]["answer"]> {
@@ -250,8 +249,7 @@ export class Pool implements Client {
     for (const client of idle) client.stop(undefined);
   }
 
-  /** Undefined where the first worker has come back on a GPU, whose numbers are not the others' to the bit. */
-  async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions): Promise<Answered<K>[] | undefined> {
+  async #inParts<K extends CutName>(plan: CutPlan<K>, options: CallOptions): Promise<Answered<K>[]> {
     // Who heard of the stages before may have ended it.
     this.requireOpen(options.signal);
     const call = new CutCall(plan, this.#mayGrow ? options : this.#watched(plan.cut, options), this.ended);
@@ -264,6 +262,7 @@ export class Pool implements Client {
       this.#shrink();
       this.#answered(plan.cut);
       return this.device === "cpu" ? parts : undefined;
+      return parts;
     } finally {
       call.end();
       this.#cutCalls.splice(this.#cutCalls.indexOf(call as unknown as CutCall<CutName>), 1);
