@@ -10,7 +10,7 @@
  * | all else | not at all | |
  *
  * What ranks needs the whole list: the order, what a stage keeps, thresholds and fusion are one worker's, and so is all of a call that tells documents apart
- * (`diversify`), or hands over buffers to several stages. The cut is made as workers come for more, see {@link Cut}, so
+ * (`diversify`), or hands over buffers to several stages that are explained. The cut is made as workers come for more, see {@link Cut}, so
  * that one that is slower, or dies, has less; whatever the cut, the numbers are the same to the bit, since all workers are on the CPU.
  *
  * The first worker is there from the load on, and answers what is not cut. The others are started once it has given a first result, so that this comes no later: with
@@ -138,10 +138,9 @@ export class Pool implements Client {
   }
 
   async #rerank(request: RerankRequest, options: CallOptions): Promise<Calls["rerank"]["answer"]> {
-    const { transfer = [] } = options;
-    const cut = canBeCut(request) ? this.#cutOf(request) : undefined;
+    const cut = canBeCut(request, options) ? this.#cutOf(request) : undefined;
     if (!cut || !this.#isFor(cut)) return this.#whole("rerank", request, cut, options);
-    if (!isOfOneStage(request)) return transfer.length > 0 ? this.#whole("rerank", request, cut, options) : this.#rerankInStages(request, options);
+    if (!isOfOneStage(request)) return this.#rerankInStages(request, options);
     const begin = performance.now();
     const parts = await this.#inParts({ name: "rerank", cut, total: request.texts.length, requestOf: (places) => partOf(request, places) }, options);
     return joinedRanking(request, parts, performance.now() - begin);
@@ -302,9 +301,10 @@ export class Pool implements Client {
   }
 }
 
-/** Whether some stage reads document by document. What tells documents apart reads all of them. */
-function canBeCut({ stages, diversify }: RerankRequest): boolean {
-  return stages.some(isReader) && diversify === undefined;
+/** Whether some stage reads document by document. What tells documents apart reads all of them, and what is handed over can be read once: in stages, explanations need it again. */
+function canBeCut(request: RerankRequest, { transfer = [] }: CallOptions): boolean {
+  const { stages, diversify, explain } = request;
+  return stages.some(isReader) && diversify === undefined && (transfer.length === 0 || !explain || isOfOneStage(request));
 }
 
 /** Whether each document's place is told by its score alone. */

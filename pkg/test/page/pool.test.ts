@@ -367,7 +367,8 @@ describe("calls", () => {
 
   test.each<[string, RerankOptions<string>]>([
     ["one stage", {}],
-    ["several stages", { stages: [{ use: "bm25" }, { use: "late" }] }],
+    ["several stages", { stages: [{ use: "bm25", keep: 800 }, { use: "late" }] }],
+    ["several stages, explained", { stages: [{ use: "bm25" }, { use: "late" }], topK: 20, explain: true }],
   ])("a list of embeddings is handed over, in %s", async (_, options) => {
     const rows = (place: number) => ({ codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (place % 80))) }) as const;
     const list = () => EmbeddingList.write(DOCUMENTS.map((_, place) => (place % 2 ? undefined : rows(place))));
@@ -377,6 +378,8 @@ describe("calls", () => {
     const bytes = list();
     expect(withoutTimes(await reranker.rerank("it", DOCUMENTS, { ...options, embeddings: bytes, transfer: true }))).toEqual(expected);
     expect(bytes.byteLength).toBe(0);
+    const isCut = !(options.explain && options.stages);
+    expect(asked().slice(1).every((count) => count > 0)).toBe(isCut);
   });
 
   test("what is encoded is kept, and found again", async () => {
