@@ -50,7 +50,7 @@ export interface SearchOptions {
   topK?: number;
   /** Centroids whose documents are looked at, of each embedding of the query; 8. More of them find more, and fetch more. */
   nIvfProbe?: number;
-  /** Documents that are scored by all of their embeddings, of those that the centroids give; 4096 at most. Fewer of them fetch less. */
+  /** Documents that are scored by all of their embeddings, of those that the centroids give, and at least `topK`; 64. Fewer of them fetch less. */
   nFullScores?: number;
   signal?: AbortSignal;
 }

@@ -11,6 +11,7 @@ const PACKAGE = fileURLToPath(new URL("../", import.meta.url));
 /** What samples take for granted. */
 const GIVEN = `
 declare const reranker: import("tabrank").Reranker;
+declare const index: import("tabrank").Index;
 declare const query: string, text: string;
 declare const documents: string[];
 declare const hits: { title: string; body: string }[];
@@ -29,7 +30,7 @@ interface ImportMeta { readonly hot?: { dispose(task: () => void): void } }
 const OPTIONS = { strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")] } };
 
 test("samples compile", () => {
-  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts")];
+  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts")];
   expect(samples.length).toBeGreaterThan(14);
   const folder = mkdtempSync(join(tmpdir(), "samples-"));
   try {
@@ -54,7 +55,7 @@ function commented(file) {
 }
 
 function asModule(sample) {
-  const names = ["checkOperations", "EmbeddingList", "Reranker", "RerankerError", "ResidualCodec"].filter((name) => new RegExp(`\\b${name}\\b`).test(sample));
+  const names = ["checkOperations", "EmbeddingList", "Index", "Reranker", "RerankerError", "ResidualCodec"].filter((name) => new RegExp(`\\b${name}\\b`).test(sample));
   const imports = sample.includes('from "tabrank"') ? "" : `import { ${names.join(", ")} } from "tabrank";\n`;
   return `${imports}${sample}\nexport {};\n`;
 }

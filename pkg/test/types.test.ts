@@ -42,6 +42,7 @@ test("the public types of what crosses are those that the engine's structs make"
   expectTypeOf<tabrank.TokenSpan>().toEqualTypeOf<glue.TokenSpan>();
   expectTypeOf<tabrank.ModelInfo>().toEqualTypeOf<glue.ModelInfo>();
   expectTypeOf<tabrank.OperationDifference>().toEqualTypeOf<glue.OperationDifference>();
+  expectTypeOf<tabrank.IndexInfo>().toEqualTypeOf<glue.IndexInfo>();
   expectTypeOf<tabrank.Warning>().toEqualTypeOf<glue.EngineWarning>();
   expectTypeOf<tabrank.EncoderTimings>().toEqualTypeOf<glue.EncoderParts>();
   expectTypeOf<tabrank.DeviceChoice>().toEqualTypeOf<glue.DeviceChoice>();
@@ -60,5 +61,6 @@ test("what the page sends on is what the engine takes", () => {
   expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<Pick<glue.RerankSettings, "topK" | "explain" | "profile">>>();
   expectTypeOf<protocol.StageRequest>().toExtend<glue.StageSettings>();
   expectTypeOf<tabrank.Fusion>().toEqualTypeOf<glue.Fusion>();
+  expectTypeOf<Omit<tabrank.SearchOptions, "signal">>().toEqualTypeOf<glue.IndexSettings>();
   expectTypeOf<protocol.Windows>().toEqualTypeOf<glue.WindowSettings>();
 });

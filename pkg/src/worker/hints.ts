@@ -17,7 +17,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   NETWORK: "Check the connection, that the server allows this origin (CORS), and that connect-src in the Content-Security-Policy allows the server.",
   HTTP_STATUS: "Check the address of the checkpoint's folder. For a model's id on a hub, owner/name, pass `hub` too.",
   INTEGRITY_FAILED: "Check that the address serves the file itself.",
-  OFFLINE_NOT_CACHED: "Load the model once while online.",
+  OFFLINE_NOT_CACHED: "Load the model, or search the index for the same thing, once while online.",
   CACHE_CORRUPT_OFFLINE: "Load the model once more while online.",
   WASM_BLOCKED_BY_CSP:
     "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js; in an extension, to extension_pages in its manifest.",
