@@ -1,12 +1,13 @@
 // The packed package in the demo page, built by Vite, below a sub-path, under a strict policy, used as a person uses it.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { openDemo, tinySettings } from "./lib/demo.mjs";
 import { HOSTILE, prepareTinyData, QUESTIONS, tinyModel } from "./lib/demo-data.mjs";
 import * as native from "./lib/native.mjs";
 import { openBrowser } from "./lib/package.mjs";
-import { need, needCli, needDemo, needMiniLm } from "./lib/paths.mjs";
+import { need, needCli, needDemo, needMiniLm, OUTPUT } from "./lib/paths.mjs";
 
 const LIMIT = { timeout: 120_000 };
 const CANDIDATES = 5;
@@ -214,6 +215,41 @@ describe("with WebGPU, with a tiny model", () => {
     await demo.explain();
     assert.deepEqual(await after("MaxSim"), reranked);
     assert.deepEqual(await demo.rows("dense"), dense);
+  });
+
+  it("searches the index in place of the first stage, fetches what it says, and shows what that gives away", LIMIT, async () => {
+    demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: CANDIDATES });
+    await demo.loadModel();
+    await demo.reranked();
+    const status = () => demo.page.textContent("#dense-status");
+    assert.equal(await demo.page.isVisible("#index-note"), false);
+    assert.doesNotMatch(await status(), /index/);
+    browser.server.requests.length = 0;
+    await demo.page.check("#first-stage input[value=index]", { force: true });
+    await demo.page.waitForSelector('#dense-status:has-text("of the index fetched")');
+    await demo.reranked();
+    const parts = browser.server.requests.filter((line) => /\/index\/(lists|documents)-/.test(line)).length;
+    assert.ok(parts > 0);
+    assert.match(await status(), new RegExp(`; ${parts} parts? of the index fetched, [\\d.]+ [kM]B$`));
+    assert.equal(await demo.page.textContent("#dense-title"), "Index search order");
+    assert.equal(await demo.page.isVisible("#index-note"), true);
+    const found = native.searchIndex(tinyModel(), join(OUTPUT, "data/demo/index"), QUESTIONS[0].text, CANDIDATES);
+    const rows = await demo.rows("dense");
+    assert.deepEqual(rows.map(({ id }) => id), found.map(({ id }) => id));
+    for (const [place, { figures: [score] }] of rows.entries()) assert.ok(Math.abs(score - found[place].score) <= 0.0006, `${score}`);
+    await demo.ask("oil");
+    await demo.page.waitForSelector('#dense-status:has-text("of the index fetched")');
+    await demo.reranked();
+    await demo.ask("oil");
+    await demo.page.waitForSelector('#dense-status:has-text("no part of the index fetched")');
+    await demo.reranked();
+    for (const theme of ["light", "dark"]) {
+      await demo.setTheme(theme);
+      await demo.screenshot(`index-${theme}`);
+    }
+    await demo.page.check("#first-stage input[value=vectors]", { force: true });
+    await demo.reranked();
+    assert.equal(await demo.page.textContent("#dense-title"), "Dense search order");
   });
 
   it("says that a question was cut", LIMIT, async () => {

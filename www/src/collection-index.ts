@@ -11,7 +11,8 @@ export interface Found {
 
 const WEIGHTS_HINT = "The index was made with the q8 weights: choose these, or the other first stage.";
 
-/** Documents that are scored by all of their vectors, for each one that is wanted. */
+/** Paragraphs that are scored by all of their vectors, at least, and for each one that is wanted. */
+const LEAST_SCORED = 64;
 const SCORED = 4;
 
 export class CollectionIndex {
@@ -21,7 +22,7 @@ export class CollectionIndex {
 
   async search(question: string, paragraphs: readonly Paragraph[], reranker: Reranker, count: number, signal: AbortSignal): Promise<Found> {
     const index = await this.#open(reranker);
-    const { results, fetched } = await index.search(question, { topK: count, nFullScores: SCORED * count, signal });
+    const { results, fetched } = await index.search(question, { topK: count, nFullScores: Math.max(LEAST_SCORED, SCORED * count), signal });
     const known = new Map(paragraphs.map((paragraph) => [paragraph.id, paragraph]));
     const candidates = results.map(({ id, rank, score }) => {
       const paragraph = known.get(id);

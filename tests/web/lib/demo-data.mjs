@@ -1,7 +1,7 @@
 // A tiny corpus for the demo page, with a tiny checkpoint: the default model is too slow for a WebGPU adapter in software.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encode } from "./native.mjs";
+import { buildIndex, encode } from "./native.mjs";
 import { OUTPUT, need } from "./paths.mjs";
 
 /** Ways to run a script where a text is taken for markup, for an address or for a template; `N` numbers them. */
@@ -69,5 +69,6 @@ export function prepareTinyData(name, fixture) {
     writeFileSync(join(folder, `${file}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     encode(model, kind, lines.map(({ text }) => text), join(folder, `${file}.safetensors`));
   }
+  buildIndex(model, paragraphs, join(folder, "index"));
   return new Map(paragraphs.map(({ id, text }) => [id, text]));
 }

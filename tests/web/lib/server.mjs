@@ -53,6 +53,7 @@ export const FOLDERS = {
   bench: join(ROOT, "benches/browser/pages"),
   soak: join(ROOT, "benches/soak/pages"),
   load: join(ROOT, "benches/load/pages"),
+  indexes: join(ROOT, "target/bench/index"),
   fixtures: join(ROOT, "tests/fixtures"),
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),
