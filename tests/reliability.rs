@@ -8,11 +8,11 @@ use std::path::Path;
 /// How many promises each part of the table makes: an id is a part's letter, or word, and a number from 1.
 const PARTS: &[(&str, usize)] = &[
     ("F", 15),
-    ("N", 14),
+    ("N", 16),
     ("C", 11),
     ("G", 15),
     ("W", 17),
-    ("P", 8),
+    ("P", 9),
     ("D", 8),
     ("L", 6),
     ("S", 7),
