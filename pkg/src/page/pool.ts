@@ -260,7 +260,6 @@ export class Pool implements Client {
       if (isAlone && new Set(parts.map(({ client }) => client)).size === workers) this.#headcount.measured(workers, plan.cut.cost, performance.now() - begin);
       this.#shrink();
       this.#answered(plan.cut);
-      return this.device === "cpu" ? parts : undefined;
       return parts;
     } finally {
       call.end();
