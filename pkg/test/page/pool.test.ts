@@ -84,7 +84,41 @@ describe("the answer is one worker's", () => {
     const reranker = await pool(3);
     expect(await reranker.encodeDocuments(DOCUMENTS)).toEqual(expected);
   });
+
+  test("whatever else is asked of them, is aborted, or kills one", async () => {
+    const ways: RerankOptions<string>[] = cases.map(([, options]) => options).slice(0, 7);
+    const one = await load(1);
+    const expected: unknown[] = [];
+    for (const options of ways) expected.push(withoutTimes(await one.rerank("it", DOCUMENTS, options)));
+    one.dispose();
+    engines = [];
+    const reranker = await load(3);
+    const random = lottery(13);
+    for (let round = 0; round < 8; round++) {
+      const calls = Array.from({ length: 1 + random(3) }, async () => {
+        const [way, abort, isAborted] = [random(ways.length), new AbortController(), random(2) === 0];
+        if (isAborted) setTimeout(() => abort.abort("enough"), random(40));
+        const options = { ...ways[way], signal: abort.signal, mode: random(3) === 0 ? "latest" : "queue", onPartial: () => expect(abort.signal.aborted).toBe(false) } as const;
+        const outcome = await reranker.rerank("it", DOCUMENTS, options).then(withoutTimes, (error: unknown) => error);
+        const isEnded = outcome === "enough" || (outcome instanceof DOMException && options.mode === "latest");
+        if (!isEnded) expect(outcome).toEqual(expected[way]);
+      });
+      // One at a time: a part outlives one death.
+      for (const engine of engines) engine.beforeText = () => {};
+      if (random(3) === 0) engines[random(engines.length)]!.beforeText = () => Promise.reject(new WebAssembly.RuntimeError("a trap"));
+      await Promise.all(calls);
+    }
+  }, 30_000);
 });
+
+/** Whole numbers below what is asked for, the same each time. */
+function lottery(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * below);
+  };
+}
 
 describe("who works", () => {
   test("the others are started once the first has answered, and read what it has loaded", async () => {
