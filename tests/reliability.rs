@@ -9,6 +9,7 @@ use std::path::Path;
 const PARTS: &[(&str, usize)] = &[
     ("F", 15),
     ("N", 16),
+    ("N", 15),
     ("C", 11),
     ("G", 15),
     ("W", 17),

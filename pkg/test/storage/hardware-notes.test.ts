@@ -33,7 +33,7 @@ function damaged(note: unknown): unknown[] {
 test.each(NOTES)("%s that is damaged is none", async (_, remember, find) => {
   await remember();
   expect(await find()).toBeDefined();
-  const cache = (await caches.open("tabrank-gpu-v1")) as unknown as FakeCache;
+  const cache = (await caches.open("tabrank-hardware-v1")) as unknown as FakeCache;
   const [address, { bytes }] = [...cache.entries][0]!;
   const text = new TextDecoder().decode(bytes);
   const texts = ["", text.slice(1), text.slice(0, -1), "\0".repeat(9), ...damaged(JSON.parse(text)).map((note) => JSON.stringify(note))];
