@@ -34,9 +34,14 @@ impl Checkpoint {
         Ok(wanted.into_iter().map(|file| to_js(&file.into())).collect())
     }
 
-    /// Takes the bytes of a file. A bundle's are held against its manifest first.
-    pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), JsValue> {
-        self.files.insert(name, bytes).map_err(throw)
+    /// Takes the bytes of a file. A bundle's are held against its manifest first, by the SHA-256 that the caller has computed, if it has.
+    pub fn add(
+        &mut self,
+        name: &str,
+        bytes: Vec<u8>,
+        sha256: Option<String>,
+    ) -> Result<(), JsValue> {
+        self.files.insert_hashed(name, bytes, sha256).map_err(throw)
     }
 
     /// Takes all in front of the tensors of a checkpoint's weight file of this size.

@@ -148,6 +148,11 @@ export class NewVersion extends KeptVersion {
     await this.#write(async () => (await this.store.begin(this.set), true));
   }
 
+  /** Whether there are files that may be taken for those of this version. */
+  get hasEarlier(): boolean {
+    return Object.keys(this.earlier ?? {}).length > 0;
+  }
+
   /** An earlier copy of a file that the server says has not changed. */
   earlierCopy(name: string, version: string | undefined): Entry | undefined {
     const entry = this.earlier && Object.hasOwn(this.earlier, name) ? this.earlier[name] : undefined;

@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import type { Bytes } from "../files.js";
+import { hashOf } from "../storage/hash.js";
 import type { Checkpoint, WantedFile } from "./engine.js";
 import { isWeights, requireFew, requireSize, requireTotal } from "./file-limits.js";
 import { codeOf } from "./failure.js";
@@ -33,6 +34,12 @@ export interface FileSource {
   confirm?(): Promise<void>;
   /** The engine's error about a file that is not there, with what the source knows of it. */
   explained?(name: string, error: unknown): Promise<unknown>;
+}
+
+/** Bytes and, where it could be computed, their SHA-256. */
+interface Hashed {
+  bytes: Bytes;
+  hash: string | undefined;
 }
 
 /** Weights that are open: their parts can be read. */
@@ -80,6 +87,8 @@ export function isListed(file: WantedFile): file is ListedFile {
 class Gathering {
   /** Opened weights, of which the engine has at most the headers. */
   readonly weights = new Map<string, OpenFile>();
+  /** All that was to be kept so far. */
+  #kept = Promise.resolve();
 
   constructor(
     private readonly checkpoint: Checkpoint,
@@ -89,6 +98,14 @@ class Gathering {
   ) {}
 
   async all(): Promise<void> {
+    try {
+      await this.#all();
+    } finally {
+      await this.#kept;
+    }
+  }
+
+  async #all(): Promise<void> {
     for (let wanted = this.checkpoint.wanted(); wanted.length > 0; wanted = this.checkpoint.wanted()) {
       requireFew(wanted.length);
       for (const { name } of wanted) requireInside(name);
@@ -110,34 +127,42 @@ class Gathering {
     }
   }
 
-  /** Sizes are known beforehand, so nothing is opened before it is read. Two files are on their way at a time. */
+  /** Sizes are known beforehand, so nothing is opened before it is read. What has come is hashed, added and kept while others are on their way. */
   async #addListed(files: ListedFile[]): Promise<void> {
     for (const { name, bytes } of files) requireSize(name, bytes);
     requireTotal("the bundle", files.reduce((sum, { bytes }) => sum + bytes, 0));
     this.meter.expect(files.map(({ name, bytes }) => [name, bytes]));
-    let next = this.#read(files[0]!);
-    for (const [place, file] of files.entries()) {
-      const coming = next;
-      const following = files[place + 1];
-      if (following) next = this.#read(following);
-      // Its failure is told when its turn comes.
-      next.catch(() => {});
-      await this.#takeListed(file, coming);
-    }
+    const before = placesBefore(files);
+    const reads: Promise<Hashed | undefined>[] = [];
+    const readBehind = (place: number | undefined, ready: Promise<void>) => {
+      for (const [next, file] of files.entries()) {
+        if (before[next] !== place) continue;
+        reads[next] = ready.then(() => this.#read(file));
+        // Its failure is told when its turn comes.
+        reads[next].catch(() => {});
+      }
+    };
+    readBehind(undefined, Promise.resolve());
+    for (const [place, file] of files.entries()) readBehind(place, this.#keep(file.name, await this.#addRight(file, reads[place]!)));
   }
 
-  async #read(wanted: WantedFile): Promise<Bytes | undefined> {
+  async #read(wanted: WantedFile): Promise<Hashed | undefined> {
     const file = await this.source.open(wanted, this.#listener(wanted.name));
-    return file?.read();
+    const bytes = await file?.read();
+    return bytes && { bytes, hash: await hashOf(bytes) };
   }
 
   /** What is not the listed file is asked for once more: some cache on the way may hold another version of it. */
-  async #takeListed(file: ListedFile, coming: Promise<Bytes | undefined>): Promise<void> {
+  async #addRight(file: ListedFile, coming: Promise<Hashed | undefined>): Promise<Bytes | undefined> {
     try {
-      await this.#take(file.name, await coming);
+      const { bytes, hash } = (await coming) ?? {};
+      await this.#add(file.name, bytes, hash);
+      return bytes;
     } catch (error) {
       if (codeOf(error) !== "INTEGRITY_FAILED" || !this.source.readAnew) throw error;
-      await this.#take(file.name, await this.source.readAnew(file, this.#listener(file.name)));
+      const bytes = await this.source.readAnew(file, this.#listener(file.name));
+      await this.#add(file.name, bytes);
+      return bytes;
     }
   }
 
@@ -169,11 +194,20 @@ class Gathering {
     }
   }
 
-  /** Nothing is kept before the engine has looked at it. */
   async #take(name: string, bytes: Bytes | undefined): Promise<void> {
-    if (bytes) this.checkpoint.add(name, bytes);
+    await this.#add(name, bytes);
+    await this.#keep(name, bytes);
+  }
+
+  async #add(name: string, bytes: Bytes | undefined, hash?: string): Promise<void> {
+    if (bytes) this.checkpoint.add(name, bytes, hash);
     else await this.#addMissing(name);
-    if (this.mayKeep()) await this.source.keep?.(name, bytes);
+  }
+
+  /** Nothing is kept before the engine has looked at it, and one file after the other. */
+  #keep(name: string, bytes: Bytes | undefined): Promise<void> {
+    if (this.mayKeep()) this.#kept = this.#kept.then(() => this.source.keep?.(name, bytes));
+    return this.#kept;
   }
 
   async #addMissing(name: string): Promise<void> {
@@ -197,10 +231,27 @@ async function allInTurn<T>(promises: Promise<T>[]): Promise<T[]> {
   return values;
 }
 
+/** Of each file, which one has to be kept before it is asked for, so that few are on their way and in memory; undefined where none has to. */
+function placesBefore(files: readonly ListedFile[]): (number | undefined)[] {
+  const lines = { weights: [] as number[], others: [] as number[] };
+  return files.map(({ name }, place) => {
+    const kind = isWeights(name) ? "weights" : "others";
+    return lines[kind][lines[kind].push(place) - 1 - AHEAD[kind]];
+  });
+}
+
+/** Listed files that are on their way or wait to be kept: over HTTP/1.1 a browser allows six connections to a server. */
+export const WEIGHTS_AHEAD = 2;
+const AHEAD = { weights: WEIGHTS_AHEAD, others: 4 };
+
 /** Names come from the checkpoint's own files, which anyone may have made. */
-function requireInside(name: string): void {
+export function isInside(name: string): boolean {
   const isPlain = (part: string) => /^[\w.-]+$/.test(part) && part !== "." && part !== "..";
-  if (name.length <= LONGEST_NAME && name.split("/").every(isPlain)) return;
+  return name.length <= LONGEST_NAME && name.split("/").every(isPlain);
+}
+
+function requireInside(name: string): void {
+  if (isInside(name)) return;
   const shown = JSON.stringify(name.slice(0, LONGEST_NAME));
   throw new RerankerError({ code: "CHECKPOINT_INVALID", message: `the checkpoint names the file ${shown}, which is no file below its folder` });
 }

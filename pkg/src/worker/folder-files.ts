@@ -6,11 +6,11 @@
 import { type Bytes, MANIFEST } from "../files.js";
 import type { FolderLocation } from "../protocol.js";
 import type { Entry } from "../storage/content-store.js";
-import { sha256 } from "../storage/hash.js";
+import { hashOf } from "../storage/hash.js";
 import { fileUrl, type NewVersion } from "../storage/model-cache.js";
 import type { Warning } from "../types.js";
 import { ask, type Refusal } from "./answers.js";
-import { type FileSource, isListed, type ListedFile, type OnBytes, type OpenFile } from "./checkpoint-source.js";
+import { type FileSource, isInside, isListed, type ListedFile, type OnBytes, type OpenFile, WEIGHTS_AHEAD } from "./checkpoint-source.js";
 import { addressError, Download, withRetries } from "./download.js";
 import type { WantedFile } from "./engine.js";
 import { isWeights, limitOf } from "./file-limits.js";
@@ -32,6 +32,8 @@ export class FolderFiles implements FileSource {
   /** At which request, counted from 0, each file was asked for last. */
   readonly #turns = new Map<string, number>();
   readonly #refusals: Refusals;
+  /** Answers that nobody has asked for yet. */
+  readonly #early = new Map<string, Promise<Download | Refusal>>();
   #folder: string;
   #commit: string | undefined;
   #openResponses = 0;
@@ -58,10 +60,29 @@ export class FolderFiles implements FileSource {
     return this.#refusals.warnings;
   }
 
+  /**
+   * Asks for the manifest, and with `weights` for what takes longest of what it lists: to be called while there is no engine yet that would want them. A body is
+   * left where it is until it is read.
+   */
+  begin(weights: boolean): void {
+    const answer = this.#ask(MANIFEST, this.#httpCacheFor(MANIFEST)).then(async (answer) => {
+      const manifest = answer instanceof Download ? await answer.peek(limitOf(MANIFEST)) : undefined;
+      if (manifest && weights && !this.version?.hasEarlier) for (const name of firstWeights(manifest)) this.#beginWith(name, this.#ask(name, this.httpCache));
+      return answer;
+    });
+    this.#beginWith(MANIFEST, answer);
+  }
+
+  /** Ends what was begun and not asked for. */
+  end(): void {
+    for (const answer of this.#early.values()) void answer.then((download) => download instanceof Download && download.cancel(), () => {});
+    this.#early.clear();
+  }
+
   async open(wanted: WantedFile, onBytes: OnBytes): Promise<OpenFile | undefined> {
     if (isListed(wanted)) return { size: wanted.bytes, read: async () => (await this.#listedCopy(wanted, onBytes)) ?? this.#takeListed(wanted, this.httpCache, onBytes) };
     this.#unlisted.add(wanted.name);
-    const file = await withRetries(() => this.#tryToOpen(this.#remote(wanted, this.#httpCacheFor(wanted), onBytes), wanted.optional));
+    const file = await withRetries(() => this.#tryToOpen(this.#remote(wanted, this.#httpCacheFor(wanted.name), onBytes), wanted.optional));
     if (!file) this.#found.set(wanted.name, null);
     return file;
   }
@@ -137,21 +158,33 @@ export class FolderFiles implements FileSource {
     return withRetries(async () => (await requestFile(remote)).take(wanted.bytes, remote.onBytes));
   }
 
+  #beginWith(name: string, answer: Promise<Download | Refusal>): void {
+    this.#early.set(name, answer);
+    // It is told to who asks for the file.
+    answer.catch(() => {});
+  }
+
   /** A manifest that is older than the files it lists would only lead to wrong hashes. */
-  #httpCacheFor({ name }: WantedFile): RequestCache {
+  #httpCacheFor(name: string): RequestCache {
     return name === MANIFEST && this.httpCache === "default" ? "no-cache" : this.httpCache;
   }
 
   #remote({ name }: WantedFile, httpCache: RequestCache, onBytes: OnBytes): Remote {
     const request = () => {
-      this.#turns.set(name, this.#requests);
-      return this.#request(name, httpCache);
+      const early = this.#early.get(name);
+      this.#early.delete(name);
+      return early ?? this.#ask(name, httpCache);
     };
     const range = (start: number, end: number) => {
       this.#turns.set(name, this.#requests++);
       return Download.start(fileUrl(this.#folder, name), { headers: { ...this.location.headers, range: `bytes=${start}-${end - 1}` }, cache: httpCache });
     };
     return { name, request, range, onBytes: (received) => onBytes(received, false), onKept: (bytes) => onBytes(bytes, true) };
+  }
+
+  #ask(name: string, httpCache: RequestCache): Promise<Download | Refusal> {
+    this.#turns.set(name, this.#requests);
+    return this.#request(name, httpCache);
   }
 
   async #request(name: string, httpCache: RequestCache): Promise<Download | Refusal> {
@@ -228,7 +261,7 @@ export class FolderFiles implements FileSource {
     const { name, onBytes } = remote;
     const bytes = await (size === undefined ? download.takeUpTo(limitOf(name), name, onBytes) : download.take(size, onBytes));
     const { version } = download;
-    this.#found.set(remote.name, { entry: { sha256: await hashOf(bytes), bytes: bytes.length, ...(version !== undefined && { version }) }, isKept: false });
+    this.#found.set(remote.name, { entry: { sha256: (await hashOf(bytes)) ?? "", bytes: bytes.length, ...(version !== undefined && { version }) }, isKept: false });
     return bytes;
   }
 }
@@ -261,7 +294,13 @@ function isSame(name: string, before: Entry, now: Download): boolean {
   return before.version === now.version && (now.version !== undefined || isWeights(name));
 }
 
-/** Empty where nothing can be hashed, which is where nothing is kept. */
-async function hashOf(bytes: Bytes): Promise<string> {
-  return globalThis.isSecureContext === false ? "" : sha256(bytes);
+/** Of those that a manifest lists as many as are read at one time; the engine says what is wrong with one that is none. */
+function firstWeights(manifest: Bytes): string[] {
+  try {
+    const { weights } = JSON.parse(new TextDecoder().decode(manifest)) as { weights: { name: string; bytes: number }[] };
+    const first = weights.slice(0, WEIGHTS_AHEAD).filter(({ name, bytes }) => isInside(name) && bytes <= limitOf(name));
+    return first.map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }

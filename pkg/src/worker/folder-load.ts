@@ -111,6 +111,7 @@ export class FolderLoad<C extends Checkpoint> {
     const isReload = this.location.cache === "reload";
     const version = await cache?.begin(!isReload);
     const files = new FolderFiles(this.location, version, isReload ? "reload" : httpCache, this.warn);
+    files.begin(this.preparation.takesAnyBundle);
     try {
       const checkpoint = await this.preparation.gathered(files, version);
       await version?.finish(files.commit, files.warnings);
@@ -120,6 +121,8 @@ export class FolderLoad<C extends Checkpoint> {
       if (!isLast && mayBeMixed && (await files.hasMoved().catch(() => false))) return this.#fetchedOnce(cache, "no-cache", true);
       await (isRefusal(error) ? this.#refused(version) : version?.leave());
       throw error;
+    } finally {
+      files.end();
     }
   }
 

@@ -1,4 +1,7 @@
-/** A load as the worker does it: compile, prepare the model's files, hand them to the engine, and keep them in this browser once it has accepted them. */
+/**
+ * A load as the worker does it: compile, and ask for the model's files meanwhile; prepare them, hand them to the engine, and keep them in this browser once it has
+ * accepted them.
+ */
 
 import { RerankerError } from "../error.js";
 import type { FolderLocation, FromWorker, GivenLocation, LoadRequest } from "../protocol.js";
@@ -29,17 +32,23 @@ export async function loadEngine<C extends Checkpoint>(
   const found = request.device === "cpu" ? ({} as GpuState) : findGpu(request.device);
   if (request.engine === "cpu" && request.device === "auto") void tell(found, post);
   const device = request.engine === "cpu" ? "cpu" : request.device;
-  const [, { unavailable, bufferLimit }] = await Promise.all([start(module, request.wasm, post), device === "cpu" ? ({} as GpuState) : found]);
-  module.onPanic(onPanic);
-  if (unavailable !== undefined && device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: unavailable });
+  const ready = Promise.all([device === "cpu" ? ({} as GpuState) : found, start(module, request.wasm, post)]).then(([gpu]) => {
+    module.onPanic(onPanic);
+    if (gpu.unavailable !== undefined && device === "webgpu") throw new RerankerError({ code: "WEBGPU_UNAVAILABLE", message: gpu.unavailable });
+    if (request.checkpoint) meter.phase("download");
+    return gpu;
+  });
   const { checkpoint: location } = request;
-  if (!location) return undefined;
-  meter.phase("download");
+  if (!location) {
+    await ready;
+    return undefined;
+  }
   // What the page gave, and is loaded as it is, it has already.
   const isNews = location.kind === "folder" || request.convert !== undefined;
   const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
-  const preparation = new Preparation(shared?.watched(module) ?? module, request.convert, meter, hooks(meter));
-  return fromPlace(location, request, post, preparation, async (checkpoint) => {
+  const preparation = new Preparation(shared?.watched(module) ?? module, ready, request.convert, meter, hooks(meter));
+  const engine = fromPlace(location, request, post, preparation, async (checkpoint) => {
+    const { unavailable, bufferLimit } = await ready;
     if (device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { specialTokens, overrides } = request;
     const dtype = checkpoint.dtype ?? "f32";
@@ -58,6 +67,10 @@ export async function loadEngine<C extends Checkpoint>(
     if (variant !== undefined && trials.length > 0) await noteGpuKernel(dtype, variant);
     return engine;
   });
+  // Without a module nobody waits for it.
+  engine.catch(() => {});
+  await ready;
+  return engine;
 }
 
 /** A load on the CPU does not wait for it. */

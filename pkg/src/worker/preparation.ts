@@ -15,14 +15,23 @@ import type { LoadMeter } from "./load-meter.js";
 
 const DTYPE_HINT = "Leave dtype out to load the bundle as it is, or name the folder of the checkpoint it was made from.";
 
+/** The module did not come, which says nothing of the files. */
+class NotReady extends Error {}
+
 export class Preparation<C extends Checkpoint> {
-  /** Without `options` files are taken as they are. */
+  /** Without `options` files are taken as they are. `ready`: the module is. */
   constructor(
     private readonly module: EngineModule<C>,
+    private readonly ready: Promise<unknown>,
     private readonly options: ConvertOptions | undefined,
     private readonly meter: LoadMeter,
     private readonly hooks: Hooks,
   ) {}
+
+  /** Whether a bundle is taken whatever the type of its weights. */
+  get takesAnyBundle(): boolean {
+    return this.options === undefined;
+  }
 
   /** All files of a source as they are, which is how an earlier load has stored them. */
   taken(source: FileSource): Promise<C> {
@@ -54,6 +63,9 @@ export class Preparation<C extends Checkpoint> {
 
   /** Files that come to nothing make room for those that are fetched in their place. */
   async #filled(fill: (checkpoint: C) => Promise<C>): Promise<C> {
+    await this.ready.catch(() => {
+      throw new NotReady();
+    });
     const checkpoint = new this.module.Checkpoint();
     try {
       return await fill(checkpoint);

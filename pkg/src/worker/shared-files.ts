@@ -19,8 +19,8 @@ export class SharedFiles<C extends Checkpoint> {
   #watch(checkpoint: C): C {
     const files: Record<string, Blob> = {};
     const add = checkpoint.add.bind(checkpoint);
-    checkpoint.add = (name, bytes) => {
-      add(name, bytes);
+    checkpoint.add = (name, bytes, hash) => {
+      add(name, bytes, hash);
       files[name] = new Blob([bytes as Bytes]);
     };
     this.#files.set(checkpoint, files);

@@ -63,10 +63,10 @@ export class FakeCheckpoint implements Checkpoint, MadeBundle {
     return this.#rounds.map((round) => round.filter(open)).find((round) => round.length > 0) ?? [];
   }
 
-  add(name: string, bytes: Uint8Array): void {
+  add(name: string, bytes: Uint8Array, hash = hashOf(bytes)): void {
     if (name === MANIFEST) this.#read(new TextDecoder().decode(bytes));
     const listed = this.#manifest?.files.find((file) => file.name === name);
-    if (listed && hashOf(bytes) !== listed.sha256) throw engineError("INTEGRITY_FAILED", `${name} has another hash`);
+    if (listed && hash !== listed.sha256) throw engineError("INTEGRITY_FAILED", `${name} has another hash`);
     this.added.set(name, bytes.slice());
   }
 
@@ -112,10 +112,11 @@ interface Manifest {
   files: { name: string; bytes: number; sha256: string }[];
 }
 
-/** A bundle's files, with a manifest that the fake engine understands. */
+/** A bundle's files, with a manifest that the fake engine understands: `files` lists the weights too, which `weights` names. */
 export function bundleOf(dtype: string, files: Record<string, Uint8Array<ArrayBuffer>>, more: object = {}): Record<string, Uint8Array<ArrayBuffer>> {
   const listed = Object.entries(files).map(([name, bytes]) => ({ name, bytes: bytes.length, sha256: hashOf(bytes) }));
-  const manifest = JSON.stringify({ version: VERSION, dtype, files: listed, ...more });
+  const weights = listed.filter(({ name }) => name.endsWith(".safetensors"));
+  const manifest = JSON.stringify({ version: VERSION, dtype, files: listed, weights, ...more });
   return { [MANIFEST]: new TextEncoder().encode(manifest), ...files };
 }
 

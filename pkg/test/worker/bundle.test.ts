@@ -77,6 +77,62 @@ describe("a bundle", () => {
     expect(server.inits[server.requests.indexOf("tabrank.json")]).toMatchObject({ cache: "no-cache" });
   });
 
+  test("is asked for while the module compiles, and its first weights with it", async () => {
+    const server = serve();
+    let ready = () => {};
+    const loading = load({ module: { init: () => new Promise<void>((resolve) => (ready = resolve)) } });
+    await vi.waitFor(() => expect(server.requests).toEqual(["tabrank.json", FIRST, SECOND]));
+    ready();
+    await loading;
+    expect(server.requests.sort()).toEqual(NAMES.sort());
+  });
+
+  test("that is refused leaves no body that was asked for", async () => {
+    const manifest = new TextDecoder().decode(BUNDLE["tabrank.json"]);
+    const server = serve({ "tabrank.json": ok(manifest.replace('"version":1', '"version":9')) });
+    await expect(load()).rejects.toMatchObject({ code: "BUNDLE_VERSION" });
+    expect(server.requests).toContain(FIRST);
+    await vi.waitFor(() => expect(server.taken).toEqual(["tabrank.json"]));
+  });
+
+  test("is kept while the engine takes the next shard, and the one after that is not asked for yet", async () => {
+    const server = serve();
+    const hash = await sha256(BUNDLE[FIRST]!);
+    let goOn = () => {};
+    const stored = new Promise<void>((resolve) => (goOn = resolve));
+    storage.beforeStep = async (step, url) => (step === "write" && url.endsWith(hash) ? stored : undefined);
+    const checkpoints: FakeCheckpoint[] = [];
+    class Watched extends FakeCheckpoint {
+      constructor() {
+        super();
+        checkpoints.push(this);
+      }
+    }
+    const loading = load({ module: { Checkpoint: Watched } });
+    await vi.waitFor(() => expect(checkpoints.at(-1)?.added.has(SECOND)).toBe(true));
+    expect(server.requests).not.toContain(THIRD);
+    goOn();
+    await loading;
+    expect(server.requests).toContain(THIRD);
+  });
+
+  test("is held against its hashes by what was computed beside the engine, where the page may", async () => {
+    const computed: Record<string, unknown> = {};
+    class Watched extends FakeCheckpoint {
+      override add(name: string, bytes: Uint8Array, hash?: string): void {
+        computed[name] = hash;
+        super.add(name, bytes, hash);
+      }
+    }
+    serve();
+    await load({ cache: "off", module: { Checkpoint: Watched } });
+    expect(computed[SECOND]).toBe(await sha256(BUNDLE[SECOND]!));
+    serve();
+    vi.stubGlobal("isSecureContext", false);
+    await load({ cache: "off", module: { Checkpoint: Watched } });
+    expect(computed[SECOND]).toBeUndefined();
+  });
+
   test("may be given as files, which are checked too", async () => {
     const gathered = (files: Record<string, Uint8Array<ArrayBuffer>>) =>
       gather(new FakeCheckpoint(), new GivenFiles(Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, new Blob([bytes])]))), new LoadMeter(() => {}));
@@ -86,7 +142,7 @@ describe("a bundle", () => {
 
   test("over 1.5 GiB is refused before its weights are fetched", async () => {
     const files = [{ name: FIRST, bytes: 2 ** 31, sha256: "0" }];
-    const server = serve({ "tabrank.json": ok(JSON.stringify({ version: 1, dtype: "q8", files })) });
+    const server = serve({ "tabrank.json": ok(JSON.stringify({ version: 1, dtype: "q8", files, weights: files })) });
     await expect(load()).rejects.toMatchObject({ code: "CHECKPOINT_UNSUPPORTED", message: expect.stringContaining("2,147,483,648") });
     expect(server.requests).toEqual(["tabrank.json"]);
   });

@@ -31,6 +31,17 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
+test("a module that is none fails by itself: a model that is stored stays, and none is taken for refused", async () => {
+  const failing = { init: async () => Promise.reject(engineError("INTEGRITY_FAILED", "no module")) };
+  for (const cached of [false, true]) {
+    serve();
+    await expect(load({ module: failing })).rejects.toMatchObject({ message: "no module" });
+    await vi.waitFor(() => expect(storage.sets).toHaveLength(cached ? 1 : 0));
+    expect(await isCached()).toBe(cached);
+    if (!cached) await load();
+  }
+});
+
 describe("the second load", () => {
   test("makes no request, absent files included, and gives the same bytes", async () => {
     serve();

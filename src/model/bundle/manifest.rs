@@ -47,6 +47,17 @@ impl Integrity {
     /// # Errors
     /// [`Error::Integrity`].
     pub(crate) fn verify(&self, manifest: &'static str, file: &str, bytes: &[u8]) -> Result<()> {
+        self.verify_hashed(manifest, file, bytes, None)
+    }
+
+    /// As [`Integrity::verify`], of bytes whose SHA-256 may be known, in lower-case hexadecimal.
+    pub(crate) fn verify_hashed(
+        &self,
+        manifest: &'static str,
+        file: &str,
+        bytes: &[u8],
+        hash: Option<String>,
+    ) -> Result<()> {
         let differs = |expected: String, found: String| {
             Err(Error::Integrity { file: file.to_owned(), manifest, expected, found })
         };
@@ -54,7 +65,7 @@ impl Integrity {
         if size != self.bytes {
             return differs(format!("{} bytes", self.bytes), format!("{size} bytes"));
         }
-        let hash = sha256(bytes);
+        let hash = hash.unwrap_or_else(|| sha256(bytes));
         match hash == self.sha256 {
             true => Ok(()),
             false => differs(format!("sha256 {}", self.sha256), format!("sha256 {hash}")),

@@ -121,17 +121,17 @@ impl Bundle {
         self.read.contains(name)
     }
 
-    /// Holds a file against the manifest.
+    /// Holds a file against the manifest, by its hash where that is known.
     ///
     /// # Errors
     /// [`Error::Integrity`]; [`Error::BundleManifest`] for a file that is not listed.
-    pub(crate) fn verify(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn verify(&self, name: &str, bytes: &[u8], hash: Option<String>) -> Result<()> {
         let listed = self.manifest.entries().find(|entry| entry.name == name);
         let listed = listed.ok_or_else(|| Error::BundleManifest {
             field: "files".to_owned(),
             reason: format!("does not list {name:?}"),
         })?;
-        listed.integrity.verify(MANIFEST, name, bytes)
+        listed.integrity.verify_hashed(MANIFEST, name, bytes, hash)
     }
 
     /// Takes the tensors of a verified shard.
@@ -164,4 +164,24 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bundle, sha256};
+    use crate::error::Error;
+
+    #[test]
+    fn a_hash_that_the_caller_has_computed_is_held_against_the_manifest() {
+        let (bytes, other) = (b"{}", sha256(b"[]"));
+        let file = format!(r#"{{"name":"config.json","bytes":2,"sha256":"{}"}}"#, sha256(bytes));
+        let shard = file.replace("config.json", "w.safetensors");
+        let manifest = format!(
+            r#"{{"format":"tabrank-bundle","version":"3.0","dtype":"q8","source":{{"repository":null,"revision":null,"license":null}},"files":[{file}],"weights":[{shard}]}}"#
+        );
+        let bundle = Bundle::open(manifest.as_bytes()).unwrap();
+        let verify = |hash| bundle.verify("config.json", bytes, hash);
+        assert!(verify(None).is_ok() && verify(Some(sha256(bytes))).is_ok());
+        assert!(matches!(verify(Some(other)), Err(Error::Integrity { .. })));
+    }
 }

@@ -90,6 +90,16 @@ impl CheckpointFiles {
     /// # Errors
     /// [`Error::FileTooLarge`]; of a bundle also [`Error::Integrity`] and what is wrong with its manifest or tensors.
     pub fn insert(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        self.insert_hashed(name, bytes, None)
+    }
+
+    /// As [`CheckpointFiles::insert`], of bytes whose SHA-256 may be known, in lower-case hexadecimal.
+    pub(crate) fn insert_hashed(
+        &mut self,
+        name: &str,
+        bytes: Vec<u8>,
+        sha256: Option<String>,
+    ) -> Result<()> {
         let (limit, size) = (limit_of(name), bytes.len() as u64);
         // A manifest says for itself that it is too large, as a bundle's error.
         if size > limit && name != MANIFEST {
@@ -98,7 +108,7 @@ impl CheckpointFiles {
         if name == MANIFEST {
             self.bundle = Some(open_bundle(&bytes)?);
         } else if let Some(bundle) = &mut self.bundle {
-            bundle.verify(name, &bytes)?;
+            bundle.verify(name, &bytes, sha256)?;
             if bundle.is_shard(name) {
                 return bundle.insert_shard(name, &bytes);
             }
