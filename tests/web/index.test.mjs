@@ -118,9 +118,11 @@ describe("what the server sees", () => {
     assert.deepEqual(asked(), []);
   });
 
-  it("all: every file once when it is opened, in the manifest's order, and then nothing", LIMIT, async () => {
+  it("all: every file once when it is opened, and then nothing", LIMIT, async () => {
     const { progress } = await open({ fetch: "all" });
-    assert.deepEqual(asked(), ["index.json", ...["codec", "lists", "documents"].flatMap(parts)]);
+    const [first, ...others] = asked();
+    assert.equal(first, "index.json");
+    assert.deepEqual(others.toSorted(), ["codec", "lists", "documents"].flatMap(parts).toSorted());
     const total = bytesOf(["codec", "lists", "documents"].flatMap(parts));
     assert.deepEqual(progress.at(-1), { loaded: total, total });
     await tab.page.evaluate(() => caches.keys().then((names) => Promise.all(names.map((name) => caches.delete(name)))));
