@@ -63,11 +63,12 @@ export class OpenIndex {
     try {
       for (let wanted = search.wanted(); wanted.length > 0; wanted = search.wanted()) {
         const parts = this.#named(wanted);
-        await tally.timed(() => this.#gather(parts, { take: (file, bytes) => search.give(file, bytes), signal, onPart: (part, found) => tally.add(part, found) }));
+        const take: Taker = (file, bytes) => tally.computed(() => search.give(file, bytes));
+        await tally.waited(() => this.#gather(parts, { take, signal, onPart: (part, found) => tally.add(part, found) }));
       }
       const { ids, scores } = search.hits();
-      const { fetched, read, time } = tally;
-      return { ids, scores, fetched, read, timings: { fetch: time, search: performance.now() - begin - time } };
+      const { fetched, read, waiting } = tally;
+      return { ids, scores, fetched, read, timings: { fetch: waiting, search: performance.now() - begin - waiting } };
     } finally {
       search.free();
     }
@@ -118,11 +119,11 @@ export class OpenIndex {
   }
 }
 
-/** What a search has read. */
+/** What a search has read, and how long it waited for it. */
 class Tally {
   readonly fetched: IndexParts = { parts: 0, bytes: 0 };
   readonly read: IndexParts = { parts: 0, bytes: 0 };
-  time = 0;
+  waiting = 0;
 
   add({ bytes }: IndexPart, { from }: FoundPart): void {
     for (const parts of from === "server" ? [this.read, this.fetched] : [this.read]) {
@@ -131,10 +132,17 @@ class Tally {
     }
   }
 
-  async timed(task: () => Promise<void>): Promise<void> {
+  async waited(task: () => Promise<void>): Promise<void> {
     const begin = performance.now();
     await task();
-    this.time += performance.now() - begin;
+    this.waiting += performance.now() - begin;
+  }
+
+  /** While parts are waited for. */
+  computed(task: () => void): void {
+    const begin = performance.now();
+    task();
+    this.waiting -= performance.now() - begin;
   }
 }
 
