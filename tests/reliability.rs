@@ -8,8 +8,7 @@ use std::path::Path;
 /// How many promises each part of the table makes: an id is a part's letter, or word, and a number from 1.
 const PARTS: &[(&str, usize)] = &[
     ("F", 15),
-    ("N", 16),
-    ("N", 15),
+    ("N", 17),
     ("C", 11),
     ("G", 15),
     ("W", 17),
