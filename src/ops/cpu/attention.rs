@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::PANEL;
 use super::f32::{Panels, multiply_into};
-use super::pointwise::{LANES, exp2};
+use super::pointwise::{EXP2, LANES, exp2, variables};
 use super::rows::for_blocks;
 use super::vectors::widest;
 
@@ -248,27 +248,25 @@ impl<'a> Head<'a> {
 widest! {
     /// Turns scores into weights that still lack the division by their sum, and answers one over it.
     fn soften(scores: &mut [f32]) -> f32 {
-        let (chunks, _) = scores.as_chunks_mut::<LANES>();
-        let mut largest = [f32::MIN; LANES];
-        for chunk in &*chunks {
-            for lane in 0..LANES {
-                largest[lane] = if chunk[lane] > largest[lane] { chunk[lane] } else { largest[lane] };
-            }
-        }
-        let largest = largest.iter().fold(f32::MIN, |a, &b| a.max(b));
-        // The least of all in this loop: in the one above the compiler makes shuffles of both.
-        let (mut least, mut totals) = ([f32::MAX; LANES], [0.0; LANES]);
-        for chunk in chunks {
-            for lane in 0..LANES {
-                least[lane] = if chunk[lane] < least[lane] { chunk[lane] } else { least[lane] };
-                chunk[lane] = exp2(chunk[lane] - largest);
-                totals[lane] += chunk[lane];
-            }
-        }
-        let least = least.iter().fold(f32::MAX, |a, &b| a.min(b));
-        let total = totals.iter().sum::<f32>();
+        // Loop by loop: of two in one the compiler makes shuffles, or no vector instructions at all.
+        let least = by_lanes(scores, f32::MAX, |a, b| if b < a { b } else { a });
+        let largest = by_lanes(scores, f32::MIN, |a, b| if b > a { b } else { a });
+        let least = least.into_iter().fold(f32::MAX, f32::min);
+        let largest = largest.into_iter().fold(f32::MIN, f32::max);
+        let numbers = variables(EXP2);
+        scores.iter_mut().for_each(|score| *score = exp2(numbers, *score - largest));
+        let total = by_lanes(scores, 0.0, |a, b| a + b).iter().sum::<f32>();
         1.0 / if least == f32::NEG_INFINITY { f32::NAN } else { total }
     }
+}
+
+#[inline(always)]
+fn by_lanes(values: &[f32], first: f32, join: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut lanes = [first; LANES];
+    for chunk in values.as_chunks::<LANES>().0 {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane = join(*lane, *value));
+    }
+    lanes
 }
 
 /// Turns the points of a row by angles of which there are cosines, then sines, and writes them to `out`, times `scale`.
