@@ -52,9 +52,8 @@ use rows::for_blocks;
 
 /// Outputs that are computed side by side in f32, and similarities of codes.
 pub(crate) const PANEL: usize = 8;
-/// Rows whose products with a panel are computed before the next panel is read. Natively more fit the cache, for which weights come less
-/// often.
-const ROWS: usize = if cfg!(target_arch = "wasm32") { 96 } else { 264 };
+/// Rows whose products with a panel are computed before the next panel is read: a batch's in wasm, so that weights come once.
+const ROWS: usize = 264;
 
 /// Rows of `width` values after `gate`.
 fn apply(gate: Gate, values: Vec<f32>, width: usize) -> Vec<f32> {
