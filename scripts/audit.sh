@@ -7,14 +7,14 @@ cd "$(dirname "$0")/.."
 found=0
 unchecked=()
 
-# check NAME COMMAND…: output that speaks of the network is no finding.
+# check NAME COMMAND…: output that speaks of the network is no finding, nor that of a registry which answers no such question, as mirrors do.
 check() {
   local name=$1 output
   shift
   echo "== $name"
   output=$("$@" 2>&1) && { echo "${output:-nothing found}" | tail -n 3; return; }
   echo "$output" | tail -n 40
-  if grep -qiE 'network|failed to fetch|could not (resolve|connect)|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|timed out' <<<"$output"; then
+  if grep -qiE 'network|failed to fetch|could not (resolve|connect)|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|timed out|audit endpoint returned an error' <<<"$output"; then
     unchecked+=("$name")
   else
     found=1
