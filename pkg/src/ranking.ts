@@ -111,7 +111,7 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
   profile?: boolean;
   /**
    * `queue` (default): calls are answered one after the other. `latest`, for queries that are typed: this call ends the one before it that was made with `latest`,
-   * which rejects with an `AbortError`, so that answers come in the queries' order and none comes late. Also where this call is refused.
+   * which rejects with an `AbortError`, so that answers come in the queries' order and none comes late. Also where this call's query or documents are refused.
    */
   mode?: "queue" | "latest";
   /**
