@@ -2,11 +2,15 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::crafted::{
-    Crafted, MANIFEST, converted, f32_tensor, floats, read_tensors, write_tensors,
+    Crafted, MANIFEST, Raw, converted, f32_tensor, floats, read_tensors, write_tensors,
 };
 use common::{CASES, Fixture, difference, load};
+use half::f16;
 use pollster::block_on;
+use safetensors::Dtype as Stored;
 use serde_json::{Value, json};
 use tabrank::model::checkpoint::{TensorInfo, Weights};
 use tabrank::{CheckpointFiles, Dtype, Error, Pooling, Reranker, TextKind, Unobserved};
@@ -114,6 +118,51 @@ fn bundles_of_the_first_version_stay_readable() {
     let [expected, found] = [expected, found].map(|model| embeddings(&model, &fixture));
     let cosine = cosine(&expected, &found, fixture.expected.settings.dimension);
     assert!(cosine > 0.93, "{cosine}");
+}
+
+/// As every matrix of q8 was before version 3, whose blocks are taken out of this one.
+#[test]
+fn matrices_of_one_scale_a_row_stay_readable() {
+    let fixture = Fixture::read("modernbert-wide");
+    let mut changed = Vec::new();
+    let bundle = Crafted::new(converted(&fixture.files, Dtype::Q8))
+        .tensors(|tensors| changed = one_scale_a_row(tensors))
+        .manifest(|manifest| manifest["version"] = json!("2.0"));
+    assert!(changed.contains(&"layers.0.attn.Wqkv.weight".to_owned()), "{changed:?}");
+    let [expected, found] =
+        [fixture.load(), load(&bundle.open().unwrap())].map(|model| embeddings(&model, &fixture));
+    let cosine = cosine(&expected, &found, fixture.expected.settings.dimension);
+    assert!(cosine > 0.97, "{cosine}");
+}
+
+/// Of each q8 matrix in blocks: names of those.
+fn one_scale_a_row(tensors: &mut BTreeMap<String, Raw>) -> Vec<String> {
+    let in_blocks = |(name, (dtype, shape, _)): (&String, &Raw)| {
+        let is_scale = *dtype == Stored::F16 && shape.len() == 2;
+        name.strip_suffix(".scale").filter(|_| is_scale).map(str::to_owned)
+    };
+    let names: Vec<String> = tensors.iter().filter_map(in_blocks).collect();
+    for name in &names {
+        let (_, shape, scales) = tensors.remove(&format!("{name}.scale")).unwrap();
+        let scale = |place: usize| f16::from_le_bytes([scales[2 * place], scales[2 * place + 1]]);
+        let (_, whole, codes) = tensors.get_mut(name).unwrap();
+        let mut row_scales = Vec::new();
+        for (row, codes) in codes.chunks_exact_mut(whole[1]).enumerate() {
+            let weight = |column: usize, code: u8| {
+                f32::from(code as i8) * scale(row * shape[1] + column / 64).to_f32()
+            };
+            let weights: Vec<f32> =
+                codes.iter().enumerate().map(|(column, &code)| weight(column, code)).collect();
+            let most = weights.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
+            let scale = most / 63.0;
+            for (code, weight) in codes.iter_mut().zip(weights) {
+                *code = (weight / scale).round() as i8 as u8;
+            }
+            row_scales.push(scale);
+        }
+        tensors.insert(format!("{name}.scale"), f32_tensor(vec![shape[0]], &row_scales));
+    }
+    names
 }
 
 #[test]

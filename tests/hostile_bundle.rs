@@ -261,6 +261,40 @@ fn tensors_of_another_set_type_or_range_are_refused_by_name() {
 }
 
 #[test]
+fn scales_of_blocks_of_another_shape_type_or_range_are_refused_by_name() {
+    const NAME: &str = "layers.0.attn.Wqkv.weight.scale";
+    let bundle = Crafted::new(converted(&Fixture::read("modernbert-wide").files, Dtype::Q8));
+    outcome(&bundle).expect("as it is, it is taken");
+    let set = |half: [u8; 2]| move |raw: &mut Raw| raw.2[6..8].copy_from_slice(&half);
+    let cases: &[&dyn Fn(&mut Raw)] = &[
+        // Infinite, negative infinite, and no number.
+        &set([0x00, 0x7c]),
+        &set([0x00, 0xfc]),
+        &set([0x01, 0x7e]),
+        &|raw| raw.1 = vec![raw.1[0] * raw.1[1]],
+        &|raw| raw.1.reverse(),
+        &|raw| raw.1 = vec![raw.1[0] / 2, raw.1[1] * 2],
+        &|raw| *raw = (Stored::F16, vec![raw.1[0]], raw.2[..2 * raw.1[0]].to_vec()),
+        &|raw| *raw = (Stored::F16, vec![raw.1[0], 1], raw.2[..2 * raw.1[0]].to_vec()),
+        &|raw| *raw = f32_tensor(raw.1.clone(), &vec![0.01; raw.1[0] * raw.1[1]]),
+        &|raw| *raw = f32_tensor(vec![raw.1[0]], &vec![f32::NAN; raw.1[0]]),
+        &|raw| *raw = f32_tensor(vec![raw.1[0]], &vec![-0.01; raw.1[0]]),
+        &|raw| *raw = (Stored::U8, vec![raw.1[0], 2 * raw.1[1]], raw.2.clone()),
+        &|raw| raw.0 = Stored::BF16,
+    ];
+    for (place, change) in cases.iter().enumerate() {
+        let error = outcome(&bundle.clone().tensors(|tensors| change(get(tensors, NAME))))
+            .err()
+            .unwrap_or_else(|| panic!("case {place}: the bundle was taken"));
+        let text = error.to_string();
+        assert!(["BUNDLE_INVALID", "CHECKPOINT_INVALID"].contains(&error.code()), "{text}");
+        assert!(text.contains(NAME), "case {place}: {text:?}");
+    }
+    let error = outcome(&bundle.tensors(|tensors| drop(tensors.remove(NAME)))).unwrap_err();
+    assert!(error.to_string().contains(NAME), "{error}");
+}
+
+#[test]
 fn at_most_ten_missing_tensors_are_listed() {
     let error = outcome(&bundle(Dtype::Q8).tensors(BTreeMap::clear)).unwrap_err();
     let Error::BundleTensors { missing, extra } = error else { panic!("{error}") };
