@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { adapterName } from "../src/bench/machine.ts";
-import { hasFault, type Report, reportText } from "../src/bench/report.ts";
+import { type Report, reportText, verdictOf } from "../src/bench/report.ts";
 import { fitting, tokensASecond } from "../src/bench/speed.ts";
 import { nearest } from "../src/bench/texts.ts";
 
@@ -38,15 +38,16 @@ describe("the report", () => {
 
   it.each([[NaN, "NaN"], [Infinity, "Infinity"], [0.5, "5.0e-1"]])("names an operation that is %d off", (relative, shown) => {
     const wrong = report([RIGHT, { ...RIGHT, operation: "attention", relative }]);
-    expect(hasFault(wrong)).toBe(true);
+    expect(verdictOf(wrong)).toMatch("Something is wrong");
     expect(reportText(wrong)).toContain(`  CPU  1 of 2 right`);
     expect(reportText(wrong)).toContain(`  WRONG on CPU: attention, 3 x 4: ${shown}, allowed 1.0e-4`);
   });
 
   it("tells why a device was not timed or not checked", () => {
     const problem = { code: "WEBGPU_UNAVAILABLE", message: "no adapter" };
-    expect(hasFault(report(problem))).toBe(true);
-    expect(hasFault(report([RIGHT]))).toBe(false);
+    expect(verdictOf(report(problem))).toMatch("Something is wrong");
+    expect(verdictOf(report([RIGHT]))).toBe("Done: every operation is right.");
+    expect(verdictOf(report([RIGHT], problem))).toBe("Done: every operation is right. Not timed: CPU; the report says why.");
     expect(reportText(report(problem, problem)).match(/ {2}CPU {2}WEBGPU_UNAVAILABLE: no adapter/g)).toHaveLength(2);
   });
 });

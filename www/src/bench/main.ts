@@ -6,7 +6,7 @@ import { button, byId, el, fill } from "../view/dom.ts";
 import { problemNote } from "../view/problem.ts";
 import { mountTheme } from "../view/theme.ts";
 import { measure } from "./measure.ts";
-import { hasFault, reportText } from "./report.ts";
+import { reportText, verdictOf } from "./report.ts";
 
 /** Of the package; vite.config.ts knows it. */
 declare const TABRANK_VERSION: string;
@@ -28,7 +28,7 @@ async function run(): Promise<void> {
     const found = await Promise.race([measure(settings, TABRANK_VERSION, abort.signal, tell), cancelled]);
     report.value = reportText(found);
     report.rows = report.value.split("\n").length;
-    show("done", hasFault(found) ? "Done. Something is wrong here: please report it." : "Done: every operation is right.", startButton("Measure again"));
+    show("done", verdictOf(found), startButton("Measure again"));
     byId("report-title").focus();
   } catch (error) {
     if (abort.signal.aborted) show("idle", "Cancelled.", startButton());

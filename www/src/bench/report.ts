@@ -32,9 +32,12 @@ export function reportText({ version, date, machine, speeds, checks }: Report): 
   return `${lines.join("\n")}\n`;
 }
 
-/** Whether any operation is wrong, or could not be checked. */
-export function hasFault({ checks }: Report): boolean {
-  return checks.some(({ found }) => isProblem(found) || wrongIn(found).length > 0);
+/** In a sentence or two. An operation that could not be checked may be wrong. */
+export function verdictOf({ speeds, checks }: Report): string {
+  if (checks.some(({ found }) => isProblem(found) || wrongIn(found).length > 0)) return "Done. Something is wrong here: please report it.";
+  const untimed = speeds.filter(({ speed }) => isProblem(speed));
+  if (untimed.length > 0) return `Done: every operation is right. Not timed: ${untimed.map(({ name }) => name).join(", ")}; the report says why.`;
+  return "Done: every operation is right.";
 }
 
 function speedLine(speed: Speed | Problem): string {
