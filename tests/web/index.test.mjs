@@ -135,7 +135,9 @@ describe("what the server sees", () => {
 
   it("of the next visit: the manifest, until it is cleared", LIMIT, async () => {
     await open();
-    await search(QUERIES[0]);
+    const { read } = await search(QUERIES[0]);
+    const stored = async (count) => (await (await caches.open("tabrank-index-v1")).keys()).filter(({ url }) => url.includes("/blobs/")).length >= count;
+    await tab.page.waitForFunction(stored, 1 + parts("codec").length + read.parts);
     const next = await browser.newPackagePage({ context: tab.context });
     await next.harness("load", "model", next.url(tiny.checkpoint), { device: "cpu" });
     await open({}, undefined, next);

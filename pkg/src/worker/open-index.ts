@@ -24,9 +24,9 @@ type Taker = (file: string, bytes: Uint8Array) => void;
 
 interface Gathering {
   take: Taker;
-  pinned?: boolean;
   signal?: AbortSignal;
-  onPart(part: IndexPart, found: FoundPart): void;
+  /** Also of parts that have come too late for what wanted them. */
+  onPart(part: IndexPart, found: FoundPart): void | Promise<void>;
 }
 
 export class OpenIndex {
@@ -64,7 +64,7 @@ export class OpenIndex {
       for (let wanted = search.wanted(); wanted.length > 0; wanted = search.wanted()) {
         const parts = this.#named(wanted);
         const take: Taker = (file, bytes) => tally.computed(() => search.give(file, bytes));
-        await tally.waited(() => this.#gather(parts, { take, signal, onPart: (part, found) => tally.add(part, found) }));
+        await tally.waited(() => this.#gather(parts, { take, signal, onPart: (part, found) => this.#read(part, found, tally) }));
       }
       const { ids, scores } = search.hits();
       const { fetched, read, waiting } = tally;
@@ -80,7 +80,17 @@ export class OpenIndex {
     const take: Taker = (file, bytes) => (wanted.has(file) ? this.index.give(file, bytes) : this.index.check(file, bytes));
     const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
     let done = 0;
-    await this.#gather(parts, { take, pinned, onPart: ({ bytes }) => progress((done += bytes), total) });
+    const onPart = async (part: IndexPart, found: FoundPart) => {
+      await this.files.keep(part, found, pinned);
+      progress((done += part.bytes), total);
+    };
+    await this.#gather(parts, { take, onPart });
+  }
+
+  /** The answer does not wait until the browser has stored it. */
+  #read(part: IndexPart, found: FoundPart, tally: Tally): void {
+    tally.add(part, found);
+    void this.files.keep(part, found, false);
   }
 
   #named(files: readonly string[]): IndexPart[] {
@@ -88,13 +98,12 @@ export class OpenIndex {
   }
 
   /** Requests that have begun when a search is cancelled go on: the next one may want the same parts. */
-  async #gather(parts: readonly IndexPart[], { take, pinned = false, signal, onPart }: Gathering): Promise<void> {
+  async #gather(parts: readonly IndexPart[], { take, signal, onPart }: Gathering): Promise<void> {
     const run = { isOver: false };
     const takeOrCheck: Taker = (file, bytes) => (run.isOver ? this.index.check(file, bytes) : take(file, bytes));
     const bring = async (part: IndexPart) => {
       if (run.isOver) return;
-      const found = await this.#taken(part, takeOrCheck, pinned);
-      if (!run.isOver) onPart(part, found);
+      await onPart(part, await this.#taken(part, takeOrCheck));
     };
     const all = Promise.all(parts.map((part) => this.#turns.run(() => bring(part))));
     try {
@@ -105,7 +114,7 @@ export class OpenIndex {
   }
 
   /** A part that is wrong may be so in a cache alone. */
-  async #taken(part: IndexPart, take: Taker, pinned: boolean): Promise<FoundPart> {
+  async #taken(part: IndexPart, take: Taker): Promise<FoundPart> {
     let found = await this.files.find(part);
     try {
       take(part.file, found.bytes);
@@ -114,7 +123,6 @@ export class OpenIndex {
       found = await this.files.again(part);
       take(part.file, found.bytes);
     }
-    await this.files.keep(part, found, pinned);
     return found;
   }
 }

@@ -30,6 +30,13 @@ function open({ all = false, ...location }: Opening = {}): Promise<OpenIndex> {
 
 const search = (index: OpenIndex, list = 1, signal = new AbortController().signal) => index.search({ query: Float32Array.of(list, 0), topK: 2 }, signal);
 
+/** Of a page that has searched, what it has read. */
+async function visit(list = 1): Promise<void> {
+  await search(await open(), list);
+  const read = list === 1 ? ["lists-1", "documents-a", "documents-b"] : ["lists-2", "documents-b", "documents-c"];
+  await vi.waitFor(() => expect(storage.names).toEqual(expect.arrayContaining(read)));
+}
+
 beforeEach(() => {
   storage = stubStorage();
   vi.stubGlobal("navigator", {});
@@ -55,7 +62,7 @@ describe("an index that is fetched as it is probed", () => {
 
   test("asks the next time for the manifest alone, and does without it where the server is not reached", async () => {
     serve();
-    await search(await open());
+    await visit();
     const server = serve();
     await search(await open());
     expect(server.requests).toEqual(["index.json"]);
@@ -66,7 +73,7 @@ describe("an index that is fetched as it is probed", () => {
 
   test("lets go of what only an earlier state had", async () => {
     serve();
-    await search(await open());
+    await visit();
     const old = storage.addressOf("documents-a");
     const kept = storage.addressOf("documents-b");
     const files = indexFiles({}, { "documents-a": [["newer", 9]] });
@@ -152,7 +159,7 @@ describe("storage that fails", () => {
 
   test("of damaged parts has them fetched again", async () => {
     serve();
-    await search(await open());
+    await visit();
     storage.of("documents-a").bytes[0]! ^= 1;
     const server = serve();
     expect(await search(await open())).toMatchObject({ ids: ["b", "page a:page_1"], fetched: { parts: 1 } });
