@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// How many promises each part of the table makes: an id is a part's letter, or word, and a number from 1.
 const PARTS: &[(&str, usize)] = &[
-    ("F", 15),
+    ("F", 16),
     ("N", 17),
     ("C", 11),
     ("G", 15),

@@ -48,7 +48,7 @@ export interface IndexInfo {
 export interface SearchOptions {
   /** Results; 10. */
   topK?: number;
-  /** Centroids whose documents are looked at, of each embedding of the query; 8. More of them find more, and fetch more. */
+  /** Centroids whose documents are looked at, of each embedding of the query; 16. More of them find more, and fetch more. */
   nIvfProbe?: number;
   /** Documents that are scored by all of their embeddings, of those that the centroids give, and at least `topK`; 64. Fewer of them fetch less. */
   nFullScores?: number;

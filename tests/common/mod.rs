@@ -5,6 +5,7 @@
 #[cfg(feature = "cli")]
 pub mod command;
 pub mod crafted;
+pub mod index;
 pub mod list;
 pub mod pairs;
 pub mod stages;

@@ -6,18 +6,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::{
-    BundleFiles, CheckpointFiles, Codec, ConvertOptions, Dtype, EmbeddingsFile, Error, LoadOptions,
-    LongDocuments, Pooling, RerankOptions, Reranker, ResidualCodec, Source, TextKind,
-    TokenEmbeddings, Unobserved, VectorFile, convert,
+    BundleFiles, CheckpointFiles, Codec, ConvertOptions, Dtype, EmbeddingsFile, Error, Index,
+    LoadOptions, LongDocuments, PartKind, Pooling, RerankOptions, Reranker, ResidualCodec, Source,
+    TextKind, TokenEmbeddings, Unobserved, VectorFile, convert,
 };
 
 use crate::common::crafted::{Crafted, MANIFEST, converted};
+use crate::common::index::{self, Collection, Folder};
 use crate::common::{CASES, Fixture, fixtures, gather};
 
 /// What is done with bytes. It panics at a fault.
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pickle", pickle),
     ("vectors", vectors),
     ("codec", codec),
+    ("index", index),
 ];
 
 /// Texts that have been trouble somewhere.
@@ -100,6 +102,33 @@ fn codec(data: &[u8]) {
             Codec::Residual(Arc::new(codec)).compress(&rows).expect("finite rows of the width");
         let decoded = stored.decompress();
         assert!(decoded.values().iter().all(|value| value.is_finite()), "decoded to no number");
+        Ok(())
+    })());
+}
+
+/// An index with a changed manifest, or with a changed part whose hash fits, is refused, or searched and read.
+fn index(data: &[u8]) {
+    static BUILT: LazyLock<Folder> = LazyLock::new(|| Collection::new(120, 2, 20).built(0..120));
+    ended((|| {
+        let (mut u, mut folder) = (Unstructured::new(data), BUILT.clone());
+        for _ in 0..u.int_in_range(1..=3)? {
+            let Ok(opened) = Index::open(&folder.0[index::MANIFEST]) else { break };
+            let kind = *u.choose(&[PartKind::Codec, PartKind::Lists, PartKind::Documents])?;
+            let place = u.choose_index(opened.manifest().parts(kind).len())?;
+            match u.ratio(1, 3)? {
+                true => {
+                    let manifest = change_file(&mut u, folder.0[index::MANIFEST].clone())?;
+                    folder.0.insert(index::MANIFEST.to_owned(), manifest);
+                }
+                false => {
+                    let file = &opened.manifest().parts(kind)[place].file;
+                    let Some(bytes) = folder.0.get(file).cloned() else { break };
+                    let bytes = change_file(&mut u, bytes)?;
+                    folder.exchange(kind.name(), place, bytes);
+                }
+            }
+        }
+        let _ = folder.read_all();
         Ok(())
     })());
 }
@@ -444,6 +473,12 @@ const NAMES: &[&str] = &[
     "nbits",
     "8",
     "U32",
+    "ids",
+    "parts",
+    "first",
+    "last",
+    "centroids",
+    "documents",
 ];
 
 impl Edit {

@@ -91,7 +91,7 @@ export class Index {
    * The documents that answer a query best. A text is encoded by the `reranker` that the index was opened with. Searches are answered one after the other.
    *
    * @example
-   * const { results, fetched } = await index.search("who wrote Faust?", { topK: 20, nIvfProbe: 16 });
+   * const { results, fetched } = await index.search("who wrote Faust?", { topK: 20, nIvfProbe: 32 });
    */
   async search(query: string | QueryEmbeddings, options: SearchOptions = {}): Promise<SearchOutput> {
     const { client } = this.own();

@@ -25,6 +25,10 @@ use crate::model::bundle::digest;
 
 /// Least size of parts that can be asked for.
 const MIN_PART: usize = 1 << 10;
+/// Sizes of parts that nobody asked for, and how many parts there are to be of documents.
+const USUAL_BYTES: [usize; 4] = [16 << 10, 32 << 10, 64 << 10, 128 << 10];
+const USUAL_PARTS: u64 = 8_192;
+const CODE_BYTES: usize = 4;
 /// Tokens whose documents are in lists in memory, unless one centroid has more.
 const TOKENS_AT_ONCE: u64 = 1 << 26;
 
@@ -65,18 +69,32 @@ pub trait IndexWriter {
 }
 
 /// How an index is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildOptions {
     /// The model that made the embeddings, and how rows were pooled.
     pub info: EmbeddingsInfo,
-    /// Bytes that a part with lists or documents has at most, unless one document has more: at most [`MAX_PART`]. Smaller ones save a
-    /// query bytes, and make more requests and a longer manifest.
-    pub part_bytes: usize,
+    /// Bytes that a part with lists or documents has at most, unless one document has more: 1024 to [`MAX_PART`]. Smaller ones save a
+    /// query bytes, and make more requests, more files and a longer manifest. `None`: 16, 32, 64, 128 or 256 KB, the least with which
+    /// documents make at most 8,192 parts.
+    pub part_bytes: Option<usize>,
 }
 
-impl Default for BuildOptions {
-    fn default() -> Self {
-        Self { info: EmbeddingsInfo::default(), part_bytes: 32 << 10 }
+impl BuildOptions {
+    /// # Errors
+    /// [`Error::Argument`] if this is no size of a part.
+    fn part_bytes(&self, manifest: &IndexManifest, row_bytes: usize) -> Result<usize> {
+        let Some(bytes) = self.part_bytes else {
+            let all = manifest.tokens.saturating_mul(row_bytes as u64);
+            let fits = |bytes: &usize| all / *bytes as u64 <= USUAL_PARTS;
+            return Ok(USUAL_BYTES.into_iter().find(fits).unwrap_or(MAX_PART));
+        };
+        match (MIN_PART..=MAX_PART).contains(&bytes) {
+            true => Ok(bytes),
+            false => {
+                let reason = format!("is {bytes}; {MIN_PART} to {MAX_PART} are taken");
+                Err(Error::argument("part_bytes", reason))
+            }
+        }
     }
 }
 
@@ -91,18 +109,16 @@ pub fn build<E: From<Error>>(
     options: &BuildOptions,
     writer: &mut impl IndexWriter<Error = E>,
 ) -> Result<IndexManifest, E> {
-    if !(MIN_PART..=MAX_PART).contains(&options.part_bytes) {
-        let reason = format!("is {}; {MIN_PART} to {MAX_PART} are taken", options.part_bytes);
-        return Err(Error::argument("part_bytes", reason).into());
-    }
     let mut manifest = empty(codec, options);
     let plan = plan(codec, documents, &mut manifest)?;
+    let part_bytes = options.part_bytes(&manifest, codec.residual_bytes() + CODE_BYTES)?;
     let mut parts = Parts { writer, manifest };
     for piece in codec.write_small().chunks(MAX_PART) {
         parts.put(PartKind::Codec, piece, None)?;
     }
-    write_documents(codec, documents, &plan, options, &mut parts)?;
-    write_lists(documents, &plan, options, &mut parts)?;
+    let writer = DocumentsWriter::new(part_bytes, codec, options.info.clone());
+    write_documents(documents, &plan, writer, &mut parts)?;
+    write_lists(documents, &plan, ListsWriter::new(part_bytes), &mut parts)?;
     Ok(parts.manifest)
 }
 
@@ -141,7 +157,7 @@ fn plan<E: From<Error>>(
     })?;
     let order = Order::new(codec);
     let (mut ids, mut tokens) = (HashSet::new(), vec![0u64; codec.centroid_count()]);
-    let mut places = Vec::with_capacity(count as usize);
+    let mut places = Vec::new();
     for place in 0..count {
         let document = documents.read(place as usize)?;
         check_id(&document.id, place, &mut ids)?;
@@ -199,13 +215,11 @@ impl<W: IndexWriter> Parts<'_, W> {
 }
 
 fn write_documents<E: From<Error>>(
-    codec: &Arc<ResidualCodec>,
     documents: &mut impl Documents<Error = E>,
     plan: &Plan,
-    options: &BuildOptions,
+    mut writer: DocumentsWriter,
     parts: &mut Parts<'_, impl IndexWriter<Error = E>>,
 ) -> Result<(), E> {
-    let mut writer = DocumentsWriter::new(options.part_bytes, codec, options.info.clone());
     for &place in &plan.places {
         if let Some((bytes, range)) = writer.push(documents.read(place as usize)?)? {
             parts.put(PartKind::Documents, &bytes, Some(range))?;
@@ -220,10 +234,9 @@ fn write_documents<E: From<Error>>(
 fn write_lists<E: From<Error>>(
     documents: &mut impl Documents<Error = E>,
     plan: &Plan,
-    options: &BuildOptions,
+    mut writer: ListsWriter,
     parts: &mut Parts<'_, impl IndexWriter<Error = E>>,
 ) -> Result<(), E> {
-    let mut writer = ListsWriter::new(options.part_bytes);
     for centroids in passes(&plan.tokens) {
         let mut lists = vec![List::default(); centroids.len()];
         for (number, &place) in plan.places.iter().enumerate() {

@@ -44,6 +44,15 @@ impl PartKind {
         }
     }
 
+    /// That each of what it holds takes: the length of a list, or of a document.
+    fn least_bytes(self) -> u64 {
+        match self {
+            PartKind::Codec => 0,
+            PartKind::Lists => 1,
+            PartKind::Documents => 4,
+        }
+    }
+
     fn file(self, sha256: &str) -> String {
         let ending = match self {
             PartKind::Documents => "safetensors",
@@ -234,10 +243,12 @@ impl IndexManifest {
             return Err(invalid("centroids", "is 0"));
         }
         self.check_codec_bytes()?;
-        check_ranges("parts.lists", &self.lists, self.centroids, true)?;
-        check_ranges("parts.documents", &self.document_parts, self.documents, false)?;
+        check_ranges(PartKind::Lists, &self.lists, self.centroids)?;
+        check_ranges(PartKind::Documents, &self.document_parts, self.documents)?;
+        // Pieces of a codec may well be the same.
         let mut seen = HashSet::new();
-        match self.all_parts().find(|part| !seen.insert(&part.file)) {
+        let mut others = self.lists.iter().chain(&self.document_parts);
+        match others.find(|part| !seen.insert(&part.file)) {
             Some(part) => Err(invalid("parts", format!("list {:?} twice", part.file))),
             None => Ok(()),
         }
@@ -260,26 +271,30 @@ impl IndexManifest {
     }
 }
 
-/// Whether parts hold all of `count` things in order; with `shared`, one may be the last of one part and the first of the next.
-fn check_ranges(list: &str, parts: &[IndexPart], count: u32, shared: bool) -> Result<()> {
+/// Whether parts hold all of `count` centroids or documents, in order, and can hold as many.
+fn check_ranges(kind: PartKind, parts: &[IndexPart], count: u32) -> Result<()> {
+    let list = format!("parts.{}", kind.name());
     let mut next = 0u64;
     for (index, part) in parts.iter().enumerate() {
+        let wrong = |field: &str, reason| Err(invalid(&format!("{list}[{index}].{field}"), reason));
         let (first, last) = part.bounds();
-        let begins =
-            u64::from(first) == next || shared && index > 0 && u64::from(first) + 1 == next;
-        if !begins {
-            let reason = format!("is {first}; the parts before end in front of {next}");
-            return Err(invalid(&format!("{list}[{index}].first"), reason));
+        // A long list goes on in the next part.
+        let goes_on = kind == PartKind::Lists && index > 0 && u64::from(first) + 1 == next;
+        if u64::from(first) != next && !goes_on {
+            return wrong("first", format!("is {first}; the parts before end in front of {next}"));
         }
         if last < first || last >= count {
-            let reason = format!("is {last}, which is not from {first} to below {count}");
-            return Err(invalid(&format!("{list}[{index}].last"), reason));
+            return wrong("last", format!("is {last}, which is not from {first} to below {count}"));
+        }
+        let least = (u64::from(last - first) + 1) * kind.least_bytes();
+        if part.integrity.bytes < least {
+            return wrong("bytes", format!("is below the {least} that so many take"));
         }
         next = u64::from(last) + 1;
     }
     match next == u64::from(count) {
         true => Ok(()),
-        false => Err(invalid(list, format!("hold {next} of {count}"))),
+        false => Err(invalid(&list, format!("hold {next} of {count}"))),
     }
 }
 

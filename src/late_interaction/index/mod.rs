@@ -66,7 +66,7 @@ mod query;
 pub mod search;
 mod stored;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use build::{BuildOptions, Documents, IndexDocument, IndexWriter, build};
@@ -115,7 +115,8 @@ impl Index {
             None => self.manifest.codec.as_slice(),
         };
         let missing = parts.iter().filter(|part| !self.pieces.contains_key(&part.file));
-        missing.map(|part| part.file.clone()).collect()
+        let missing: BTreeSet<&String> = missing.map(|part| &part.file).collect();
+        missing.into_iter().cloned().collect()
     }
 
     /// Takes a part that is wanted; the last one makes the codec. A part that is not wanted any more is passed over.
@@ -126,7 +127,7 @@ impl Index {
         self.manifest.verify(file, bytes)?;
         if self.codec.is_none() && self.manifest.codec.iter().any(|part| part.file == file) {
             self.pieces.insert(file.to_owned(), bytes.to_vec());
-            if self.pieces.len() == self.manifest.codec.len() {
+            if self.wanted().is_empty() {
                 self.codec = Some(Arc::new(self.read_codec()?));
                 self.pieces.clear();
             }

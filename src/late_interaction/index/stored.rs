@@ -19,12 +19,12 @@ pub trait IndexReader {
     fn read(&mut self, file: &str) -> Result<Vec<u8>, Self::Error>;
 }
 
-/// The documents of an index, by number. One part of them is in memory, and four bytes a document.
+/// The documents of an index, by number. One part of them is in memory, and four bytes a document if some were deleted.
 pub struct StoredDocuments<R> {
     index: Index,
     reader: R,
-    /// Numbers of those that were not deleted.
-    left: Vec<u32>,
+    /// Numbers of those that were not deleted, where some were.
+    left: Option<Vec<u32>>,
     /// The part that was read last, by its place.
     part: Option<(usize, DocumentsPart)>,
 }
@@ -38,8 +38,7 @@ impl<R: IndexReader> StoredDocuments<R> {
         for file in index.wanted() {
             index.give(&file, &reader.read(&file)?)?;
         }
-        let left = (0..index.manifest().documents).collect();
-        Ok(Self { index, reader, left, part: None })
+        Ok(Self { index, reader, left: None, part: None })
     }
 
     /// The index.
@@ -53,19 +52,25 @@ impl<R: IndexReader> StoredDocuments<R> {
     /// [`Error::Argument`] for an id that no document has; what reading fails with.
     pub fn delete(&mut self, ids: &[String]) -> Result<(), R::Error> {
         let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
-        let (mut found, mut left) = (BTreeSet::new(), Vec::with_capacity(self.left.len()));
-        for number in std::mem::take(&mut self.left) {
+        let (mut found, mut left) = (BTreeSet::new(), Vec::new());
+        for place in 0..self.count() {
+            let number = self.number(place);
             let document = self.document(number)?;
             match wanted.contains(document.id.as_str()) {
                 true => drop(found.insert(document.id)),
                 false => left.push(number),
             }
         }
-        self.left = left;
+        self.left = Some(left);
         match ids.iter().find(|id| !found.contains(*id)) {
             Some(id) => Err(Error::argument(format!("document {id:?}"), "is not there").into()),
             None => Ok(()),
         }
+    }
+
+    fn number(&self, place: usize) -> u32 {
+        // Documents are numbered in 32 bits.
+        self.left.as_ref().map_or(place as u32, |left| left[place])
     }
 
     fn document(&mut self, number: u32) -> Result<IndexDocument, R::Error> {
@@ -92,11 +97,11 @@ impl<R: IndexReader> Documents for StoredDocuments<R> {
     type Error = R::Error;
 
     fn count(&self) -> usize {
-        self.left.len()
+        self.left.as_ref().map_or(self.index.manifest().documents as usize, Vec::len)
     }
 
     fn read(&mut self, place: usize) -> Result<IndexDocument, R::Error> {
-        self.document(self.left[place])
+        self.document(self.number(place))
     }
 }
 
