@@ -61,6 +61,9 @@ pub use late_interaction::codec::{
 pub use late_interaction::embeddings::TokenEmbeddings;
 pub use late_interaction::encode::{EncodeOptions, Encoded, Inspection};
 pub use late_interaction::explain::{Explanation, TokenMatch, TokenSpan, Utf16Offsets};
+pub use late_interaction::index::foreign::{
+    Archive, FolderWriter, ForeignIndex, IndexFolder, IndexForm, write_plaid,
+};
 pub use late_interaction::index::{
     BuildOptions, Documents, Hit, Index, IndexDocument, IndexManifest, IndexPart, IndexReader,
     IndexWriter, Joined, PartKind, Search, SearchOptions, StoredDocuments, build,

@@ -154,6 +154,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "late_interaction::codec",
             "late_interaction::maxsim",
             "model::bundle",
+            "model::checkpoint",
             "model::contents",
             "text_kind",
         ],

@@ -6,6 +6,8 @@
 pub mod command;
 pub mod crafted;
 pub mod index;
+#[cfg(feature = "cli")]
+pub mod folder;
 pub mod list;
 pub mod pairs;
 pub mod stages;

@@ -136,6 +136,15 @@ impl ResidualCodec {
         bits.enumerate().fold(0, |byte, (place, bit)| byte | bit << (7 - place))
     }
 
+    /// How long what a row's residual stands for is.
+    pub(crate) fn residual_length(&self, row: &[u8]) -> f32 {
+        let each = row.iter().flat_map(|&byte| {
+            let weights = &self.bytes[byte as usize * (8 / self.parts.nbits)..];
+            &weights[..8 / self.parts.nbits]
+        });
+        each.map(|weight| weight * weight).sum::<f32>().sqrt()
+    }
+
     /// The embeddings of rows whose codes are those of a centroid.
     pub(super) fn decompress(&self, codes: &[u32], residuals: &[u8]) -> Vec<f32> {
         let ResidualParts { dimension, centroids, nbits, .. } = &self.parts;

@@ -238,6 +238,8 @@ fn write_lists<E: From<Error>>(
     parts: &mut Parts<'_, impl IndexWriter<Error = E>>,
 ) -> Result<(), E> {
     for centroids in passes(&plan.tokens) {
+    let mut writer = ListsWriter::new(options.part_bytes);
+    for centroids in passes(&plan.tokens, TOKENS_AT_ONCE) {
         let mut lists = vec![List::default(); centroids.len()];
         for (number, &place) in plan.places.iter().enumerate() {
             for code in documents.read(place as usize)?.codes {
@@ -258,11 +260,11 @@ fn write_lists<E: From<Error>>(
     }
 }
 
-/// Centroids whose lists are in memory together.
-fn passes(tokens: &[u64]) -> Vec<Range<usize>> {
+/// Centroids whose lists are in memory together: such as have `most` tokens at most, or one.
+pub(super) fn passes(tokens: &[u64], most: u64) -> Vec<Range<usize>> {
     let (mut passes, mut start, mut size) = (Vec::new(), 0, 0);
     for (centroid, count) in tokens.iter().enumerate() {
-        if size + count > TOKENS_AT_ONCE && centroid > start {
+        if size + count > most && centroid > start {
             passes.push(start..centroid);
             (start, size) = (centroid, 0);
         }

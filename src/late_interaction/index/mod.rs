@@ -59,6 +59,7 @@
 
 mod build;
 mod documents;
+pub mod foreign;
 mod lists;
 mod manifest;
 pub mod order;

@@ -22,7 +22,7 @@ mod fields;
 mod layouts;
 mod modules;
 mod names;
-mod pickle;
+pub(crate) mod pickle;
 mod places;
 mod token_ids;
 mod wanted;

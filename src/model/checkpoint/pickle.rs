@@ -2,8 +2,9 @@
 //! executes nothing.
 //!
 //! A pickle is a program for a stack. What `torch.save` writes of a model's state is a dictionary from names to calls of
-//! `torch._utils._rebuild_tensor_v2` with a storage, an offset, a shape and strides; the storages' numbers lie beside it. The few
-//! instructions and names that this takes are known here, and any other is refused by its name, called or not.
+//! `torch._utils._rebuild_tensor_v2` with a storage, an offset, a shape and strides; the storages' numbers lie beside it. Of an index it
+//! writes one tensor, or a tuple of them; a dictionary from numbers to texts has no tensors. The few instructions and names that this
+//! takes are known here, and any other is refused by its name, called or not.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -60,12 +61,48 @@ pub(super) fn places(
         return Err(Error::FileTooLarge { file: file.to_owned(), bytes, limit });
     }
     let invalid = |reason: String| Error::InvalidPickle { file: file.to_owned(), reason };
-    let tensors = Machine::new(pickle).run().map_err(invalid)?;
+    let tensors = Machine::new(pickle).run().and_then(|machine| machine.state());
     let place = |(name, view): (String, View)| match view.place(file, storages) {
         Some(place) => Ok((name, place)),
-        None => Err(invalid(format!("tensor {name} does not lie within its storage"))),
+        None => Err(invalid(not_within(&name))),
     };
-    tensors.into_iter().map(place).collect()
+    tensors.map_err(invalid)?.into_iter().map(place).collect()
+}
+
+/// Places of the tensors of a pickle of `file` that holds one, or a tuple of `count`, whose storages lie at `storages` in the file.
+///
+/// # Errors
+/// Why that is not what it holds.
+pub(crate) fn tensors(
+    file: &str,
+    pickle: &[u8],
+    storages: &BTreeMap<String, Range<u64>>,
+    count: usize,
+) -> Outcome<Vec<Place>> {
+    let views = Machine::new(pickle).run()?.tensors(count)?;
+    let place = |(at, view): (usize, View)| {
+        view.place(file, storages).ok_or_else(|| not_within(&at.to_string()))
+    };
+    views.into_iter().enumerate().map(place).collect()
+}
+
+/// A number or a text of a dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Item<'p> {
+    Number(i64),
+    Text(&'p str),
+}
+
+/// The keys and values of a pickle that is one dictionary of numbers and texts, as they were set.
+///
+/// # Errors
+/// Why that is not what it is.
+pub(crate) fn dictionary(pickle: &[u8]) -> Outcome<Vec<(Item<'_>, Item<'_>)>> {
+    Machine::new(pickle).run()?.dictionary()
+}
+
+fn not_within(name: &str) -> String {
+    format!("tensor {name} does not lie within its storage")
 }
 
 impl View {
@@ -129,8 +166,8 @@ impl Global {
     }
 }
 
-/// Why a pickle is refused.
-type Outcome<T> = std::result::Result<T, String>;
+/// Or why a pickle is refused.
+pub(crate) type Outcome<T> = std::result::Result<T, String>;
 
 struct Machine<'p> {
     rest: &'p [u8],
@@ -163,12 +200,12 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// The tensors by name, in the pickle's order.
-    fn run(mut self) -> Outcome<Vec<(String, View)>> {
+    /// Up to the pickle's end.
+    fn run(mut self) -> Outcome<Self> {
         loop {
             let [code] = self.bytes()?;
             if code == b'.' {
-                return self.finish();
+                return Ok(self);
             }
             self.step(code)?;
         }
@@ -383,7 +420,8 @@ impl<'p> Machine<'p> {
         }
     }
 
-    fn finish(self) -> Outcome<Vec<(String, View)>> {
+    /// The tensors by name, in the pickle's order.
+    fn state(self) -> Outcome<Vec<(String, View)>> {
         let [Value::Dict(state)] = self.stack[..] else {
             return Err("it does not make one dictionary of tensors".to_owned());
         };
@@ -402,6 +440,33 @@ impl<'p> Machine<'p> {
             tensors.push((name.to_owned(), self.view(name, &self.tensors[tensor])?));
         }
         Ok(tensors)
+    }
+
+    fn tensors(&self, count: usize) -> Outcome<Vec<View>> {
+        let made = match self.stack[..] {
+            [Value::Tuple(tuple)] => self.tuples[tuple].as_slice(),
+            _ => &self.stack,
+        };
+        if made.len() != count {
+            return Err(format!("it makes {} values, not {count} of tensors", made.len()));
+        }
+        let view = |(at, value): (usize, &Value<'_>)| match value {
+            Value::Tensor(tensor) => self.view(&at.to_string(), &self.tensors[*tensor]),
+            _ => Err(format!("value {at} is no tensor")),
+        };
+        made.iter().enumerate().map(view).collect()
+    }
+
+    fn dictionary(&self) -> Outcome<Vec<(Item<'p>, Item<'p>)>> {
+        let [Value::Dict(dict)] = self.stack[..] else {
+            return Err("it does not make one dictionary".to_owned());
+        };
+        let item = |value: Value<'p>| match value {
+            Value::Int(number) => Ok(Item::Number(number)),
+            Value::Text(text) => Ok(Item::Text(text)),
+            _ => Err("it has a key or a value that is neither a number nor a text".to_owned()),
+        };
+        self.dicts[dict].iter().map(|&(key, value)| Ok((item(key)?, item(value)?))).collect()
     }
 
     /// Of the ways in which numbers may lie in a storage, row after row is taken.
@@ -427,7 +492,7 @@ impl<'p> Machine<'p> {
         let end = end.and_then(|length| length.checked_add(tensor.offset));
         match end.is_some_and(|end| end <= count) {
             true => Ok(View { dtype, storage: key.to_owned(), offset: tensor.offset, shape }),
-            false => Err(format!("tensor {name} does not lie within its storage")),
+            false => Err(not_within(name)),
         }
     }
 }

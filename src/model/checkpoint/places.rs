@@ -37,7 +37,7 @@ impl Place {
         (self.bytes.end - self.bytes.start) as usize
     }
 
-    pub(super) fn info(&self, name: &str) -> TensorInfo {
+    pub(crate) fn info(&self, name: &str) -> TensorInfo {
         TensorInfo {
             name: name.to_owned(),
             dtype: format!("{:?}", self.dtype),
