@@ -1,5 +1,6 @@
 // How long until the first result, and where does the time go? The default model in q8 from a local server, each time in a browser that has stored nothing, a
-// hundred texts, one worker. Prints the medians of RUNS loads. Usage: node run.mjs [RUNS] [--markdown]
+// hundred texts, by one worker and by as many as the package starts, and the transfer alone: the same files, fetched and dropped. Prints the medians of RUNS loads
+// of each, in turns. Usage: node run.mjs [RUNS] [--markdown]
 import { parseArgs } from "node:util";
 import { prepareBundle } from "../../tests/web/lib/bundles.mjs";
 import { launch, openPage } from "../../tests/web/lib/browser.mjs";
@@ -15,40 +16,50 @@ const LENGTH = 500;
 /** What each part is, in their order; a part ends where its mark is. */
 const PARTS = {
   started: "the worker starts",
-  compiled: "the module is fetched and compiled",
-  download: "an instance is made of it, and the storage looked through",
+  compiled: "the module is fetched and compiled, and the model asked for",
+  download: "an instance is made of it",
   load: "the model is fetched, checked and kept",
   loaded: "it is put together",
+  scores: "first scores",
   first: "first result",
 };
 
+const WORKERS = { "one worker": 1, "workers: auto": "auto" };
+
+/** Rows of sums: all parts up to this one. */
+const SUMS = { loaded: "until the load ends", scores: "until the first scores", first: "until the first result" };
+
 async function main() {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { markdown: { type: "boolean", default: false } } });
-  const [count = "5"] = positionals;
-  if (!/^[1-9]\d*$/.test(count)) throw new Error(`RUNS is a whole number from 1, not "${count}"`);
   for (const need of [needPackage, needCli, needMiniLm]) need();
   const { path } = prepareBundle("load-bench", "models/all-MiniLM-L6-v2", "q8");
   const texts = longTexts(DOCUMENTS, LENGTH);
-  const runs = [];
-  for (let run = 0; run < Number(count); run++) runs.push(await coldLoad(path, texts));
-  const rows = [["part", "median"]];
-  for (const [part, what] of Object.entries(PARTS)) rows.push([what, time(median(runs.map((run) => run[part])))]);
-  const sum = (run, parts) => parts.reduce((total, part) => total + run[part], 0);
   const names = Object.keys(PARTS);
-  rows.push(["until the load ends", time(median(runs.map((run) => sum(run, names.slice(0, -1)))))]);
-  rows.push(["until the first result", time(median(runs.map((run) => sum(run, names))))]);
-  rows.push([`the same ${DOCUMENTS} texts again`, time(median(runs.map(({ again }) => again)))]);
+  const runs = Object.keys(WORKERS).map(() => []);
+  const transfers = [];
+  for (let run = 0; run < Number(positionals[0] ?? 5); run++) {
+    for (const [column, workers] of Object.values(WORKERS).entries()) runs[column].push(await inNewBrowser("coldLoad", (url) => [url(path), questions(1)[0].text, texts, names, workers]));
+    transfers.push(await inNewBrowser("transfer", (url) => [url(path)]));
+  }
+  const row = (what, of) => [what, ...runs.map((column) => time(median(column.map(of))))];
+  const until = (last) => (run) => names.slice(0, names.indexOf(last) + 1).reduce((sum, part) => sum + run[part], 0);
+  const transfer = median(transfers);
+  const rows = [["part, median", ...Object.keys(WORKERS)]];
+  for (const part of names) rows.push(row(PARTS[part], (run) => run[part]));
+  for (const [last, what] of Object.entries(SUMS)) rows.push(row(what, until(last)));
+  rows.push(["transfer alone", ...runs.map(() => time(transfer))]);
+  for (const last of ["loaded", "first"]) rows.push(row(`${SUMS[last]}, less the transfer`, (run) => until(last)(run) - transfer));
+  rows.push(row(`the same ${DOCUMENTS} texts again`, ({ again }) => again));
   process.stdout.write(`${table(rows, values).join("\n")}\n`);
 }
 
-/** Milliseconds of each part. */
-async function coldLoad(path, texts) {
+/** What a function of the page answers; `parametersOf` is told how an address is made of a path. */
+async function inNewBrowser(name, parametersOf) {
   const [server, browser] = await Promise.all([serve(), launch({ webgpu: false })]);
   try {
     const { page } = await openPage(await browser.newContext(), server.url("open/load/index.html"));
-    await page.waitForFunction(() => globalThis.coldLoad !== undefined);
-    const parameters = [server.url(`open/${path}`), questions(1)[0].text, texts, Object.keys(PARTS)];
-    return await page.evaluate((parameters) => globalThis.coldLoad(...parameters), parameters);
+    await page.waitForFunction((name) => globalThis[name] !== undefined, name);
+    return await page.evaluate(([name, parameters]) => globalThis[name](...parameters), [name, parametersOf((path) => server.url(`open/${path}`))]);
   } finally {
     await browser.close();
     await server.close();

@@ -16,11 +16,11 @@ globalThis.Worker = class extends Worker {
 };
 
 /** Milliseconds of each of `parts`, which are in their order, and of the second ranking. */
-globalThis.coldLoad = async (source, query, texts, parts) => {
+globalThis.coldLoad = async (source, query, texts, parts, workers) => {
   const begin = performance.now();
-  const reranker = await Reranker.load(source, { workers: 1 });
+  const reranker = await Reranker.load(source, { workers });
   mark("loaded");
-  await reranker.rerank(query, texts);
+  await reranker.rerank(query, texts, { onPartial: ({ scored }) => scored > 0 && mark("scores") });
   mark("first");
   const again = performance.now();
   await reranker.rerank(query, texts);
@@ -31,4 +31,14 @@ globalThis.coldLoad = async (source, query, texts, parts) => {
     last = marks.get(part);
   }
   return times;
+};
+
+/** Milliseconds that the module and the bundle's files take to come, and nothing else. */
+globalThis.transfer = async (source) => {
+  const take = async (name, base = source) => (await fetch(new URL(name, base), { cache: "no-store" })).arrayBuffer();
+  const begin = performance.now();
+  const module = take("../package/tabrank-relaxed.wasm", location.href);
+  const { files, weights } = JSON.parse(new TextDecoder().decode(await take("tabrank.json")));
+  await Promise.all([module, ...[...files, ...weights].map(({ name }) => take(name))]);
+  return performance.now() - begin;
 };
