@@ -27,6 +27,8 @@ export class Cut {
   readonly workers: number;
   readonly #isDealt: boolean;
   #units: readonly Unit[];
+  /** Hands that were taken of a deal. */
+  #taken = 0;
 
   /** `order`: whether a part's units follow one another. */
   constructor(units: readonly Unit[], order: "dealt" | "in a row") {
@@ -45,11 +47,14 @@ export class Cut {
     const left = costOf(this.#units);
     const wanted = Math.max(left / (SHARES * workers), LEAST);
     const hands = this.#isDealt ? Math.max(Math.min(here, Math.floor(left / LEAST)), 1) : 1;
+    // Those of the hands before are gone.
+    const every = hands - (this.#taken % hands);
+    this.#taken = (this.#taken + 1) % hands;
     const places: number[] = [];
     const rest: Unit[] = [];
     let cost = 0;
     for (const [at, unit] of this.#units.entries()) {
-      if (at % hands !== 0 || cost >= wanted) {
+      if (at % every !== 0 || cost >= wanted) {
         rest.push(unit);
         continue;
       }

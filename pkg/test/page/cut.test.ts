@@ -38,13 +38,14 @@ describe("a list", () => {
     expect(parts.map(({ length }) => length)).toEqual([23, 18, 14, 10, 8, 6, 6, 6, 6, 3]);
   });
 
-  test("dealt: each of three workers begins with one of the first three", () => {
+  test("dealt: three workers have the top of the list among them, in turn, and then that of what is left", () => {
     const cut = new Cut(Array.from({ length: 100 }, (_, at) => ({ places: [at], cost: 100 })), "dealt");
-    expect([0, 1, 2].map(() => cut.next(3).slice(0, 2))).toEqual([
-      [0, 3],
-      [1, 5],
-      [2, 8],
-    ]);
+    const deal = () => [0, 1, 2].map(() => cut.next(3));
+    const first = deal();
+    expect(first.map((hand) => hand.slice(0, 3))).toEqual([[0, 3, 6], [1, 4, 7], [2, 5, 8]]);
+    const gone = new Set(first.flat());
+    const left = Array.from({ length: 100 }, (_, at) => at).filter((at) => !gone.has(at));
+    expect(deal().map(([top]) => top)).toEqual(left.slice(0, 3));
   });
 
   test("is for as many workers as have enough to do", () => {
