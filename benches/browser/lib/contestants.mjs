@@ -32,7 +32,7 @@ const PAIR = 2;
 /** The q8 of the package that --baseline names. */
 export const BASELINE = "tabrank-q8-baseline";
 
-function ours({ paths }, { model, device }, id, { dtype, simd = "auto", workers = 1, copies = 1, folder = paths.package, root = "/tabrank/" }) {
+function ours({ paths }, { model, device }, id, { dtype, simd = "auto", workers = 1, copies = 1, folder = paths.package, root = "/tabrank/", isWatched = false }) {
   const isCheckpoint = dtype === "f32";
   return {
     kind: `tabrank-${id}`,
@@ -40,6 +40,8 @@ function ours({ paths }, { model, device }, id, { dtype, simd = "auto", workers 
     exact: isCheckpoint,
     dtype,
     copies,
+    // Whether results are looked at as they come.
+    isWatched,
     module: copies > 1 ? "/bench/tabrank-copies.js" : "/bench/tabrank.js",
     load: { root, model: isCheckpoint ? `/models/${model.name}/` : `/bundles/${model.name}/${dtype}/`, device, dtype, simd, workers, copies },
     version: version(folder),
@@ -97,14 +99,14 @@ const WIDE = {
     ort(settings, group, "fp32", { dtype: "fp32" }),
     transformers(settings, group, "fp32", { dtype: "fp32" }),
     transformers(settings, group, "fp32-fused", { dtype: "fp32", file: OPTIMIZED, isOptional: true }),
-    ours(settings, group, "q8", { dtype: "q8" }),
+    ours(settings, group, "q8", { dtype: "q8", isWatched: true }),
     ...baseline(settings, group),
     ort(settings, group, "q8", { dtype: "q8" }),
     ours(settings, group, "q8-simd128", { dtype: "q8", simd: "simd128" }),
     transformers(settings, group, "q8", { dtype: "q8" }),
     transformers(settings, group, "q8-fused", { dtype: "q8", file: OPTIMIZED, isOptional: true }),
     ours(settings, group, "q4", { dtype: "q4" }),
-    ours(settings, group, "q8-2-workers", { dtype: "q8", workers: PAIR }),
+    ours(settings, group, "q8-2-workers", { dtype: "q8", workers: PAIR, isWatched: true }),
     ours(settings, group, "q8-2-copies", { dtype: "q8", copies: PAIR }),
     ort(settings, group, "fp32-2-threads", { dtype: "fp32", threads: PAIR }),
     ort(settings, group, "q8-2-threads", { dtype: "q8", threads: PAIR }),

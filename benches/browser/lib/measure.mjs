@@ -2,6 +2,7 @@
 // while the others' pages idle, then they take turns, so that what else the machine does falls on all of them.
 import { openPage } from "./browser.mjs";
 import { forgetPeak, peakDuring } from "./memory.mjs";
+import { watchPartial } from "./partial.mjs";
 
 // A query takes milliseconds on the CPU, so more runs cost nothing.
 const QUERIES_A_ROUND = { cpu: 5, webgpu: 1 };
@@ -19,6 +20,7 @@ export async function measure(browser, server, contestants, sample, settings) {
   }
   for (const session of running().filter(({ contestant }) => contestant.engine === "tabrank")) {
     await attempt(session, () => profile(session));
+    if (session.contestant.isWatched) await attempt(session, () => watchPartial(session, settings.runs));
   }
   for (const session of running()) session.contestant.form = await session.page.evaluate(keptForm);
   for (const { close } of sessions) await close?.();

@@ -3,6 +3,7 @@ import { BASELINE } from "./contestants.mjs";
 import { factor, median, size, table, time } from "./format.mjs";
 import { machineLines } from "./machine.mjs";
 import { SHAPES } from "./maxsim.mjs";
+import { partialLines } from "./partial.mjs";
 import { maxsimPeer, speedUp, targets } from "./targets.mjs";
 import { gain, middle, WAYS } from "./vectors.mjs";
 
@@ -85,7 +86,7 @@ function readme(report) {
     const columns = [...COLUMNS[sample.device], ...COLD].filter(([title]) => README[sample.device].includes(title));
     const order = (title) => README[sample.device].indexOf(title);
     columns.sort(([a], [b]) => order(a) - order(b));
-    return [sampleLine(name, sample), "", ...table(rows([[""], ...columns], ran, sample), style), ...stageLines(ran, style)];
+    return [sampleLine(name, sample), "", ...table(rows([[""], ...columns], ran, sample), style), ...stageLines(ran, style), ...partialLines(ran, sample, label, style)];
   });
   return [[headLines(report).join(". ")], ...groups].flatMap((lines) => [...lines, ""]).slice(0, -1);
 }
@@ -134,6 +135,7 @@ function groupLines({ name, sample, ran }, style) {
     "",
     ...grid([["steps of the middle run"], ...STEPS]),
     ...stageLines(ran, style),
+    ...partialLines(ran, sample, label, style),
   ];
 }
 

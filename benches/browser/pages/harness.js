@@ -1,5 +1,6 @@
 // What the bench calls on the page. A contestant module exports `create(load)`, which gives an object with
 // rerank(query, documents, options) -> { order, scores, timings }, encodeQuery(query), encodeDocuments(documents) and facts.
+// A contestant whose results are looked at as they come takes the options of `rerank` in the package.
 // All clocks are read here, so messages to and from a worker count for everyone.
 let contestant;
 
@@ -17,6 +18,29 @@ export async function rerank(sample, options) {
   const start = performance.now();
   const { timings } = await contestant.rerank(sample.query, sample.documents, options);
   return { time: performance.now() - start, timings };
+}
+
+/** Documents of the top of the list. */
+const TOP = 10;
+
+/** Milliseconds to the first results that are told, until the first ones of the list are scored, and to all. */
+export async function told(sample) {
+  const start = performance.now();
+  const times = {};
+  const onPartial = ({ results }) => {
+    times.first ??= performance.now() - start;
+    const scored = results.filter(({ index, score }) => index < TOP && score !== null);
+    if (scored.length === Math.min(TOP, sample.documents.length)) times.top ??= performance.now() - start;
+  };
+  await contestant.rerank(sample.query, sample.documents, { onPartial });
+  return { ...times, all: performance.now() - start };
+}
+
+/** How many documents are scored within a budget, and when the answer comes. */
+export async function budgeted(sample, budget) {
+  const start = performance.now();
+  const { scores } = await contestant.rerank(sample.query, sample.documents, { budgetMs: budget });
+  return { budget, time: performance.now() - start, scored: scores.filter((score) => score !== null).length };
 }
 
 export async function encodeQuery(sample) {
