@@ -5,7 +5,7 @@
 # make native texts encoded natively by one thread and by all, in turns with PyTorch and onnxruntime; NATIVE='--runs 9' hands options on
 # make load   how long until the first result, part by part; LOAD='5 --markdown' hands the number of loads and options on
 # make index-page  what a search of an index takes of a page: bytes and time of a query in collections of 1,000 to 100,000 documents, beside all of them scored;
-#             INDEX='1000 --peer DIR' names other sizes, and the folder of fast-plaid-web's build
+#             PAGE='1000 --peer DIR' names other sizes, and the folder of fast-plaid-web's build
 # make parity where a checkpoint with real weights and sentence-transformers part, stage by stage; MODEL=DIR names its folder
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
@@ -98,7 +98,7 @@ load: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/load/run.mjs $(LOAD)
 
 index-page: $(TARBALL) $(CLI) $(STAMPS)/npm-web $(STAMPS)/chromium
-	node benches/index/run.mjs $(INDEX)
+	node benches/index/page.mjs $(PAGE)
 
 memory: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/memory/run.mjs $(MEMORY)

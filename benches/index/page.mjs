@@ -1,6 +1,6 @@
 // What does it take a page to search an index? Collections of vectors without texts, of each size; bytes and time of a query by a page that has nothing and by one that has searched
 // before, and beside it every document scored. With --peer, the folder docs/pkg of joe32140/fast-plaid-web, the same of its index, which a page fetches as a whole.
-// Usage: node run.mjs [DOCUMENTS…] [--queries N] [--n-ivf-probe N] [--n-full-scores N] [--peer DIR] [--json FILE] [--markdown]
+// Usage: node page.mjs [DOCUMENTS…] [--queries N] [--n-ivf-probe N] [--n-full-scores N] [--peer DIR] [--json FILE] [--markdown]
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -47,12 +47,12 @@ async function asked(folder, documents, { exact }) {
 
 /** Once; the seconds and the memory of the build are those of the run that made it. */
 async function build(documents, queries) {
-  const file = (name) => join(FOLDER, `${documents}-${name}`);
-  mkdirSync(FOLDER, { recursive: true });
+  const file = (name) => join(FOLDER, String(documents), name);
+  mkdirSync(file(""), { recursive: true });
   if (existsSync(file("built.json"))) return JSON.parse(readFileSync(file("built.json"), "utf8"));
-  await makeCollection(documents, queries, { lines: file("lines.jsonl"), documents: file("documents.safetensors"), queries: file("queries.safetensors") });
+  await makeCollection(documents, queries, { lines: file("documents.jsonl"), documents: file("documents.safetensors"), queries: file("queries.safetensors") });
   const begin = performance.now();
-  const command = [needCli(), "index", "build", file("lines.jsonl"), "--embeddings", file("documents.safetensors"), "-o", file("index")];
+  const command = [needCli(), "index", "build", file("documents.jsonl"), "--embeddings", file("documents.safetensors"), "-o", file("index")];
   const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%M", ...command], { encoding: "utf8" });
   if (status !== 0) throw new Error(`tabrank index build ended with ${status}: ${stderr}`);
   const built = { buildSeconds: (performance.now() - begin) / 1000, buildMemory: 1024 * Number(stderr.trim().split("\n").at(-1)) };
@@ -67,7 +67,7 @@ async function inPage(documents, task, more) {
     const { page } = await openPage(await browser.newContext(), server.url("open/pages/empty.html"));
     page.setDefaultTimeout(600_000);
     const url = (path) => server.url(`open/${path}`);
-    const own = (name) => url(`indexes/${documents}-${name}`);
+    const own = (name) => url(`indexes/${documents}/${name}`);
     const places = { module: url("package/index.js"), peer: url("indexes/peer/fast_plaid_rust.js"), index: own("index/"), documents: own("documents.safetensors"), queries: own("queries.safetensors") };
     return await page.evaluate(task, { ...places, ...more });
   } finally {
