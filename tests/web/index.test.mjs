@@ -157,6 +157,19 @@ describe("what the server sees", () => {
     assert.deepEqual(await tab.page.evaluate(() => caches.keys().then((names) => names.filter((name) => name.includes("index")))), []);
   });
 
+  it("of a page without a secure context, which can keep and hash nothing: each part once a visit too", LIMIT, async () => {
+    const plain = await browser.newPackagePage({ host: "insecure.example" });
+    asked();
+    const { error } = await plain.harness("openIndex", "it", plain.url("data/index/"));
+    assert.equal(error, undefined, error?.message);
+    const embeddings = native.queryRows(model, QUERIES[0]);
+    const { results, warnings } = await search(embeddings, {}, plain);
+    assert.deepEqual(results, native.searchIndex(model, FOLDER, QUERIES[0], 10));
+    assert.deepEqual(warnings, []);
+    assert.equal((await search(embeddings, {}, plain)).fetched.parts, 0);
+    await plain.close();
+  });
+
   it("of an address with a query, below the page's own: that query with each file", LIMIT, async () => {
     asked();
     const { error } = await tab.harness("openIndex", "it", "../data/index?v=7", { reranker: "model" });
