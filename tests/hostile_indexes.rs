@@ -56,8 +56,9 @@ fn with_header(header: &str) -> impl FnOnce(&mut Vec<u8>) {
     let header = header.to_owned();
     move |file| {
         let data = file.split_off(10 + usize::from(u16::from_le_bytes([file[8], file[9]])));
-        *file = [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes()]
-            .concat();
+        *file =
+            [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes()]
+                .concat();
         file.extend(data);
     }
 }

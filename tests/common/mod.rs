@@ -5,9 +5,9 @@
 #[cfg(feature = "cli")]
 pub mod command;
 pub mod crafted;
-pub mod index;
 #[cfg(feature = "cli")]
 pub mod folder;
+pub mod index;
 pub mod list;
 pub mod pairs;
 pub mod stages;

@@ -6,22 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, LazyLock, Mutex};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use pollster::block_on;
 use serde_json::{Value, json};
 use tabrank::{
-    BundleFiles, CheckpointFiles, Codec, ConvertOptions, Dtype, EmbeddingsFile, Error, Index,
-    LoadOptions, LongDocuments, PartKind, Pooling, RerankOptions, Reranker, ResidualCodec, Source,
-    TextKind, TokenEmbeddings, Unobserved, VectorFile, convert,
     Archive, BundleFiles, CheckpointFiles, Codec, ConvertOptions, Documents, Dtype, EmbeddingsFile,
-    Error, ForeignIndex, IndexFolder, IndexForm, LoadOptions, LongDocuments, Pooling, RerankOptions,
-    Reranker, ResidualCodec, SearchOptions, Source, TextKind, TokenEmbeddings, Unobserved,
-    VectorFile, convert,
+    Error, ForeignIndex, Index, IndexFolder, IndexForm, LoadOptions, LongDocuments, PartKind,
+    Pooling, RerankOptions, Reranker, ResidualCodec, SearchOptions, Source, TextKind,
+    TokenEmbeddings, Unobserved, VectorFile, convert,
 };
 
 use crate::common::crafted::{Crafted, MANIFEST, converted};
@@ -137,24 +133,32 @@ fn index(data: &[u8]) {
             }
         }
         let _ = folder.read_all();
+        Ok(())
+    })());
+}
+
 /// A changed index folder of another library is refused, or all of its documents can be read, and hits have finite scores.
 fn foreign_index(data: &[u8]) {
+    ended((|| {
         let mut u = Unstructured::new(data);
         let case = *u.choose(&["fast-plaid", "next-plaid", "pylate", "pylate-stanford"])?;
         let mut files = BTreeMap::new();
         gather_files(&fixtures().join("indexes").join(case), "", &mut files);
         let names: Vec<_> = files.keys().cloned().collect();
+        for _ in 0..u.int_in_range(1..=3)? {
             let name = u.choose(&names)?;
             let Some(bytes) = files.get(name) else { continue };
             match u.ratio(1, 8)? {
                 true => files.remove(name),
                 false => files.insert(name.clone(), change_file(&mut u, bytes.clone())?),
             };
+        }
         let pickle = u.bytes(u.len())?.to_vec();
         let form = IndexForm::of(|file| files.contains_key(file));
         let folder = ChangedFolder { files, pickle };
         if let Some(Ok(index)) = form.map(|form| ForeignIndex::open(folder, form)) {
             use_foreign(index);
+        }
         Ok(())
     })());
 }
@@ -166,6 +170,7 @@ fn use_foreign(mut index: ForeignIndex<ChangedFolder>) {
     let query = vec![0.5; index.codec().dimension()];
     if let Ok(hits) = index.search(&query, &SearchOptions::default()) {
         assert!(hits.iter().all(|hit| hit.score.is_finite()), "a hit has no score");
+    }
 }
 
 fn gather_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
@@ -177,25 +182,32 @@ fn gather_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8
             true => gather_files(&path, &format!("{name}/"), files),
             false => drop(files.insert(name, fs::read(path).expect("a fixture"))),
         }
+    }
+}
 
 /// An index folder, all of whose archives hold one pickle.
 struct ChangedFolder {
     files: BTreeMap<String, Vec<u8>>,
     pickle: Vec<u8>,
+}
 
 impl IndexFolder for ChangedFolder {
     type Error = Error;
 
     fn size(&self, file: &str) -> tabrank::Result<Option<u64>> {
         Ok(self.files.get(file).map(|bytes| bytes.len() as u64))
+    }
 
     fn read_at(&self, file: &str, bytes: Range<u64>) -> tabrank::Result<Vec<u8>> {
         Ok(self.files[file][bytes.start as usize..bytes.end as usize].to_vec())
+    }
 
     fn archive(&self, _: &str) -> tabrank::Result<Archive> {
         let storages = [("0", 64..1_088), ("1", 1_088..1_096)];
         let storages = storages.map(|(name, range)| (name.to_owned(), range)).into();
         Ok(Archive { pickle: self.pickle.clone(), storages })
+    }
+}
 
 fn residual_codec(bytes: &[u8]) -> tabrank::Result<ResidualCodec> {
     ResidualCodec::read("codec", bytes)

@@ -237,8 +237,6 @@ fn write_lists<E: From<Error>>(
     mut writer: ListsWriter,
     parts: &mut Parts<'_, impl IndexWriter<Error = E>>,
 ) -> Result<(), E> {
-    for centroids in passes(&plan.tokens) {
-    let mut writer = ListsWriter::new(options.part_bytes);
     for centroids in passes(&plan.tokens, TOKENS_AT_ONCE) {
         let mut lists = vec![List::default(); centroids.len()];
         for (number, &place) in plan.places.iter().enumerate() {
