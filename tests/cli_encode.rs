@@ -89,6 +89,27 @@ fn ended(folder: &Path, more: &[&str], input: &str, signal: &str) {
     drop(stdin);
 }
 
+/// Texts of a stretch are more than three cores take at once, and differ in length.
+#[test]
+fn a_file_is_the_same_bytes_on_any_number_of_threads() {
+    let text = |place: usize| format!("the price of oil {place} ").repeat(place % 50);
+    let input = lines(&(0..150).map(text).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().unwrap();
+    let run = |threads: &str, more: &[&str]| {
+        let model = checkpoint("pylate");
+        let mut command = tabrank(&[&["encode", "--model", &model], more].concat());
+        command.current_dir(folder.path()).env("RAYON_NUM_THREADS", threads);
+        let assert = command.write_stdin(input.as_str()).assert().success();
+        (assert.get_output().stdout.clone(), fs::read(folder.path().join("x")).ok())
+    };
+    for more in [&["-o", "x"][..], &["-o", "x", "--codec", "int8", "--pool-factor", "2"], &[]] {
+        let one = run("1", more);
+        for threads in ["2", "3", "7"] {
+            assert!(run(threads, more) == one, "{more:?} on {threads} threads");
+        }
+    }
+}
+
 #[test]
 fn a_killed_run_goes_on_to_the_very_same_file() {
     let input = lines(&texts(STRETCH + 20));

@@ -32,13 +32,21 @@ fn set(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn eval(folder: &Path, more: &[&str]) -> assert_cmd::assert::Assert {
+    evaluation(folder, more).assert()
+}
+
+fn evaluation(folder: &Path, more: &[&str]) -> assert_cmd::Command {
     let (model, data) = (checkpoint("pylate"), folder.display().to_string());
-    tabrank(&[&["eval", "--json", "--model", &model, "--data", &data], more].concat()).assert()
+    tabrank(&[&["eval", "--json", "--model", &model, "--data", &data], more].concat())
 }
 
 /// Without times, which differ.
 fn report(folder: &Path, more: &[&str]) -> (Value, String) {
-    let assert = eval(folder, more).success();
+    said(eval(folder, more))
+}
+
+fn said(assert: assert_cmd::assert::Assert) -> (Value, String) {
+    let assert = assert.success();
     let output = assert.get_output();
     let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
     for row in report["approaches"].as_array_mut().unwrap() {
@@ -273,4 +281,29 @@ fn a_corpus_that_was_encoded_beforehand_ranks_alike() {
     let stage = eval(folder.path(), &[&given[..], &["--stage", "dense"]].concat()).code(2);
     let error = text(&stage.get_output().stderr);
     assert!(error.contains("--stage dense reads the texts"), "{error}");
+}
+
+/// Of texts and of embeddings that `encode` has written on other numbers of them.
+#[test]
+fn the_figures_are_the_same_on_any_number_of_threads() {
+    let text =
+        |place: usize| format!("the price of oil {} ", place * place % 97).repeat(place % 40);
+    let line = |place: usize| format!("{{\"_id\": \"d{place}\", \"text\": \"{}\"}}\n", text(place));
+    let corpus: String = (1..=120).map(line).collect();
+    let folder =
+        set(&[("corpus.jsonl", &corpus), ("queries.jsonl", QUERIES), ("qrels.tsv", JUDGED)]);
+    let of = |threads: &str| {
+        let (model, path) = (checkpoint("pylate"), folder.path().join(threads));
+        let path = path.display().to_string();
+        let mut encode = tabrank(&["encode", "--model", &model, "-o", &path]);
+        encode.env("RAYON_NUM_THREADS", threads).write_stdin(corpus.as_str()).assert().success();
+        let report = |more: &[&str]| {
+            said(evaluation(folder.path(), more).env("RAYON_NUM_THREADS", threads).assert()).0
+        };
+        [report(&[]), report(&["--embeddings", &path])]
+    };
+    let one = of("1");
+    for threads in ["2", "3", "7"] {
+        assert_eq!(of(threads), one, "{threads} threads");
+    }
 }
