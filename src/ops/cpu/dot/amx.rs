@@ -14,8 +14,6 @@ use super::{BLOCK_ROWS, OUTPUTS, Panel, Rows, STEP};
 const ROWS: usize = 16;
 /// Most inputs that a tile's row holds.
 const INPUTS: usize = 64;
-/// Blocks whose products are under way while another's are scaled.
-const AHEAD: usize = 2;
 
 /// Whether the processor has tiles of bytes, and the system lets this process use them.
 pub(super) fn is_usable() -> bool {
@@ -90,7 +88,6 @@ impl Shapes {
 
 /// The exact sums of a block.
 #[repr(C, align(64))]
-#[derive(Clone, Copy)]
 struct Sums([[i32; OUTPUTS]; ROWS]);
 
 /// # Safety
@@ -103,33 +100,32 @@ unsafe fn tile(
     out: &mut [[f32; OUTPUTS]; BLOCK_ROWS],
 ) {
     let Rows { blocks, block, .. } = rows;
-    let mut exact = [MaybeUninit::<Sums>::uninit(); AHEAD + 1];
+    let mut exact = [const { MaybeUninit::<Sums>::uninit() }; 2];
     let mut totals = [_mm512_setzero_ps(); ROWS];
-    // SAFETY: the caller's.
+    // SAFETY: the caller's; the sums of a block are written before they are read.
     unsafe {
         let codes = rows.codes.as_ptr().add(first * blocks * block);
-        let (zeros, steps) = (rows.zeros.as_ptr(), rows.steps.as_ptr());
-        let (zeros, steps) = (zeros.add(first * blocks), steps.add(first * blocks));
-        for place in 0..blocks + AHEAD {
+        for place in 0..=blocks {
             if place < blocks {
-                let sums = exact.as_mut_ptr().add(place % (AHEAD + 1)).cast();
+                let codes = codes.add(place * block);
                 let panel = panel.codes.as_ptr().add(place * block * OUTPUTS);
-                multiply(codes.add(place * block), blocks * block, panel, sums);
+                multiply(codes, blocks * block, panel, exact[place % 2].as_mut_ptr());
             }
-            let Some(place) = place.checked_sub(AHEAD) else {
+            // These products are under way while those of the block before are scaled.
+            let Some(place) = place.checked_sub(1) else {
                 continue;
             };
-            let sums: *const __m512i = exact.as_ptr().add(place % (AHEAD + 1)).cast();
+            let sums: *const __m512i = exact[place % 2].as_ptr().cast();
             let taken = _mm512_loadu_si512(panel.sums.as_ptr().add(place * OUTPUTS).cast());
             let scale = _mm512_loadu_ps(panel.scales.as_ptr().add(place * OUTPUTS));
-            for row in 0..ROWS {
-                let own = row * blocks + place;
-                let zero = _mm512_set1_epi32(*zeros.add(own));
-                let step = _mm512_set1_ps(*steps.add(own));
+            for (row, total) in totals.iter_mut().enumerate() {
+                let own = (first + row) * blocks + place;
+                let zero = _mm512_set1_epi32(*rows.zeros.as_ptr().add(own));
+                let step = _mm512_set1_ps(*rows.steps.as_ptr().add(own));
                 // Both are within 16 bits, and the upper half of a zero's code is zero.
                 let sum = _mm512_dpwssd_epi32(sums.add(row).read(), taken, zero);
                 let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), step);
-                totals[row] = _mm512_add_ps(totals[row], _mm512_mul_ps(scaled, scale));
+                *total = _mm512_add_ps(*total, _mm512_mul_ps(scaled, scale));
             }
         }
         for (row, total) in totals.into_iter().enumerate() {
