@@ -3,13 +3,12 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor};
 
-use super::{Around, EncoderOps as _, Gate, PackedWeight, is_cpu};
+use super::{EncoderOps as _, Gate, PackedWeight};
 use crate::model::quantize::Matrix;
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
 pub struct Linear {
     weight: PackedWeight<Dispatch>,
-    on_cpu: bool,
 }
 
 impl Linear {
@@ -20,7 +19,7 @@ impl Linear {
     pub fn new(matrix: Matrix, bias: Option<Vec<f32>>, device: &Device) -> Self {
         let bias = bias.unwrap_or_else(|| vec![0.0; matrix.rows]);
         assert_eq!(bias.len(), matrix.rows, "a bias for each output");
-        Self { weight: PackedWeight::new(matrix, bias, device), on_cpu: is_cpu(device) }
+        Self { weight: PackedWeight::new(matrix, bias, device) }
     }
 
     /// `[tokens, in]` → `[tokens, out]`.
@@ -30,25 +29,21 @@ impl Linear {
 
     /// As [`Linear::forward`], and the function or the gate of it, which leaves half as many values.
     pub fn forward_then(&self, x: Tensor<2>, then: impl Into<Gate>) -> Tensor<2> {
-        self.run(x, Around { before: Gate::NONE, after: then.into() })
-    }
-
-    fn run(&self, x: Tensor<2>, around: Around) -> Tensor<2> {
-        Tensor::from_dispatch(Dispatch::linear(x.into_dispatch(), self.weight.clone(), around))
+        Tensor::from_dispatch(Dispatch::linear(x.into_dispatch(), self.weight.clone(), then.into()))
     }
 }
 
-/// `down(between(up(x)))`: the function is computed where it costs least, with the quantization that follows it on the CPU, in
-/// the first product on WebGPU.
+/// `down(between(up(x)))`.
 pub fn feed_forward(
     x: Tensor<2>,
     up: &Linear,
     between: impl Into<Gate>,
     down: &Linear,
 ) -> Tensor<2> {
-    let between = between.into();
-    match up.on_cpu {
-        true => down.run(up.forward(x), Around { before: between, after: Gate::NONE }),
-        false => down.forward(up.forward_then(x, between)),
-    }
+    Tensor::from_dispatch(Dispatch::feed_forward(
+        x.into_dispatch(),
+        up.weight.clone(),
+        between.into(),
+        down.weight.clone(),
+    ))
 }

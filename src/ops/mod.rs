@@ -3,7 +3,7 @@
 //! | operation | on the CPU | on WebGPU |
 //! | --- | --- | --- |
 //! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product, by the kernel that the adapter is fastest with: [`variants`] |
-//! | [`feed_forward`] | the gate with the quantization of the second input | the gate at the end of the first product |
+//! | [`feed_forward`] | some hidden values at a time become codes, and are nowhere else | the gate at the end of the first product |
 //! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
 //! | [`maxsim`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
@@ -48,20 +48,20 @@ pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
 use weight::{PackedMatrix, PackedWeight, Quantized};
 
-/// What is computed with a product: `after(before(x)·Wᵀ + b)`. WebGPU takes `after` alone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Around {
-    before: Gate,
-    after: Gate,
-}
-
 /// The operations by device. Shapes are those of the functions that call them.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"))]
 pub(crate) trait EncoderOps: Backend {
     fn linear(
         x: FloatTensor<Self>,
         #[extension_type] weight: PackedWeight<Self>,
-        around: Around,
+        then: Gate,
+    ) -> FloatTensor<Self>;
+
+    fn feed_forward(
+        x: FloatTensor<Self>,
+        #[extension_type] up: PackedWeight<Self>,
+        between: Gate,
+        #[extension_type] down: PackedWeight<Self>,
     ) -> FloatTensor<Self>;
 
     fn attention(

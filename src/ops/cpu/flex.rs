@@ -6,36 +6,40 @@ use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::tensor::TensorData;
 
-use crate::ops::cpu::{self, CodedQuery, Factors, Heads, Ragged, apply};
+use crate::ops::cpu::{self, CodedQuery, Factors, Heads, Product, Ragged, apply};
 use crate::ops::profile::{self, Part};
 use crate::ops::{
-    Around, CodedRows, EncoderOps, PackedMatrix, PackedRows, PackedWeight, Quantized,
-    ResidualTables, Rotation,
+    CodedRows, EncoderOps, Gate, PackedMatrix, PackedRows, PackedWeight, Quantized, ResidualTables,
+    Rotation,
 };
 
 impl EncoderOps for Flex {
-    fn linear(
+    fn linear(x: FloatTensor<Self>, weight: PackedWeight<Self>, then: Gate) -> FloatTensor<Self> {
+        let out = linear(&x, &weight, Gate::NONE);
+        let outputs = weight.outputs();
+        rows(apply(then, out, outputs), outputs / then.halves())
+    }
+
+    fn feed_forward(
         x: FloatTensor<Self>,
-        weight: PackedWeight<Self>,
-        around: Around,
+        up: PackedWeight<Self>,
+        between: Gate,
+        down: PackedWeight<Self>,
     ) -> FloatTensor<Self> {
-        let Around { before, after } = around;
-        let (values, bias) = (floats(&x), floats(&weight.bias));
-        let out = match &weight.matrix {
-            PackedMatrix::F32(matrix) => {
-                let inputs = width(&x) / before.halves();
-                cpu::linear_f32(values, inputs, floats(matrix), bias, before)
+        let biases = [floats(&up.bias), floats(&down.bias)];
+        let values = floats(&x);
+        let out = match (&up.matrix, &down.matrix) {
+            (PackedMatrix::Q8(first), PackedMatrix::Q8(second)) => {
+                let [first, second] = [product(first, biases[0]), product(second, biases[1])];
+                cpu::feed_forward_q8(values, first, between, second)
             }
-            PackedMatrix::Q8(parts) => {
-                let (equalizer, factors) = factors(parts, bias);
-                cpu::linear_q8(values, equalizer, parts.codes.bytes(), factors, before)
+            (PackedMatrix::Q4(first), PackedMatrix::Q4(second)) => {
+                let [first, second] = [product(first, biases[0]), product(second, biases[1])];
+                cpu::feed_forward_q4(values, first, between, second)
             }
-            PackedMatrix::Q4(parts) => {
-                let (equalizer, factors) = factors(parts, bias);
-                cpu::linear_q4(values, equalizer, parts.codes.bytes(), factors, before)
-            }
+            _ => linear(&rows(linear(&x, &up, Gate::NONE), up.outputs()), &down, between),
         };
-        rows(apply(after, out, bias.len()), bias.len() / after.halves())
+        rows(out, down.outputs())
     }
 
     fn attention(
@@ -144,10 +148,30 @@ impl EncoderOps for Flex {
     }
 }
 
-/// A quantized matrix's equalizer, and what turns its sums into outputs.
-fn factors<'a>(parts: &'a Quantized<Flex>, bias: &'a [f32]) -> (&'a [f32], Factors<'a>) {
-    let (scales, sums) = (floats(&parts.scales), parts.sums.storage());
-    (floats(&parts.equalizer), Factors { scales, sums, bias })
+impl PackedWeight<Flex> {
+    fn outputs(&self) -> usize {
+        floats(&self.bias).len()
+    }
+}
+
+/// The product of what `gate` makes of `x`.
+fn linear(x: &FlexTensor, weight: &PackedWeight<Flex>, gate: Gate) -> Vec<f32> {
+    let (values, bias) = (floats(x), floats(&weight.bias));
+    match &weight.matrix {
+        PackedMatrix::F32(matrix) => {
+            cpu::linear_f32(values, width(x) / gate.halves(), floats(matrix), bias, gate)
+        }
+        PackedMatrix::Q8(parts) => cpu::linear_q8(values, gate, product(parts, bias)),
+        PackedMatrix::Q4(parts) => cpu::linear_q4(values, gate, product(parts, bias)),
+    }
+}
+
+fn product<'a>(parts: &'a Quantized<Flex>, bias: &'a [f32]) -> Product<'a> {
+    Product {
+        equalizer: floats(&parts.equalizer),
+        packed: parts.codes.bytes(),
+        factors: Factors { scales: floats(&parts.scales), sums: parts.sums.storage(), bias },
+    }
 }
 
 /// The rows of a query's first text that are not dropped.

@@ -41,10 +41,10 @@ use maxsim::kept;
 pub use nearest::Nearest;
 use norm::{add_layer_norm, layer_norm, normalize, sum_layer_norm};
 
-pub(crate) use panels::{Factors, pack_factors};
-pub(crate) use q4::linear_q4;
+pub(crate) use panels::{Factors, Product, pack_factors};
+pub(crate) use q4::{feed_forward_q4, linear_q4};
 pub(super) use q4::{pack_q4, sums_q4};
-pub(crate) use q8::linear_q8;
+pub(crate) use q8::{feed_forward_q8, linear_q8};
 pub(super) use q8::{pack_q8, sums_q8};
 
 use crate::ops::Gate;

@@ -1,6 +1,8 @@
 //! Products with weights in codes, a panel of outputs at a time.
 
-use super::dot::{BLOCK_ROWS, BlockTile, Code, OUTPUTS, Panel, Range, Rows, STEP};
+use std::ops::Range;
+
+use super::dot::{self, BLOCK_ROWS, BlockTile, Code, OUTPUTS, Panel, Rows, STEP};
 use super::lines::Lines;
 use super::quantize::{Quantized, quantize};
 use super::rows::for_blocks;
@@ -19,11 +21,23 @@ pub(crate) struct Factors<'a> {
     pub(crate) bias: &'a [f32],
 }
 
+/// A weight as it is packed.
+#[derive(Clone, Copy)]
+pub(crate) struct Product<'a> {
+    /// What an input is multiplied by, `[inputs]`.
+    pub(crate) equalizer: &'a [f32],
+    /// Its panels.
+    pub(crate) packed: &'a [u8],
+    pub(crate) factors: Factors<'a>,
+}
+
 /// Panels of codes as they are stored.
-pub(super) trait Panels: Sync {
+pub(super) trait Panels<'p>: Sync {
     /// Inputs that share a scale.
     const BLOCK: usize;
-    const RANGE: Range;
+    const RANGE: dot::Range;
+
+    fn of(packed: &'p [u8]) -> Self;
 
     /// A panel of `size` codes as [`pack`] has made it; `scratch`, as large, may be used to hold it.
     fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut [Code]) -> &'a [Code];
@@ -66,38 +80,102 @@ pub(crate) fn pack_factors<T: Copy + Default>(values: &[T], blocks: usize) -> Ve
 }
 
 /// `x` `[rows, inputs]` after `gate` → `[rows, outputs]`: `Σ_b f32(Σ a·q - z · Σ q) · step_b · scale_b + bias`, in order.
-pub(super) fn linear<P: Panels>(
-    x: &[f32],
-    equalizer: &[f32],
-    panels: &P,
-    factors: Factors<'_>,
-    gate: Gate,
-) -> Vec<f32> {
-    let (inputs, outputs) = (equalizer.len(), factors.bias.len());
-    let (size, tile) = (inputs.next_multiple_of(P::BLOCK) * OUTPUTS, forms::tile(P::RANGE));
-    let width = inputs * gate.halves();
+pub(super) fn linear<'p, P: Panels<'p>>(x: &[f32], gate: Gate, product: Product<'p>) -> Vec<f32> {
+    let (equalizer, outputs) = (product.equalizer, product.factors.bias.len());
+    let width = equalizer.len() * gate.halves();
     let mut out = vec![0.0; x.len() / width * outputs];
     for_blocks(&mut out, outputs, ROWS, |first, out| {
-        let rows = out.len() / outputs;
-        let x = &x[first * width..(first + rows) * width];
-        let quantized = time(Part::Quantize, || quantize(x, equalizer, gate, P::BLOCK));
-        let (mut scratch, mut values) = (Lines::zeros(size), Values::new());
-        time(Part::Products, || {
-            for (index, bias) in factors.bias.chunks(OUTPUTS).enumerate() {
-                let own = quantized.blocks * OUTPUTS;
-                let own = index * own..(index + 1) * own;
-                let panel = Panel {
-                    codes: panels.panel(index, size, &mut scratch),
-                    scales: &factors.scales[own.clone()],
-                    sums: &factors.sums[own],
-                };
-                multiply(&quantized, panel, tile, &mut values, |row, values| {
-                    add(values, bias, &mut out[row * outputs + index * OUTPUTS..][..bias.len()]);
-                });
-            }
-        });
+        let x = &x[first * width..][..out.len() / outputs * width];
+        let activations = time(Part::Quantize, || quantize(x, equalizer, gate, P::BLOCK));
+        let mut columns = Columns::<P>::new(product);
+        time(Part::Products, || columns.write(&activations, 0..outputs, out, outputs));
     });
     out
+}
+
+/// `down(gate(up(x)))`. Of some rows a strip of hidden values at a time is computed and becomes codes: so many stay in the cache.
+pub(super) fn feed_forward<'p, P: Panels<'p>>(
+    x: &[f32],
+    up: Product<'p>,
+    gate: Gate,
+    down: Product<'p>,
+) -> Vec<f32> {
+    let (inputs, hidden) = (up.equalizer.len(), down.equalizer.len());
+    if gate.gated && !hidden.is_multiple_of(OUTPUTS) {
+        // A panel has outputs of both halves.
+        return linear::<P>(&linear::<P>(x, Gate::NONE, up), gate, down);
+    }
+    // Panels and blocks are whole in it.
+    let strip = OUTPUTS * P::BLOCK / 4;
+    let outputs = down.factors.bias.len();
+    let mut out = vec![0.0; x.len() / inputs * outputs];
+    for_blocks(&mut out, outputs, ROWS, |first, out| {
+        let rows = out.len() / outputs;
+        let x = &x[first * inputs..][..rows * inputs];
+        let activations = time(Part::Quantize, || quantize(x, up.equalizer, Gate::NONE, P::BLOCK));
+        let mut codes = Quantized::new(rows, hidden, P::BLOCK);
+        let mut columns = Columns::<P>::new(up);
+        let mut values = vec![0.0; rows * strip * gate.halves()];
+        for start in (0..hidden).step_by(strip) {
+            let own = start..hidden.min(start + strip);
+            let width = own.len() * gate.halves();
+            let values = &mut values[..rows * width];
+            time(Part::Products, || {
+                for half in 0..gate.halves() {
+                    let from = half * hidden;
+                    let values = &mut values[half * own.len()..];
+                    columns.write(&activations, from + own.start..from + own.end, values, width);
+                }
+            });
+            time(Part::Quantize, || {
+                codes.write(start / P::BLOCK, values, &down.equalizer[own], gate)
+            });
+        }
+        let mut columns = Columns::<P>::new(down);
+        time(Part::Products, || columns.write(&codes, 0..outputs, out, outputs));
+    });
+    out
+}
+
+/// What computes a product's outputs, some columns at a time.
+struct Columns<'p, P> {
+    panels: P,
+    factors: Factors<'p>,
+    tile: BlockTile,
+    /// Room for a panel.
+    scratch: Lines<Code>,
+    values: Values,
+}
+
+impl<'p, P: Panels<'p>> Columns<'p, P> {
+    fn new(product: Product<'p>) -> Self {
+        let size = product.equalizer.len().next_multiple_of(P::BLOCK) * OUTPUTS;
+        Self {
+            panels: P::of(product.packed),
+            factors: product.factors,
+            tile: forms::tile(P::RANGE),
+            scratch: Lines::zeros(size),
+            values: Values::new(),
+        }
+    }
+
+    /// Some of each row's outputs, the first of them that of a panel, into rows of `out` that are `stride` apart.
+    fn write(&mut self, rows: &Quantized, outputs: Range<usize>, out: &mut [f32], stride: usize) {
+        let Self { panels, factors, tile, scratch, values } = self;
+        let (first, own) = (outputs.start / OUTPUTS, rows.blocks * OUTPUTS);
+        for (place, bias) in factors.bias[outputs].chunks(OUTPUTS).enumerate() {
+            let index = first + place;
+            let own = index * own..(index + 1) * own;
+            let panel = Panel {
+                codes: panels.panel(index, scratch.len(), scratch),
+                scales: &factors.scales[own.clone()],
+                sums: &factors.sums[own],
+            };
+            multiply(rows, panel, *tile, values, |row, values| {
+                add(values, bias, &mut out[row * stride + place * OUTPUTS..][..bias.len()]);
+            });
+        }
+    }
 }
 
 /// Writes the values, each with its bias.

@@ -1,7 +1,7 @@
 //! Products with q4 weights.
 
 use super::dot::{Code, Range};
-use super::panels::{self, Factors, Panels};
+use super::panels::{self, Panels, Product};
 use super::vectors::widest;
 use crate::model::quantize::{NIBBLE_ZERO, Q4_BLOCK, nibble};
 use crate::ops::Gate;
@@ -34,21 +34,29 @@ fn value(nibble: u8) -> i8 {
 }
 
 /// See [`panels::linear`].
-pub(crate) fn linear_q4(
+pub(crate) fn linear_q4(x: &[f32], gate: Gate, product: Product<'_>) -> Vec<f32> {
+    panels::linear::<Nibbles<'_>>(x, gate, product)
+}
+
+/// See [`panels::feed_forward`].
+pub(crate) fn feed_forward_q4(
     x: &[f32],
-    equalizer: &[f32],
-    packed: &[u8],
-    factors: Factors<'_>,
+    up: Product<'_>,
     gate: Gate,
+    down: Product<'_>,
 ) -> Vec<f32> {
-    panels::linear(x, equalizer, &Nibbles(packed), factors, gate)
+    panels::feed_forward::<Nibbles<'_>>(x, up, gate, down)
 }
 
 struct Nibbles<'a>(&'a [u8]);
 
-impl Panels for Nibbles<'_> {
+impl<'p> Panels<'p> for Nibbles<'p> {
     const BLOCK: usize = Q4_BLOCK;
     const RANGE: Range = Range::Q4;
+
+    fn of(packed: &'p [u8]) -> Self {
+        Self(packed)
+    }
 
     fn panel<'a>(&'a self, index: usize, size: usize, scratch: &'a mut [Code]) -> &'a [Code] {
         unpack(&self.0[index * size / 2..(index + 1) * size / 2], scratch);

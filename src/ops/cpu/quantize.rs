@@ -30,39 +30,53 @@ pub(super) struct Quantized {
 /// Quantizes what `gate` makes of the rows of `x`, `equalizer.len()` values each, in blocks of `block`.
 pub(super) fn quantize(x: &[f32], equalizer: &[f32], gate: Gate, block: usize) -> Quantized {
     let inputs = equalizer.len();
-    let width = inputs * gate.halves();
-    let (rows, stride) = (x.len() / width, inputs.next_multiple_of(block));
-    let blocks = stride / block;
-    let mut out = Quantized {
-        codes: Lines::zeros(rows * stride),
-        steps: Vec::with_capacity(rows * blocks),
-        zeros: Vec::with_capacity(rows * blocks),
-        blocks,
-        block,
-    };
-    // Behind the last input are zeros.
-    let mut scratch = vec![0.0; stride];
-    for (row, codes) in x.chunks_exact(width).zip(out.codes.chunks_exact_mut(stride)) {
-        pointwise::apply(gate, row, &mut scratch[..inputs]);
-        encode_row(&mut scratch, equalizer, codes, block, (&mut out.steps, &mut out.zeros));
-    }
+    let mut out = Quantized::new(x.len() / (inputs * gate.halves()), inputs, block);
+    out.write(0, x, equalizer, gate);
     out
 }
 
+impl Quantized {
+    /// Rows of `inputs` values that are all still to be written.
+    pub(super) fn new(rows: usize, inputs: usize, block: usize) -> Self {
+        let blocks = inputs.div_ceil(block);
+        Self {
+            codes: Lines::zeros(rows * blocks * block),
+            steps: vec![0.0; rows * blocks],
+            zeros: vec![0; rows * blocks],
+            blocks,
+            block,
+        }
+    }
+
+    /// Writes each row's blocks from `first` on: what `gate` makes of a row of `x`, which is as long as `equalizer`.
+    pub(super) fn write(&mut self, first: usize, x: &[f32], equalizer: &[f32], gate: Gate) {
+        let (inputs, block) = (equalizer.len(), self.block);
+        let count = inputs.div_ceil(block);
+        // Behind the last input are zeros.
+        let mut scratch = vec![0.0; count * block];
+        for (row, x) in x.chunks_exact(inputs * gate.halves()).enumerate() {
+            pointwise::apply(gate, x, &mut scratch[..inputs]);
+            let own = row * self.blocks + first..row * self.blocks + first + count;
+            let codes = &mut self.codes[own.start * block..own.end * block];
+            let said = (&mut self.steps[own.clone()], &mut self.zeros[own]);
+            encode_row(&mut scratch, equalizer, codes, block, said);
+        }
+    }
+}
+
 widest! {
-    /// Writes a row's codes; each block adds its step and what zero has become.
+    /// Writes a row's codes, and each block's step and what zero has become.
     fn encode_row(
         row: &mut [f32],
         equalizer: &[f32],
         codes: &mut [Activation],
         block: usize,
-        said: (&mut Vec<f32>, &mut Vec<i32>),
+        said: (&mut [f32], &mut [i32]),
     ) {
         row.iter_mut().zip(equalizer).for_each(|(u, factor)| *u *= factor);
-        for (values, codes) in row.chunks_exact(block).zip(codes.chunks_exact_mut(block)) {
-            let (step, zero) = encode(values, codes);
-            said.0.push(step);
-            said.1.push(zero);
+        let blocks = row.chunks_exact(block).zip(codes.chunks_exact_mut(block));
+        for ((values, codes), (step, zero)) in blocks.zip(said.0.iter_mut().zip(said.1)) {
+            (*step, *zero) = encode(values, codes);
         }
     }
 }

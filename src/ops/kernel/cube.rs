@@ -5,16 +5,20 @@ use burn_wgpu::CubeBackend;
 
 use super::Documents;
 use crate::ops::Coding;
-use crate::ops::{Around, EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
+use crate::ops::{EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {
-    fn linear(
+    fn linear(x: FloatTensor<Self>, weight: PackedWeight<Self>, then: Gate) -> FloatTensor<Self> {
+        super::linear(x, weight, then)
+    }
+
+    fn feed_forward(
         x: FloatTensor<Self>,
-        weight: PackedWeight<Self>,
-        around: Around,
+        up: PackedWeight<Self>,
+        between: Gate,
+        down: PackedWeight<Self>,
     ) -> FloatTensor<Self> {
-        assert_eq!(around.before, Gate::NONE, "functions follow products here");
-        super::linear(x, weight, around.after)
+        super::linear(super::linear(x, up, between), down, Gate::NONE)
     }
 
     fn attention(

@@ -104,7 +104,7 @@ mod tests {
             let panels = cpu::pack_factors(&scales, blocks);
             let factors = cpu::Factors { scales: &panels, sums: &sums, bias: &bias };
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q8(&x, &equalizer, &packed, factors, Gate::NONE);
+            let found = cpu::linear_q8(&x, Gate::NONE, cpu::Product { equalizer: &equalizer, packed: &packed, factors });
             let values = Values::Q8 { codes, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
@@ -130,7 +130,7 @@ mod tests {
             let panels = cpu::pack_factors(&vec![0.25; outputs * blocks], blocks);
             let factors = cpu::Factors { scales: &panels, sums: &sums, bias: &bias };
             let equalizer = vec![1.0; inputs];
-            let found = cpu::linear_q4(&x, &equalizer, &packed, factors, Gate::NONE);
+            let found = cpu::linear_q4(&x, Gate::NONE, cpu::Product { equalizer: &equalizer, packed: &packed, factors });
             let values = Values::Q4 { nibbles, scales };
             let weights = Matrix { rows: outputs, columns: inputs, values, equalizer: None };
             assert_eq!(found, plain::quantized_linear(&x, &weights, &bias));
