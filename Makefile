@@ -3,6 +3,7 @@
 # make bench  the browser benchmark beside its peers; BENCH='--runs 5' hands options on, MEMORY those of make memory
 # make curves how time and memory grow with candidates, their length, workers and calls, drawn into docs/curves/; CURVES='--most 100' hands options on
 # make native texts encoded natively by one thread and by all, in turns with PyTorch and onnxruntime; NATIVE='--runs 9' hands options on
+# make batches  how fast the encoder is by the number of tokens that are computed together, natively and in wasm; BATCHES='9 --markdown' hands the number of rounds and options on
 # make load   how long until the first result, part by part; LOAD='5 --markdown' hands the number of loads and options on
 # make index-page  what a search of an index takes of a page: bytes and time of a query in collections of 1,000 to 100,000 documents, beside all of them scored;
 #             PAGE='1000 --peer DIR' names other sizes, and the folder of fast-plaid-web's build
@@ -51,7 +52,7 @@ VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index
 FUZZ_SECONDS := 60
 
-.PHONY: help size demo test test-gpu bench load index-page curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -76,6 +77,9 @@ curves: $(TARBALL) $(MINILM) $(STAMPS)/npm-bench $(STAMPS)/chromium $(STAMPS)/be
 native: $(STAMPS)/bench-onnx $(MINILM) | $(STAMPS)/rust $(STAMPS)/node
 	node benches/native/run.mjs --python target/bench/python/bin/python --model $(dir $(MINILM)) \
 	  --onnx target/bench/onnx/$(notdir $(patsubst %/,%,$(dir $(MINILM)))) --corpus $(CORPUS) $(NATIVE)
+
+batches: $(WASM) $(CLI) $(MINILM) | $(STAMPS)/rust $(STAMPS)/node
+	node benches/batches/run.mjs $(BATCHES)
 
 # Made anew each time: another folder has the same target.
 parity: $(STAMPS)/reference $(MINILM) | $(STAMPS)/rust

@@ -50,6 +50,8 @@ pub struct LoadOptions {
     pub spelled_tokens: SpelledTokens,
     /// Settings in place of the checkpoint's own.
     pub overrides: Overrides,
+    /// Most tokens of several texts that the CPU computes together, if not as many as were found to be fastest.
+    pub cpu_batch_tokens: Option<usize>,
 }
 
 /// How a model ranks.
@@ -143,6 +145,13 @@ impl Model {
         })
     }
 
+    fn set_batch_limits(&mut self, limits: Cost) {
+        match self {
+            Model::Late(model) => model.set_batch_limits(limits),
+            Model::Cross(model) => model.set_batch_limits(limits),
+        }
+    }
+
     /// The model, if it reads pairs; `what` is what needs that.
     fn cross(&self, what: &'static str) -> Result<&CrossEncoder> {
         match self {
@@ -193,8 +202,11 @@ impl Reranker {
         // A bundle's tensors leave it as they are packed, unless a second device needs them.
         let again = options.device != DeviceChoice::Cpu && options.gpu_unavailable.is_none();
         let device = device::cpu();
-        let model =
+        let mut model =
             Model::load(&files, &config, tokenizer.clone(), &device, again, observer).await?;
+        if let Some(tokens) = options.cpu_batch_tokens {
+            model.set_batch_limits(Cost::limits(tokens));
+        }
         let (kind, gpu_fault, gpu_kernel, canary) = (DeviceKind::Cpu, None, None, None);
         let mut on_cpu = Self { model, kind, info, warnings, gpu_fault, gpu_kernel, canary };
         if options.device == DeviceChoice::Cpu {

@@ -7,8 +7,9 @@ use half::f16;
 use pollster::block_on;
 use tabrank::ops::{CodedQuery, CodedRows};
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, EncodeOptions, Encoded, LongDocuments, Pooling,
-    RerankOptions, RerankOutput, Reranker, Source, TextKind, Unobserved, convert,
+    BundleFiles, CheckpointFiles, ConvertOptions, DeviceChoice, Dtype, EncodeOptions, Encoded,
+    LoadOptions, LongDocuments, Pooling, RerankOptions, RerankOutput, Reranker, Source, TextKind,
+    Unobserved, convert,
 };
 
 fn bits(reranker: &Reranker, texts: &[&str]) -> Vec<Vec<u32>> {
@@ -20,6 +21,16 @@ fn bits(reranker: &Reranker, texts: &[&str]) -> Vec<Vec<u32>> {
 fn bits_of(encoded: &Encoded) -> Vec<Vec<u32>> {
     let texts = encoded.embeddings.texts();
     texts.map(|rows| rows.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+fn load_in_batches(bundle: &BundleFiles, tokens: usize) -> Reranker {
+    let files = CheckpointFiles::from_bundle(bundle).unwrap();
+    let options = LoadOptions {
+        device: DeviceChoice::Cpu,
+        cpu_batch_tokens: Some(tokens),
+        ..LoadOptions::default()
+    };
+    block_on(Reranker::load(files, &options, &mut Unobserved)).unwrap()
 }
 
 #[test]
@@ -41,6 +52,10 @@ fn embeddings_do_not_depend_on_neighbours_or_order() {
             let reversed: Vec<&str> = texts.iter().rev().copied().collect();
             let backwards: Vec<_> = bits(&reranker, &reversed).into_iter().rev().collect();
             assert!(backwards == together, "{name} {dtype:?}: another order");
+            for tokens in [1, 50, 4096] {
+                let in_batches = bits(&load_in_batches(&bundle, tokens), &texts);
+                assert!(in_batches == together, "{name} {dtype:?}: batches of {tokens} tokens");
+            }
         }
     }
 }

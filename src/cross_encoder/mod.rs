@@ -28,6 +28,7 @@ pub struct CrossEncoder {
     head: Head,
     hidden_size: usize,
     device: Device,
+    batch_limits: Cost,
 }
 
 /// What a document gets.
@@ -75,7 +76,13 @@ impl CrossEncoder {
             head: Head::load(head, |step| weights(files, config, step), &device::cpu())?,
             hidden_size: config.encoder.hidden_size(),
             device: device.clone(),
+            batch_limits: Cost::limits(device::batch_tokens(device)),
         })
+    }
+
+    /// Other limits of a batch than those of the device.
+    pub(crate) fn set_batch_limits(&mut self, limits: Cost) {
+        self.batch_limits = limits;
     }
 
     /// What no score goes beyond, if there is such a number.
@@ -108,7 +115,7 @@ impl CrossEncoder {
     ) -> Result<()> {
         observer.stage(Stage::Tokenize);
         let query = self.tokenizer.pair_query(query)?;
-        let mut batching = Batching::new(Cost::limits(device::batch_tokens(&self.device)));
+        let mut batching = Batching::new(self.batch_limits);
         for (done, &index) in places.iter().enumerate() {
             pause(observer).await?;
             let pair = self.tokenizer.pair(&query, index, &documents.text(index))?;

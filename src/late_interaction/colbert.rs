@@ -36,6 +36,7 @@ pub struct ColBert {
     token_pooling: Option<TokenPooling>,
     vector: Result<VectorConfig>,
     device: Device,
+    batch_limits: Cost,
     tables: Tables,
 }
 
@@ -67,6 +68,7 @@ impl ColBert {
             token_pooling: config.token_pooling,
             vector: config.vector.clone(),
             device: device.clone(),
+            batch_limits: Cost::limits(device::batch_tokens(device)),
             tables: Tables::default(),
         })
     }
@@ -118,7 +120,12 @@ impl ColBert {
 
     /// What a batch takes at most.
     pub(crate) fn batch_limits(&self) -> Cost {
-        Cost::limits(device::batch_tokens(&self.device))
+        self.batch_limits
+    }
+
+    /// Other limits than those of the device.
+    pub(crate) fn set_batch_limits(&mut self, limits: Cost) {
+        self.batch_limits = limits;
     }
 
     /// Tokenizes a text. `index` is its place in the caller's list, for errors.

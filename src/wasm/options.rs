@@ -204,6 +204,9 @@ pub struct LoadSettings {
     special_tokens: Option<SpecialTokens>,
     #[tsify(optional)]
     overrides: Option<Overrides>,
+    /// Most tokens that the CPU computes together, of several texts; the fastest number by default.
+    #[tsify(optional)]
+    cpu_batch_tokens: Option<usize>,
 }
 
 impl From<LoadSettings> for LoadOptions {
@@ -215,6 +218,7 @@ impl From<LoadSettings> for LoadOptions {
             gpu_kernel,
             special_tokens,
             overrides,
+            cpu_batch_tokens,
         } = settings;
         LoadOptions {
             device: match device {
@@ -234,6 +238,7 @@ impl From<LoadSettings> for LoadOptions {
                 SpecialTokens::Text => SpelledTokens::Text,
             },
             overrides: overrides.unwrap_or_default().into(),
+            cpu_batch_tokens,
         }
     }
 }
