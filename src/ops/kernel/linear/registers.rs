@@ -5,7 +5,7 @@ use burn_wgpu::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{Product, Stored, Sums, accumulate, column_positions, finish, grid, zeros};
-use crate::model::quantize::{NIBBLE_ZERO, Q4_BLOCK, Q8_BLOCK};
+use crate::model::quantize::NIBBLE_ZERO;
 use crate::ops::Gate;
 use crate::ops::kernel::four::read_four;
 use crate::ops::kernel::{floats, width, words};
@@ -105,11 +105,8 @@ fn linear_in_registers<K: Size, N: Size>(
     let stride = columns * tile.halves;
     match stored {
         Stored::F32 => add_f32::<K, N>(&sums, x, words, &starts, &positions, depth, stride, tile),
-        Stored::Q8 => add_q8::<K, N>(
-            &sums, x, equalizer, words, scales, &starts, &positions, depth, stride, tile,
-        ),
-        Stored::Q4 => add_q4::<K, N>(
-            &sums, x, equalizer, words, scales, &starts, &positions, depth, stride, tile,
+        Stored::Q8 | Stored::Q4 => add_codes::<K, N>(
+            &sums, x, equalizer, words, scales, &starts, &positions, depth, stride, stored, tile,
         ),
     }
     finish::<N>(out, &sums, bias, &rows, &own, tokens, columns, gate);
@@ -148,9 +145,10 @@ fn add_f32<K: Size, N: Size>(
     }
 }
 
+/// Four channels at a time, of which a word holds one group or two.
 #[cube]
 #[allow(clippy::too_many_arguments)]
-fn add_q8<K: Size, N: Size>(
+fn add_codes<K: Size, N: Size>(
     sums: &Sums<f32, N>,
     x: &[Vector<f32, K>],
     equalizer: &[Vector<f32, K>],
@@ -160,22 +158,47 @@ fn add_q8<K: Size, N: Size>(
     positions: &Sequence<usize>,
     depth: usize,
     stride: usize,
+    #[comptime] stored: Stored,
     #[comptime] tile: Tile,
 ) {
-    for group in 0..depth.div_ceil(4) {
-        let inputs = read_equalized::<K>(x, equalizer, starts, group, depth, tile);
-        let start = group * stride;
-        let block = group / comptime!(Q8_BLOCK / 4) * stride;
+    for word_row in 0..depth.div_ceil(comptime!(stored.channels())) {
+        let start = word_row * stride;
+        let block = word_row / comptime!(stored.block() / stored.channels()) * stride;
+        let mut own = Sequence::<Vector<i32, N>>::new();
+        let mut factors = Sequence::<Vector<f32, N>>::new();
         #[unroll]
         for c in 0..comptime!(tile.vectors()) {
-            let word = words[start + positions[c]];
-            let factor = scales[block + positions[c]];
+            own.push(words[start + positions[c]]);
+            factors.push(scales[block + positions[c]]);
+        }
+        #[unroll]
+        for part in 0..comptime!(stored.channels() / 4) {
+            let group = word_row * comptime!(stored.channels() / 4) + part;
+            let inputs = read_equalized::<K>(x, equalizer, starts, group, depth, tile);
             #[unroll]
-            for part in 0..4usize {
-                let w = Vector::<f32, N>::cast_from(byte::<N>(word, part)) * factor;
-                accumulate::<f32, N>(sums, &inputs, w, part, c, comptime!(tile.vectors()));
+            for c in 0..comptime!(tile.vectors()) {
+                #[unroll]
+                for channel in 0..4usize {
+                    let code = code::<N>(own[c], comptime!(4 * part + channel), stored);
+                    let w = Vector::<f32, N>::cast_from(code) * factors[c];
+                    accumulate::<f32, N>(sums, &inputs, w, channel, c, comptime!(tile.vectors()));
+                }
             }
         }
+    }
+}
+
+/// One of a word's codes, from the lowest bits up.
+#[cube]
+fn code<N: Size>(
+    word: Vector<i32, N>,
+    #[comptime] channel: usize,
+    #[comptime] stored: Stored,
+) -> Vector<i32, N> {
+    if comptime!(stored == Stored::Q8) {
+        byte::<N>(word, channel)
+    } else {
+        nibble::<N>(word, channel)
     }
 }
 
@@ -191,47 +214,6 @@ pub(super) fn byte<N: Size>(word: Vector<i32, N>, #[comptime] part: usize) -> Ve
 pub(super) fn nibble<N: Size>(word: Vector<i32, N>, #[comptime] part: usize) -> Vector<i32, N> {
     let down = Vector::<i32, N>::new(comptime!(4 * part as i32));
     ((word >> down) & Vector::<i32, N>::new(15)) - Vector::<i32, N>::new(NIBBLE_ZERO as i32)
-}
-
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn add_q4<K: Size, N: Size>(
-    sums: &Sums<f32, N>,
-    x: &[Vector<f32, K>],
-    equalizer: &[Vector<f32, K>],
-    words: &[Vector<i32, N>],
-    scales: &[Vector<f32, N>],
-    starts: &Sequence<usize>,
-    positions: &Sequence<usize>,
-    depth: usize,
-    stride: usize,
-    #[comptime] tile: Tile,
-) {
-    for word_row in 0..depth.div_ceil(8) {
-        let start = word_row * stride;
-        let block = word_row / comptime!(Q4_BLOCK / 8) * stride;
-        let mut own = Sequence::<Vector<i32, N>>::new();
-        let mut factors = Sequence::<Vector<f32, N>>::new();
-        #[unroll]
-        for c in 0..comptime!(tile.vectors()) {
-            own.push(words[start + positions[c]]);
-            factors.push(scales[block + positions[c]]);
-        }
-        #[unroll]
-        for half in 0..2usize {
-            let group = word_row * 2 + half;
-            let inputs = read_equalized::<K>(x, equalizer, starts, group, depth, tile);
-            #[unroll]
-            for c in 0..comptime!(tile.vectors()) {
-                #[unroll]
-                for part in 0..4usize {
-                    let code = nibble::<N>(own[c], comptime!(4 * half + part));
-                    let w = Vector::<f32, N>::cast_from(code) * factors[c];
-                    accumulate::<f32, N>(sums, &inputs, w, part, c, comptime!(tile.vectors()));
-                }
-            }
-        }
-    }
 }
 
 /// An invocation's place along columns.
