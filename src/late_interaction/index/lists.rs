@@ -180,3 +180,60 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u32) {
     }
     bytes.push(number as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::manifest::PartKind;
+    use super::*;
+
+    /// Documents of each centroid, with gaps of all sizes.
+    fn lists() -> impl Strategy<Value = Vec<Vec<u32>>> {
+        let gap = prop_oneof![1..200u32, 1..20_000u32, 1..2_000_000u32];
+        let list = prop::collection::vec(gap, 0..60).prop_map(|gaps| {
+            let numbers = gaps.iter().scan(0, |last, gap| {
+                *last += gap;
+                Some(*last - 1)
+            });
+            numbers.collect()
+        });
+        prop::collection::vec(list, 1..40)
+    }
+
+    fn written(lists: &[Vec<u32>], most: usize) -> Vec<Part> {
+        let mut writer = ListsWriter::new(most);
+        let mut parts = Vec::new();
+        for numbers in lists {
+            let mut list = List::default();
+            // Each document as often as it has tokens there.
+            numbers.iter().flat_map(|&number| [number; 2]).for_each(|number| list.push(number));
+            parts.extend(writer.push(list));
+        }
+        parts.into_iter().chain(writer.close()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(lists in lists(), most in 24usize..400) {
+            let documents = lists.iter().flatten().max().map_or(0, |last| last + 1);
+            let wanted: BTreeSet<u32> = (0..lists.len() as u32).step_by(2).collect();
+            let mut found: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+            let mut next = 0;
+            for (bytes, range) in written(&lists, most) {
+                prop_assert!(bytes.len() <= most);
+                prop_assert!(*range.start() == next || *range.start() + 1 == next);
+                next = range.end() + 1;
+                let part = IndexPart::new(PartKind::Lists, &bytes, Some(range));
+                for (centroid, list) in read(&part, &bytes, documents, &wanted).unwrap() {
+                    found.entry(centroid).or_default().extend(list);
+                }
+            }
+            prop_assert_eq!(next as usize, lists.len());
+            let expected = (0u32..).zip(lists).filter(|(centroid, _)| centroid % 2 == 0);
+            prop_assert_eq!(found, expected.collect::<BTreeMap<_, _>>());
+        }
+    }
+}

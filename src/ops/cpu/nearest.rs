@@ -112,7 +112,8 @@ impl Nearest {
 
 /// By product descending, then by place.
 fn falling(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
-    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+    // Minus zero is zero.
+    (b.1 + 0.0).total_cmp(&(a.1 + 0.0)).then(a.0.cmp(&b.0))
 }
 
 /// The first of an order are found without sorting the rest.
@@ -120,5 +121,40 @@ fn keep_largest(found: &mut Vec<(u32, f32)>, count: usize) {
     if found.len() > count {
         found.select_nth_unstable_by(count, falling);
         found.truncate(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Nearest;
+    use crate::random::SplitMix64;
+
+    /// Whole numbers, so that products are exact and many of them equal.
+    fn rows(count: usize, dimension: usize, random: &mut SplitMix64) -> Vec<f32> {
+        (0..count * dimension).map(|_| (random.next() % 5) as f32 - 2.0).collect()
+    }
+
+    /// Of more rows than are held at once, none of them a multiple of a panel's.
+    #[test]
+    fn the_largest_come_in_order_and_equals_by_place() {
+        let (mut random, dimension) = (SplitMix64(3), 3);
+        for packed in [1, 7, 16, 2_100] {
+            let (all, some) =
+                (rows(packed, dimension, &mut random), rows(70, dimension, &mut random));
+            let nearest = Nearest::new(&all, dimension);
+            let places = nearest.nearest(&some);
+            for count in [1, 5, 3_000] {
+                let found = nearest.largest(&some, count);
+                for ((row, found), place) in some.chunks(dimension).zip(&found).zip(&places) {
+                    let product = |other: &[f32]| row.iter().zip(other).map(|(a, b)| a * b).sum();
+                    let mut expected: Vec<(u32, f32)> =
+                        (0..).zip(all.chunks(dimension).map(product)).collect();
+                    expected.sort_by(|a, b| b.1.partial_cmp(&a.1).expect("products are numbers"));
+                    expected.truncate(count);
+                    assert_eq!(found, &expected);
+                    assert_eq!(found[0].0, *place);
+                }
+            }
+        }
     }
 }
