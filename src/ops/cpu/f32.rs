@@ -54,7 +54,7 @@ pub(crate) fn linear_f32(
 ) -> Vec<f32> {
     let outputs = bias.len();
     let width = inputs * gate.halves();
-    let mut out = vec![0.0; x.len() / width * outputs];
+    let mut out = bias.repeat(x.len() / width);
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let rows = out.len() / outputs;
         let from = x[first * width..(first + rows) * width].chunks_exact(width);
@@ -63,23 +63,26 @@ pub(crate) fn linear_f32(
             let each = from.zip(x.chunks_exact_mut(inputs));
             each.for_each(|(from, x)| pointwise::apply(gate, from, x));
         });
-        let mut values = vec![0.0; rows * TILE_PANELS * PANEL];
-        let groups = packed.chunks(inputs * PANEL * TILE_PANELS);
-        let columns = bias.chunks(PANEL * TILE_PANELS);
         time(Part::Products, || {
-            groups.zip(columns).enumerate().for_each(|(group, (weights, bias))| {
-                let (first, width) = (group * PANEL * TILE_PANELS, weights.len() / inputs);
-                multiply_into::<true>(&x, Panels::of(weights, inputs), &mut values, width);
-                for (out, values) in out.chunks_exact_mut(outputs).zip(values.chunks_exact(width)) {
-                    for (out, (value, bias)) in out[first..].iter_mut().zip(values.iter().zip(bias))
-                    {
-                        *out = value + bias;
-                    }
-                }
-            })
+            let whole = outputs / PANEL * PANEL;
+            let (panels, last) = packed.split_at(whole * inputs);
+            multiply_into::<true>(&x, Panels::of(panels, inputs), out, outputs);
+            if whole < outputs {
+                let columns = out.chunks_exact_mut(outputs).map(|row| &mut row[whole..]);
+                add_last(&x, Panels::of(last, inputs), columns);
+            }
         });
     });
     out
+}
+
+/// Adds the products with a panel that has fewer outputs than others.
+fn add_last<'a>(x: &[f32], panel: Panels<'_>, out: impl Iterator<Item = &'a mut [f32]>) {
+    let mut values = vec![0.0; x.len() / panel.inputs * PANEL];
+    multiply_into::<true>(x, panel, &mut values, PANEL);
+    for (out, values) in out.zip(values.chunks_exact(PANEL)) {
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
+    }
 }
 
 /// Some panels, `apart` values each from the next.
@@ -118,6 +121,7 @@ pub(super) fn multiply<const FUSED: bool>(
     let panel = Panels::of(&panel[..inputs * PANEL], inputs);
     let mut values = [0.0; PANEL * TILE_ROWS];
     for (group, rows) in x.chunks(inputs * TILE_ROWS).enumerate() {
+        values.fill(0.0);
         tile::<FUSED>(rows, panel, &mut values, PANEL);
         let values = &values.as_chunks::<PANEL>().0[..rows.len() / inputs];
         for (offset, values) in values.iter().enumerate() {
@@ -128,8 +132,8 @@ pub(super) fn multiply<const FUSED: bool>(
 
 /// Products of `[rows, inputs]` with some panels, into [`PANEL`] columns of `out` for each, whose rows are `stride` apart.
 ///
-/// `FUSED` products may round once where the platform multiplies and adds in one; the others are the same
-/// everywhere.
+/// `FUSED` products may round once where the platform multiplies and adds in one, and are added to what is in `out`, which is the bias
+/// of a product with weights; the others are the same everywhere, and in place of what was there.
 pub(super) fn multiply_into<const FUSED: bool>(
     x: &[f32],
     panels: Panels<'_>,
@@ -193,6 +197,15 @@ mod platform {
         stride: usize,
     ) {
         let mut sums = [[f32x4_splat(0.0); 2]; M];
+        if FUSED {
+            for (row, [low, high]) in sums.iter_mut().enumerate() {
+                // SAFETY: there are eight places for each of the M rows, asserted by the caller.
+                unsafe {
+                    let out = out.as_ptr().add(row * stride);
+                    (*low, *high) = (v128_load(out.cast()), v128_load(out.add(4).cast()));
+                }
+            }
+        }
         for input in 0..inputs {
             // SAFETY: there are M rows of `inputs` values and a panel of as many, asserted by the caller.
             unsafe {

@@ -50,6 +50,10 @@ fn fixed<const FUSED: bool, const M: usize>(
 ) {
     assert!(rows.len() >= M * inputs && panel.len() >= inputs * PANEL);
     let mut sums = [[0.0f32; PANEL]; M];
+    if FUSED {
+        let each = sums.iter_mut().zip(out.chunks(stride));
+        each.for_each(|(sums, out)| sums.copy_from_slice(&out[..PANEL]));
+    }
     for (input, weights) in panel.as_chunks::<PANEL>().0[..inputs].iter().enumerate() {
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: M rows of `inputs` values were just asserted; a check here costs as much as the product.

@@ -125,7 +125,7 @@ unsafe fn narrow<const FUSED: bool>(place: Place, rows: usize, panels: usize) {
 macro_rules! version {
     (
         $name:ident, $features:literal, $registers:literal, $panels:literal,
-        $zero:ident, $splat:ident, $load:ident, $store:ident, $fused:ident, $multiply:ident, $add:ident
+        $zero:ident, $splat:ident, $load:ident, $read:ident, $store:ident, $fused:ident, $multiply:ident, $add:ident
     ) => {
         mod $name {
             use super::*;
@@ -163,6 +163,16 @@ macro_rules! version {
             ) -> usize {
                 let Place { rows, inputs, panels, apart, out, stride } = place;
                 let mut sums = [[$zero(); V]; M];
+                if FUSED {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        for (place, sum) in sums.iter_mut().enumerate() {
+                            // SAFETY: the caller's.
+                            unsafe {
+                                *sum = $read(out.add(row * stride + place * $panels * PANEL))
+                            };
+                        }
+                    }
+                }
                 for input in 0..inputs {
                     let mut weights = [$zero(); V];
                     // SAFETY: the caller's.
@@ -202,6 +212,7 @@ version!(
     _mm512_setzero_ps,
     _mm512_set1_ps,
     two_panels,
+    _mm512_loadu_ps,
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
     _mm512_mul_ps,
@@ -215,6 +226,7 @@ version!(
     _mm256_setzero_ps,
     _mm256_set1_ps,
     one_panel,
+    _mm256_loadu_ps,
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
     _mm256_mul_ps,
@@ -259,7 +271,7 @@ mod tests {
         let weights = values(panels * apart - 3 * PANEL);
         let panels_of = Panels { values: &weights, inputs, apart };
         let stride = panels * PANEL + 5;
-        let mut out = vec![f32::NAN; rows * stride - 5];
+        let mut out = values(rows * stride - 5);
         tile(&x, panels_of, &mut out, stride);
         out.into_iter().map(f32::to_bits).collect()
     }
