@@ -7,11 +7,11 @@ cd "$(dirname "$0")/.."
 
 cargo build --release --locked --manifest-path scripts/bindgen/Cargo.toml --target-dir target
 
-# compile FOLDER NAME FEATURES [CARGO-OPTION...]
+# compile FOLDER NAME FEATURES [CARGO-OPTION...] [-- RUSTC-OPTION...]
 # A module names its glue as the place that its imports come from. What cargo made, with the names of
 # functions, stays for `make size`.
 compile() {
-  cargo "${@:4}" build --release --locked --lib --target wasm32-unknown-unknown --features "$3"
+  cargo rustc --release --locked --lib --target wasm32-unknown-unknown --features "$3" "${@:4}"
   mkdir -p target/named/"$1"
   cp target/wasm32-unknown-unknown/release/tabrank.wasm "target/named/$1/$2_bg.wasm"
   target/release/bindgen target/wasm32-unknown-unknown/release/tabrank.wasm "$1" "$2"
@@ -24,12 +24,16 @@ optimize() {
     --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue "${@:2}" "$1" -o "$1"
 }
 
+# Our own crate is compiled for speed, which its kernels need: they say for themselves what has to be inlined, and their loops
+# have lengths that are known. All else is called rather than copied, and its loops are left as they are.
+small=(--config scripts/small.toml -- -C "llvm-args=-inline-threshold=40 -unroll-runtime=0 -unroll-allow-partial=0")
+
 rm -rf pkg/wasm
-compile pkg/wasm tabrank "" --config scripts/small.toml
+compile pkg/wasm tabrank "" "${small[@]}"
 # On one core, which the next module's compilation leaves idle.
 optimize pkg/wasm/tabrank_bg.wasm &
 jobs=($!)
-compile pkg/wasm/relaxed tabrank relaxed-simd --config scripts/small.toml
+compile pkg/wasm/relaxed tabrank relaxed-simd "${small[@]}"
 optimize pkg/wasm/relaxed/tabrank_bg.wasm --enable-relaxed-simd &
 jobs+=($!)
 compile pkg/wasm tabrank_gpu gpu
