@@ -49,7 +49,7 @@ DATA := $(CORPUS)
 CROSS :=
 # Of make vectors.
 VECTORS := $(CORPUS)
-FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index
+FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
 .PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
