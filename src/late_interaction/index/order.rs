@@ -35,3 +35,30 @@ impl<'a> Order<'a> {
         self.clusters.of(&sum)[0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Order;
+    use crate::late_interaction::codec::ResidualCodec;
+    use crate::late_interaction::codec::residual::ResidualParts;
+
+    /// Two directions in turn, 32 centroids of each.
+    #[test]
+    fn documents_stand_by_what_most_of_their_tokens_are_like() {
+        let parts = ResidualParts {
+            dimension: 8,
+            nbits: 1,
+            centroids: (0..64 * 8).map(|i| f32::from(u8::from(i / 8 % 2 == i % 8))).collect(),
+            cutoffs: vec![0.0],
+            weights: vec![-0.1, 0.1],
+            ..ResidualParts::default()
+        };
+        let codec = ResidualCodec::new(parts).unwrap();
+        let order = Order::new(&codec);
+        let keys = [order.key(&[0]), order.key(&[1])];
+        assert_eq!([keys[0].min(keys[1]), keys[0].max(keys[1])], [0, 1]);
+        assert_eq!(order.key(&[2, 4, 62, 1]), keys[0]);
+        assert_eq!(order.key(&[3, 5, 63, 0]), keys[1]);
+        assert_eq!(order.key(&[]), 2);
+    }
+}

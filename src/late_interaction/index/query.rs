@@ -104,3 +104,71 @@ impl Query {
         Ok(hits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::late_interaction::codec::residual::ResidualParts;
+
+    const DIMENSION: usize = 8;
+    const DOCUMENTS: u32 = 30;
+
+    /// Small whole numbers, so that sums are exact in any order.
+    fn numbers(count: usize) -> impl Strategy<Value = Vec<f32>> {
+        prop::collection::vec((-3..4i8).prop_map(f32::from), count * DIMENSION)
+    }
+
+    fn codec(centroids: Vec<f32>) -> Arc<ResidualCodec> {
+        let (cutoffs, weights) = (vec![0.0], vec![-0.1, 0.1]);
+        let parts = ResidualParts {
+            dimension: DIMENSION,
+            nbits: 1,
+            centroids,
+            cutoffs,
+            weights,
+            ..ResidualParts::default()
+        };
+        Arc::new(ResidualCodec::new(parts).expect("a codec"))
+    }
+
+    proptest! {
+        /// By the sum over the tokens of the best probed centroid that lists a document, or else the least.
+        #[test]
+        fn candidates_are_those_with_the_best_approximate_scores(
+            centroids in numbers(12),
+            query in numbers(3),
+            n_ivf_probe in 1usize..14,
+            n_full_scores in 1usize..40,
+            listed in prop::collection::vec(prop::collection::btree_set(0..DOCUMENTS, 0..12), 12),
+        ) {
+            let options = SearchOptions { top_k: 1, n_ivf_probe, n_full_scores };
+            let made = Query::new(codec(centroids.clone()), &query, &options).expect("a query");
+            let probed = made.probed();
+            let lists: HashMap<u32, Vec<u32>> = probed.iter()
+                .map(|&centroid| (centroid, listed[centroid as usize].iter().copied().collect()))
+                .collect();
+            let mut expected: Vec<(f32, u32)> = (0..DOCUMENTS)
+                .filter(|document| probed.iter().any(|&c| listed[c as usize].contains(document)))
+                .map(|document| {
+                    let tokens = query.chunks(DIMENSION).map(|token| {
+                        let mut products: Vec<(f32, usize)> = centroids.chunks(DIMENSION)
+                            .map(|row| token.iter().zip(row).map(|(a, b)| a * b).sum())
+                            .zip(0..)
+                            .collect();
+                        products.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                        products.truncate(n_ivf_probe);
+                        let lists = |(_, place): &&(f32, usize)| listed[*place].contains(&document);
+                        products.iter().find(lists).or(products.last()).expect("one is probed").0
+                    });
+                    (tokens.sum(), document)
+                })
+                .collect();
+            expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            expected.truncate(n_full_scores);
+            let expected: BTreeSet<u32> = expected.into_iter().map(|(_, document)| document).collect();
+            prop_assert_eq!(made.candidates(&lists), expected);
+        }
+    }
+}
