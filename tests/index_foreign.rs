@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use common::fixtures;
 use common::folder::Folder;
 use serde::Deserialize;
-use tabrank::{Documents, Error, ForeignIndex, Hit, IndexForm, SearchOptions, write_plaid};
+use tabrank::{
+    Documents, Error, ForeignIndex, Hit, IndexDocument, IndexForm, ResidualCodec, ResidualParts,
+    SearchOptions, write_plaid,
+};
 
 /// What a library said of its index.
 #[derive(Deserialize)]
@@ -185,4 +188,52 @@ fn lists_that_are_made_are_those_that_were_written() {
             assert_eq!(found, without.search(query, &few).unwrap(), "{case}");
         }
     }
+}
+
+/// One document.
+struct One(Option<IndexDocument>);
+
+impl Documents for One {
+    type Error = Error;
+
+    fn count(&self) -> usize {
+        self.0.iter().count()
+    }
+
+    fn read(&mut self, _: usize) -> Result<IndexDocument, Error> {
+        Ok(self.0.clone().expect("it is counted"))
+    }
+}
+
+#[test]
+fn what_fast_plaid_cannot_read_is_not_written() {
+    let codec = open(folder("fast-plaid")).unwrap().codec().clone();
+    let refusal = |codec: &ResidualCodec, mut documents: One| {
+        let written = write_plaid(codec, &mut documents, &mut Folder::default());
+        written.map_err(|error| error.to_string())
+    };
+    let document = |codes: Vec<u32>, residuals: Vec<u8>| {
+        One(Some(IndexDocument { id: "a".to_owned(), codes, residuals }))
+    };
+    let cases = [
+        (One(None), "documents are 0"),
+        (document(vec![256], vec![0; 8]), "document \"a\" has the code 256"),
+        (document(vec![0], vec![0; 7]), "document \"a\" has 7 bytes for 1 codes"),
+    ];
+    for (documents, reason) in cases {
+        let found = refusal(&codec, documents).unwrap_err();
+        assert!(found.contains(reason), "{found}");
+    }
+    assert_eq!(refusal(&codec, document(vec![0, 3], vec![0; 16])), Ok(()));
+    let narrow = ResidualCodec::new(ResidualParts {
+        dimension: 4,
+        nbits: 2,
+        centroids: vec![0.5; 4],
+        cutoffs: vec![-0.1, 0.0, 0.1],
+        weights: vec![-0.2, -0.1, 0.1, 0.2],
+        avg_residual: Vec::new(),
+        embedding_id: None,
+    });
+    let found = refusal(&narrow.unwrap(), document(vec![0], vec![0])).unwrap_err();
+    assert!(found.contains("dimension is 4; fast-plaid takes multiples of 8"), "{found}");
 }

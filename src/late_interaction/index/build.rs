@@ -183,7 +183,9 @@ fn check_id(id: &str, place: u32, seen: &mut HashSet<[u8; 16]>) -> Result<()> {
     }
 }
 
-fn check_codes(document: &IndexDocument, codec: &ResidualCodec) -> Result<()> {
+/// # Errors
+/// [`Error::Argument`]: a code of no centroid.
+pub(super) fn check_codes(document: &IndexDocument, codec: &ResidualCodec) -> Result<()> {
     let centroids = codec.centroid_count();
     match document.codes.iter().find(|&&code| code as usize >= centroids) {
         Some(code) => {

@@ -11,7 +11,7 @@ use super::ids::{IDS, IdsWriter, NUMBERS};
 use super::npy;
 use crate::error::{Error, Result};
 use crate::late_interaction::codec::ResidualCodec;
-use crate::late_interaction::index::build::{Documents, IndexDocument, passes};
+use crate::late_interaction::index::build::{Documents, IndexDocument, check_codes, passes};
 
 const FOLDER: &str = "fast_plaid_index";
 /// Most documents of a file, as fast-plaid has it, and most bytes of their codes and residuals.
@@ -36,7 +36,8 @@ pub trait FolderWriter {
 /// Writes a folder that PyLate and fast-plaid read; documents are numbered as they come. They are read two times or more.
 ///
 /// # Errors
-/// [`Error::Argument`] for no documents, or a width that is no multiple of 8; what reading and writing fail with.
+/// [`Error::Argument`] for no documents, a width that is no multiple of 8, or rows that are not those of the codec; what reading and
+/// writing fail with.
 pub fn write_plaid<E: From<Error>>(
     codec: &ResidualCodec,
     documents: &mut impl Documents<Error = E>,
@@ -47,8 +48,8 @@ pub fn write_plaid<E: From<Error>>(
         let reason = format!("is {dimension}; fast-plaid takes multiples of 8");
         return Err(Error::argument("dimension", reason).into());
     }
-    if count == 0 || u32::try_from(count).is_err() {
-        let reason = format!("are {count}; fast-plaid's index has some, and 32 bits number them");
+    if count == 0 || i32::try_from(count).is_err() {
+        let reason = format!("are {count}; fast-plaid's index has some, and 31 bits number them");
         return Err(Error::argument("documents", reason).into());
     }
     let mut folder = Folder { codec, writer };
@@ -123,7 +124,9 @@ where
         let (mut ids, start) = IdsWriter::new();
         [IDS, NUMBERS].iter().try_for_each(|file| self.writer.append(file, start))?;
         for place in 0..count {
-            let IndexDocument { id, codes, residuals } = documents.read(place)?;
+            let document = documents.read(place)?;
+            self.check(&document)?;
+            let IndexDocument { id, codes, residuals } = document;
             for (file, bytes) in [IDS, NUMBERS].iter().zip(ids.push(place as u32, &id)) {
                 self.writer.append(file, &bytes)?;
             }
@@ -142,6 +145,15 @@ where
         let end = ids.close();
         [IDS, NUMBERS].iter().try_for_each(|file| self.writer.append(file, end))?;
         Ok(written)
+    }
+
+    fn check(&self, document: &IndexDocument) -> Result<()> {
+        let (rows, width) = (document.codes.len(), self.codec.residual_bytes());
+        if document.residuals.len() != rows * width {
+            let reason = format!("has {} bytes for {rows} codes", document.residuals.len());
+            return Err(Error::argument(format!("document {:?}", document.id), reason));
+        }
+        check_codes(document, self.codec)
     }
 
     /// Lengths of what the residuals of rows stand for.
