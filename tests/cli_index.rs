@@ -418,8 +418,7 @@ fn what_an_index_holds_is_shown_and_every_damage_named() {
         let error = failure(run(&["verify", "x"]), 65);
         assert!(error.contains("x: ") && error.contains(&name), "{error}");
         fs::remove_file(&path).unwrap();
-        let verified = run(&["verify", "x"]).failure();
-        assert!(text(&verified.get_output().stderr).contains("x"));
+        run(&["verify", "x"]).failure();
         if name != "index.json" {
             let query = ["search", "x", "--query", "oil"];
             let error = failure(with_model(at, &query, ""), 66);
