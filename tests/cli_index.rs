@@ -428,3 +428,62 @@ fn what_an_index_holds_is_shown_and_every_damage_named() {
     }
     run(&["verify", "x"]).success();
 }
+
+/// Which need no texts, and make the same index.
+#[test]
+fn embeddings_that_are_there_are_not_made_again() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
+    let (at, model) = (folder.path(), checkpoint("pylate"));
+    build(at, "x", SMALL, &input);
+    let whole = files(&at.join("x"));
+    let ids: String = (0..STRETCH + 20)
+        .map(|place| json!({"id": format!("d{place}")}).to_string() + "\n")
+        .collect();
+    fs::write(at.join("ids.jsonl"), &ids).unwrap();
+    let encode = |more: &[&str]| {
+        let mut command = tabrank(&[&["encode", "--model", &model, "-o", "rows"], more].concat());
+        command.current_dir(at).write_stdin(input.clone()).assert().success();
+    };
+    let from_rows = |more: &[&str]| {
+        let arguments = [&["build", "--embeddings", "rows", "ids.jsonl", "-o", "y"], more].concat();
+        index(at, &arguments, "")
+    };
+    encode(&[]);
+    from_rows(SMALL).success();
+    assert!(files(&at.join("y")) == whole);
+    // Stored by the codec already.
+    codec(at, "x", "codec");
+    encode(&["--codec", "codec"]);
+    from_rows(&["--codec", "codec"]).success();
+    assert!(files(&at.join("y")) == whole);
+    let arguments = ["add", "y", "--embeddings", "rows"];
+    let line = "\n\n\n{\"id\":\"again\"}\n";
+    index(at, &arguments, line).success();
+    assert_eq!(files(&at.join("y")).keys().len(), whole.len());
+
+    let error = failure(index(at, &arguments, "{\"id\":\"again\"}"), 65);
+    assert!(error.contains("stdin:1:1: \"again\" is in the index already"), "{error}");
+    let far = "\n".repeat(200) + "{\"id\":\"far\"}";
+    let error = failure(index(at, &arguments, &far), 65);
+    assert!(
+        error.contains("stdin:201:1: the file of --embeddings has none of this line"),
+        "{error}"
+    );
+    let error = failure(from_rows(SMALL), 65);
+    assert!(
+        error.contains("codecId") && error.contains("no codec of this id was given"),
+        "{error}"
+    );
+    for more in [&["--model", model.as_str()][..], &["--pool-factor", "2"]] {
+        from_rows(more).code(2);
+    }
+    index(at, &["build", "ids.jsonl", "-o", "z"], "").code(2);
+    let rows = fs::read(at.join("rows")).unwrap();
+    for damaged in
+        [&rows[..7], &rows[..rows.len() - 9], b"{}", &[rows.as_slice(), b"more"].concat()]
+    {
+        fs::write(at.join("rows"), damaged).unwrap();
+        let error = text(&from_rows(&["--codec", "codec"]).failure().get_output().stderr);
+        assert!(error.contains("rows"), "{error}");
+    }
+}

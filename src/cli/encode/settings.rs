@@ -48,13 +48,30 @@ impl Settings {
             ("model", id.clone()),
             ("kind", format!("{kind:?}").to_lowercase()),
             ("pooling", format!("{:?}", options.pooling).to_lowercase()),
-            ("codec", codec.residual().map_or(codec.name(), |codec| codec.id()).to_owned()),
+            ("codec", codec_name(&codec)),
             ("pool factor", token_pooling.clone().unwrap_or_else(|| "1".to_owned())),
             ("long documents", long_documents(options.long_documents)),
         ];
         let said = said.map(|(name, value)| (name.to_owned(), value)).into();
         let info = EmbeddingsInfo { embedding_id, token_pooling };
         CompressedEmbeddings::new(codec.clone(), dimension)?;
+        Ok(Self { kind, options, codec, dimension, info, keeps_ids: false, said })
+    }
+
+    /// Of rows that were made beforehand.
+    ///
+    /// # Errors
+    /// A codec of another width.
+    pub fn of_rows(info: EmbeddingsInfo, dimension: usize, codec: Codec) -> Result<Self> {
+        CompressedEmbeddings::new(codec.clone(), dimension)?;
+        let unknown = || "unknown".to_owned();
+        let said = [
+            ("model", info.embedding_id.clone().unwrap_or_else(unknown)),
+            ("codec", codec_name(&codec)),
+            ("pool factor", info.token_pooling.clone().unwrap_or_else(|| "1".to_owned())),
+        ];
+        let said = said.map(|(name, value)| (name.to_owned(), value)).into();
+        let (kind, options) = (TextKind::Document, EncodeOptions::default());
         Ok(Self { kind, options, codec, dimension, info, keeps_ids: false, said })
     }
 
@@ -82,6 +99,10 @@ impl Settings {
         };
         self.said.iter().find_map(differs)
     }
+}
+
+fn codec_name(codec: &Codec) -> String {
+    codec.residual().map_or(codec.name(), |codec| codec.id()).to_owned()
 }
 
 fn long_documents(how: LongDocuments) -> String {

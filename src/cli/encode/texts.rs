@@ -35,9 +35,17 @@ impl Item {
         if kind == TextKind::Query && text.trim().is_empty() {
             return Err(record.place.wrong("the query is empty"));
         }
-        let index =
-            u32::try_from(record.index).map_err(|_| record.place.wrong("has no 32-bit index"))?;
-        Ok(Self { index, place: record.place, id, text })
+        Ok(Self { text, ..Self::without_text(record, id)? })
+    }
+
+    /// One whose embeddings come from elsewhere.
+    ///
+    /// # Errors
+    /// More objects than are counted.
+    pub fn without_text(record: Record, id: Option<String>) -> Result<Self, CliError> {
+        let index = u32::try_from(record.index);
+        let index = index.map_err(|_| record.place.wrong("has no 32-bit index"))?;
+        Ok(Self { index, place: record.place, id, text: String::new() })
     }
 }
 

@@ -1,23 +1,22 @@
 //! `tabrank index build`: documents in, an index out.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tabrank::{
-    BuildOptions, Codec, EmbeddingsInfo, EncodeOptions, Reranker, ResidualCodec, TextKind,
-};
+use tabrank::{BuildOptions, Codec, EmbeddingsInfo, IndexManifest, ResidualCodec};
 
 use super::documents::{DocumentsArgs, Input};
 use super::folder::Target;
 use super::ids::Ids;
+use super::origin::{Origin, Told};
 use super::sample::TrainingArgs;
 use super::spilled::Spilled;
 use crate::cli::codec::read_codec;
-use crate::cli::encode::{Mark, Run, Settings, Sink, Spill, State, left};
+use crate::cli::encode::{Mark, Settings, Sink, Spill, State, left};
 use crate::cli::partial::Partial;
 use crate::cli::progress::Progress;
-use crate::cli::{CliError, ModelArgs, say};
+use crate::cli::{CliError, say};
 
 /// File of the codec, beside the documents that were encoded.
 const CODEC: &str = "codec";
@@ -41,10 +40,9 @@ Examples:
   tabrank index build --model models/all-MiniLM-L6-v2 documents.jsonl -o site/index
   tabrank index build --model models/all-MiniLM-L6-v2 documents.jsonl -o site/index --resume
   tabrank index build --model colbert --nbits 4 -o site/index < documents.jsonl
-  tabrank index build --model colbert --codec colbert.codec part-7.jsonl -o part-7")]
+  tabrank index build --model colbert --codec colbert.codec part-7.jsonl -o part-7
+  tabrank index build --embeddings pages.safetensors pages.jsonl -o site/index")]
 pub struct BuildArgs {
-    #[command(flatten)]
-    model: ModelArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
     /// The folder to write: an index that is there is replaced when the new one is whole, an empty folder is filled, and anything else is left
@@ -63,22 +61,22 @@ pub struct BuildArgs {
 
 pub fn run(args: &BuildArgs) -> Result<(), CliError> {
     let target = Target::find(&args.output)?;
-    let options = args.documents.options()?;
     let left = match args.resume {
         true => left(&args.output, target.path())?,
         false => None,
     };
     let again = left.is_none() && args.codec.is_none();
     let input = args.documents.open(again, target.path())?;
-    let model = args.model.load()?;
-    let (settings, started) = args.start(&target, &model, options, &input, left)?;
+    let given = args.codec.iter().map(|path| read_codec(path)).collect::<Result<Vec<_>, _>>()?;
+    let origin = args.documents.origin(given.clone())?;
+    let (settings, started) = args.start(&target, &origin, &input, given.first(), left)?;
     let (mut spill, mark) = match started {
         Started::Left(partial, state) => {
             (Spill::resume(&args.output, &settings, (partial, &state))?, Some(state.mark))
         }
         Started::Anew(partial) => (Spill::begin(&args.output, &settings, partial)?, None),
     };
-    encode(&model, &settings, &input, &mut spill, (Ids::default(), mark))?;
+    encode(&origin, &settings, &input, &mut spill, (Ids::default(), mark))?;
     let codec = settings.codec.residual().expect("an index's codec is residual");
     let mut documents = Spilled::new(&spill, codec.residual_bytes());
     let manifest = target.build(codec, &mut documents, &build_options(&settings.info))?;
@@ -97,63 +95,54 @@ impl BuildArgs {
     fn start(
         &self,
         target: &Target<'_>,
-        model: &Reranker,
-        options: EncodeOptions,
+        origin: &Origin,
         input: &Input<'_>,
+        given: Option<&Arc<ResidualCodec>>,
         left: Option<(Partial, State)>,
     ) -> Result<(Settings, Started), CliError> {
         let failed = |error| CliError::write(&self.output, error);
-        let (codec, started) = match (left, &self.codec) {
-            (Some((partial, state)), given) => {
-                let kept = partial.path().join(CODEC);
-                let codec = read_codec(given.as_ref().unwrap_or(&kept))?;
-                (codec, Started::Left(partial, state))
+        let (codec, started) = match (left, given) {
+            (Some((partial, state)), Some(given)) => (given.clone(), Started::Left(partial, state)),
+            (Some((partial, state)), None) => {
+                (read_codec(&partial.path().join(CODEC))?, Started::Left(partial, state))
             }
             (None, given) => {
                 let partial = Partial::begin(target.path()).map_err(failed)?;
                 let codec = match given {
-                    Some(path) => codec_of(path, model)?,
-                    None => Arc::new(self.training.train(model, options, input)?),
+                    Some(codec) => of_origin(codec, origin)?,
+                    None => Arc::new(self.training.train(origin, input)?),
                 };
                 let kept = partial.file(CODEC);
                 kept.and_then(|mut file| file.write_all(&codec.write())).map_err(failed)?;
                 (codec, Started::Anew(partial))
             }
         };
-        let mut settings = settings(model, options, codec)?;
-        if self.codec.is_none() {
+        let mut settings = settings(origin, codec)?;
+        if given.is_none() {
             settings.said.insert("training".to_owned(), self.training.said());
         }
         Ok((settings, started))
     }
 }
 
-/// The codec of a file.
-///
 /// # Errors
-/// A file that cannot be read or holds none, and a codec of another model.
-fn codec_of(path: &Path, model: &Reranker) -> Result<Arc<ResidualCodec>, CliError> {
-    let (codec, id) = (read_codec(path)?, &model.info().embedding_id);
-    match &codec.parts().embedding_id {
-        Some(of) if of != id => {
+/// A codec of another model.
+fn of_origin(codec: &Arc<ResidualCodec>, origin: &Origin) -> Result<Arc<ResidualCodec>, CliError> {
+    match (&codec.parts().embedding_id, origin.embedding_id()) {
+        (Some(of), Some(id)) if of != id => {
             let reason = format!("is for embeddings of the model {of}, not {id}");
             Err(CliError::Argument { argument: "--codec".to_owned(), reason })
         }
-        _ => Ok(codec),
+        _ => Ok(codec.clone()),
     }
 }
 
-/// How an index's documents are encoded.
+/// How an index's documents are stored.
 ///
 /// # Errors
 /// A codec of another width.
-pub fn settings(
-    model: &Reranker,
-    options: EncodeOptions,
-    codec: Arc<ResidualCodec>,
-) -> Result<Settings, CliError> {
-    let settings = Settings::new(model, TextKind::Document, options, Codec::Residual(codec))?;
-    Ok(Settings { keeps_ids: true, ..settings })
+pub fn settings(origin: &Origin, codec: Arc<ResidualCodec>) -> Result<Settings, CliError> {
+    Ok(Settings { keeps_ids: true, ..origin.settings(Codec::Residual(codec))? })
 }
 
 /// Encodes all documents, but for those that a run has come through before, up to `mark`.
@@ -161,21 +150,22 @@ pub fn settings(
 /// # Errors
 /// Those of the documents and the model, and what the disk says.
 pub fn encode(
-    model: &Reranker,
+    origin: &Origin,
     settings: &Settings,
     input: &Input<'_>,
     spill: &mut Spill<'_>,
     (ids, mark): (Ids, Option<Mark>),
 ) -> Result<(), CliError> {
     let source = input.source()?;
-    let (progress, read) = (Progress::of_stream("encode", source.bytes), source.read_so_far());
+    let progress = Progress::of_stream("encode", source.bytes);
+    let told = Told { progress, read: source.read_so_far() };
     let mut texts = input.texts(source, ids)?;
     match mark {
         Some(mark) => spill.check_passed_over(texts.pass_over(&mark)?)?,
         // The codec is there already.
         None => spill.rest(texts.mark())?,
     }
-    Run::new(model, settings, progress, read).through(&mut texts, spill)?;
+    origin.through(settings, told, &mut texts, spill)?;
     texts.finish()
 }
 
@@ -185,7 +175,7 @@ pub fn build_options(info: &EmbeddingsInfo) -> BuildOptions {
 }
 
 /// Tells what was made.
-pub fn say_built(manifest: &tabrank::IndexManifest) {
+pub fn say_built(manifest: &IndexManifest) {
     let (documents, tokens) = (manifest.documents, manifest.tokens);
     let (parts, bytes) = (manifest.all_parts().count(), manifest.bytes());
     say(format_args!("{documents} documents, {tokens} tokens, {bytes} bytes in {parts} parts"));

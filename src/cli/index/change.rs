@@ -10,9 +10,9 @@ use super::documents::{DocumentsArgs, IN_INDEX};
 use super::folder::{Failed, Target, stored};
 use super::ids::Ids;
 use super::spilled::Spilled;
+use crate::cli::CliError;
 use crate::cli::encode::Spill;
 use crate::cli::output::folder_of;
-use crate::cli::{CliError, ModelArgs};
 
 /// Add documents to an index.
 ///
@@ -27,8 +27,6 @@ pub struct AddArgs {
     /// The index's folder.
     #[arg(value_name = "DIR")]
     index: PathBuf,
-    #[command(flatten)]
-    model: ModelArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
 }
@@ -63,16 +61,15 @@ struct Which {
 pub fn add(args: &AddArgs) -> Result<(), CliError> {
     let target = Target::find(&args.index)?;
     let (mut stored, codec) = stored(&args.index)?;
-    let options = args.documents.options()?;
     let input = args.documents.open(false, target.path())?;
-    let model = args.model.load()?;
-    let settings = settings(&model, options, codec.clone())?;
+    let origin = args.documents.origin(vec![codec.clone()])?;
+    let settings = settings(&origin, codec.clone())?;
     let info = stored.index().manifest().info.clone();
     check_info(&info, &settings.info).map_err(|failed| failed.of(&args.index))?;
     let ids = ids(&mut stored).map_err(|failed| failed.of(&args.index))?;
     let scratch = || tempfile::tempfile_in(folder_of(target.path()));
     let mut spill = Spill::without_state(&args.index, &settings, scratch)?;
-    encode(&model, &settings, &input, &mut spill, (ids, None))?;
+    encode(&origin, &settings, &input, &mut spill, (ids, None))?;
     let added = Spilled::new(&spill, codec.residual_bytes());
     let mut all = Joined(vec![Box::new(stored), Box::new(added)]);
     say_built(&target.build(&codec, &mut all, &build_options(&info))?);

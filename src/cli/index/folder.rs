@@ -232,7 +232,7 @@ impl<'a> Target<'a> {
             return write_all(work.create(&work.output().join(file))?, bytes);
         }
         let (path, unfinished) = (self.path.join(file), self.path.join(UNFINISHED));
-        if path.is_file() {
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         write_all(File::create(&unfinished)?, bytes)?;

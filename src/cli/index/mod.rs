@@ -7,6 +7,8 @@ mod folder;
 mod ids;
 mod inspect;
 mod merge;
+mod origin;
+mod rows;
 mod sample;
 mod search;
 mod spilled;

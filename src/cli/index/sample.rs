@@ -8,12 +8,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pollster::block_on;
 use sha2::{Digest, Sha256};
 use tabrank::late_interaction::codec::{Codec, CompressedEmbeddings};
-use tabrank::{EncodeOptions, Reranker, ResidualCodec, TextKind, TrainOptions};
+use tabrank::{ResidualCodec, TrainOptions};
 
 use super::documents::Input;
 use super::ids::Ids;
+use super::origin::{Origin, Told};
 use crate::cli::CliError;
-use crate::cli::encode::{Batch, Item, Mark, Run, Settings, Sink};
+use crate::cli::encode::{Batch, Item, Mark, Sink};
 use crate::cli::progress::Progress;
 
 /// Tokens of the sample for each centroid, at least, unless somebody asks for more centroids.
@@ -56,17 +57,12 @@ impl TrainingArgs {
     ///
     /// # Errors
     /// Those of the documents, of the model, and too few tokens.
-    pub fn train(
-        &self,
-        model: &Reranker,
-        options: EncodeOptions,
-        input: &Input<'_>,
-    ) -> Result<ResidualCodec, CliError> {
+    pub fn train(&self, origin: &Origin, input: &Input<'_>) -> Result<ResidualCodec, CliError> {
         let (items, documents) = self.drawn(input)?;
-        let settings = Settings::new(model, TextKind::Document, options, Codec::F16)?;
+        let settings = origin.settings(Codec::F16)?;
         let mut sample = Sample(CompressedEmbeddings::new(Codec::F16, settings.dimension)?);
-        let progress = Progress::of_stream("sample", None);
-        Run::new(model, &settings, progress, Rc::default()).encode(&items, 0, &mut sample)?;
+        let told = Told { progress: Progress::of_stream("sample", None), read: Rc::default() };
+        origin.encode(&settings, told, &items, &mut sample)?;
         let tokens: usize = sample.0.lengths().iter().sum();
         let options = TrainOptions {
             nbits: self.nbits,
