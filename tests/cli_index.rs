@@ -487,3 +487,60 @@ fn embeddings_that_are_there_are_not_made_again() {
         assert!(error.contains("rows"), "{error}");
     }
 }
+
+/// What all documents of an index score, by id. The model is one of its width.
+fn all_scores(folder: &Path, searched: &str, model: &str) -> BTreeMap<String, f64> {
+    let model = checkpoint(model);
+    let query = ["search", searched, "--query", "war and the price of oil", "--model", &model];
+    let all = ["--n-ivf-probe", "999", "--n-full-scores", "999", "--top-k", "999"];
+    found(&index(folder, &[&query[..], &all].concat(), "").success()).into_iter().collect()
+}
+
+fn assert_close(found: &BTreeMap<String, f64>, expected: &BTreeMap<String, f64>) {
+    assert!(found.keys().eq(expected.keys()) && !found.is_empty(), "{found:?} {expected:?}");
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-4;
+    assert!(found.values().zip(expected.values()).all(close), "{found:?} {expected:?}");
+}
+
+/// As `tests/index_foreign.rs` holds against the libraries.
+#[test]
+fn folders_of_other_libraries_are_searched_and_become_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for case in ["colbert-ai", "fast-plaid", "next-plaid", "pylate", "pylate-stanford"] {
+        let theirs = common::fixtures().join("indexes").join(case).display().to_string();
+        index(at, &["merge", &theirs, "-o", case], "").success();
+        assert!(at.join(case).join("index.json").is_file());
+        assert_close(&all_scores(at, case, "plain"), &all_scores(at, &theirs, "plain"));
+    }
+    let theirs = common::fixtures().join("indexes/fast-plaid").display().to_string();
+    build(at, "x", SMALL, &documents(0..20));
+    let error = failure(index(at, &["merge", "x", &theirs, "-o", "y"], ""), 65);
+    assert!(error.contains("has the codec r1-"), "{error}");
+    for verb in ["add", "delete"] {
+        let more: &[&str] = if verb == "add" { &["--embeddings", "none"] } else { &["--ids", "0"] };
+        let error = failure(index(at, &[&[verb, theirs.as_str()], more].concat(), ""), 74);
+        assert!(error.contains("is there already, and is no index of tabrank's"), "{error}");
+    }
+}
+
+#[test]
+fn an_index_is_written_for_fast_plaid() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..60));
+    let at = folder.path();
+    build(at, "x", SMALL, &input);
+    codec(at, "x", "codec");
+    fs::create_dir(at.join("merged")).unwrap();
+    index(at, &["merge", "x", "--format", "plaid", "-o", "merged"], "").success();
+    build(at, "built", &["--codec", "codec", "--format", "plaid"], &input);
+    let expected = all_scores(at, "x", "pylate");
+    for form in ["merged", "built"] {
+        assert!(!at.join(form).join("index.json").exists());
+        assert_close(&all_scores(at, form, "pylate"), &expected);
+    }
+    for there in ["x", "merged"] {
+        let error = failure(index(at, &["merge", "x", "--format", "plaid", "-o", there], ""), 74);
+        assert!(error.contains(there), "{error}");
+    }
+    assert_eq!(names(at), ["built", "codec", "merged", "x"]);
+}

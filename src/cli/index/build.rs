@@ -4,19 +4,20 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tabrank::{BuildOptions, Codec, EmbeddingsInfo, IndexManifest, ResidualCodec};
+use tabrank::{Codec, ResidualCodec};
 
 use super::documents::{DocumentsArgs, Input};
 use super::folder::Target;
+use super::format::FormatArgs;
 use super::ids::Ids;
 use super::origin::{Origin, Told};
 use super::sample::TrainingArgs;
 use super::spilled::Spilled;
+use crate::cli::CliError;
 use crate::cli::codec::read_codec;
 use crate::cli::encode::{Mark, Settings, Sink, Spill, State, left};
 use crate::cli::partial::Partial;
 use crate::cli::progress::Progress;
-use crate::cli::{CliError, say};
 
 /// File of the codec, beside the documents that were encoded.
 const CODEC: &str = "codec";
@@ -50,6 +51,8 @@ pub struct BuildArgs {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
+    format: FormatArgs,
+    #[command(flatten)]
     training: TrainingArgs,
     /// A residual codec of `tabrank codec train`, in place of one of the documents' own. Indexes that will be merged have to have the same one.
     #[arg(long, value_name = "FILE")]
@@ -60,7 +63,7 @@ pub struct BuildArgs {
 }
 
 pub fn run(args: &BuildArgs) -> Result<(), CliError> {
-    let target = Target::find(&args.output)?;
+    let target = args.format.target(&args.output)?;
     let left = match args.resume {
         true => left(&args.output, target.path())?,
         false => None,
@@ -79,8 +82,7 @@ pub fn run(args: &BuildArgs) -> Result<(), CliError> {
     encode(&origin, &settings, &input, &mut spill, (Ids::default(), mark))?;
     let codec = settings.codec.residual().expect("an index's codec is residual");
     let mut documents = Spilled::new(&spill, codec.residual_bytes());
-    let manifest = target.build(codec, &mut documents, &build_options(&settings.info))?;
-    say_built(&manifest);
+    args.format.build(target, codec, &mut documents, &settings.info)?;
     spill.done()
 }
 
@@ -167,16 +169,4 @@ pub fn encode(
     }
     origin.through(settings, told, &mut texts, spill)?;
     texts.finish()
-}
-
-/// How an index of such embeddings is built.
-pub fn build_options(info: &EmbeddingsInfo) -> BuildOptions {
-    BuildOptions { info: info.clone(), ..BuildOptions::default() }
-}
-
-/// Tells what was made.
-pub fn say_built(manifest: &IndexManifest) {
-    let (documents, tokens) = (manifest.documents, manifest.tokens);
-    let (parts, bytes) = (manifest.all_parts().count(), manifest.bytes());
-    say(format_args!("{documents} documents, {tokens} tokens, {bytes} bytes in {parts} parts"));
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use tabrank::{Documents, EmbeddingsInfo, Error, Joined};
 
-use super::build::{build_options, encode, say_built, settings};
+use super::build::{encode, settings};
 use super::documents::{DocumentsArgs, IN_INDEX};
 use super::folder::{Failed, Target, stored};
+use super::format::{build_options, say_built};
 use super::ids::Ids;
 use super::spilled::Spilled;
 use crate::cli::CliError;

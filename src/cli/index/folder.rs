@@ -13,6 +13,7 @@ use tabrank::{
     StoredDocuments, build,
 };
 
+use super::foreign::Files;
 use super::spilled::Watched;
 use crate::cli::CliError;
 use crate::cli::error::is_taken;
@@ -180,15 +181,45 @@ impl<'a> Target<'a> {
         if is_index(&target.path) {
             target.old = Some(target.lock()?);
         } else if !target.path.is_dir() || !is_empty(&target.path).map_err(failed)? {
-            let reason = "is there already, and is no index";
+            let reason = "is there already, and is no index of tabrank's";
             return Err(CliError::OutputInUse { path: name.to_owned(), reason });
         }
         Ok(target)
     }
 
+    /// As the user named it.
+    pub fn name(&self) -> &'a Path {
+        self.name
+    }
+
     /// Where it leads.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether an index is there.
+    pub fn is_index(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Makes a folder here of another form than ours, where nothing or an empty folder is.
+    ///
+    /// # Errors
+    /// What `write` answers, and what the disk says.
+    pub fn make(
+        self,
+        write: impl FnOnce(&mut Files<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let work = self.workshop()?;
+        let mut files = Files { work: &work, name: self.name, names: Vec::new() };
+        write(&mut files)?;
+        let names = files.names;
+        finish(work, &self.path, &names).map_err(|error| CliError::write(self.name, error))
+    }
+
+    fn workshop(&self) -> Result<Workshop, CliError> {
+        let parent = if self.path.is_dir() { &self.path } else { folder_of(&self.path) };
+        Workshop::within(parent).map_err(|error| self.failed(error))
     }
 
     fn lock(&self) -> Result<(HashSet<String>, File), CliError> {
@@ -212,8 +243,7 @@ impl<'a> Target<'a> {
         options: &BuildOptions,
     ) -> Result<IndexManifest, CliError> {
         if self.old.is_none() {
-            let parent = if self.path.is_dir() { &self.path } else { folder_of(&self.path) };
-            self.work = Some(Workshop::within(parent).map_err(|error| self.failed(error))?);
+            self.work = Some(self.workshop()?);
         }
         let built = build(codec, &mut Watched::new(documents), options, &mut self);
         let manifest = built.map_err(|failed| failed.of(self.name))?;
@@ -244,11 +274,8 @@ impl<'a> Target<'a> {
         if let Some(work) = self.work.take() {
             write_all(work.create(&work.output().join(MANIFEST))?, &bytes)?;
             sync_folder(&work.output());
-            if !self.path.is_dir() {
-                return work.finish(&self.path);
-            }
-            let names = self.written.iter().map(String::as_str).chain([MANIFEST]);
-            return work.fill(&self.path, &names.collect::<Vec<_>>());
+            self.written.push(MANIFEST.to_owned());
+            return finish(work, &self.path, &self.written);
         }
         sync_folder(&self.path);
         let unfinished = self.path.join(UNFINISHED);
@@ -269,6 +296,14 @@ impl<'a> Target<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Gives what was made its place, its last name last.
+fn finish(work: Workshop, path: &Path, names: &[String]) -> io::Result<()> {
+    match path.is_dir() {
+        true => work.fill(path, &names.iter().map(String::as_str).collect::<Vec<_>>()),
+        false => work.finish(path),
     }
 }
 

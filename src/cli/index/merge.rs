@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tabrank::{Documents, EmbeddingsInfo, Joined, ResidualCodec};
+use tabrank::{Documents, EmbeddingsInfo, IndexForm, Joined, ResidualCodec};
 
-use super::build::{build_options, say_built};
 use super::change::check_info;
-use super::folder::{Failed, Target, stored};
+use super::folder::{Failed, stored};
+use super::foreign;
+use super::format::FormatArgs;
 use super::ids::Ids;
 use crate::cli::CliError;
 
@@ -15,10 +16,15 @@ use crate::cli::CliError;
 ///
 /// They have to be of one model and have one codec: build each with --codec. The result is the same, byte for byte, as that of building all
 /// documents at once in the order of the folders. One part of each index is in memory, and 80 bytes a document.
+///
+/// One folder alone makes one of another form: of colbert-ai, PyLate, fast-plaid or next-plaid ours, and of ours, with --format plaid, one that
+/// fast-plaid and PyLate read. Those of others do not say of which model their embeddings are, and go with each other alone.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Example:
-  tabrank index merge part-0 part-1 part-2 -o site/index")]
+Examples:
+  tabrank index merge part-0 part-1 part-2 -o site/index
+  tabrank index merge .pylate/index -o site/index
+  tabrank index merge site/index --format plaid -o plaid")]
 pub struct MergeArgs {
     /// The indexes' folders.
     #[arg(value_name = "DIR", required = true)]
@@ -27,15 +33,16 @@ pub struct MergeArgs {
     /// alone.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub fn run(args: &MergeArgs) -> Result<(), CliError> {
-    let target = Target::find(&args.output)?;
-    let mut sources: Vec<Box<dyn Documents<Error = Failed>>> = Vec::new();
+    let target = args.format.target(&args.output)?;
+    let mut sources = Vec::new();
     let mut first: Option<(Arc<ResidualCodec>, EmbeddingsInfo)> = None;
     for folder in &args.indexes {
-        let (stored, codec) = stored(folder)?;
-        let info = stored.index().manifest().info.clone();
+        let (source, codec, info) = source(folder)?;
         match &first {
             Some((expected, of)) => {
                 check_codec(folder, &codec, &args.indexes[0], expected)?;
@@ -43,12 +50,29 @@ pub fn run(args: &MergeArgs) -> Result<(), CliError> {
             }
             None => first = Some((codec, info)),
         }
-        sources.push(Box::new(stored));
+        sources.push(source);
     }
     check_ids(&args.indexes, &mut sources)?;
     let (codec, info) = first.expect("there is one folder at least");
-    say_built(&target.build(&codec, &mut Joined(sources), &build_options(&info))?);
-    Ok(())
+    args.format.build(target, &codec, &mut Joined(sources), &info)
+}
+
+type Source = Box<dyn Documents<Error = Failed>>;
+
+/// The documents of a folder, whoever wrote it; other libraries do not say of which model.
+fn source(folder: &Path) -> Result<(Source, Arc<ResidualCodec>, EmbeddingsInfo), CliError> {
+    match foreign::form(folder) {
+        None | Some(IndexForm::Tabrank) => {
+            let (stored, codec) = stored(folder)?;
+            let info = stored.index().manifest().info.clone();
+            Ok((Box::new(stored), codec, info))
+        }
+        Some(form) => {
+            let index = foreign::open(folder, form)?;
+            let codec = index.codec().clone();
+            Ok((Box::new(index), codec, EmbeddingsInfo::default()))
+        }
+    }
 }
 
 fn check_codec(
@@ -68,10 +92,7 @@ fn check_codec(
 
 /// # Errors
 /// An id that two of the folders have.
-fn check_ids(
-    folders: &[PathBuf],
-    sources: &mut [Box<dyn Documents<Error = Failed>>],
-) -> Result<(), CliError> {
+fn check_ids(folders: &[PathBuf], sources: &mut [Source]) -> Result<(), CliError> {
     let mut ids = Ids::default();
     for (at, (folder, source)) in folders.iter().zip(sources).enumerate() {
         for place in 0..source.count() {

@@ -4,6 +4,8 @@ mod build;
 mod change;
 mod documents;
 mod folder;
+mod foreign;
+mod format;
 mod ids;
 mod inspect;
 mod merge;
@@ -28,7 +30,7 @@ use super::CliError;
 /// An index is a folder: a manifest, index.json, and parts of at most 256 KB, which any host of static files serves: the centroids of a
 /// residual codec, for each centroid the documents that have a token there, and the documents' compressed embeddings. A search reads the
 /// centroids, then the lists and the documents that a query needs. `tabrank inspect` shows what a folder holds, and `tabrank verify`
-/// checks it.
+/// checks it. Folders of colbert-ai, PyLate, fast-plaid and next-plaid are searched and merged as they are.
 #[derive(Args)]
 pub struct IndexArgs {
     #[command(subcommand)]

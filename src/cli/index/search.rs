@@ -2,16 +2,17 @@
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use serde::Serialize;
 use tabrank::{
-    EncodeOptions, Error, Hit, Index, IndexReader, LongDocuments, ModelKind, Pooling, Reranker,
-    Search, SearchOptions, TextKind, Unobserved,
+    EncodeOptions, Error, ForeignIndex, Hit, Index, IndexForm, IndexReader, LongDocuments,
+    ModelKind, Pooling, Reranker, SearchOptions, TextKind, Unobserved,
 };
 
 use super::folder::{Failed, PartFiles, open};
+use super::foreign::{self, FolderFiles};
 use crate::cli::jsonl::{self, InputArgs, Record};
 use crate::cli::{CliError, ModelArgs, say};
 
@@ -22,7 +23,8 @@ use crate::cli::{CliError, ModelArgs, say};
 /// object's "id", or its line, or its place in the array, from 0.
 ///
 /// Each query token probes the centroids nearest to it; the documents that these list get an approximate score, and the best of them are
-/// scored by the embeddings that their codes stand for. How much was read for that is told on stderr.
+/// scored by the embeddings that their codes stand for. How much was read for that is told on stderr. Folders of colbert-ai, PyLate,
+/// fast-plaid and next-plaid are searched as they are; a document of the latter two is named by its number.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -62,45 +64,90 @@ struct Found<'a> {
 }
 
 pub fn run(args: &SearchArgs) -> Result<(), CliError> {
-    let (index, files) = open(&args.index)?;
+    let searched = Searched::open(&args.index)?;
     let model = args.model.load()?;
-    check_model(&model, &index).map_err(|failed| failed.of(&args.index))?;
-    let mut run = Run { args, model: &model, index: &index, files };
+    searched.check_model(&model).map_err(|failed| failed.of(&args.index))?;
+    let mut run = Run { args, model: &model, searched };
     match &args.query {
         Some(query) => run.query(None, query, |error| error.into())?,
         None => jsonl::read_stdin(&args.input, |record| run.record(&record))?,
     }
-    let parts = index.manifest().all_parts().count();
-    let (read, bytes) = (run.files.parts(), run.files.bytes());
-    say(format_args!("{read} of {parts} parts were read, {bytes} bytes"));
+    run.searched.say_read();
     Ok(())
 }
 
-/// # Errors
-/// [`Error::IndexModel`]; [`Error::NoEmbeddings`].
-fn check_model(model: &Reranker, index: &Index) -> Result<(), Failed> {
-    let (info, manifest) = (model.info(), index.manifest());
-    if info.kind == ModelKind::CrossEncoder {
-        return Err(Error::NoEmbeddings { what: "searching an index" }.into());
+/// What is searched.
+enum Searched {
+    Own(Index, PartFiles),
+    Foreign(Box<ForeignIndex<FolderFiles>>),
+}
+
+impl Searched {
+    fn open(folder: &Path) -> Result<Self, CliError> {
+        match foreign::form(folder) {
+            None | Some(IndexForm::Tabrank) => {
+                open(folder).map(|(index, files)| Searched::Own(index, files))
+            }
+            Some(form) => Ok(Searched::Foreign(Box::new(foreign::open(folder, form)?))),
+        }
     }
-    let id = manifest.info.embedding_id.as_ref();
-    if let Some(id) = id.filter(|id| **id != info.embedding_id) {
-        let reason = format!("has the model {id}, not {}", info.embedding_id);
-        return Err(Error::IndexModel { reason }.into());
+
+    fn search(&mut self, query: &[f32], options: &SearchOptions) -> Result<Vec<Hit>, Failed> {
+        match self {
+            Searched::Own(index, files) => {
+                let mut search = index.search(query, options)?;
+                loop {
+                    let wanted = search.wanted();
+                    if wanted.is_empty() {
+                        return Ok(search.hits().to_vec());
+                    }
+                    for file in wanted {
+                        search.give(&file, &files.read(&file)?)?;
+                    }
+                }
+            }
+            Searched::Foreign(index) => index.search(query, options),
+        }
     }
-    if info.dimension != manifest.dimension {
-        let reason = format!("is {} wide, and the model {}", manifest.dimension, info.dimension);
-        return Err(Error::IndexModel { reason }.into());
+
+    /// # Errors
+    /// [`Error::IndexModel`]; [`Error::NoEmbeddings`].
+    fn check_model(&self, model: &Reranker) -> Result<(), Failed> {
+        let info = model.info();
+        if info.kind == ModelKind::CrossEncoder {
+            return Err(Error::NoEmbeddings { what: "searching an index" }.into());
+        }
+        // Those of others do not say it.
+        let (id, dimension) = match self {
+            Searched::Own(index, _) => {
+                let manifest = index.manifest();
+                (manifest.info.embedding_id.as_ref(), manifest.dimension)
+            }
+            Searched::Foreign(index) => (None, index.codec().dimension()),
+        };
+        let reason = match id.filter(|id| **id != info.embedding_id) {
+            Some(id) => format!("has the model {id}, not {}", info.embedding_id),
+            None if info.dimension != dimension => {
+                format!("is {dimension} wide, and the model {}", info.dimension)
+            }
+            None => return Ok(()),
+        };
+        Err(Error::IndexModel { reason }.into())
     }
-    Ok(())
+
+    fn say_read(&self) {
+        let Searched::Own(index, files) = self else { return };
+        let parts = index.manifest().all_parts().count();
+        let (read, bytes) = (files.parts(), files.bytes());
+        say(format_args!("{read} of {parts} parts were read, {bytes} bytes"));
+    }
 }
 
 /// Queries on their way.
 struct Run<'a> {
     args: &'a SearchArgs,
     model: &'a Reranker,
-    index: &'a Index,
-    files: PartFiles,
+    searched: Searched,
 }
 
 impl Run<'_> {
@@ -137,16 +184,7 @@ impl Run<'_> {
             n_ivf_probe: self.args.n_ivf_probe,
             n_full_scores: self.args.n_full_scores,
         };
-        let mut search: Search = self.index.search(query, &options)?;
-        loop {
-            let wanted = search.wanted();
-            if wanted.is_empty() {
-                return Ok(search.hits().to_vec());
-            }
-            for file in wanted {
-                search.give(&file, &self.files.read(&file)?)?;
-            }
-        }
+        self.searched.search(query, &options)
     }
 }
 
