@@ -14,6 +14,8 @@ use tabrank::{
 };
 
 const TOLERANCE: f32 = 1e-6;
+/// Of rows that an encoder made, whose sums the libraries add in another order.
+const ENCODED: f32 = 1e-4;
 
 #[derive(Deserialize)]
 struct Expected {
@@ -31,11 +33,11 @@ struct Case {
 }
 
 /// Takes each expected row out of those found: means stand in another order.
-fn assert_same_rows(found: &[f32], expected: &[f32], dimension: usize, what: &str) {
+fn assert_same_rows(found: &[f32], expected: &[f32], dimension: usize, tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let mut left: Vec<&[f32]> = found.chunks_exact(dimension).collect();
     for row in expected.chunks_exact(dimension) {
-        let place = left.iter().position(|other| difference(row, other) < TOLERANCE);
+        let place = left.iter().position(|other| difference(row, other) < tolerance);
         left.remove(place.unwrap_or_else(|| panic!("{what}: no row is {row:?}")));
     }
 }
@@ -50,7 +52,7 @@ fn pooled_rows_are_those_of_the_libraries() {
             for (index, (rows, expected)) in documents.iter().zip(&pooled).enumerate() {
                 let what = format!("{library}: {pooling:?}, document {index}");
                 let found = pool(rows, dimension, pooling, index).unwrap();
-                assert_same_rows(&found, expected, dimension, &what);
+                assert_same_rows(&found, expected, dimension, TOLERANCE, &what);
                 let kept = (protected * dimension).min(expected.len());
                 assert!(difference(&found[..kept], &expected[..kept]) < TOLERANCE, "{what}");
             }
@@ -107,7 +109,7 @@ fn a_model_that_pools_does_so_of_its_own() {
     {
         let found = encoded(&model, kind, &texts, EncodeOptions::default()).unwrap();
         for (found, rows) in found.texts().zip(expected_rows) {
-            assert_same_rows(found, rows, expected.dimension, &format!("{kind:?}"));
+            assert_same_rows(found, rows, expected.dimension, ENCODED, &format!("{kind:?}"));
         }
     }
     // What a call says stands in its place.
