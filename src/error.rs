@@ -112,8 +112,8 @@ pub enum Error {
     #[error("tensor {name} {reason}")]
     BundleTensor { name: String, reason: String },
     /// A file of a bundle or an index is not the one that its manifest lists.
-    #[error("{file} is damaged, or another file: {manifest} lists {expected}, found {found}")]
-    Integrity { file: String, manifest: &'static str, expected: String, found: String },
+    #[error("{file} is damaged, or another file: {reason}")]
+    Integrity { file: String, reason: String },
     /// An index's manifest is damaged or hostile.
     #[error("index.json: {field} {reason}")]
     IndexManifest { field: String, reason: String },

@@ -63,6 +63,8 @@ fn with_header(header: &str) -> impl FnOnce(&mut Vec<u8>) {
     }
 }
 
+type Change = fn(&mut Vec<u8>);
+
 #[test]
 fn damaged_arrays_are_refused() {
     let header = |descr: &str, order: &str, shape: &str| {
@@ -93,7 +95,7 @@ fn damaged_arrays_are_refused() {
     for (header, reason) in cases {
         assert_refused("fast-plaid", "centroids.npy", with_header(&header), reason);
     }
-    let cases: [(fn(&mut Vec<u8>), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (|file| file.truncate(file.len() - 1), invalid),
         (|file| file.push(0), invalid),
         (|file| file.truncate(9), "it ends too soon"),

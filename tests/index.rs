@@ -160,7 +160,7 @@ fn ids_are_kept_as_they_are() {
         collection.some((0..40).filter(|&i| collection.all.lengths()[i] > 0).take(6));
     documents.0.iter_mut().zip(names).for_each(|(document, name)| document.id = name.to_owned());
     let folder = Folder::built(&collection.codec, &mut documents);
-    let (hits, _) = folder.search(&vec![0.25; DIMENSION], &options(10, 9, 10)).unwrap();
+    let (hits, _) = folder.search(&[0.25; DIMENSION], &options(10, 9, 10)).unwrap();
     assert_eq!(BTreeSet::from_iter(ids(&hits)), BTreeSet::from(names));
     let mut left = folder.documents();
     left.delete(&names.map(str::to_owned)[..3]).unwrap();

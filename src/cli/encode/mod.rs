@@ -23,7 +23,7 @@ pub use self::settings::Settings;
 use self::shares::Share;
 pub use self::source::Source;
 pub use self::spill::{Spill, State, Text, left};
-pub use self::texts::{Item, Mark, Stretch, Texts};
+pub use self::texts::{Item, Mark, Stretch, Texts, ToItem};
 use super::compress::CompressArgs;
 use super::jsonl::{self, InputArgs, Record, Records};
 use super::output::Output;
@@ -185,7 +185,7 @@ impl EncodeArgs {
         &self,
         model: &'a Reranker,
         settings: &'a Settings,
-    ) -> Result<(Texts<Source, impl Fn(Record) -> Result<Item, CliError>>, Run<'a>), CliError> {
+    ) -> Result<(Texts<Source, impl ToItem>, Run<'a>), CliError> {
         let (stdin, kind) = (Source::stdin(), settings.kind);
         let progress = Progress::of_stream("encode", stdin.bytes);
         let run = Run::new(model, settings, progress, stdin.read_so_far());
@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of the texts, of the model and of where they go.
-    pub fn through<R: Read, F: Fn(Record) -> Result<Item, CliError>>(
+    pub fn through<R: Read, F: ToItem>(
         &mut self,
         texts: &mut Texts<R, F>,
         sink: &mut impl Sink,

@@ -71,6 +71,11 @@ pub struct Mark {
     pub sha256: String,
 }
 
+/// Makes of a record what goes on.
+pub trait ToItem: Fn(Record) -> Result<Item, CliError> {}
+
+impl<F: Fn(Record) -> Result<Item, CliError>> ToItem for F {}
+
 /// The texts of an input.
 pub struct Texts<R, F> {
     records: Records<R>,
@@ -79,7 +84,7 @@ pub struct Texts<R, F> {
     hash: Sha256,
 }
 
-impl<R: Read, F: Fn(Record) -> Result<Item, CliError>> Texts<R, F> {
+impl<R: Read, F: ToItem> Texts<R, F> {
     /// From the first one on, of which `item` makes what goes on.
     pub fn new(records: Records<R>, item: F) -> Self {
         Self { records, item, taken: 0, hash: Sha256::new() }

@@ -14,7 +14,7 @@ use super::ids::Ids;
 use super::origin::Origin;
 use super::rows::RowsFile;
 use crate::cli::compress::PoolArgs;
-use crate::cli::encode::{Item, Source, Texts};
+use crate::cli::encode::{Item, Source, Texts, ToItem};
 use crate::cli::jsonl::{InputArgs, Record, Records};
 use crate::cli::output::folder_of;
 use crate::cli::{CliError, LongArgs, ModelArgs};
@@ -54,7 +54,7 @@ impl DocumentsArgs {
     /// Arguments that do not go with each other, and a model or a file that cannot be read.
     pub fn origin(&self, codecs: Vec<Arc<ResidualCodec>>) -> Result<Origin, CliError> {
         if let Some(path) = &self.embeddings {
-            return Ok(Origin::File(RowsFile::open(path, codecs)?));
+            return Ok(Origin::File(Box::new(RowsFile::open(path, codecs)?)));
         }
         let (token_pooling, long_documents) =
             (self.pool.token_pooling()?, self.long.long_documents()?);
@@ -120,11 +120,7 @@ impl Input<'_> {
     ///
     /// # Errors
     /// What cannot be read.
-    pub fn texts(
-        &self,
-        source: Source,
-        ids: Ids,
-    ) -> Result<Texts<Source, impl Fn(Record) -> Result<Item, CliError>>, CliError> {
+    pub fn texts(&self, source: Source, ids: Ids) -> Result<Texts<Source, impl ToItem>, CliError> {
         let name = source.name.clone();
         let records = Records::open(&name, source, self.args.input.on_error)?;
         let ids = RefCell::new(ids);

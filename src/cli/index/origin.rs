@@ -10,14 +10,13 @@ use tabrank::{EncodeOptions, Reranker, TextKind};
 
 use super::rows::RowsFile;
 use crate::cli::CliError;
-use crate::cli::encode::{Batch, Item, Run, Settings, Sink, Stretch, Texts};
-use crate::cli::jsonl::Record;
+use crate::cli::encode::{Batch, Item, Run, Settings, Sink, Stretch, Texts, ToItem};
 use crate::cli::progress::Progress;
 
 /// What makes embeddings of documents.
 pub enum Origin {
     Model(Box<Reranker>, EncodeOptions),
-    File(RowsFile),
+    File(Box<RowsFile>),
 }
 
 /// How far documents are, for the bar.
@@ -53,7 +52,7 @@ impl Origin {
     ///
     /// # Errors
     /// Those of the documents and the model, and what the sink answers.
-    pub fn through<R: Read, F: Fn(Record) -> Result<Item, CliError>>(
+    pub fn through<R: Read, F: ToItem>(
         &self,
         settings: &Settings,
         told: Told,
@@ -91,7 +90,7 @@ impl Origin {
     }
 }
 
-fn taken<R: Read, F: Fn(Record) -> Result<Item, CliError>>(
+fn taken<R: Read, F: ToItem>(
     rows: &RowsFile,
     settings: &Settings,
     mut told: Told,

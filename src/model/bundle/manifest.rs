@@ -59,7 +59,8 @@ impl Integrity {
         hash: Option<String>,
     ) -> Result<()> {
         let differs = |expected: String, found: String| {
-            Err(Error::Integrity { file: file.to_owned(), manifest, expected, found })
+            let reason = format!("{manifest} lists {expected}, found {found}");
+            Err(Error::Integrity { file: file.to_owned(), reason })
         };
         let size = bytes.len() as u64;
         if size != self.bytes {
