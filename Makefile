@@ -11,6 +11,7 @@
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
 # make vectors  what codecs and token pooling of document vectors cost in quality, and bytes and time; VECTORS='DIR …' takes other sets
+# make spark  an index that PySpark builds in parts, and merged, is the one that is built at once; PySpark and what it needs take 900 MB
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
@@ -52,7 +53,7 @@ VECTORS := $(CORPUS)
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -94,6 +95,9 @@ eval: $(CLI) $(MINILM) | $(STAMPS)/node
 
 vectors: $(CLI) $(MINILM) | $(STAMPS)/node
 	node scripts/vectors.mjs $(CLI) $(dir $(MINILM)) target/vectors $(VECTORS)
+
+spark: $(CLI) $(STAMPS)/spark
+	target/spark/bin/python examples/spark/test_build_index.py $(CLI) tests/fixtures/pylate/checkpoint $(CORPUS)/corpus.jsonl
 
 soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/soak/run.mjs $(SOAK)
@@ -241,6 +245,13 @@ $(STAMPS)/reference: tests/reference/requirements.txt | $(STAMPS)
 	@scripts/require.sh python
 	python3 -m venv target/reference/st
 	target/reference/st/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(STAMPS)/spark: examples/spark/requirements.txt | $(STAMPS)
+	@scripts/require.sh java
+	@scripts/require.sh python
+	python3 -m venv target/spark
+	target/spark/bin/pip install --quiet --requirement $<
 	@touch $@
 
 # --- checks, cheapest first ---

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: require.sh rust|nightly|node|python|chromium|lavapipe
+# Usage: require.sh rust|nightly|node|python|java|chromium|lavapipe
 # Sees to it that a tool is there: installs what can be installed, else says in one line what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,6 +43,8 @@ case "$1" in
     has python3 || install_package python3 || stop "Python is missing: install Python 3"
     python3 -m pip --version >/dev/null 2>&1 || install_package python3-pip ||
       stop "pip is missing: install pip for Python 3" ;;
+  java)
+    has java || install_package default-jre-headless || stop "Java is missing: install Java 17 or newer" ;;
   chromium)
     has chromium || install_package chromium || stop "Chromium is missing: install the package chromium" ;;
   lavapipe)
