@@ -22,7 +22,8 @@ interface Asked {
 
 export async function estimate(own: Own, texts: readonly string[], { query = QUERY, windows, signal }: Asked): Promise<Estimate> {
   const { client, rate } = own;
-  const cost = await client.call("cost", { query, texts: [...texts], windows }, { signal });
+  const costOfAll = () => client.call("cost", { query, texts: [...texts], windows }, { signal });
+  const cost = await costOfAll();
   const known = rate.of(client.device, cost);
   if (known) return { ...known, measured: { by: "calls", ...known.measured } };
   const options = { vectorCache: false, ...(windows && { windows }), ...(signal && { signal }) };
@@ -35,7 +36,9 @@ export async function estimate(own: Own, texts: readonly string[], { query = QUE
     await rank(own, query, sample, options);
     took = sample.length === texts.length ? ENOUGH : performance.now() - begin;
   }
-  return sampled(rate.of(client.device, cost), cost);
+  // So did the first look at the texts.
+  const warm = await costOfAll();
+  return sampled(rate.of(client.device, warm), warm);
 }
 
 /** Documents so short that they tell nothing take next to no time. */
