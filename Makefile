@@ -11,6 +11,8 @@
 # make eval   ranking quality of every weight type and of every way to rank on the whole retrieval set, beside PyTorch's figures; DATA='DIR …' takes
 #             other sets for the ways to rank, CROSS=DIR a cross-encoder among them
 # make vectors  what codecs and token pooling of document vectors cost in quality, and bytes and time; VECTORS='DIR …' takes other sets
+# make index  indexes of the retrieval set at 2 and 4 bits and of synthetic collections of 10,000, 30,000 and 100,000 documents: what they find of the best ten, bytes,
+#             and time beside scoring all documents; INDEX='DIR …' takes other sets, DOCUMENTS=10000,20000 other sizes
 # make spark  an index that PySpark builds in parts, and merged, is the one that is built at once; PySpark and what it needs take 900 MB
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
@@ -50,10 +52,13 @@ DATA := $(CORPUS)
 CROSS :=
 # Of make vectors.
 VECTORS := $(CORPUS)
+# Of make index.
+INDEX := $(CORPUS)
+DOCUMENTS := 10000,30000,100000
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -95,6 +100,9 @@ eval: $(CLI) $(MINILM) | $(STAMPS)/node
 
 vectors: $(CLI) $(MINILM) | $(STAMPS)/node
 	node scripts/vectors.mjs $(CLI) $(dir $(MINILM)) target/vectors $(VECTORS)
+
+index: $(CLI) $(MINILM) | $(STAMPS)/node
+	node benches/index/run.mjs --tabrank $(CLI) --model $(dir $(MINILM)) $(INDEX:%=--data %) --documents "$(DOCUMENTS)"
 
 spark: $(CLI) $(STAMPS)/spark
 	target/spark/bin/python examples/spark/test_build_index.py $(CLI) tests/fixtures/pylate/checkpoint $(CORPUS)/corpus.jsonl
