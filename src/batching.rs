@@ -1,6 +1,6 @@
 //! Which texts are computed together? Those that follow each other, so that the top of a list is done first. To count and sort texts
-//! beforehand would fill batches that are nine tenths full, where twice as many tokens gain a tenth or less (`make batches`), and
-//! would keep the first result waiting.
+//! beforehand would fill batches that are nine tenths full, and would keep the first result waiting; `make batches` prints what a
+//! batch's size is worth.
 
 use std::iter::Sum;
 use std::ops::Add;
