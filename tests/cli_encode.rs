@@ -8,11 +8,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use common::command::{checkpoint, names, tabrank, text};
+use common::command::{checkpoint, names, started, tabrank, text};
 use common::crafted::read_tensors;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -56,24 +55,10 @@ fn failure(assert: assert_cmd::assert::Assert, code: i32) -> String {
 }
 
 /// A run that has all of its texts but the end of the input, and has written a state.
-fn started(folder: &Path, more: &[&str], input: &str) -> (Child, ChildStdin) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tabrank"))
-        .args(["encode", "--model", &checkpoint("pylate"), "-o", "x"])
-        .args(more)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    stdin.flush().unwrap();
-    let (begin, state) = (Instant::now(), folder.join("x.partial/state.json"));
-    while !state.is_file() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it keeps what it has done");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    (child, stdin)
+fn encoding(folder: &Path, more: &[&str], input: &str) -> (Child, ChildStdin) {
+    let model = checkpoint("pylate");
+    let arguments = [&["encode", "--model", &model, "-o", "x"], more].concat();
+    started(folder, &arguments, input, |_| true)
 }
 
 /// What a run leaves that was killed after its first stretch.
@@ -82,7 +67,7 @@ fn killed(folder: &Path, more: &[&str], input: &str) {
 }
 
 fn ended(folder: &Path, more: &[&str], input: &str, signal: &str) {
-    let (mut child, stdin) = started(folder, more, input);
+    let (mut child, stdin) = encoding(folder, more, input);
     let process = child.id().to_string();
     assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     child.wait().unwrap();
@@ -240,7 +225,7 @@ fn a_damaged_state_is_refused_and_a_new_run_begins_anew() {
 fn two_runs_do_not_write_one_file() {
     let input = lines(&texts(STRETCH + 1));
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, stdin) = started(folder.path(), &[], &input);
+    let (mut child, stdin) = encoding(folder.path(), &[], &input);
     for more in [&["-o", "x"][..], &["-o", "x", "--resume"]] {
         let error = failure(encode(folder.path(), more, &input), 74);
         assert!(error.contains("cannot write x: another run is writing it"), "{error}");

@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use common::command::{checkpoint, names, tabrank, text};
+use common::command::{checkpoint, names, started, tabrank, text};
 use serde_json::{Value, json};
 
 /// Texts between two states.
@@ -176,23 +174,10 @@ fn the_order_of_documents_makes_no_other_codec() {
 
 /// Kills a build of a pipe that is not at its end once so many documents are kept.
 fn killed(folder: &Path, more: &[&str], input: &str, kept: usize) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tabrank"))
-        .args(["index", "build", "--model", &checkpoint("pylate"), "-o", "x"])
-        .args(more)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    stdin.flush().unwrap();
-    let (begin, state) = (Instant::now(), folder.join("x.partial/state.json"));
+    let model = checkpoint("pylate");
+    let arguments = [&["index", "build", "--model", &model, "-o", "x"], more].concat();
     let mark = format!("\"texts\":{kept},");
-    while !fs::read_to_string(&state).is_ok_and(|state| state.contains(&mark)) {
-        assert!(begin.elapsed() < Duration::from_secs(60), "it keeps what it has done");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let (mut child, stdin) = started(folder, &arguments, input, |state| state.contains(&mark));
     child.kill().unwrap();
     child.wait().unwrap();
     drop(stdin);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -115,15 +115,24 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
         Ok(model) => report.warnings = messages(model.warnings()),
         Err(error) => report.error = Some(error.to_string()),
     }
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let written = match args.json {
-        true => serde_json::to_writer_pretty(&mut out, &report)
+    tell(&report, args.json, |out| print(out, &report))?;
+    loaded.map(drop)
+}
+
+/// Writes a report to stdout, as JSON or as `print` does.
+pub fn tell(
+    report: &impl Serialize,
+    json: bool,
+    print: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match json {
+        true => serde_json::to_writer_pretty(&mut out, report)
             .map_err(io::Error::from)
             .and_then(|()| out.write_all(b"\n")),
-        false => print(&mut out, &report),
+        false => print(&mut out),
     };
-    written.and_then(|()| out.flush()).map_err(CliError::Stdout)?;
-    loaded.map(drop)
+    written.and_then(|()| out.flush()).map_err(CliError::Stdout)
 }
 
 /// Types of numbers with a fraction, such as `f16, f32`.

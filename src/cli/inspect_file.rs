@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use tabrank::{EmbeddingsFacts, ResidualCodec, VectorFile};
 
+use super::inspect::tell;
 use super::{CliError, codec};
 
 #[derive(Serialize)]
@@ -38,14 +39,7 @@ pub fn run(path: &Path, json: bool) -> Result<(), CliError> {
         VectorFile::Embeddings(facts) => Report::of_embeddings(facts),
         VectorFile::Codec(codec) => Report::of_codec(&codec),
     };
-    let mut out = io::stdout().lock();
-    let written = match json {
-        true => serde_json::to_writer_pretty(&mut out, &report)
-            .map_err(io::Error::from)
-            .and_then(|()| out.write_all(b"\n")),
-        false => report.print(&mut out),
-    };
-    written.map_err(CliError::Stdout)
+    tell(&report, json, |out| report.print(out))
 }
 
 impl Report {

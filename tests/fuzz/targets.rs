@@ -144,15 +144,7 @@ fn foreign_index(data: &[u8]) {
         let case = *u.choose(&["fast-plaid", "next-plaid", "pylate", "pylate-stanford"])?;
         let mut files = BTreeMap::new();
         gather_files(&fixtures().join("indexes").join(case), "", &mut files);
-        let names: Vec<_> = files.keys().cloned().collect();
-        for _ in 0..u.int_in_range(1..=3)? {
-            let name = u.choose(&names)?;
-            let Some(bytes) = files.get(name) else { continue };
-            match u.ratio(1, 8)? {
-                true => files.remove(name),
-                false => files.insert(name.clone(), change_file(&mut u, bytes.clone())?),
-            };
-        }
+        change_files(&mut u, &mut files)?;
         let pickle = u.bytes(u.len())?.to_vec();
         let form = IndexForm::of(|file| files.contains_key(file));
         let folder = ChangedFolder { files, pickle };
@@ -357,6 +349,12 @@ fn converted_once(case: &'static str, dtype: Dtype) -> BundleFiles {
 
 fn changed_checkpoint(u: &mut Unstructured<'_>) -> Result<tabrank::Result<CheckpointFiles>> {
     let mut files = files_of(u.choose(&CASES)?);
+    change_files(u, &mut files)?;
+    Ok(inserted(&files))
+}
+
+/// Takes some away, and changes others.
+fn change_files(u: &mut Unstructured<'_>, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     let names: Vec<_> = files.keys().cloned().collect();
     for _ in 0..u.int_in_range(1..=3)? {
         let name = u.choose(&names)?;
@@ -366,7 +364,7 @@ fn changed_checkpoint(u: &mut Unstructured<'_>) -> Result<tabrank::Result<Checkp
             false => files.insert(name.clone(), change_file(u, bytes.clone())?),
         };
     }
-    Ok(inserted(&files))
+    Ok(())
 }
 
 fn inserted(files: &BTreeMap<String, Vec<u8>>) -> tabrank::Result<CheckpointFiles> {

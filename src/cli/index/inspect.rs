@@ -11,6 +11,7 @@ use tabrank::{
 use super::folder::{Failed, PartFiles, manifest, open};
 use super::ids::Ids;
 use crate::cli::CliError;
+use crate::cli::inspect::tell;
 
 #[derive(Serialize)]
 struct Report {
@@ -38,14 +39,7 @@ struct PartsRow {
 /// Tells what an index holds, by its manifest.
 pub fn inspect(folder: &Path, json: bool) -> Result<(), CliError> {
     let report = Report::of(&manifest(folder)?);
-    let mut out = io::stdout().lock();
-    let written = match json {
-        true => serde_json::to_writer_pretty(&mut out, &report)
-            .map_err(io::Error::from)
-            .and_then(|()| out.write_all(b"\n")),
-        false => report.print(&mut out),
-    };
-    written.map_err(CliError::Stdout)
+    tell(&report, json, |out| report.print(out))
 }
 
 impl Report {
