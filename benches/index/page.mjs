@@ -1,7 +1,6 @@
 // What does it take a page to search an index? Collections of vectors without texts, of each size; bytes and time of a query by a page that has nothing and by one that has searched
 // before, and beside it every document scored. With --peer, the folder docs/pkg of joe32140/fast-plaid-web, the same of its index, which a page fetches as a whole.
 // Usage: node page.mjs [DOCUMENTS…] [--queries N] [--n-ivf-probe N] [--n-full-scores N] [--peer DIR] [--json FILE] [--markdown]
-import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,6 +10,7 @@ import { serve } from "../../tests/web/lib/server.mjs";
 import { median, size, table, time } from "../browser/lib/format.mjs";
 import { measurePeer } from "./peer.mjs";
 import { makeCollection } from "./synthetic.mjs";
+import { timed } from "./timed.mjs";
 
 const FOLDER = join(ROOT, "target/bench/index");
 const SIZES = ["1000", "10000", "100000"];
@@ -51,11 +51,8 @@ async function build(documents, queries) {
   mkdirSync(file(""), { recursive: true });
   if (existsSync(file("built.json"))) return JSON.parse(readFileSync(file("built.json"), "utf8"));
   await makeCollection(documents, queries, { lines: file("documents.jsonl"), documents: file("documents.safetensors"), queries: file("queries.safetensors") });
-  const begin = performance.now();
-  const command = [needCli(), "index", "build", file("documents.jsonl"), "--embeddings", file("documents.safetensors"), "-o", file("index")];
-  const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%M", ...command], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`tabrank index build ended with ${status}: ${stderr}`);
-  const built = { buildSeconds: (performance.now() - begin) / 1000, buildMemory: 1024 * Number(stderr.trim().split("\n").at(-1)) };
+  const { seconds, memory } = timed(needCli(), ["index", "build", file("documents.jsonl"), "--embeddings", file("documents.safetensors"), "-o", file("index")]);
+  const built = { buildSeconds: seconds, buildMemory: memory };
   writeFileSync(file("built.json"), JSON.stringify(built));
   return built;
 }

@@ -9,6 +9,7 @@ import { cpus } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { makeCollection } from "./synthetic.mjs";
+import { timed } from "./timed.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -37,13 +38,6 @@ function bench() {
 const program = bench();
 const measure = (index, queries, documents) => run(program, [index, queries, documents, SETTINGS.join(",")]).trim().split("\n").map((line) => JSON.parse(line));
 const inspect = (index) => JSON.parse(tabrank(["inspect", "--json", index]));
-
-/** Runs `tabrank` and answers its seconds and the most kilobytes that it had in memory, as the kernel counts them. */
-function timed(args) {
-  const script = "import resource, subprocess, sys, time; start = time.time(); subprocess.run(sys.argv[1:], check=True); print(time.time() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-  const [seconds, kilobytes] = run("python3", ["-c", script, options.tabrank, ...args]).trim().split("\n").at(-1).split(" ").map(Number);
-  return { seconds, megabytes: kilobytes / 1024 };
-}
 
 const kilobytes = (bytes) => Math.round(bytes / 1e3).toLocaleString("en");
 const cells = (row) => [`${row.n_ivf_probe} / ${row.n_full_scores}`, row.recall.toFixed(3), kilobytes(row.start_bytes + row.bytes), kilobytes(row.bytes), Math.round(row.parts), row.ms.toFixed(1), row.exhaustive_ms.toFixed(1)];
@@ -77,9 +71,9 @@ async function synthetic(documents) {
   mkdirSync(at, { recursive: true });
   await makeCollection(Number(documents), Number(options.queries), { lines, documents: rows, queries });
   const index = join(at, "documents");
-  const { seconds, megabytes } = timed(["index", "build", "--embeddings", rows, lines, "-o", index]);
+  const { seconds, memory } = timed(options.tabrank, ["index", "build", "--embeddings", rows, lines, "-o", index]);
   const { bytes, centroids } = inspect(index);
-  const size = [Number(documents).toLocaleString("en"), centroids.toLocaleString("en"), seconds.toFixed(0), megabytes.toFixed(0), kilobytes(bytes)];
+  const size = [Number(documents).toLocaleString("en"), centroids.toLocaleString("en"), seconds.toFixed(0), (memory / 1e6).toFixed(0), kilobytes(bytes)];
   const measured = measure(index, queries, rows).map((row) => [...size, ...cells(row)]);
   rmSync(at, { recursive: true });
   return measured;
