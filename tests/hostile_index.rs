@@ -129,6 +129,64 @@ fn lists_that_are_none_are_refused() {
     );
 }
 
+/// Each part is as such a part should be, and the whole is not.
+#[test]
+fn parts_that_do_not_go_together_are_told() {
+    let collection = Collection::new(480, 2, 1);
+    let folder = collection.built(0..480);
+    folder.check().unwrap();
+    Collection::new(3000, 1, 1).built(0..3000).check().unwrap();
+    Collection::new(480, 2, 20).built(0..0).check().unwrap();
+    let error = |change: &dyn Fn(&mut Folder)| {
+        let mut crafted = folder.clone();
+        change(&mut crafted);
+        crafted.read_all().unwrap();
+        crafted.check().unwrap_err().to_string()
+    };
+    // Documents without tokens come last: the list of the one centroid is all numbers below theirs.
+    let with_tokens = collection.all.lengths().iter().filter(|&&length| length > 0).count();
+    let list = |count: usize, first: u8| {
+        let steps = std::iter::once(first).chain(std::iter::repeat_n(1, count - 1));
+        [&[0, count as u8 & 0x7f | 0x80, (count >> 7) as u8][..], &steps.collect::<Vec<u8>>()]
+            .concat()
+    };
+    assert_eq!(list(with_tokens, 0), folder.part(PartKind::Lists, 0));
+    let lists = |bytes: Vec<u8>| error(&|folder| folder.exchange("lists", 0, bytes.clone()));
+    let fewer = lists(list(with_tokens - 1, 0));
+    assert!(
+        fewer.starts_with("lists-")
+            && fewer.ends_with(&format!(
+                ".bin lists {} documents of centroid 0; {with_tokens} have a token there",
+                with_tokens - 1
+            )),
+        "{fewer}"
+    );
+    let others = lists(list(with_tokens, 1));
+    assert!(
+        others.ends_with("lists other documents of centroid 0 than have a token there"),
+        "{others}"
+    );
+    let manifest = |field: &str, value: Value| {
+        error(&|folder| {
+            let mut manifest: Value = serde_json::from_slice(&folder.0[MANIFEST]).unwrap();
+            manifest[field] = value.clone();
+            folder.0.insert(MANIFEST.to_owned(), manifest.to_string().into_bytes());
+        })
+    };
+    let tokens = collection.all.lengths().iter().sum::<usize>();
+    let expected = format!("index.json: tokens are 7; the documents have {tokens}");
+    assert_eq!(manifest("tokens", json!(7)), expected);
+    let twice = error(&|folder| {
+        let codecs = [collection.codec.clone()];
+        let part = folder.part(PartKind::Documents, 0).to_vec();
+        let mut file = EmbeddingsFile::read("part", &part, &codecs).unwrap();
+        let ids = file.ids.as_mut().unwrap();
+        ids[1] = ids[0].clone();
+        folder.exchange("documents", 0, file.write());
+    });
+    assert!(twice.starts_with("document \"d") && twice.ends_with("is there twice"), "{twice}");
+}
+
 #[test]
 fn documents_that_are_none_are_refused() {
     let collection = Collection::new(480, 2, 20);
@@ -323,6 +381,6 @@ proptest! {
             }
             None => change.apply(folder.0.get_mut(MANIFEST).unwrap()),
         }
-        let _ = folder.read_all();
+        let _ = (folder.read_all(), folder.check());
     }
 }

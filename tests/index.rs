@@ -240,13 +240,43 @@ fn what_cannot_be_built_is_named() {
     for part_bytes in [1023, MAX_PART + 1] {
         let options = BuildOptions { part_bytes: Some(part_bytes), ..BuildOptions::default() };
         let mut folder = Folder::default();
-        let error = build(&collection.codec, &mut collection.some(0..1), &options, &mut folder);
+        let error = build(&collection.codec, &mut Unread, &options, &mut folder);
         assert!(error.unwrap_err().to_string().starts_with("part_bytes is "));
         assert_eq!(folder, Folder::default());
     }
+}
+
+#[test]
+fn all_that_is_not_there_is_named() {
+    let collection = Collection::new(30, 2, 5);
     let folder = collection.built(0..3);
-    let error = folder.documents().delete(&["d1".to_owned(), "d9".to_owned()]).unwrap_err();
-    assert_eq!(error.to_string(), "document \"d9\" is not there");
+    let error = |ids: &[&str]| {
+        let mut documents = folder.documents();
+        let ids: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
+        let error = documents.delete(&ids).unwrap_err().to_string();
+        assert_eq!(documents.count(), 3);
+        error
+    };
+    assert_eq!(error(&["d1", "d9", "d9"]), "document \"d9\" is not there");
+    assert_eq!(error(&["d8", "d1", "d7"]), "documents \"d7\", \"d8\" are not there");
+    let many = error(&["a", "b", "c", "d", "e", "f", "d1", "g"]);
+    let expected = "documents \"a\", \"b\", \"c\", \"d\", \"e\" and 2 more are not there";
+    assert_eq!(many, expected);
+}
+
+/// Documents that must not be read.
+struct Unread;
+
+impl Documents for Unread {
+    type Error = Error;
+
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn read(&mut self, _: usize) -> Result<IndexDocument, Error> {
+        panic!("nothing is read before what was asked for is checked")
+    }
 }
 
 #[test]

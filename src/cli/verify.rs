@@ -8,7 +8,8 @@ use tabrank::Overrides;
 use super::{CliError, index, model, parity};
 
 /// Check a bundle or a checkpoint: every hash, every tensor, whether it loads, and whether it encodes or scores a few built-in
-/// sentences; or an index: every hash, every list and every document.
+/// sentences; or an index: every hash, every list and every document, and whether
+/// lists and documents go together.
 ///
 /// Exit code 0 if it is whole; 65 with the culprit on stderr if it is not.
 #[derive(clap::Args)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pollster::block_on;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tabrank::late_interaction::index::check;
 use tabrank::{
     BuildOptions, Codec, CompressedEmbeddings, DocumentRows, Documents, Error, Hit, Index,
     IndexDocument, IndexManifest, IndexReader, IndexWriter, ResidualCodec, SearchOptions,
@@ -193,6 +194,12 @@ impl Folder {
         let mut documents = StoredDocuments::open(index, self)?;
         documents.delete(&["d3".to_owned()])?;
         (0..documents.count()).try_for_each(|place| documents.read(place).map(drop))
+    }
+
+    /// Whether all of it goes together.
+    pub fn check(&self) -> Result<(), Error> {
+        let documents = StoredDocuments::open(Index::open(&self.0[MANIFEST])?, self)?;
+        check(&mut { documents })
     }
 
     /// Puts other bytes in a part's place, with a name, a size and a hash that fit.

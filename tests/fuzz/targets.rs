@@ -132,7 +132,7 @@ fn index(data: &[u8]) {
                 }
             }
         }
-        let _ = folder.read_all();
+        let _ = (folder.read_all(), folder.check());
         Ok(())
     })());
 }

@@ -4,12 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tabrank::{
-    Documents, Error, Index, IndexManifest, IndexReader, PartKind, SearchOptions, StoredDocuments,
-};
+use tabrank::late_interaction::index::check;
+use tabrank::{IndexManifest, PartKind};
 
-use super::folder::{Failed, PartFiles, manifest, open};
-use super::ids::Ids;
+use super::folder::{manifest, stored};
 use crate::cli::CliError;
 use crate::cli::inspect::tell;
 
@@ -89,13 +87,11 @@ impl PartsRow {
     }
 }
 
-/// Reads all of an index: every hash, list and document.
+/// Reads all of an index: every hash, list and document, which have to go together.
 pub fn verify(folder: &Path) -> Result<(), CliError> {
-    let (index, files) = open(folder)?;
-    let manifest = index.manifest().clone();
-    check_lists(&index, PartFiles::new(folder))
-        .and_then(|()| check_documents(index, files))
-        .map_err(|failed| failed.of(folder))?;
+    let (mut documents, _) = stored(folder)?;
+    check(&mut documents).map_err(|failed| failed.of(folder))?;
+    let manifest = documents.index().manifest();
     let (parts, documents) = (manifest.all_parts().count(), manifest.documents);
     let (folder, bytes) = (folder.display(), manifest.bytes());
     writeln!(
@@ -103,27 +99,4 @@ pub fn verify(folder: &Path) -> Result<(), CliError> {
         "{folder}: whole; {parts} parts of {bytes} bytes have their hashes; {documents} documents"
     )
     .map_err(CliError::Stdout)
-}
-
-/// A search that probes all centroids reads all lists.
-fn check_lists(index: &Index, mut files: PartFiles) -> Result<(), Failed> {
-    let n_ivf_probe = index.manifest().centroids as usize;
-    let options = SearchOptions { top_k: 1, n_ivf_probe, n_full_scores: 1 };
-    let mut search = index.search(&vec![0.0; index.manifest().dimension], &options)?;
-    while let Some(file) = search.wanted().first() {
-        search.give(file, &files.read(file)?)?;
-    }
-    Ok(())
-}
-
-fn check_documents(index: Index, files: PartFiles) -> Result<(), Failed> {
-    let (mut documents, mut ids) = (StoredDocuments::open(index, files)?, Ids::default());
-    for place in 0..documents.count() {
-        let id = documents.read(place)?.id;
-        if ids.insert(&id, 0).is_some() {
-            let argument = format!("the document {id:?}");
-            return Err(Error::Argument { argument, reason: "is there twice".to_owned() }.into());
-        }
-    }
-    Ok(())
 }

@@ -81,20 +81,22 @@ pub struct BuildOptions {
 
 impl BuildOptions {
     /// # Errors
-    /// [`Error::Argument`] if this is no size of a part.
-    fn part_bytes(&self, manifest: &IndexManifest, row_bytes: usize) -> Result<usize> {
-        let Some(bytes) = self.part_bytes else {
-            let all = manifest.tokens.saturating_mul(row_bytes as u64);
-            let fits = |bytes: &usize| all / *bytes as u64 <= USUAL_PARTS;
-            return Ok(USUAL_BYTES.into_iter().find(fits).unwrap_or(MAX_PART));
-        };
-        match (MIN_PART..=MAX_PART).contains(&bytes) {
-            true => Ok(bytes),
-            false => {
+    /// [`Error::Argument`] for what is no size of a part.
+    fn check(&self) -> Result<()> {
+        match self.part_bytes.filter(|bytes| !(MIN_PART..=MAX_PART).contains(bytes)) {
+            Some(bytes) => {
                 let reason = format!("is {bytes}; {MIN_PART} to {MAX_PART} are taken");
                 Err(Error::argument("part_bytes", reason))
             }
+            None => Ok(()),
         }
+    }
+
+    fn part_bytes(&self, manifest: &IndexManifest, row_bytes: usize) -> usize {
+        let all = manifest.tokens.saturating_mul(row_bytes as u64);
+        let fits = |bytes: &usize| all / *bytes as u64 <= USUAL_PARTS;
+        let usual = || USUAL_BYTES.into_iter().find(fits).unwrap_or(MAX_PART);
+        self.part_bytes.unwrap_or_else(usual)
     }
 }
 
@@ -109,9 +111,10 @@ pub fn build<E: From<Error>>(
     options: &BuildOptions,
     writer: &mut impl IndexWriter<Error = E>,
 ) -> Result<IndexManifest, E> {
+    options.check()?;
     let mut manifest = empty(codec, options);
     let plan = plan(codec, documents, &mut manifest)?;
-    let part_bytes = options.part_bytes(&manifest, codec.residual_bytes() + CODE_BYTES)?;
+    let part_bytes = options.part_bytes(&manifest, codec.residual_bytes() + CODE_BYTES);
     let mut parts = Parts { writer, manifest };
     for piece in codec.write_small().chunks(MAX_PART) {
         parts.put(PartKind::Codec, piece, None)?;
@@ -172,7 +175,7 @@ fn plan<E: From<Error>>(
 }
 
 /// Of an id the first half of its hash is kept, which no two have in common.
-fn check_id(id: &str, place: u32, seen: &mut HashSet<[u8; 16]>) -> Result<()> {
+pub(super) fn check_id(id: &str, place: u32, seen: &mut HashSet<[u8; 16]>) -> Result<()> {
     if id.len() > MAX_ID {
         let reason = format!("has {} bytes; at most {MAX_ID} are taken", id.len());
         return Err(Error::argument(format!("documents[{place}].id"), reason));

@@ -58,6 +58,7 @@
 //! See [`search`].
 
 mod build;
+mod check;
 mod documents;
 pub mod foreign;
 mod lists;
@@ -71,6 +72,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use build::{BuildOptions, Documents, IndexDocument, IndexWriter, build};
+pub use check::check;
 pub use manifest::{IndexManifest, IndexPart, PartKind};
 pub use search::{Hit, Search, SearchOptions};
 pub use stored::{IndexReader, Joined, StoredDocuments};

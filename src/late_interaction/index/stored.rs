@@ -7,6 +7,9 @@ use super::documents::DocumentsPart;
 use super::{Index, IndexPart};
 use crate::error::{Error, Result};
 
+/// Most ids that an error names.
+const NAMED: usize = 5;
+
 /// Where parts are read.
 pub trait IndexReader {
     /// What reading can fail with.
@@ -49,7 +52,7 @@ impl<R: IndexReader> StoredDocuments<R> {
     /// Leaves documents out.
     ///
     /// # Errors
-    /// [`Error::Argument`] for an id that no document has; what reading fails with.
+    /// [`Error::Argument`] for ids that no document has, and none is left out then; what reading fails with.
     pub fn delete(&mut self, ids: &[String]) -> Result<(), R::Error> {
         let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let (mut found, mut left) = (BTreeSet::new(), Vec::new());
@@ -61,10 +64,14 @@ impl<R: IndexReader> StoredDocuments<R> {
                 false => left.push(number),
             }
         }
-        self.left = Some(left);
-        match ids.iter().find(|id| !found.contains(*id)) {
-            Some(id) => Err(Error::argument(format!("document {id:?}"), "is not there").into()),
-            None => Ok(()),
+        let missing: BTreeSet<&str> =
+            wanted.into_iter().filter(|id| !found.contains(*id)).collect();
+        match missing.is_empty() {
+            true => {
+                self.left = Some(left);
+                Ok(())
+            }
+            false => Err(not_there(&missing).into()),
         }
     }
 
@@ -85,12 +92,30 @@ impl<R: IndexReader> StoredDocuments<R> {
         Ok(part.document((number - first) as usize))
     }
 
-    fn read_part(&mut self, part: &IndexPart) -> Result<DocumentsPart, R::Error> {
+    /// The bytes of a part, which are those of the manifest.
+    pub(super) fn part(&mut self, part: &IndexPart) -> Result<Vec<u8>, R::Error> {
         let bytes = self.reader.read(&part.file)?;
         self.index.manifest().verify(&part.file, &bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_part(&mut self, part: &IndexPart) -> Result<DocumentsPart, R::Error> {
+        let bytes = self.part(part)?;
         let codec = self.index.codec().expect("its parts were given");
         Ok(DocumentsPart::read(part, &bytes, codec)?)
     }
+}
+
+/// Names the first ones, and tells how many there are.
+fn not_there(ids: &BTreeSet<&str>) -> Error {
+    let named: Vec<String> = ids.iter().take(NAMED).map(|id| format!("{id:?}")).collect();
+    let named = named.join(", ");
+    let (documents, reason) = match ids.len() {
+        1 => (format!("document {named}"), "is not there"),
+        2..=NAMED => (format!("documents {named}"), "are not there"),
+        count => (format!("documents {named} and {} more", count - NAMED), "are not there"),
+    };
+    Error::argument(documents, reason)
 }
 
 impl<R: IndexReader> Documents for StoredDocuments<R> {
