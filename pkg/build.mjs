@@ -2,13 +2,17 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** Bytes of what a page loads at once; a worker, a wasm module and a model follow, which are a hundred times that and more. */
 const CLIENT_LIMIT = 38 * 1024;
+/** Bytes of an entry point beside it. */
+const ENTRY_LIMIT = 3 * 1024;
+/** Folders of entry points: each file at the top is one, and what they share lies in folders below. */
+const ENTRY_FOLDERS = ["candidates"];
 /** As scripts/build-wasm.sh made them, and as they are called in dist/. */
 const MODULES = {
   "wasm/tabrank_bg.wasm": "dist/tabrank.wasm",
@@ -16,20 +20,39 @@ const MODULES = {
   "wasm/tabrank_gpu_bg.wasm": "dist/tabrank-gpu.wasm",
 };
 
+/** There is one class of errors, whichever entry point throws one. */
+const clientOutside = { name: "client-outside", setup: ({ onResolve }) => onResolve({ filter: /\/index\.js$/ }, () => ({ path: "../index.js", external: true })) };
+
 const DECLARATIONS = "dist/declarations";
 
 const common = { bundle: true, format: "esm", platform: "browser", target: "es2022", minify: true, legalComments: "none", logLevel: "warning" };
 
 await rm("dist", { recursive: true, force: true });
+const entries = (await Promise.all(ENTRY_FOLDERS.map(entriesOf))).flat();
 await buildClient();
+for (const entry of entries) await buildEntry(entry);
 await buildWorker();
 await writeDeclarations();
 for (const [made, name] of Object.entries(MODULES)) await copyFile(made, name);
 
 async function buildClient() {
   await build({ ...common, entryPoints: ["src/index.ts"], outfile: "dist/index.js" });
-  const size = gzipSync(await readFile("dist/index.js")).length;
-  if (size > CLIENT_LIMIT) throw new Error(`dist/index.js has ${size} bytes gzipped; the limit is ${CLIENT_LIMIT}`);
+  await requireWithin("dist/index.js", CLIENT_LIMIT);
+}
+
+async function entriesOf(folder) {
+  const names = (await readdir(`src/${folder}`)).filter((name) => name.endsWith(".ts"));
+  return names.map((name) => `${folder}/${name.replace(/\.ts$/, "")}`);
+}
+
+async function buildEntry(entry) {
+  await build({ ...common, entryPoints: [`src/${entry}.ts`], outfile: `dist/${entry}.js`, plugins: [clientOutside] });
+  await requireWithin(`dist/${entry}.js`, ENTRY_LIMIT);
+}
+
+async function requireWithin(file, limit) {
+  const size = gzipSync(await readFile(file)).length;
+  if (size > limit) throw new Error(`${file} has ${size} bytes gzipped; the limit is ${limit}`);
 }
 
 /**
@@ -49,10 +72,11 @@ async function sha256(file) {
   return createHash("sha256").update(await readFile(file)).digest("hex");
 }
 
-/** Only those that index.d.ts leads to: the rest declares what no import can reach. */
+/** Only those that an entry point leads to: the rest declares what no import can reach. */
 async function writeDeclarations() {
   execFileSync("npx", ["tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
-  await copyWithImports("index.d.ts", new Set());
+  const done = new Set();
+  for (const entry of ["index", ...entries]) await copyWithImports(`${entry}.d.ts`, done);
   await rm(DECLARATIONS, { recursive: true });
 }
 
