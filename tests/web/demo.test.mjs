@@ -31,7 +31,7 @@ afterEach(async () => {
 
 /** What the page shows is what the command line computes of the same candidates. */
 async function assertNative(model, question, texts) {
-  const candidates = (await demo.rows("dense")).map(({ id }) => id);
+  const candidates = (await demo.rows("first")).map(({ id }) => id);
   const shown = await demo.rows("reranked");
   const expected = native.rerank(model, question, candidates.map((id) => texts.get(id)));
   assert.deepEqual(shown.map(({ id }) => id), expected.map(({ index }) => candidates[index]));
@@ -54,15 +54,15 @@ describe("without WebGPU, with the default model", () => {
   });
   after(() => browser?.close());
 
-  it("a question: the dense order at once, then the better one, equal to the native one, with no request after the load", LIMIT, async () => {
+  it("a question: the first order at once, then the better one, equal to the native one, with no request after the load", LIMIT, async () => {
     demo = await openDemo(browser, { candidates: CANDIDATES });
     await demo.loadModel();
     await demo.reranked();
     browser.server.requests.length = 0;
     await demo.ask(QUESTION);
     await demo.page.waitForSelector("#reranked[data-run=reranking]");
-    assert.equal((await demo.rows("dense")).length, CANDIDATES);
-    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("dense")).map(({ id }) => id));
+    assert.equal((await demo.rows("first")).length, CANDIDATES);
+    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("first")).map(({ id }) => id));
     await demo.reranked();
     await assertNative(folder, QUESTION, texts);
     assert.equal(await demo.page.textContent("#request-count"), "0");
@@ -122,13 +122,13 @@ describe("without WebGPU, with the default model", () => {
     assert.deepEqual(browser.server.requests.filter((request) => request.includes("/models/")), [], "what is in the storage was asked for");
   });
 
-  it("a rerank that is cancelled leaves the dense order, and can be asked for again", LIMIT, async () => {
+  it("a rerank that is cancelled leaves the first order, and can be asked for again", LIMIT, async () => {
     demo = await openDemo(browser, { candidates: 100 });
     await demo.loadModel();
     await demo.page.waitForSelector("#reranked[data-run=reranking]");
     await demo.page.click("#reranked-status button:text('Cancel')");
     await demo.page.waitForSelector("#reranked[data-run=cancelled]");
-    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("dense")).map(({ id }) => id));
+    assert.deepEqual((await demo.rows("reranked")).map(({ id }) => id), (await demo.rows("first")).map(({ id }) => id));
     await demo.page.click("#reranked-status button:text('Rerank')");
     await demo.reranked();
   });
@@ -182,11 +182,11 @@ describe("with WebGPU, with a tiny model", () => {
     await demo.page.click("#reranked-rows .unfold button");
     await demo.page.$$eval("#results h3 button", (buttons) => buttons.forEach((button) => button.click()));
     assert.equal(HOSTILE.length, 100);
-    for (const list of ["dense", "reranked"]) {
+    for (const list of ["first", "reranked"]) {
       const shown = await demo.page.textContent(`#${list}-rows`);
       for (const text of HOSTILE) assert.ok(shown.includes(text), text);
     }
-    const foreign = await demo.page.$$eval("#dense-rows *, #reranked-rows *, #examples *", (elements) =>
+    const foreign = await demo.page.$$eval("#first-rows *, #reranked-rows *, #examples *", (elements) =>
       elements
         .filter(({ localName, attributes }) => /^(script|img|svg|a|iframe|style|link|details|h1|input|video|body|form|math|meta|base|object|template)$/.test(localName) || [...attributes].some(({ name }) => /^(on|src|href)/.test(name)))
         .map(({ outerHTML }) => outerHTML),
@@ -199,7 +199,7 @@ describe("with WebGPU, with a tiny model", () => {
     assert.equal(await demo.page.isVisible("#stages"), false);
     await demo.loadModel();
     await demo.reranked();
-    const [reranked, dense] = [await demo.rows("reranked"), await demo.rows("dense")];
+    const [reranked, first] = [await demo.rows("reranked"), await demo.rows("first")];
     const after = async (stage) => {
       await demo.page.locator("#stages label", { hasText: stage }).click();
       return demo.rows("reranked");
@@ -207,41 +207,41 @@ describe("with WebGPU, with a tiny model", () => {
     const ids = (rows) => rows.map(({ id }) => id);
     const bm25 = await after("BM25");
     assert.match(await demo.page.textContent("#reranked-way"), /BM25/);
-    assert.deepEqual(ids(bm25).toSorted(), ids(dense).toSorted());
+    assert.deepEqual(ids(bm25).toSorted(), ids(first).toSorted());
     assert.notDeepEqual(ids(bm25), ids(reranked));
     const scores = bm25.map(({ figures: [score] }) => score);
     assert.deepEqual(scores, scores.toSorted((a, b) => b - a));
-    assert.deepEqual(ids(await after("Dense")), ids(dense));
+    assert.deepEqual(ids(await after("Dense")), ids(first));
     await demo.explain();
     assert.deepEqual(await after("MaxSim"), reranked);
-    assert.deepEqual(await demo.rows("dense"), dense);
+    assert.deepEqual(await demo.rows("first"), first);
   });
 
   it("searches the index in place of the first stage, fetches what it says, and shows what that gives away", LIMIT, async () => {
     demo = await openDemo(browser, { ...tinySettings(browser.server, "demo"), device: "cpu", candidates: CANDIDATES });
     await demo.loadModel();
     await demo.reranked();
-    const status = () => demo.page.textContent("#dense-status");
+    const status = () => demo.page.textContent("#first-status");
     assert.equal(await demo.page.isVisible("#index-note"), false);
     assert.doesNotMatch(await status(), /index/);
     browser.server.requests.length = 0;
     await demo.page.check("#first-stage input[value=index]", { force: true });
-    await demo.page.waitForSelector('#dense-status:has-text("of the index fetched")');
+    await demo.page.waitForSelector('#first-status:has-text("of the index fetched")');
     await demo.reranked();
     const parts = browser.server.requests.filter((line) => /\/index\/(lists|documents)-/.test(line)).length;
     assert.ok(parts > 0);
     assert.match(await status(), new RegExp(`; ${parts} parts? of the index fetched, [\\d.]+ [kM]B$`));
-    assert.equal(await demo.page.textContent("#dense-title"), "Index search order");
+    assert.equal(await demo.page.textContent("#first-title"), "Index search order");
     assert.equal(await demo.page.isVisible("#index-note"), true);
     const found = native.searchIndex(tinyModel(), join(OUTPUT, "data/demo/index"), QUESTIONS[0].text, CANDIDATES);
-    const rows = await demo.rows("dense");
+    const rows = await demo.rows("first");
     assert.deepEqual(rows.map(({ id }) => id), found.map(({ id }) => id));
     for (const [place, { figures: [score] }] of rows.entries()) assert.ok(Math.abs(score - found[place].score) <= 0.0006, `${score}`);
     await demo.ask("oil");
-    await demo.page.waitForSelector('#dense-status:has-text("of the index fetched")');
+    await demo.page.waitForSelector('#first-status:has-text("of the index fetched")');
     await demo.reranked();
     await demo.ask("oil");
-    await demo.page.waitForSelector('#dense-status:has-text("no part of the index fetched")');
+    await demo.page.waitForSelector('#first-status:has-text("no part of the index fetched")');
     await demo.reranked();
     for (const theme of ["light", "dark"]) {
       await demo.setTheme(theme);
@@ -249,7 +249,7 @@ describe("with WebGPU, with a tiny model", () => {
     }
     await demo.page.check("#first-stage input[value=vectors]", { force: true });
     await demo.reranked();
-    assert.equal(await demo.page.textContent("#dense-title"), "Dense search order");
+    assert.equal(await demo.page.textContent("#first-title"), "Dense search order");
   });
 
   it("says that a question was cut", LIMIT, async () => {

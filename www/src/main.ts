@@ -11,7 +11,7 @@ import { LAST } from "./stage-order.ts";
 import { Store } from "./state.ts";
 import { allowOwnWorkers } from "./trusted-types.ts";
 import { mountAnnouncer } from "./view/announcer.ts";
-import { mountDenseList } from "./view/dense-list.ts";
+import { mountFirstList } from "./view/first-list.ts";
 import { mountFirstStage } from "./view/first-stage.ts";
 import { mountLinks } from "./view/links.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
@@ -40,8 +40,8 @@ const store = new Store({
   examples: [],
   corpusProblem: undefined,
   question: "",
-  dense: [],
-  denseTime: undefined,
+  found: [],
+  foundIn: undefined,
   fetched: undefined,
   run: { kind: "none" },
   after: LAST,
@@ -57,7 +57,7 @@ function mount(): void {
   mountLinks();
   mountFirstStage(store);
   mountTimingPanel(store);
-  mountDenseList(store);
+  mountFirstList(store);
   mountSearchForm(store, (text) => search.ask(text, true), (text) => search.ask(text, false));
   mountModelPanel(store, folderName(settings.model), { load: () => search.again(true), cancel: () => model.cancel() });
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));

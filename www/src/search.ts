@@ -45,7 +45,7 @@ export class Search {
   async #answer(question: string, consent: boolean, signal: AbortSignal): Promise<void> {
     const { firstStage } = this.store.state;
     const expanded = this.store.state.expanded && question === this.store.state.question;
-    this.store.set({ question, expanded, dense: [], denseTime: undefined, fetched: undefined, run: { kind: "waiting" } });
+    this.store.set({ question, expanded, found: [], foundIn: undefined, fetched: undefined, run: { kind: "waiting" } });
     // A corpus that failed to load is shown as such, not as a failed question.
     const corpus = await this.corpus.catch(() => undefined);
     if (corpus === undefined || signal.aborted) return;
@@ -59,21 +59,21 @@ export class Search {
     if (reranker === undefined || signal.aborted) return;
     if (firstStage === "index") await this.#searchIndex(corpus, reranker, question, signal);
     else if (stored === undefined) await this.#encodeAndSearch(corpus, reranker, question, signal);
-    if (!signal.aborted && this.store.state.dense.length > 0) await this.#rerank(reranker, question, signal);
+    if (!signal.aborted && this.store.state.found.length > 0) await this.#rerank(reranker, question, signal);
   }
 
   #firstStage(corpus: Corpus, vector: Float32Array, since: number): void {
-    const dense = candidatesOf(corpus, vector, this.store.state.candidates);
-    const denseTime = performance.now() - since;
-    this.store.set({ dense, denseTime, run: { kind: dense.length > 0 ? "waiting" : "empty" } });
+    const found = candidatesOf(corpus, vector, this.store.state.candidates);
+    const foundIn = performance.now() - since;
+    this.store.set({ found, foundIn, run: { kind: found.length > 0 ? "waiting" : "empty" } });
   }
 
   async #searchIndex(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
     const since = performance.now();
     this.store.set({ run: { kind: "searching" } });
-    const { candidates: dense, fetched } = await this.index.search(question, corpus.paragraphs, reranker, this.store.state.candidates, signal);
+    const { candidates: found, fetched } = await this.index.search(question, corpus.paragraphs, reranker, this.store.state.candidates, signal);
     if (signal.aborted) return;
-    this.store.set({ dense, fetched, denseTime: performance.now() - since, run: { kind: dense.length > 0 ? "waiting" : "empty" } });
+    this.store.set({ found, fetched, foundIn: performance.now() - since, run: { kind: found.length > 0 ? "waiting" : "empty" } });
   }
 
   async #encodeAndSearch(corpus: Corpus, reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
@@ -96,9 +96,9 @@ export class Search {
   }
 
   async #rerank(reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
-    const { dense } = this.store.state;
-    this.store.set({ run: { kind: "reranking", done: 0, total: dense.length } });
-    const output = await reranker.rerank<Candidate>(question, dense, {
+    const { found } = this.store.state;
+    this.store.set({ run: { kind: "reranking", done: 0, total: found.length } });
+    const output = await reranker.rerank<Candidate>(question, found, {
       text: ({ paragraph }) => paragraph.text,
       stages: STAGES,
       explain: true,

@@ -68,9 +68,9 @@ export interface State {
   examples: readonly Example[];
   corpusProblem: Problem | undefined;
   question: string;
-  dense: readonly Candidate[];
+  found: readonly Candidate[];
   /** Milliseconds of the first stage. */
-  denseTime: number | undefined;
+  foundIn: number | undefined;
   /** What the first stage fetched, if it is the index. */
   fetched: IndexParts | undefined;
   run: Run;

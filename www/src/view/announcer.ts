@@ -17,20 +17,20 @@ export function mountAnnouncer(store: Store): Announce {
     }, DELAY);
   };
   store.subscribe((state, previous) => {
-    const message = changed(state, previous, "run", "dense") ? runMessage(state) : undefined;
+    const message = changed(state, previous, "run", "found") ? runMessage(state) : undefined;
     const standing = message ?? (state.model.kind === previous?.model.kind ? undefined : modelMessage(state));
     if (standing !== undefined) announce(standing);
   });
   return announce;
 }
 
-export function runMessage({ run, dense, model }: State): string | undefined {
-  const candidates = count(dense.length, "candidate");
+export function runMessage({ run, found, model }: State): string | undefined {
+  const candidates = count(found.length, "candidate");
   if (run.kind === "done") return `${candidates}, reordered by relevance.${run.output.queryTruncated ? " The question was cut." : ""}`;
   if (run.kind === "empty") return "No candidates for this question.";
   if (run.kind === "cancelled") return "Reranking cancelled; the first order stays.";
   if (run.kind === "failed") return `Reranking failed. ${run.problem.message}`;
-  return run.kind === "waiting" && dense.length > 0 && model.kind === "idle" ? `${candidates} in their first order.` : undefined;
+  return run.kind === "waiting" && found.length > 0 && model.kind === "idle" ? `${candidates} in their first order.` : undefined;
 }
 
 export function modelMessage({ model }: State): string | undefined {

@@ -7,10 +7,10 @@ export function mountFirstStage(store: Store): void {
   store.subscribe((state, previous) => {
     if (!changed(state, previous, "firstStage")) return;
     const { title, name, way } = WORDS[state.firstStage];
-    byId("dense-title").textContent = `${title} order`;
-    byId("dense-way").textContent = way;
-    byId("dense-order").textContent = title;
-    byId("dense-stage").textContent = name;
+    byId("first-title").textContent = `${title} order`;
+    byId("first-way").textContent = way;
+    byId("first-order").textContent = title;
+    byId("first-name").textContent = name;
     byId("index-note").hidden = state.firstStage !== "index";
   });
 }

@@ -4,7 +4,7 @@ import { count, milliseconds } from "../format.ts";
 import { changed, currentExample, type Candidate, type Run, type State, type Store } from "../state.ts";
 import { Touch } from "../swap.ts";
 import type { Announce } from "./announcer.ts";
-import { denseRow } from "./dense-list.ts";
+import { candidateRow } from "./first-list.ts";
 import { button, byId, el, fill } from "./dom.ts";
 import { fold, showRows } from "./folded-list.ts";
 import { glide, placesOf } from "./glide.ts";
@@ -37,15 +37,15 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
   const tell = mountStanding(actions, () => shown, accept);
 
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "dense")) {
+    if (changed(state, previous, "found")) {
       const relevant = currentExample(state)?.relevant;
-      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant)), store);
+      showRows(list, state.found.map((candidate) => candidateRow(candidate, relevant)), store);
       shown = undefined;
       touch.reset();
     }
     if (changed(state, previous, "expanded")) fold(list, store);
     if (changed(state, previous, "after") && shown !== undefined) show(shown);
-    if (changed(state, previous, "run", "model", "dense")) tell(state);
+    if (changed(state, previous, "run", "model", "found")) tell(state);
     if (changed(state, previous, "run") && state.run.kind === "done") {
       if (touch.maySwap()) show(state.run.output);
       else announce("A better order is available.");
@@ -91,18 +91,18 @@ function loaded(progress: Progress | undefined): string {
 }
 
 function standing(state: State, actions: RunActions): (Node | string)[] {
-  const { run, dense, model } = state;
+  const { run, found, model } = state;
   if (run.kind === "done") {
     const { results, timings, queryTruncated } = run.output;
     const note = queryTruncated ? [el("span", { class: "note" }, "The question is longer than the model reads: the rest of it was left out.")] : [];
     return [`${count(results.length, "candidate")}, in ${milliseconds(timings.total)}`, ...note];
   }
   if (run.kind === "cancelled") {
-    const place = dense.length > 0 ? "Cancelled; this is the first order." : "Cancelled.";
+    const place = found.length > 0 ? "Cancelled; this is the first order." : "Cancelled.";
     return [el("span", {}, place), button("Rerank", actions.again)];
   }
   if (run.kind === "failed") {
-    return [problemNote(dense.length > 0 ? "Reranking failed." : "The search failed.", run.problem, actions.again)];
+    return [problemNote(found.length > 0 ? "Reranking failed." : "The search failed.", run.problem, actions.again)];
   }
   if (run.kind === "empty") return ["There is nothing to rerank."];
   if (run.kind === "none") return [];

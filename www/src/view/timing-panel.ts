@@ -9,17 +9,17 @@ const STAGES = ["tokenize", "encode", "score", "explain", "total"] as const;
 export function mountTimingPanel(store: Store): void {
   const list = byId("timings");
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "run", "denseTime", "firstStage")) list.replaceChildren(...figures(state));
+    if (changed(state, previous, "run", "foundIn", "firstStage")) list.replaceChildren(...figures(state));
   });
 }
 
-function figures({ run, denseTime, firstStage }: State): HTMLElement[] {
+function figures({ run, foundIn, firstStage }: State): HTMLElement[] {
   const timings = run.kind === "done" ? run.output.timings : undefined;
   const rows = STAGES.map((stage): [string, number | undefined] => [stage, timings?.[stage]]);
   const known = timings && `${timings.cacheHits} of ${timings.cacheHits! + timings.cacheMisses!}`;
   const time = (value: number | undefined) => (value === undefined ? "–" : milliseconds(value));
   return [
-    figure(WORDS[firstStage].time, time(denseTime), "first"),
+    figure(WORDS[firstStage].time, time(foundIn), "first"),
     ...rows.map(([name, value]) => figure(name, time(value))),
     figure("known before", known ?? "–"),
   ];

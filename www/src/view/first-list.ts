@@ -7,21 +7,21 @@ import { fold, showRows } from "./folded-list.ts";
 import { problemNote } from "./problem.ts";
 import { figure, resultRow } from "./row.ts";
 
-export function mountDenseList(store: Store): void {
-  const list = byId("dense-rows");
-  const status = byId("dense-status");
+export function mountFirstList(store: Store): void {
+  const list = byId("first-rows");
+  const status = byId("first-status");
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "dense")) {
+    if (changed(state, previous, "found")) {
       const relevant = currentExample(state)?.relevant;
-      showRows(list, state.dense.map((candidate) => denseRow(candidate, relevant, WORDS[state.firstStage].figure)), store);
+      showRows(list, state.found.map((candidate) => candidateRow(candidate, relevant, WORDS[state.firstStage].figure)), store);
     }
     if (changed(state, previous, "expanded")) fold(list, store);
-    if (changed(state, previous, "dense", "denseTime", "run", "paragraphs", "corpusProblem", "model")) fill(status, standing(state));
+    if (changed(state, previous, "found", "foundIn", "run", "paragraphs", "corpusProblem", "model")) fill(status, standing(state));
   });
 }
 
 /** A row in the first stage's order, with its score under a name; without one it keeps a place in the reranked list. */
-export function denseRow({ paragraph, rank, score }: Candidate, relevant: string | undefined, name?: string): HTMLElement {
+export function candidateRow({ paragraph, rank, score }: Candidate, relevant: string | undefined, name?: string): HTMLElement {
   return resultRow({
     rank,
     paragraph,
@@ -34,12 +34,12 @@ export function denseRow({ paragraph, rank, score }: Candidate, relevant: string
 }
 
 function standing(state: State): HTMLElement | string {
-  const { dense, denseTime, fetched, firstStage, run, paragraphs, corpusProblem } = state;
+  const { found, foundIn, fetched, firstStage, run, paragraphs, corpusProblem } = state;
   if (corpusProblem !== undefined) return problemNote("The text could not be loaded.", corpusProblem, () => location.reload());
   if (paragraphs === undefined) return "Loading the text …";
-  if (dense.length > 0) {
+  if (found.length > 0) {
     const parts = fetched && `; ${fetched.parts === 0 ? "no part" : count(fetched.parts, "part")} of the index fetched${fetched.parts === 0 ? "" : `, ${megabytes(fetched.bytes)}`}`;
-    return `${dense.length} of ${count(paragraphs, "paragraph")}, in ${milliseconds(denseTime ?? 0)}${parts ?? ""}`;
+    return `${found.length} of ${count(paragraphs, "paragraph")}, in ${milliseconds(foundIn ?? 0)}${parts ?? ""}`;
   }
   if (run.kind === "empty") return "There is no text to search.";
   if (run.kind === "searching") return "Encoding the question …";
