@@ -18,6 +18,7 @@
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
@@ -58,7 +59,7 @@ DOCUMENTS := 10000,30000,100000
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size demo test test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size demo test test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -69,7 +70,7 @@ demo: site
 site: $(STAMPS)/site
 cli: $(CLI)
 
-test: lint test-rust test-pkg test-www test-web
+test: lint test-rust test-pkg test-adapters test-www test-web
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
@@ -187,6 +188,8 @@ $(STAMPS)/npm-pkg: FOLDER := pkg
 $(STAMPS)/npm-pkg: pkg/package-lock.json
 $(STAMPS)/npm-www: FOLDER := www
 $(STAMPS)/npm-www: www/package-lock.json
+$(STAMPS)/npm-adapters: FOLDER := tests/adapters
+$(STAMPS)/npm-adapters: tests/adapters/package-lock.json
 $(STAMPS)/npm-web: FOLDER := tests/web
 $(STAMPS)/npm-web: tests/web/package-lock.json
 $(STAMPS)/npm-bench: FOLDER := benches/browser
@@ -283,6 +286,11 @@ test-rust: $(MINILM) | $(STAMPS)/rust
 
 test-pkg: $(TARBALL)
 	cd pkg && npm run --silent typecheck && npm test --silent && npm run --silent lint:package
+
+test-adapters: $(TARBALL) $(STAMPS)/npm-adapters
+	rm -rf tests/adapters/node_modules/tabrank && mkdir tests/adapters/node_modules/tabrank
+	tar -xzf $(TARBALL) -C tests/adapters/node_modules/tabrank --strip-components=1
+	cd tests/adapters && npm run --silent check && npm test --silent
 
 test-www: $(STAMPS)/www-package
 	cd www && npm run --silent check && npm test --silent

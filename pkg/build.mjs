@@ -12,7 +12,7 @@ const CLIENT_LIMIT = 38 * 1024;
 /** Bytes of an entry point beside it. */
 const ENTRY_LIMIT = 3 * 1024;
 /** Folders of entry points: each file at the top is one, and what they share lies in folders below. */
-const ENTRY_FOLDERS = ["candidates"];
+const ENTRY_FOLDERS = ["adapters", "candidates"];
 /** As scripts/build-wasm.sh made them, and as they are called in dist/. */
 const MODULES = {
   "wasm/tabrank_bg.wasm": "dist/tabrank.wasm",

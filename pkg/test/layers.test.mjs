@@ -23,6 +23,7 @@ const ALLOWED = {
   page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
   index: ["error", "page", "ranking", "search", "types", "vectors"],
+  adapters: ["index"],
   candidates: ["index"],
 };
 

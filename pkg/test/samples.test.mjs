@@ -1,6 +1,6 @@
 // The samples that people copy, of the README and of the comments on what is public, compile under `strict`.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,10 +27,12 @@ declare function showRetryButton(hint: string | undefined): void;
 interface ImportMeta { readonly hot?: { dispose(task: () => void): void } }
 `;
 
-const OPTIONS = { strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")] } };
+const ADAPTERS = readdirSync(join(PACKAGE, "src/adapters")).filter((name) => name.endsWith(".ts")).map((name) => `src/adapters/${name}`);
+
+const OPTIONS = { strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")], "tabrank/*": [join(PACKAGE, "src/*.ts")] } };
 
 test("samples compile", () => {
-  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts")];
+  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts"), ...ADAPTERS.flatMap(commented)];
   expect(samples.length).toBeGreaterThan(14);
   const folder = mkdtempSync(join(tmpdir(), "samples-"));
   try {
@@ -45,8 +47,10 @@ test("samples compile", () => {
   }
 }, 60_000);
 
+/** Without those that show an adapter beside its framework: tests/adapters has the frameworks, and compiles them. */
 function fenced(file) {
-  return [...readFileSync(join(PACKAGE, file), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(([, sample]) => sample);
+  const samples = [...readFileSync(join(PACKAGE, file), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(([, sample]) => sample);
+  return samples.filter((sample) => !sample.includes('from "tabrank/adapters/'));
 }
 
 function commented(file) {
