@@ -63,7 +63,7 @@ describe("a strict Content-Security-Policy", () => {
     const { page } = await openEmpty("one-policy");
     const options = { workerUrl: url("one-policy/package/worker.js") };
     assertRanked(await rerankIn(page, under("one-policy", options)), tiny);
-    const { error } = await rerankIn(page, { ...under("one-policy", options), module: url("one-policy/package/index.js?second") });
+    const { error } = await rerankIn(page, { ...under("one-policy", options), module: url("open/package/index.js") });
     assert.equal(error.code, "WORKER_FAILED");
     assert.match(error.hint, /list tabrank, with 'allow-duplicates'/);
   });

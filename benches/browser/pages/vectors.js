@@ -9,7 +9,7 @@ export async function create({ root, model, device, dtype, simd }, { query, docu
   const { EmbeddingList, Reranker } = await import(`${root}index.js`);
   const reranker = await Reranker.load(new URL(model, location.href), { device, simd, workers: 1, vectorCache: true });
   if (reranker.model.dtype !== dtype) throw new Error(`runs in ${reranker.model.dtype}`);
-  const list = EmbeddingList.write(int8(await reranker.encodeDocuments(documents)));
+  const list = await EmbeddingList.write(int8(await reranker.encodeDocuments(documents)));
   const rows = documents.map((_, index) => ({ index }));
   const ways = {
     texts: () => reranker.rerank(query, documents, { vectorCache: false }),

@@ -1,13 +1,11 @@
 /** A checkpoint's files as the page has them become blobs, which are copies: what happens to the page's own buffers afterwards is nobody's concern. */
 
 import type { CheckpointFiles } from "../types.js";
-import { invalid, invalidKind, isA, read } from "./input.js";
+import { invalid, invalidKind, isA, read } from "./invalid.js";
 
 /** Blobs cross to each worker without another copy, so a worker that takes over can have them again. */
 export function asBlobs(files: CheckpointFiles): Record<string, Blob> {
-  const names = namesOf(files);
-  if (names.length === 0) throw invalid("source holds no files; expected an address or a record of files");
-  return Object.fromEntries(names.map((name) => [name, asBlob(read(files, name, place(name)), place(name))]));
+  return Object.fromEntries(namesOf(files).map((name) => [name, asBlob(read(files, name, place(name)), place(name))]));
 }
 
 function namesOf(files: unknown): string[] {

@@ -5,11 +5,12 @@ import type { Explanation, Limits } from "../types.js";
 import type { DocumentEmbeddings, GivenEmbeddings, ShapedEmbeddings } from "../vectors.js";
 import { listFileOf } from "./embedding-list.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
-import { answerOf, checkLength, invalid, invalidKind, isArray, nameOf, read, readField, textIfAny, textOf, tooLarge } from "./input.js";
+import { checkLength, nameOf, readField, textIfAny, textOf, tooLarge } from "./input.js";
+import { answerOf, invalid, invalidKind, isArray, read } from "./invalid.js";
 import { type ListFile, pageAt, rowsAt, TRANSFERRED_HINT } from "./list-file.js";
 import type { Own } from "./own.js";
 import { patchesOf } from "./patches.js";
-import { bytesOfRows } from "./rows.js";
+import { bytesOfRows } from "./row-lists.js";
 import type { Sources } from "./sources.js";
 
 /** UTF-16 units of an id. */

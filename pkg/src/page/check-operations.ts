@@ -1,15 +1,8 @@
 /** The page's door to the engine's check of itself, without a model. */
 
-import { RerankerError } from "../error.js";
 import type { CheckOptions, OperationDifference } from "../types.js";
-import { checkLimits } from "./input.js";
-import { openClient } from "./open-client.js";
-import { checkCheck } from "./options.js";
-import { engineFor } from "./places.js";
-import { requireWorkers } from "./start-worker.js";
-
-/** On the CPU the check is one piece of work, during which the worker gives no sign of life. */
-const LIMITS = checkLimits({ silence: 120_000 });
+import { rest } from "./rest.js";
+import { requireWorkers } from "./surroundings.js";
 
 /**
  * Holds every operation of a device against its definition, over random inputs of awkward shapes, in a worker that loads no model and ends with the check. For bug
@@ -21,13 +14,6 @@ const LIMITS = checkLimits({ silence: 120_000 });
  */
 export async function checkOperations(options: CheckOptions = {}): Promise<OperationDifference[]> {
   requireWorkers();
-  const { device = "cpu", seed = 0, signal, ...checked } = checkCheck(options);
-  signal?.throwIfAborted();
-  const load = { ...engineFor(device, checked), checkpoint: undefined, device, convert: undefined, resume: false } as const;
-  const { client } = await openClient(load, LIMITS, { ...checked, ...(signal && { signal }) });
-  try {
-    return await client.call("checkOperations", { device, seed }, { signal });
-  } finally {
-    client.stop(new RerankerError({ code: "DISPOSED", message: "the check has ended" }));
-  }
+  const { runCheck } = await rest(options);
+  return runCheck(options);
 }

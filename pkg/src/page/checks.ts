@@ -1,6 +1,7 @@
 /** Checks objects that a caller gives, option by option. */
 
-import { invalid, read, type readField, requireKind } from "./input.js";
+import { type readField, requireKind } from "./input.js";
+import { invalid, read } from "./invalid.js";
 
 type Check = (value: unknown, name: string) => void;
 

@@ -1,13 +1,10 @@
 /** The page's door to lists of embeddings that lie in one buffer. */
 
 import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
-import { type GivenRows, rowsGiven } from "./given-embeddings.js";
-import { DEFAULT_LIMITS, invalid, itemsOf, read } from "./input.js";
-import { fileIn, type ListFile, pageAt, rowsAt, TRANSFERRED_HINT, writeList } from "./list-file.js";
-import { areFinite, ARRAYS, type ArrayKind, joinedRows, kindOfRows, type StoredRows } from "./rows.js";
-
-/** No model is asked, nor is anything sent. */
-const READING = { limits: { ...DEFAULT_LIMITS, embeddingBytes: Infinity }, dimensionOf: () => undefined };
+import { invalid, read } from "./invalid.js";
+import { fileIn, type ListFile, pageAt, rowsAt, TRANSFERRED_HINT } from "./list-file.js";
+import { rest } from "./rest.js";
+import { ARRAYS, type ArrayKind, type StoredRows } from "./rows.js";
 
 /** The doors that were made here. */
 const doors = new WeakSet<() => ListFile>();
@@ -46,22 +43,15 @@ export class EmbeddingList implements ListedEmbeddings {
   }
 
   /**
-   * The bytes of a list. All of its documents have one codec, one width and one model; for one without embeddings there is `undefined`.
+   * The bytes of a list. All of its documents have one codec, one width and one model; for one without embeddings there is `undefined`. What is given is to stay as it
+   * is until they are there.
    *
    * @example
-   * const bytes = EmbeddingList.write([{ codec: "int8", dimension: 2, embeddings: Int8Array.of(127, 64), scales: Float32Array.of(0.007) }, undefined]);
+   * const bytes = await EmbeddingList.write([{ codec: "int8", dimension: 2, embeddings: Int8Array.of(127, 64), scales: Float32Array.of(0.007) }, undefined]);
    */
-  static write(documents: readonly (GivenEmbeddings | null | undefined)[]): ArrayBuffer {
-    const given = itemsOf(documents, "documents", Infinity, (document, place) => rowsGiven(document, { place, ...READING }));
-    const there = given.filter((rows) => rows !== undefined);
-    const [first] = there;
-    if (!first) throw invalid("documents has no embeddings");
-    const other = given.findIndex((rows) => rows && (kindOfRows(rows) !== kindOfRows(first) || rows.embeddingId !== first.embeddingId));
-    if (other >= 0) throw invalid(`documents[${other}] is ${kindOfRows(given[other]!)}, or of another model than the ones before it, which are ${kindOfRows(first)}`);
-    const infinite = given.findIndex((rows) => rows && !areFinite(rows));
-    if (infinite >= 0) throw invalid(`documents[${infinite}] holds a number that is not finite`);
-    const { embeddingId } = first;
-    return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
+  static async write(documents: readonly (GivenEmbeddings | null | undefined)[]): Promise<ArrayBuffer> {
+    const { writeEmbeddings } = await rest();
+    return writeEmbeddings(documents);
   }
 
   at(index: number): DocumentEmbeddings | undefined {
@@ -71,16 +61,6 @@ export class EmbeddingList implements ListedEmbeddings {
     const rows = rowsAt(file, index);
     return rows && { ...publicRows(rows), ...(embeddingId !== undefined && { embeddingId }), ...pageAt(file, index) };
   }
-}
-
-/** Two numbers a document, zeros for one that is no page image, if there is such a one. */
-function pagesOf(given: readonly (GivenRows | undefined)[]): Pick<ListFile, "grid" | "page"> {
-  const patches = given.map((rows) => rows?.patches);
-  const other = patches.findIndex((one) => one?.areFirst === false);
-  if (other >= 0) throw invalid(`documents[${other}].patches cannot be written: in a list patches come first, row by row`);
-  if (patches.every((one) => one === undefined)) return {};
-  const pairs = (name: "grid" | "page") => patches.flatMap((one) => one?.[name] ?? [0, 0]);
-  return { grid: Uint32Array.from(pairs("grid")), page: Float32Array.from(pairs("page")) };
 }
 
 /** Of a list that a caller passes, or the bytes of one. */

@@ -1,7 +1,9 @@
 /** Checks embeddings that a caller gives, and copies them: what happens to the caller's own buffers afterwards is nobody's concern. */
 
 import type { Embeddings, Limits } from "../types.js";
-import { invalid, invalidKind, isA, read, requireCount, requireFinite, requireKind, tooLarge } from "./input.js";
+import { copied } from "./copies.js";
+import { requireCount, requireFinite, requireKind, tooLarge } from "./input.js";
+import { invalid, read } from "./invalid.js";
 
 /** Rows of one text. */
 export function copyOfRows(values: unknown, place: string): Float32Array<ArrayBuffer> {
@@ -39,22 +41,4 @@ export function requireAllFinite(values: Float32Array, place: string): void {
 /** `dimension`: values of a row. */
 export function requireWholeRows(rows: Float32Array, dimension: number, place: string): void {
   if (rows.length % dimension !== 0) throw invalid(`${place} has ${rows.length} values, which are no rows of ${dimension}`);
-}
-
-export function copied<A>(values: unknown, type: new (values: A) => A, place: string): A {
-  if (!isA(values, type)) throw invalidKind(values, place, `a ${type.name}`);
-  return lookedAt(() => new type(values), place, "an array");
-}
-
-/** A buffer's bytes where they lie. */
-export function bytesLying(buffer: ArrayBuffer, place: string): Uint8Array {
-  return lookedAt(() => new Uint8Array(buffer), place, "a buffer");
-}
-
-function lookedAt<A>(look: () => A, place: string, what: string): A {
-  try {
-    return look();
-  } catch (error) {
-    throw invalid(`${place} cannot be read: it was transferred, or is a proxy of ${what}`, undefined, error);
-  }
 }

@@ -2,6 +2,7 @@
 
 import { RerankerError } from "../error.js";
 import type { Limits } from "../types.js";
+import { answerOf, invalid, invalidKind, isArray, kindOf, read, withArticle } from "./invalid.js";
 
 export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, embeddingBytes: 268_435_456, queue: 32, silence: 10_000 };
 
@@ -91,11 +92,6 @@ export function checkTotalLength(texts: readonly string[], limits: Limits): void
   if (total > limits.totalLength) throw tooLarge("the call's text", total, "UTF-16 units", limits.totalLength, "totalLength");
 }
 
-/** A property of what the caller gave, which may be a getter that throws, or a proxy. */
-export function read<O extends object, K extends keyof O>(object: O, key: K, place: string): O[K] {
-  return answerOf(() => object[key], `${place}: reading it`);
-}
-
 /** A field of a record that may have come as JSON, which has null for what is left out. */
 export function readField<O extends object, K extends keyof O>(record: O, key: K, place: string): NonNullable<O[K]> | undefined {
   return read(record, key, place) ?? undefined;
@@ -114,14 +110,6 @@ function namesIn(object: object): string[] {
   } catch {
     return [];
   }
-}
-
-export function isA<T>(value: unknown, type: abstract new (...parameters: never[]) => T): value is T {
-  return tells(() => value instanceof type);
-}
-
-export function isAddress(value: unknown): value is string | URL {
-  return typeof value === "string" || isA(value, URL);
 }
 
 export function requireKind(type: "boolean" | "function" | "object" | "string", value: unknown, place: string): void {
@@ -160,39 +148,6 @@ function requireNumber(value: unknown, place: string, isRight: boolean, expected
   throw invalid(`${place} is ${found}; expected ${expected}`);
 }
 
-export function invalidKind(value: unknown, place: string, expected: string, hint?: string): RerankerError {
-  return invalid(`${place} is ${kindOf(value)}; expected ${expected}`, hint);
-}
-
-export function invalid(message: string, hint?: string, cause?: unknown): RerankerError {
-  const data = { code: "INVALID_INPUT" as const, message, ...(hint !== undefined && { hint }) };
-  return new RerankerError(data, cause === undefined ? undefined : { cause });
-}
-
-/** What a value is, in words that give nothing of it away. */
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (value === "") return "an empty string";
-  return withArticle(isArray(value) ? "array" : typeof value);
-}
-
-function withArticle(word: string): string {
-  return `${/^[aeio]/.test(word) ? "an" : "a"} ${word}`;
-}
-
-export function isArray(value: unknown): value is readonly unknown[] {
-  return tells(() => Array.isArray(value));
-}
-
-/** A proxy that was revoked throws where it is asked what it is: it is nothing. */
-function tells(question: () => boolean): boolean {
-  try {
-    return question();
-  } catch {
-    return false;
-  }
-}
-
 type TextAccessor<T> = ((document: T) => string | null | undefined) | undefined;
 
 /** How errors name a document. */
@@ -223,15 +178,6 @@ function readText<T>(document: T, name: string, accessor: TextAccessor<T>): unkn
     if (accessor) return accessor(document);
     return typeof document === "object" && document !== null ? (document as { text?: unknown }).text : document;
   }, `${name}: reading its text`);
-}
-
-/** What code of the caller's answers. `what` it does, for an error. */
-export function answerOf<A>(ask: () => A, what: string): A {
-  try {
-    return ask();
-  } catch (error) {
-    throw invalid(`${what} threw an error`, undefined, error);
-  }
 }
 
 export function checkLength(place: string, text: string, limits: Limits): void {

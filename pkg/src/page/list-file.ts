@@ -5,12 +5,12 @@
 
 import { headerEnd, parseObject, PREFIX } from "../safetensors.js";
 import type { CodecName, DocumentEmbeddings } from "../vectors.js";
-import { bytesLying, copied } from "./embeddings.js";
-import { invalid, invalidKind, isA } from "./input.js";
+import { bytesLying, copied } from "./copies.js";
+import { invalid, invalidKind, isA } from "./invalid.js";
 import { ARRAYS, type ArrayKind, type ArrayName, CODECS, codeBytes, F32, rowsBetween, type StoredRows, U32 } from "./rows.js";
 
-const FORMAT = "tabrank-embeddings";
-const VERSION = "1";
+export const FORMAT = "tabrank-embeddings";
+export const VERSION = "1";
 const MAX_HEADER = 2 ** 20;
 export const TRANSFERRED_HINT = "A list that was transferred is empty.";
 
@@ -157,32 +157,4 @@ function tensorOf(name: string, tensor: unknown, data: Uint8Array, place: string
 
 function areCounts(values: unknown): values is number[] {
   return Array.isArray(values) && values.every((value) => Number.isSafeInteger(value) && value >= 0);
-}
-
-/** The file's bytes. */
-export function writeList({ all, lengths, embeddingId, tokenPooling, grid, page }: Omit<ListFile, "starts">): Uint8Array<ArrayBuffer> {
-  const { codec, dimension, rows, codes, scales, residuals, codecId } = all;
-  const width = codec === "residual" ? [] : [codec === "binary" ? codeBytes(codec, dimension) : dimension];
-  const parts: [name: string, dtype: string, shape: number[], array: ArrayBufferView][] = [["lengths", "U32", [lengths.length], lengths]];
-  if (grid) parts.push(["grid", "U32", [lengths.length, 2], grid]);
-  if (page) parts.push(["page", "F32", [lengths.length, 2], page]);
-  if (scales) parts.push(["scales", "F32", [rows], scales]);
-  const [[name, { dtype }]] = Object.entries(ARRAYS[codec]) as [[string, ArrayKind]];
-  parts.push([name, dtype, [rows, ...width], codes]);
-  if (residuals) parts.push(["residuals", "U8", [rows, residuals.length / Math.max(rows, 1)], residuals]);
-  const metadata = { format: FORMAT, version: VERSION, codec, dimension: String(dimension), embeddingId, codecId, tokenPooling, writer: "tabrank" };
-  return container(metadata, parts);
-}
-
-/** `parts`: those of wide numbers come first, so that all lie at a multiple of their number's size. */
-function container(metadata: object, parts: readonly (readonly [name: string, dtype: string, shape: number[], array: ArrayBufferView])[]): Uint8Array<ArrayBuffer> {
-  let end = 0;
-  const tensors = parts.map(([name, dtype, shape, { byteLength }]) => [name, { dtype, shape, data_offsets: [end, (end += byteLength)] }] as const);
-  const text = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(tensors) }));
-  const start = PREFIX + Math.ceil(text.length / PREFIX) * PREFIX;
-  const file = new Uint8Array(start + end).fill(0x20, 0, start);
-  new DataView(file.buffer).setBigUint64(0, BigInt(start - PREFIX), true);
-  file.set(text, PREFIX);
-  parts.forEach(([, , , array], place) => file.set(bytesIn(array), start + tensors[place]![1].data_offsets[0]!));
-  return file;
 }

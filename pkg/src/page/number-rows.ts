@@ -1,7 +1,8 @@
 /** Arrays out of what JSON has: lists of numbers, and rows of them. */
 
 import type { Limits } from "../types.js";
-import { answerOf, invalid, lengthOf, MOST_NUMBER, read, requireFinite, tooLarge } from "./input.js";
+import { lengthOf, MOST_NUMBER, requireFinite, tooLarge } from "./input.js";
+import { answerOf, invalid, read } from "./invalid.js";
 import type { ArrayKind, Numbers } from "./rows.js";
 
 /** What a number may be. Vespa's cells of 8 bits are bytes with a sign. */

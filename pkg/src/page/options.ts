@@ -5,7 +5,8 @@ import type { BudgetOptions, RerankOptions } from "../ranking.js";
 import type { IndexOptions, SearchOptions } from "../search.js";
 import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
-import { invalid, invalidKind, isAddress, MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { invalid, invalidKind, isAddress } from "./invalid.js";
 import { checkFusion, type CheckedStage, checkStages } from "./stages.js";
 
 /** Windows of a document, where nothing else is asked for; `LongDocuments::MOST_WINDOWS` of the engine. */

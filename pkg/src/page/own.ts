@@ -3,11 +3,13 @@
 import type { Limits, ModelInfo } from "../types.js";
 import type { DeviceSwitch } from "./device-switch.js";
 import type { DocumentCache } from "./document-cache.js";
-import { invalidKind, read } from "./input.js";
+import { invalidKind, read } from "./invalid.js";
 import type { Latest } from "./latest.js";
 import type { Rate } from "./rate.js";
 
 export interface Own {
+  /** What it can be asked. */
+  calls: typeof import("./reranker-calls.js");
   client: DeviceSwitch;
   limits: Limits;
   model: ModelInfo;

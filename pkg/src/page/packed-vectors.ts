@@ -5,7 +5,8 @@
 
 import type { Bytes } from "../files.js";
 import type { KeptCodec, KeptVectors, VectorGroup } from "../protocol.js";
-import { codeBytes, joinedRows, rowsBetween, type StoredRows } from "./rows.js";
+import { joinedRows } from "./row-lists.js";
+import { codeBytes, rowsBetween, type StoredRows } from "./rows.js";
 
 const HEADER = 2 * Uint32Array.BYTES_PER_ELEMENT;
 

@@ -3,7 +3,8 @@
 import type { Explanation, Patch, PlacedExplanation, SimilarityMap } from "../types.js";
 import type { DocumentEmbeddings, PatchOrder } from "../vectors.js";
 import { checked } from "./checks.js";
-import { invalid, isA, itemsOf, lengthOf, readField, requireCount, requireFinite, requireKind, requireKnown } from "./input.js";
+import { itemsOf, lengthOf, readField, requireCount, requireFinite, requireKind, requireKnown } from "./input.js";
+import { invalid, isA } from "./invalid.js";
 
 /** What a page says of its embeddings. */
 export type PageFields = Pick<DocumentEmbeddings, "grid" | "page" | "patches">;

@@ -8,7 +8,8 @@ import type { PartialResult, QueryEmbeddings, RerankOutput, RerankResult } from 
 import type { CallProgress, TokenPooling, Warning } from "../types.js";
 import { cachedCall, type Counts } from "./cached-call.js";
 import { type Candidate, candidatesOf } from "./candidates.js";
-import { checkTotalLength, invalid, listOf, requireWithin } from "./input.js";
+import { checkTotalLength, listOf, requireWithin } from "./input.js";
+import { invalid } from "./invalid.js";
 import { inTime } from "./in-time.js";
 import { linked } from "./linked.js";
 import { reworded, withNames } from "./names.js";
@@ -17,7 +18,7 @@ import type { CheckedRerank } from "./options.js";
 import { outputOf } from "./output.js";
 import type { Own } from "./own.js";
 import { checkRankedQuery } from "./query.js";
-import { codecFiles } from "./residual-codec.js";
+import { codecFiles } from "./codecs.js";
 import { ScoreBoard } from "./score-board.js";
 import { findCodecs, requireTexts, sourcesOf } from "./sources.js";
 import { aloneOf, filledScores, givenScores, requestOf } from "./stages.js";

@@ -3,7 +3,7 @@
 import type { FolderLocation, GivenLocation, IndexLocation, LoadRequest } from "../protocol.js";
 import type { CheckpointFiles, DeviceChoice, LoadOptions, StoredModelOptions } from "../types.js";
 import { asBlobs } from "./blobs.js";
-import { invalid, invalidKind, isAddress } from "./input.js";
+import { invalid, invalidKind, isAddress } from "./invalid.js";
 import { hasRelaxedSimd } from "./relaxed-simd.js";
 
 export const FILE_HINT = "Open the page through a web server.";
@@ -21,8 +21,14 @@ const SCHEME = /^(https?|[a-z-]+-extension):$/;
 const HUB_ID = /^(?!\.)[\w.-]+\/(?!\.)[\w.-]+$/;
 
 export function modelLocation(source: string | URL | CheckpointFiles, options: LoadOptions): FolderLocation | GivenLocation {
-  if (options.hub === undefined && !isAddress(source)) return { kind: "files", files: asBlobs(source) };
+  if (options.hub === undefined && !isAddress(source)) return { kind: "files", files: someBlobs(source) };
   return { kind: "folder", ...storedPlace(source as string | URL, options), cache: options.cache ?? "use" };
+}
+
+function someBlobs(source: CheckpointFiles): Record<string, Blob> {
+  const files = asBlobs(source);
+  if (Object.keys(files).length === 0) throw invalid("source holds no files; expected an address or a record of files");
+  return files;
 }
 
 /** What tells a model from all others that are stored. */

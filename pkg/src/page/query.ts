@@ -2,7 +2,8 @@
 
 import type { QueryEmbeddings } from "../ranking.js";
 import { copyOfRows, requireWholeRows } from "./embeddings.js";
-import { checkQuery, invalid, read } from "./input.js";
+import { checkQuery } from "./input.js";
+import { invalid, read } from "./invalid.js";
 import type { Own } from "./own.js";
 import type { CheckedStage } from "./stages.js";
 

@@ -2,11 +2,7 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "../error.js";
-import type { LoadAnswer, LoadRequest } from "../protocol.js";
 import type { BudgetOptions, QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
-import { causeOf } from "../storage/failure.js";
-import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
-import { deleteVectors } from "../storage/vector-database.js";
 import type {
   CheckpointFiles,
   ChosenDevice,
@@ -17,7 +13,6 @@ import type {
   ExplainOptions,
   Explanation,
   GpuKernel,
-  Limits,
   LoadOptions,
   ModelInfo,
   Simd,
@@ -25,25 +20,15 @@ import type {
   StoredModelOptions,
   TokenEmbeddings,
   VectorCache,
-  VectorCacheOptions,
   Warning,
 } from "../types.js";
-import { DeviceSwitch } from "./device-switch.js";
-import { DocumentCache } from "./document-cache.js";
-import { estimate } from "./estimate.js";
-import { joined, requireRoomForEmbeddings } from "./fit.js";
-import { mayBeSeveral } from "./headcount.js";
-import { checkLimits, checkQuery, checkText, checkTotalLength, invalid, listOf, textsOf } from "./input.js";
-import { Latest } from "./latest.js";
-import { openClient } from "./open-client.js";
-import { type AnyBudget, checkEncode, checkEstimate, checkExplain, checkLoad, checkRerank, checkStored, checkVectorCache } from "./options.js";
-import { doorTo, type Own } from "./own.js";
-import { rank } from "./pipeline.js";
-import { engineFor, modelLocation, originOf, storedPlace } from "./places.js";
-import { Pool } from "./pool.js";
-import { Rate } from "./rate.js";
-import { requireWorkers } from "./start-worker.js";
-import type { Client } from "./worker-client.js";
+import { asBlobs } from "./blobs.js";
+import { isAddress } from "./invalid.js";
+import type { Own } from "./own.js";
+import type { AnyBudget } from "./options.js";
+import type { Loaded } from "./reranker-load.js";
+import { rest } from "./rest.js";
+import { requireWorkers } from "./surroundings.js";
 
 /**
  * A late-interaction model, or a cross-encoder, in a worker of this page.
@@ -63,15 +48,13 @@ export class Reranker {
   /** @internal */
   readonly own: () => Own;
 
-  private constructor(client: DeviceSwitch, limits: Limits, answer: LoadAnswer, settings: Required<VectorCacheOptions> | undefined) {
-    const model = answer.model!;
-    const cache = settings && new DocumentCache(model, settings, warningOf(client));
-    this.own = doorTo({ client, limits, model, latest: new Latest(), rate: new Rate(model), cache });
-    this.vectorCache = { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() };
+  private constructor({ door, vectorCache, simd }: Loaded) {
+    this.own = door;
+    this.vectorCache = vectorCache;
     // So that they work when they are taken out of it: const { rerank } = reranker.
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
-    this.model = model;
-    this.simd = answer.simd;
+    this.model = door().model;
+    this.simd = simd;
   }
 
   /**
@@ -82,18 +65,10 @@ export class Reranker {
    */
   static async load(source: string | URL | CheckpointFiles, options: LoadOptions = {}): Promise<Reranker> {
     requireWorkers();
-    const checked = checkLoad(options);
-    checked.signal?.throwIfAborted();
-    const limits = checkLimits(checked.limits);
-    const vectorCache = checkVectorCache(checked.vectorCache);
-    const { workers = "auto" } = checked;
-    const load = { ...loadRequest(source, checked), share: mayBeSeveral(workers) };
-    const { client, answer, gpu, another } = await openClient(load, limits, checked);
-    const pool = new Pool(client, { model: answer.model!, workers, queue: limits.queue, another });
-    const devices = new DeviceSwitch(pool, answer.gpuKernel, load.device === "auto" ? "only" : "asked", checked.onDeviceChange);
-    const start = () => another({ ...(client.copy ?? load), ...engineFor("webgpu", checked), device: "auto" }, (warning) => devices.warn(warning));
-    if (load.device === "auto") void gpu.then((adapter) => devices.tryGpu({ adapter, embeddingId: answer.model!.embeddingId, start }));
-    return new Reranker(devices, limits, answer, vectorCache);
+    // Before anything is waited for.
+    const kept = isAddress(source) ? source : asBlobs(source);
+    const { loadReranker } = await rest(options);
+    return new Reranker(await loadReranker(kept, options));
   }
 
   /**
@@ -103,9 +78,8 @@ export class Reranker {
    * if (!(await Reranker.isCached("/models/my-colbert/", { dtype: "q8" }))) askBeforeDownload();
    */
   static async isCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    const place = modelPlace(source, options);
-    // Where the browser denies storage, nothing can be there.
-    return isStored(place).catch(() => false);
+    const { isModelCached } = await rest();
+    return isModelCached(source, options);
   }
 
   /**
@@ -115,7 +89,8 @@ export class Reranker {
    * for (const { source, revision, bytes, usedAt } of await Reranker.cached()) addRow(source, revision, bytes, usedAt);
    */
   static async cached(): Promise<StoredModel[]> {
-    return listStored().catch(() => []);
+    const { cachedModels } = await rest();
+    return cachedModels();
   }
 
   /**
@@ -125,7 +100,8 @@ export class Reranker {
    * await Reranker.deleteCached("/models/my-colbert/", { dtype: "q8" });
    */
   static async deleteCached(source: string | URL, options: StoredModelOptions = {}): Promise<boolean> {
-    return deleteStored(modelPlace(source, options)).catch(() => false);
+    const { deleteCachedModel } = await rest();
+    return deleteCachedModel(source, options);
   }
 
   /**
@@ -136,7 +112,8 @@ export class Reranker {
    * await Reranker.clearCached("owner/name", { hub: "https://huggingface.co" });
    */
   static async clearCached(source?: string | URL, options: Pick<StoredModelOptions, "hub"> = {}): Promise<boolean> {
-    return clearStored(source === undefined ? undefined : storedPlace(source, checkStored(options))).catch(() => false);
+    const { clearCachedModels } = await rest();
+    return clearCachedModels(source, options);
   }
 
   /**
@@ -147,7 +124,8 @@ export class Reranker {
    * await Reranker.clearVectors();
    */
   static async clearVectors(): Promise<boolean> {
-    return deleteVectors().catch(() => false);
+    const { clearVectors } = await rest();
+    return clearVectors();
   }
 
   /** Where the next call runs. Left to us it is the CPU at first, and may become WebGPU later, or the CPU again: see `onDeviceChange`. */
@@ -181,9 +159,7 @@ export class Reranker {
   rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options?: RerankOptions<T>): Promise<RerankOutput<T>>;
   async rerank<T>(query: string | QueryEmbeddings, documents: readonly T[], options: AnyBudget<T> = {}): Promise<RerankOutput<T, number | null>> {
     const own = this.own();
-    const { mode = "queue", ...checked } = checkRerank(options);
-    if (mode === "queue") return rank(own, query, documents, checked);
-    return own.latest.run(checked.signal, (signal) => rank(own, query, documents, { ...checked, signal }));
+    return own.calls.rerank(own, query, documents, options);
   }
 
   /**
@@ -196,11 +172,7 @@ export class Reranker {
    */
   async estimate<T>(documents: readonly T[], options: EstimateOptions<T> = {}): Promise<Estimate> {
     const own = this.own();
-    const { query, text, windows, signal } = checkEstimate(options);
-    const texts = textsOf(listOf(documents, own.limits), text, own.limits);
-    checkTotalLength(texts, own.limits);
-    const asked = query === undefined ? undefined : checkQuery(query, own.limits);
-    return estimate(own, texts, { query: asked, windows, signal });
+    return own.calls.estimateOf(own, documents, options);
   }
 
   /**
@@ -210,10 +182,8 @@ export class Reranker {
    * const { values, lengths, dimension } = await reranker.encodeQuery("who wrote Faust?");
    */
   async encodeQuery(query: string, options: EncodeOptions = {}): Promise<TokenEmbeddings> {
-    const { client, limits } = encoderOf(this.own());
-    const { pooling = "none", ...rest } = checkEncode(options);
-    const texts = [checkQuery(query, limits)];
-    return joined(await client.call("encode", { kind: "query", texts, pooling }, rest));
+    const own = this.own();
+    return own.calls.encodeQuery(own, query, options);
   }
 
   /**
@@ -223,16 +193,8 @@ export class Reranker {
    * const vectors = await reranker.encodeDocuments(pages, { text: (page) => page.body, pooling: "mean" });
    */
   async encodeDocuments<T>(documents: readonly T[], options: EncodeOptions<T> = {}): Promise<TokenEmbeddings> {
-    const { client, limits, model } = encoderOf(this.own());
-    const { pooling = "none", tokenPooling, text, windows, ...rest } = checkEncode(options);
-    const texts = textsOf(listOf(documents, limits), text, limits);
-    checkTotalLength(texts, limits);
-    if (texts.length === 0) {
-      client.requireOpen(rest.signal);
-      return { values: new Float32Array(), lengths: new Uint32Array(), dimension: model.dimension, truncated: new Uint8Array() };
-    }
-    requireRoomForEmbeddings(texts, pooling, model, windows);
-    return joined(await client.call("encode", { kind: "document", texts, pooling, tokenPooling, windows }, rest));
+    const own = this.own();
+    return own.calls.encodeDocuments(own, documents, options);
   }
 
   /**
@@ -243,10 +205,8 @@ export class Reranker {
    * for (const { document: { start, end }, share } of matches) if (start !== null) mark(start, end, share);
    */
   async explain(query: string, document: string, options: ExplainOptions = {}): Promise<Explanation> {
-    const { client, limits } = encoderOf(this.own());
-    const { signal, windows } = checkExplain(options);
-    const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits), windows };
-    return client.call("explain", request, { signal });
+    const own = this.own();
+    return own.calls.explain(own, query, document, options);
   }
 
   /** Ends the workers and frees their memory. Calls that are open reject with `DISPOSED`. */
@@ -261,33 +221,4 @@ export class Reranker {
   }
 }
 
-/** Refuses what a cross-encoder cannot do. */
-function encoderOf(own: Own): Own {
-  if (own.model.kind === "crossEncoder") throw invalid("the model is a cross-encoder, which makes no embeddings", "Load a late-interaction model beside it.");
-  return own;
-}
-
-/** Warns once, of whatever storage fails with first. */
-function warningOf(client: Client): (error: unknown) => void {
-  let isWarned = false;
-  return async (error) => {
-    if (isWarned) return;
-    isWarned = true;
-    const message = `Embeddings of documents could not be kept in this browser, or read from there (${await causeOf(error)}); those that the page does not hold are encoded again.`;
-    client.warn({ code: "VECTOR_CACHE_UNAVAILABLE", message });
-  };
-}
-
 const CALLS = ["rerank", "estimate", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
-
-function loadRequest(source: string | URL | CheckpointFiles, options: LoadOptions): LoadRequest {
-  const checkpoint = modelLocation(source, options);
-  const { device = "auto", dtype, specialTokens, overrides } = options;
-  const convert = dtype && { dtype, ...originOf(source, options) };
-  return { ...engineFor(device, options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
-}
-
-function modelPlace(source: string | URL, options: StoredModelOptions): ModelPlace {
-  const checked = checkStored(options);
-  return { ...storedPlace(source, checked), dtype: checked.dtype };
-}

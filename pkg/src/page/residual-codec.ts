@@ -1,13 +1,8 @@
-/** Codecs of residuals: what a caller holds of one, and how a worker comes to have it. */
+/** What a caller holds of a codec of residuals. */
 
-import type { CodecAnswer } from "../protocol.js";
 import type { TrainedCodec } from "../vectors.js";
-import { bytesLying, copied } from "./embeddings.js";
-import { invalidKind, isA, itemsOf, read } from "./input.js";
-import { reworded } from "./names.js";
-import type { Client } from "./worker-client.js";
-
-const MOST_CODECS = 16;
+import { bytesLying, copied } from "./copies.js";
+import { invalidKind, isA, read } from "./invalid.js";
 
 /** The doors that were made here, as a Reranker's. */
 const doors = new WeakSet<() => Uint8Array>();
@@ -39,30 +34,9 @@ export class ResidualCodec implements TrainedCodec {
   }
 }
 
-/** The files of codecs that a caller passes. */
-export function codecFiles(codecs: readonly TrainedCodec[]): Uint8Array[] {
-  return itemsOf(codecs, "codecs", MOST_CODECS, (codec, place) => {
-    const door = typeof codec === "object" && codec !== null ? read(codec as ResidualCodec, "own", place) : undefined;
-    if (door === undefined || !doors.has(door)) throw invalidKind(codec, place, "a ResidualCodec");
-    return door();
-  });
-}
-
-/** What each worker said of the files that it was given. */
-const answers = new WeakMap<Client, Map<Uint8Array, Promise<CodecAnswer>>>();
-
-/** Gives the worker those that it does not have. */
-export function registered(client: Client, files: readonly Uint8Array[]): Promise<CodecAnswer[]> {
-  const known = answers.get(client) ?? new Map<Uint8Array, Promise<CodecAnswer>>();
-  answers.set(client, known);
-  return Promise.all(files.map((file, index) => answerFor(client, known, file).catch((error: unknown) => Promise.reject(reworded(error, (message) => message.replace("the codec", `codecs[${index}]`))))));
-}
-
-function answerFor(client: Client, known: Map<Uint8Array, Promise<CodecAnswer>>, file: Uint8Array): Promise<CodecAnswer> {
-  const there = known.get(file);
-  if (there) return there;
-  const answer = client.call("codec", { file }, {});
-  known.set(file, answer);
-  answer.catch(() => known.delete(file));
-  return answer;
+/** Of a codec that a caller passes. */
+export function codecFile(codec: TrainedCodec, place: string): Uint8Array {
+  const door = typeof codec === "object" && codec !== null ? read(codec as ResidualCodec, "own", place) : undefined;
+  if (door === undefined || !doors.has(door)) throw invalidKind(codec, place, "a ResidualCodec");
+  return door();
 }

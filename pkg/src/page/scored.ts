@@ -6,9 +6,10 @@ import type { GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
 import { listFileOf } from "./embedding-list.js";
 import { copyOfEmbeddings } from "./embeddings.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
-import { invalid, isA, isArray, listOf, nameOf, read, tooLarge } from "./input.js";
+import { listOf, nameOf, tooLarge } from "./input.js";
+import { invalid, isA, isArray, read } from "./invalid.js";
 import { bytesIn, type ListFile } from "./list-file.js";
-import { bytesOfRows } from "./rows.js";
+import { bytesOfRows } from "./row-lists.js";
 import { mismatch, type NamedRows } from "./sources.js";
 import { groupsOf } from "./vector-groups.js";
 

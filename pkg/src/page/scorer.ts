@@ -2,20 +2,12 @@
 /** The page's door to MaxSim alone, without a model. */
 
 import { RerankerError } from "../error.js";
-import type { Embeddings, Limits, MatchOptions, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
+import type { Embeddings, MatchOptions, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
 import type { GivenEmbeddings } from "../vectors.js";
-import { copyOfEmbeddings, copyOfOne, requireAllFinite } from "./embeddings.js";
-import { checkLimits, invalid } from "./input.js";
-import { matchesOf } from "./matches.js";
-import { openClient } from "./open-client.js";
-import { checkScorer, checkSimilarity } from "./options.js";
-import { engineFor } from "./places.js";
-import { codecFiles } from "./residual-codec.js";
-import { rowsOf, type Scorable, type Scored, scoredOf } from "./scored.js";
-import { findCodecsOf } from "./sources.js";
-import { requireWorkers } from "./start-worker.js";
-import { groupsOf } from "./vector-groups.js";
-import type { WorkerClient } from "./worker-client.js";
+import { rest } from "./rest.js";
+import type { Scorable } from "./scored.js";
+import type { OwnScorer } from "./scorer-calls.js";
+import { requireWorkers } from "./surroundings.js";
 
 /**
  * Scores embeddings that are there already by MaxSim, in a worker of this page that loads no model.
@@ -28,10 +20,9 @@ export class Scorer {
   /** The instructions that the engine uses. */
   readonly simd: Simd;
   /** @internal Behind a function, as a Reranker's. */
-  readonly own: () => { client: WorkerClient; limits: Limits };
+  readonly own: () => OwnScorer;
 
-  private constructor(client: WorkerClient, limits: Limits, simd: Simd) {
-    const own = { client, limits };
+  private constructor(own: OwnScorer, simd: Simd) {
     this.own = () => own;
     for (const name of CALLS) Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true });
     this.simd = simd;
@@ -40,12 +31,9 @@ export class Scorer {
   /** Fetches the wasm module and starts the worker; nothing else is fetched. */
   static async load(options: ScorerOptions = {}): Promise<Scorer> {
     requireWorkers();
-    const checked = checkScorer(options);
-    checked.signal?.throwIfAborted();
-    const limits = checkLimits(checked.limits);
-    const load = { ...engineFor("cpu", checked), checkpoint: undefined, device: "cpu", convert: undefined, resume: false } as const;
-    const { client, answer } = await openClient(load, limits, checked);
-    return new Scorer(client, limits, answer.simd);
+    const { openScorer } = await rest(options);
+    const { own, simd } = await openScorer(options);
+    return new Scorer(own, simd);
   }
 
   /**
@@ -57,10 +45,8 @@ export class Scorer {
    * const scores = await scorer.score(values, await reranker.encodeDocuments(texts));
    */
   async score(query: Float32Array, documents: Scorable, options: Pick<SimilarityOptions, "signal" | "codecs"> = {}): Promise<Float32Array> {
-    const { signal, codecs } = checkSimilarity(options);
-    const { limits } = this.own();
-    const scored = scoredOf(documents, limits);
-    return scoresOf(this.own(), copyOfOne(query, "query", scored.dimension), scored, { mean: false, codecs, signal });
+    const own = this.own();
+    return own.calls.score(own, query, documents, options);
   }
 
   /**
@@ -70,13 +56,8 @@ export class Scorer {
    * const scores = await scorer.similarity(queries, documents, { measure: "meanmaxsim" });
    */
   async similarity(queries: Embeddings, documents: Scorable, options: SimilarityOptions = {}): Promise<Float32Array> {
-    const { measure = "maxsim", signal, codecs } = checkSimilarity(options);
-    const { limits } = this.own();
-    const scored = scoredOf(documents, limits);
-    const asked = copyOfEmbeddings(queries, "queries", limits);
-    requireAllFinite(asked.values, "queries.values");
-    if (asked.dimension !== scored.dimension) throw invalid(`queries.dimension is ${asked.dimension}, and documents.dimension is ${scored.dimension}`);
-    return scoresOf(this.own(), asked, scored, { mean: measure === "meanmaxsim", codecs, signal });
+    const own = this.own();
+    return own.calls.similarity(own, queries, documents, options);
   }
 
   /**
@@ -87,15 +68,8 @@ export class Scorer {
    * for (const { patch, similarity } of matches) if (patch) outline(patch.rectangle, similarity);
    */
   async explain(query: Float32Array, document: GivenEmbeddings, options: MatchOptions = {}): Promise<ScoredExplanation> {
-    const { signal, codecs = [] } = checkSimilarity(options);
-    const { client, limits } = this.own();
-    const rows = rowsOf(document, limits);
-    const { values } = copyOfOne(query, "query", rows.dimension);
-    const files = codecFiles(codecs);
-    client.requireOpen(signal);
-    await findCodecsOf(client, [{ rows, name: "document" }], files, undefined);
-    const answer = await client.call("matches", { query: values, document: groupsOf([{ rows, place: 0, index: 0 }]) }, { signal });
-    return matchesOf(answer, rows);
+    const own = this.own();
+    return own.calls.explainRows(own, query, document, options);
   }
 
   /** Ends the worker and frees its memory. Calls that are open reject with `DISPOSED`. */
@@ -106,19 +80,6 @@ export class Scorer {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-interface Asked {
-  mean: boolean;
-  codecs: SimilarityOptions["codecs"];
-  signal: AbortSignal | undefined;
-}
-
-async function scoresOf({ client }: { client: WorkerClient }, queries: Embeddings, scored: Scored, { mean, codecs = [], signal }: Asked): Promise<Float32Array> {
-  const files = codecFiles(codecs);
-  client.requireOpen(signal);
-  await findCodecsOf(client, scored.rows, files, undefined);
-  return client.call("similarity", { queries, documents: scored.groups(), count: scored.count, mean }, { signal });
 }
 
 const CALLS = ["score", "similarity", "explain", "dispose"] as const;

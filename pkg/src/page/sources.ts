@@ -4,9 +4,10 @@ import { RerankerError } from "../error.js";
 import type { CodecAnswer } from "../protocol.js";
 import type { Candidate } from "./candidates.js";
 import type { GivenRows } from "./given-embeddings.js";
-import { invalid, nameOf } from "./input.js";
+import { nameOf } from "./input.js";
+import { invalid } from "./invalid.js";
 import type { Own } from "./own.js";
-import { registered } from "./residual-codec.js";
+import { registered } from "./codecs.js";
 import type { CheckedStage } from "./stages.js";
 import type { Client } from "./worker-client.js";
 

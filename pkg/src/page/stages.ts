@@ -4,7 +4,8 @@ import type { StageRequest } from "../protocol.js";
 import type { CrossEncoderStage, DenseStage, Fusion, LateStage, Stage } from "../ranking.js";
 import type { ModelInfo } from "../types.js";
 import { type Checks, checked, kind, word } from "./checks.js";
-import { answerOf, invalid, itemsOf, MOST_NUMBER, read, requireBetween, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { itemsOf, MOST_NUMBER, requireBetween, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
+import { answerOf, invalid, read } from "./invalid.js";
 import { type Own, ownOf } from "./own.js";
 
 const MOST_STAGES = 16;

@@ -2,22 +2,9 @@
 
 import { RerankerError } from "../error.js";
 import { absolute, FILE_HINT } from "./places.js";
-import { ThreadWorker, threads } from "./thread-worker.js";
+import { failed, here, type Policy, threads } from "./surroundings.js";
+import { ThreadWorker } from "./thread-worker.js";
 import { START_HINT } from "./worker-handle.js";
-
-/** Names that only some places have. */
-interface Surroundings {
-  origin?: string;
-  ServiceWorkerGlobalScope?: unknown;
-  SharedWorkerGlobalScope?: unknown;
-  trustedTypes?: TrustedTypes;
-}
-
-const here = globalThis as typeof globalThis & Surroundings;
-
-const PAGE_HINT = "Load in a page, and send it messages; in an extension that is an offscreen document (chrome.offscreen, reason WORKERS).";
-
-const SERVER_HINT = "Load in a browser or in Node; where pages are rendered elsewhere on a server, once the component is mounted.";
 
 const OPAQUE_HINT =
   "A page without an origin, such as a sandboxed frame, needs workerUrl, and Access-Control-Allow-Origin on the wasm module and the model.";
@@ -26,14 +13,6 @@ const TRUSTED_HINT =
   "Under require-trusted-types-for pass workerUrl; trusted-types, if there, must list tabrank, with 'allow-duplicates' where this package is on the page twice.";
 
 const THREAD_HINT = "In Node leave workerUrl out, or name worker.js by a file: address.";
-
-/** Throws where there are no workers at all. */
-export function requireWorkers(): void {
-  if (typeof Worker !== "undefined") return;
-  const place = here.ServiceWorkerGlobalScope ? "service worker" : here.SharedWorkerGlobalScope && "shared worker";
-  if (place) throw failed(`a ${place} cannot start workers`, PAGE_HINT);
-  if (!threads()) throw failed("there are no workers here", SERVER_HINT);
-}
 
 export function startWorker(given: string | URL | undefined): Worker {
   try {
@@ -74,22 +53,10 @@ function importing({ href }: URL): string {
   return URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(href)})`], { type: "text/javascript" }));
 }
 
-interface Policy {
-  createScriptURL(url: string): string;
-}
-
-interface TrustedTypes {
-  createPolicy(name: string, rules: Policy): Policy;
-}
-
 let policy: Policy | undefined;
 
 /** Pages under `require-trusted-types-for` start no worker from a plain address. The caller, who is the page itself, vouches for this one. */
 function trusted(url: string): string {
   policy ??= here.trustedTypes?.createPolicy("tabrank", { createScriptURL: (address) => address });
   return policy ? policy.createScriptURL(url) : url;
-}
-
-function failed(message: string, hint: string, cause?: unknown): RerankerError {
-  return new RerankerError({ code: "WORKER_FAILED", message, hint }, cause === undefined ? undefined : { cause });
 }

@@ -2,7 +2,7 @@
 
 import type { RerankRequest } from "../protocol.js";
 import { requireRoomForExplanations } from "./fit.js";
-import { invalid } from "./input.js";
+import { invalid } from "./invalid.js";
 import type { CheckedRerank } from "./options.js";
 import type { Own } from "./own.js";
 import { type CheckedStage, runsOf } from "./stages.js";

@@ -1,21 +1,6 @@
 /** A thread of Node's as the page takes it: a worker of the web's. */
 
-import { builtin } from "../node.js";
-
-interface Thread {
-  postMessage(message: unknown, transfer: readonly Transferable[]): void;
-  terminate(): Promise<number>;
-  on(event: "message" | "messageerror" | "error" | "exit", listener: (what: unknown) => void): void;
-}
-
-interface Threads {
-  Worker: new (url: URL) => Thread;
-}
-
-/** What makes threads, where there are any. */
-export function threads(): Threads | undefined {
-  return builtin<Threads>("worker_threads");
-}
+import type { Thread, Threads } from "./surroundings.js";
 
 export class ThreadWorker extends EventTarget {
   readonly #thread: Thread;

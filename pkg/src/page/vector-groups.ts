@@ -2,10 +2,11 @@
 
 import type { VectorGroup } from "../protocol.js";
 import type { Candidate } from "./candidates.js";
-import { invalid } from "./input.js";
+import { invalid } from "./invalid.js";
 import type { ListFile } from "./list-file.js";
 import type { Own } from "./own.js";
-import { joinedRows, kindOfRows, type StoredRows } from "./rows.js";
+import { joinedRows, kindOfRows } from "./row-lists.js";
+import { type StoredRows } from "./rows.js";
 
 export const TRANSFERRED = "embeddings is a list that was transferred meanwhile";
 

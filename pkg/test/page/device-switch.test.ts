@@ -47,6 +47,7 @@ async function load(options: LoadOptions = {}): Promise<Reranker> {
     onWarning: ({ code }) => warnings.push(code),
     ...options,
   });
+  await ScriptedWorker.started();
   worker(0).say({ type: "started" }, { type: "gpu", adapter: ADAPTER });
   worker(0).load("cpu");
   const reranker = await loading;
@@ -74,6 +75,7 @@ async function moved(): Promise<Reranker> {
 describe("in auto", () => {
   test("the CPU answers while a worker with both devices tries the GPU, which is asked for no sooner", async () => {
     const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm", gpuWasmUrl: "/gpu.wasm" });
+    await ScriptedWorker.started();
     expect(loadOf(worker(0))).toMatchObject({ wasm: "https://host/cpu.wasm", engine: "cpu", device: "auto" });
     worker(0).say({ type: "started" }, { type: "gpu", adapter: ADAPTER });
     await settled();
@@ -89,6 +91,7 @@ describe("in auto", () => {
 
   test("nothing is fetched for a GPU that is not there, and the warning says why", async () => {
     const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm" });
+    await ScriptedWorker.started();
     worker(0).say({ type: "started" }, { type: "gpu", unavailable: "the only WebGPU adapter is a software one" });
     worker(0).load("cpu");
     const reranker = await loading;
@@ -211,6 +214,7 @@ describe("in auto", () => {
 
 test.each(["cpu", "webgpu"] as const)("with %s no other device is tried", async (device) => {
   const loading = Reranker.load("/model", { wasmUrl: "/cpu.wasm", gpuWasmUrl: "/gpu.wasm", device });
+  await ScriptedWorker.started();
   expect(loadOf(worker(0))).toMatchObject({ wasm: device === "cpu" ? "https://host/cpu.wasm" : "https://host/gpu.wasm", device });
   worker(0).load(device);
   expect((await loading).choice).toEqual({ device, workers: 1, candidates: [], why: "asked" });

@@ -33,14 +33,14 @@ function fileOf({ header, data }: { header: object | string; data: Uint8Array })
   return file;
 }
 
-test("pages of a list keep their grids; other documents have zeros", () => {
+test("pages of a list keep their grids; other documents have zeros", async () => {
   const page: DocumentEmbeddings = { embeddings: new Float32Array(6), dimension: 1, grid: [2, 3], page: [612, 792] };
-  const list = EmbeddingList.from(EmbeddingList.write([page, { embeddings: [[1]] }]));
+  const list = EmbeddingList.from(await EmbeddingList.write([page, { embeddings: [[1]] }]));
   expect(list.at(0)).toMatchObject({ grid: [2, 3], page: [612, 792] });
   expect(list.at(1)).toMatchObject({ grid: [0, 0], page: [0, 0] });
   const message = "documents[0].patches cannot be written: in a list patches come first, row by row";
   const tiled: DocumentEmbeddings = { embeddings: new Float32Array(8), dimension: 1, grid: [2, 4], patches: { tile: 2 } };
-  expect(() => EmbeddingList.write([tiled])).toThrow(expect.objectContaining({ message }));
+  await expect(EmbeddingList.write([tiled])).rejects.toThrow(expect.objectContaining({ message }));
 });
 
 describe.each(CODECS)("a list in %s", (codec) => {
@@ -62,13 +62,13 @@ describe.each(CODECS)("a list in %s", (codec) => {
     }
   });
 
-  test("is written as numpy writes it, from arrays and from JSON", () => {
-    const ours = (documents: (GivenEmbeddings | undefined)[]) => partsOf(new Uint8Array(EmbeddingList.write(documents)));
+  test("is written as numpy writes it, from arrays and from JSON", async () => {
+    const ours = async (documents: (GivenEmbeddings | undefined)[]) => partsOf(new Uint8Array(await EmbeddingList.write(documents)));
     const theirs = partsOf(fixture(`${codec}.safetensors`));
     theirs.header.__metadata__["writer"] = "tabrank";
     const list = listOf(codec);
-    expect(ours([0, 1, 2, 3].map((index) => list.at(index)))).toEqual(theirs);
-    expect(ours(EXPECTED.lists[codec].documents)).toEqual(theirs);
+    expect(await ours([0, 1, 2, 3].map((index) => list.at(index)))).toEqual(theirs);
+    expect(await ours(EXPECTED.lists[codec].documents)).toEqual(theirs);
   });
 
   test("is read wherever it lies", () => {
@@ -85,18 +85,18 @@ describe.each(CODECS)("a list in %s", (codec) => {
   });
 });
 
-test("numbers in JSON give what arrays give", () => {
+test("numbers in JSON give what arrays give", async () => {
   const rows = (flat: ArrayLike<number>, width: number) => Array.from({ length: flat.length / width }, (_, row) => Array.from({ length: width }, (_, at) => flat[row * width + at]!));
-  const written = (codec: CodecName, toRows: (document: DocumentEmbeddings) => DocumentEmbeddings) => {
+  const written = async (codec: CodecName, toRows: (document: DocumentEmbeddings) => DocumentEmbeddings) => {
     const documents = [listOf(codec).at(2)!, undefined, listOf(codec).at(0)!];
-    expect(EmbeddingList.write(documents.map((document) => document && toRows(document)))).toEqual(EmbeddingList.write(documents));
+    expect(await EmbeddingList.write(documents.map((document) => document && toRows(document)))).toEqual(await EmbeddingList.write(documents));
   };
-  written("f32", (document) => ({ ...document, embeddings: rows(document.embeddings as Float32Array, 20) }));
-  written("int8", (document) => ({ ...document, embeddings: rows(document.embeddings as Int8Array, 20), scales: [...(document.scales as Float32Array)] }));
-  written("binary", (document) => ({ ...document, embeddings: rows(document.embeddings as Uint8Array, 3) }));
+  await written("f32", (document) => ({ ...document, embeddings: rows(document.embeddings as Float32Array, 20) }));
+  await written("int8", (document) => ({ ...document, embeddings: rows(document.embeddings as Int8Array, 20), scales: [...(document.scales as Float32Array)] }));
+  await written("binary", (document) => ({ ...document, embeddings: rows(document.embeddings as Uint8Array, 3) }));
   // As Vespa has them: with a sign.
-  written("binary", (document) => ({ ...document, embeddings: rows(Int8Array.from(document.embeddings as Uint8Array), 3) }));
-  written("residual", (document) => ({ ...document, codes: [...(document.codes as Uint32Array)], residuals: rows(document.residuals as Uint8Array, 5) }));
+  await written("binary", (document) => ({ ...document, embeddings: rows(Int8Array.from(document.embeddings as Uint8Array), 3) }));
+  await written("residual", (document) => ({ ...document, codes: [...(document.codes as Uint32Array)], residuals: rows(document.residuals as Uint8Array, 5) }));
 });
 
 test("pages have their grid and their size", () => {
@@ -194,7 +194,7 @@ describe("what is written", () => {
     ["a number that is none", [ROW, { ...ROW, scales: Float32Array.of(NaN) }], "documents[1] holds a number that is not finite"],
     ["an infinite one", [{ codec: "f16", dimension: 1, embeddings: Uint16Array.of(0x3c00, 0xfc00) }], "documents[0] holds a number that is not finite"],
     ["an array without a width", [{ embeddings: Float32Array.of(1, 2) }], "documents[0].dimension is missing"],
-  ])("%s is refused", (_, documents, message) => {
-    expect(() => EmbeddingList.write(documents)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", message: expect.stringContaining(message) }));
+  ])("%s is refused", async (_, documents, message) => {
+    await expect(EmbeddingList.write(documents)).rejects.toThrow(expect.objectContaining({ code: "INVALID_INPUT", message: expect.stringContaining(message) }));
   });
 });

@@ -406,10 +406,10 @@ describe("calls", () => {
   ])("a list of embeddings is handed over, in %s", async (_, options) => {
     const rows = (place: number) => ({ codec: "f32", dimension: 2, embeddings: new Float32Array(2 * (1 + (place % 80))) }) as const;
     const list = () => EmbeddingList.write(DOCUMENTS.map((_, place) => (place % 2 ? undefined : rows(place))));
-    const expected = withoutTimes(await (await load(1)).rerank("it", DOCUMENTS, { ...options, embeddings: list() }));
+    const expected = withoutTimes(await (await load(1)).rerank("it", DOCUMENTS, { ...options, embeddings: await list() }));
     engines = [];
     const reranker = await pool(3);
-    const [bytes, before] = [list(), asked()];
+    const [bytes, before] = [await list(), asked()];
     expect(withoutTimes(await reranker.rerank("it", DOCUMENTS, { ...options, embeddings: bytes, transfer: true }))).toEqual(expected);
     expect(bytes.byteLength).toBe(0);
     const isCut = !(options.explain && options.stages);

@@ -420,10 +420,11 @@ describe("page images", () => {
   const page: DocumentEmbeddings = { embeddings: new Float32Array(12), dimension: 2, grid: [2, 3], page: [612, 792] };
   const span = (row: number) => ({ id: null, token: "", start: null, end: null, row });
 
-  test.each<[string, RerankOptions<object>, object[]]>([
-    ["of their own", {}, [page, { text: "a text" }]],
-    ["in a list", { embeddings: EmbeddingList.write([page, null]), text: () => "a text" }, [{}, {}]],
-  ])("with embeddings %s are explained by their patches", async (_, options, documents) => {
+  test.each<[string, () => Promise<RerankOptions<object>>, object[]]>([
+    ["of their own", async () => ({}), [page, { text: "a text" }]],
+    ["in a list", async () => ({ embeddings: await EmbeddingList.write([page, null]), text: () => "a text" }), [{}, {}]],
+  ])("with embeddings %s are explained by their patches", async (_, optionsOf, documents) => {
+    const options = await optionsOf();
     const reranker = await narrow();
     const rerank = encoder.rerank.bind(encoder);
     const match = { query: span(0), document: span(4), similarity: 1, share: 1 };

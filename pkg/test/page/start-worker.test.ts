@@ -83,6 +83,7 @@ describe("a worker's address", () => {
     stubWorker((url) => urls.push(String(url)));
     const controller = new AbortController();
     const loading = load({ workerUrl, signal: controller.signal });
+    await vi.waitUntil(() => urls.length > 0);
     controller.abort();
     await expect(loading).rejects.toMatchObject({ name: "AbortError" });
     return urls[0]!;

@@ -3,6 +3,7 @@
 import { vi } from "vitest";
 import type { CallMessage, FromWorker, ToWorker } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
+import { nextTask } from "../../src/worker/task.js";
 import { type FakeCheckpoint, type FakeModule, INFO } from "./engine.js";
 
 /** A worker that the test speaks for. */
@@ -18,6 +19,12 @@ export class ScriptedWorker extends EventTarget {
 
   static get last(): ScriptedWorker {
     return ScriptedWorker.all.at(-1)!;
+  }
+
+  /** What a load needs of the package has come, and its worker is there. */
+  static async started(): Promise<ScriptedWorker> {
+    while (ScriptedWorker.all.length === 0) await nextTask();
+    return ScriptedWorker.last;
   }
 
   get calls(): CallMessage[] {
