@@ -1,27 +1,32 @@
-// Which paragraphs are candidates? A search of all token vectors, in an index that lies beside the page as files.
-import { Index, type IndexParts, type Reranker } from "tabrank";
+// Candidates by a search of all token vectors, in an index that lies beside the page as files.
+import { Index, type IndexProgress, type Reranker } from "tabrank";
+import type { FindOptions, Finder, Found } from "./finder.ts";
+import type { Corpus } from "./first-stage.ts";
+import { megabytesOf } from "./format.ts";
 import { failure } from "./problem.ts";
-import type { Candidate, Paragraph } from "./state.ts";
 
-export interface Found {
-  candidates: Candidate[];
-  /** From the server. */
-  fetched: IndexParts;
-}
-
-const WEIGHTS_HINT = "The index was made with the q8 weights: choose these, or the other first stage.";
+const WEIGHTS_HINT = "The index was made with the q8 weights of the page's own model: choose these, or another first stage.";
 
 /** Paragraphs that are scored by all of their vectors, at least, and for each one that is wanted. */
 const LEAST_SCORED = 64;
 const SCORED = 4;
 
-export class CollectionIndex {
+export class CollectionIndex implements Finder {
   #opened: { reranker: Reranker; index: Promise<Index> } | undefined;
 
-  constructor(private readonly folder: URL) {}
+  constructor(
+    private readonly folder: URL,
+    private readonly corpus: Promise<Corpus>,
+  ) {}
 
-  async search(question: string, paragraphs: readonly Paragraph[], reranker: Reranker, count: number, signal: AbortSignal): Promise<Found> {
-    const index = await this.#open(reranker);
+  async needsModel(): Promise<boolean> {
+    return true;
+  }
+
+  async find(question: string, { count, signal, onStep }: FindOptions, reranker?: Reranker): Promise<Found> {
+    const { paragraphs } = await this.corpus;
+    const index = await this.#open(reranker!, ({ loaded, total }) => onStep(`Opening the index: its codec, ${megabytesOf(loaded, total)} …`));
+    onStep("Fetching the parts of the index that the question leads to: dozens of small files, less each time …");
     const { results, fetched } = await index.search(question, { topK: count, nFullScores: Math.max(LEAST_SCORED, SCORED * count), signal });
     const known = new Map(paragraphs.map((paragraph) => [paragraph.id, paragraph]));
     const candidates = results.map(({ id, rank, score }) => {
@@ -33,10 +38,10 @@ export class CollectionIndex {
   }
 
   /** Once for a model; one that fails is tried again with the next question. */
-  #open(reranker: Reranker): Promise<Index> {
+  #open(reranker: Reranker, onProgress: (progress: IndexProgress) => void): Promise<Index> {
     if (this.#opened?.reranker === reranker) return this.#opened.index;
     void this.#opened?.index.then((index) => index.dispose()).catch(() => {});
-    const index = Index.open(this.folder, { reranker }).catch((error: unknown) => {
+    const index = Index.open(this.folder, { reranker, onProgress }).catch((error: unknown) => {
       this.#opened = undefined;
       throw (error as { code?: unknown }).code === "MODEL_MISMATCH" ? failure("MODEL_MISMATCH", (error as Error).message, WEIGHTS_HINT) : error;
     });

@@ -1,7 +1,7 @@
-// The two ways to find candidates, and how the page speaks of each.
+// The ways to find candidates, and how the page speaks of each.
 
-/** One vector a paragraph, all of them in the page; or all token vectors, in an index of which a search fetches what it needs. */
-export type FirstStage = "vectors" | "index";
+/** `vectors`: one a paragraph, all of them in the page. `index`: all token vectors, of which a search fetches what it needs. `words`: BM25. */
+export type FirstStage = "vectors" | "index" | "words";
 
 interface Words {
   /** Of its order, as a heading and among the stages. */
@@ -27,5 +27,12 @@ export const WORDS: Record<FirstStage, Words> = {
     figure: "MaxSim",
     time: "index search",
     way: "One vector for each token, compressed in files beside this page, of which a search fetches those it needs.",
+  },
+  words: {
+    title: "Word search",
+    name: "Words",
+    figure: "BM25",
+    time: "word search",
+    way: "Words that question and text share, rare ones first (BM25).",
   },
 };

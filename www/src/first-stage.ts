@@ -15,7 +15,7 @@ export interface Corpus {
 }
 
 const MISMATCH_HINT =
-  "Questions of your own need vectors that were made with the model that is loaded: make a data folder with it, and name that with ?data=. The questions above bring their own.";
+  "Questions of your own need vectors that were made with the model that is loaded: make a data folder with it, and name that with #data=. The questions above bring their own.";
 
 /** Reads one f32 tensor of a safetensors file: u64 length of the header, JSON header, data. */
 export function readTensor(file: ArrayBuffer, name: string): Tensor {

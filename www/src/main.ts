@@ -2,18 +2,18 @@
 import { CollectionIndex } from "./collection-index.ts";
 import { loadCorpus } from "./corpus.ts";
 import { Model } from "./model.ts";
-import { downloadSize } from "./model-place.ts";
+import { type ModelSource, sameSource } from "./model-place.ts";
 import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
 import { Search } from "./search.ts";
-import { readQuestion, readSettings } from "./settings.ts";
-import { LAST } from "./stage-order.ts";
+import { type Choices, choicesOf, fragmentOf, readQuestion, readSettings } from "./settings.ts";
 import { Store } from "./state.ts";
 import { allowOwnWorkers } from "./trusted-types.ts";
 import { mountAnnouncer } from "./view/announcer.ts";
 import { mountFirstList } from "./view/first-list.ts";
 import { mountFirstStage } from "./view/first-stage.ts";
 import { mountLinks } from "./view/links.ts";
+import { mountModelChooser } from "./view/model-chooser.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
 import { mountNarrow } from "./view/narrow.ts";
 import { showRequests } from "./view/network-panel.ts";
@@ -21,20 +21,21 @@ import { mountPageImage } from "./view/page-image.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
 import { mountSettingsPanel } from "./view/settings-panel.ts";
+import { mountSkipLink } from "./view/skip-link.ts";
 import { mountStageSwitch } from "./view/stage-switch.ts";
 import { mountTheme } from "./view/theme.ts";
 import { mountTimingPanel } from "./view/timing-panel.ts";
+import { VectorSearch } from "./vector-search.ts";
+import { WordSearch } from "./word-search.ts";
 
 allowOwnWorkers();
 
-const settings = readSettings(new URL(location.href));
+const settings = readSettings(here());
 const store = new Store({
-  device: settings.device,
-  weights: settings.weights,
-  firstStage: settings.firstStage,
-  candidates: settings.candidates,
+  ...choicesOf(settings),
+  refused: settings.refused,
   online: navigator.onLine,
-  modelSize: undefined,
+  facts: {},
   model: { kind: "idle" },
   paragraphs: undefined,
   examples: [],
@@ -44,12 +45,16 @@ const store = new Store({
   foundIn: undefined,
   fetched: undefined,
   run: { kind: "none" },
-  after: LAST,
+  after: "late",
   expanded: false,
 });
-const model = new Model(store, settings, new RequestCounter(showRequests));
+const model = new Model(store, new RequestCounter(showRequests));
 const corpus = loadCorpus(settings.data);
-const search = new Search(store, model, corpus, new CollectionIndex(new URL("index/", settings.data)));
+const search = new Search(store, model, corpus, {
+  vectors: new VectorSearch(corpus),
+  index: new CollectionIndex(new URL("index/", settings.data), corpus),
+  words: new WordSearch(async () => (await corpus).paragraphs),
+});
 
 function mount(): void {
   mountTheme();
@@ -58,58 +63,67 @@ function mount(): void {
   mountFirstStage(store);
   mountTimingPanel(store);
   mountFirstList(store);
-  mountSearchForm(store, (text) => search.ask(text, true), (text) => search.ask(text, false));
-  mountModelPanel(store, folderName(settings.model), { load: () => search.again(true), cancel: () => model.cancel() });
+  mountSearchForm(store, (text) => search.ask(text, store.state.source.kind === "folder"), (text) => search.ask(text, false));
+  mountModelPanel(store, { load: () => search.again(true), ask: () => void model.ask(), cancel: () => model.cancel() });
+  mountModelChooser(store, settings, chooseModel);
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
   mountStageSwitch(store);
   mountPageImage(new URL("page/", location.href));
-  mountSettingsPanel(settings, { firstStage: setFirstStage, candidates: setCandidates, device: setDevice, weights: setWeights });
+  mountSettingsPanel(store, choose);
+  mountSkipLink();
 }
 
-/** The index needs the model for each question, which is not loaded unasked. */
-function setFirstStage(firstStage: typeof settings.firstStage): void {
-  store.set({ firstStage });
-  void search.again(false);
+function here(): URL {
+  return new URL(location.href);
 }
 
-function setCandidates(candidates: number): void {
-  store.set({ candidates });
-  void search.again(false);
+/** Takes over what was chosen on the page, and puts it into the fragment, so that a link has it and back leads to what was before. */
+function choose(patch: Partial<Choices>): void {
+  history.pushState(null, "", fragmentOf({ ...store.state, ...patch }, here()));
+  void apply(patch);
 }
 
-function setDevice(device: typeof settings.device): void {
-  const reload = model.wanted;
-  if (reload) model.unload();
-  store.set({ device });
-  if (reload) void search.again(true);
+/** Vectors and index are those of the page's own model. */
+function chooseModel(source: ModelSource): void {
+  const isOwn = source.kind === "folder" && source.hasBundles;
+  choose({ source, firstStage: isOwn ? "vectors" : "words" });
 }
 
-/** Other weights are another download, which is not begun unasked. */
-async function setWeights(weights: typeof settings.weights): Promise<void> {
-  store.set({ weights });
+/** A model is not loaded unasked, unless it takes no download. */
+async function apply(patch: Partial<Choices>): Promise<void> {
+  const { source, weights, device } = store.state;
+  const wanted = model.wanted;
+  store.set({ ...patch, after: "late" });
+  const { state } = store;
+  if (!sameSource(state.source, source) || state.weights !== weights) return changeModel();
+  if (state.device !== device && wanted) {
+    model.unload();
+    return search.again(true);
+  }
+  return search.again(false);
+}
+
+async function changeModel(): Promise<void> {
+  const { source, weights } = store.state;
   const cached = await model.isCached();
-  const size = cached ? undefined : await downloadSize(model.place, settings.hasBundles);
-  if (store.state.weights !== weights) return;
+  const facts = cached ? {} : await model.facts();
+  if (store.state.source !== source || store.state.weights !== weights) return;
   model.unload();
-  store.set({ modelSize: size });
+  store.set({ facts });
   await search.again(cached);
-}
-
-function folderName(folder: URL): string {
-  return decodeURIComponent(folder.pathname.split("/").at(-2) ?? "");
 }
 
 async function open(): Promise<void> {
   const cached = await model.isCached();
   // Asked before the model is there, so that it is not one of the requests counted after.
-  const size = cached ? undefined : downloadSize(model.place, settings.hasBundles);
+  const facts = cached ? {} : model.facts();
   try {
     const { paragraphs, examples } = await corpus;
     store.set({ paragraphs: paragraphs.length, examples });
   } catch (error) {
     store.set({ corpusProblem: asProblem(error) });
   }
-  store.set({ modelSize: await size });
+  store.set({ facts: await facts });
   const asked = store.state.question !== "";
   if (!asked) await openingQuestion(cached);
   else if (cached) await search.again(true);
@@ -117,18 +131,22 @@ async function open(): Promise<void> {
 
 /** A question from the fragment, else the first example, so that the page opens with something to read. */
 async function openingQuestion(consent: boolean): Promise<void> {
-  const question = readQuestion(location.hash) || store.state.examples[0]?.text;
+  const question = readQuestion(here()) || store.state.examples[0]?.text;
   if (question !== undefined) await search.ask(question, consent);
   else if (consent) await search.again(true);
 }
 
-function askFromFragment(): void {
-  const question = readQuestion(location.hash);
-  if (question !== "") void search.ask(question, false);
+/** Back, forward, or an address that was changed by hand. */
+function follow(): void {
+  const next = readSettings(here());
+  // What the page was built up from; its texts are not those of another folder.
+  if (next.data.href !== settings.data.href || next.hub.href !== settings.hub.href) return location.reload();
+  store.set({ refused: next.refused, question: readQuestion(here()) || store.state.question });
+  void apply(choicesOf(next));
 }
 
 mount();
 addEventListener("online", () => store.set({ online: true }));
 addEventListener("offline", () => store.set({ online: false }));
-addEventListener("hashchange", askFromFragment);
+addEventListener("hashchange", follow);
 void open();

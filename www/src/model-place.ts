@@ -1,36 +1,37 @@
-// Where are the model's weights of a type, and how large is their download?
-import type { Dtype } from "tabrank";
-import type { Settings } from "./settings.ts";
+// Which model, and where are its weights of a type?
+import type { LoadOptions } from "tabrank";
 import type { Weights } from "./state.ts";
 
+export type ModelSource =
+  /** Of this site. `hasBundles`: beside it are bundles of its weights, as beside the page's own model. */
+  | { kind: "folder"; folder: URL; hasBundles: boolean }
+  /** `id`: owner and name. */
+  | { kind: "hub"; id: string; hub: URL };
+
+/** As the package's loads take it. */
 export interface ModelPlace {
-  folder: URL;
-  options: { dtype?: Dtype };
+  source: string | URL;
+  options: Pick<LoadOptions, "dtype" | "hub">;
 }
 
 /** The page's own model was converted when the page was built; another one is converted in the tab. `f32` is the checkpoint as it is. */
-export function placeOf({ model, hasBundles }: Settings, weights: Weights): ModelPlace {
-  if (weights === "f32") return { folder: model, options: {} };
-  if (hasBundles) return { folder: new URL(`${model.href.replace(/\/$/, "")}-${weights}/`), options: {} };
-  return { folder: model, options: { dtype: weights } };
+export function placeOf(source: ModelSource, weights: Weights): ModelPlace {
+  const dtype = weights === "f32" ? {} : { dtype: weights };
+  if (source.kind === "hub") return { source: source.id, options: { hub: source.hub, ...dtype } };
+  const { folder, hasBundles } = source;
+  if (hasBundles && weights !== "f32") return { source: new URL(`${folder.href.replace(/\/$/, "")}-${weights}/`), options: {} };
+  return { source: folder, options: dtype };
 }
 
-/** Bytes of the download as the server states them; no weights are fetched. Undefined where it does not. */
-export async function downloadSize({ folder }: ModelPlace, hasBundles: boolean): Promise<number | undefined> {
-  return hasBundles ? listedSize(folder) : weightsSize(folder);
+export function sameSource(a: ModelSource, b: ModelSource): boolean {
+  return addressOf(a) === addressOf(b);
 }
 
-/** The page's own folders are listed with their sizes. */
-async function listedSize(folder: URL): Promise<number | undefined> {
-  const response = await fetch(new URL("../sizes.json", folder)).catch(() => undefined);
-  const sizes: unknown = response?.ok ? await response.json().catch(() => undefined) : undefined;
-  const name = folder.pathname.split("/").at(-2) ?? "";
-  const size = (sizes as Record<string, unknown> | undefined)?.[decodeURIComponent(name)];
-  return typeof size === "number" ? size : undefined;
+function addressOf(source: ModelSource): string {
+  return source.kind === "hub" ? new URL(source.id, source.hub).href : source.folder.href;
 }
 
-async function weightsSize(folder: URL): Promise<number | undefined> {
-  const response = await fetch(new URL("model.safetensors", folder), { method: "HEAD" }).catch(() => undefined);
-  const length = Number(response?.headers.get("Content-Length"));
-  return response?.ok && length > 0 ? length : undefined;
+/** What people call it. */
+export function nameOf(source: ModelSource): string {
+  return source.kind === "hub" ? source.id : decodeURIComponent(source.folder.pathname.split("/").at(-2) ?? "");
 }

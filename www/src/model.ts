@@ -1,10 +1,14 @@
 // Is there a model to rerank with? Loads it once, on request, and says where that stands.
 import { Reranker, type Warning } from "tabrank";
-import { type ModelPlace, placeOf } from "./model-place.ts";
+import { KNOWN_MODELS } from "./known-models.ts";
+import { type ModelPlace, nameOf, placeOf } from "./model-place.ts";
+import { askHub, folderFacts, type ModelFacts } from "./model-size.ts";
 import type { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
-import type { Settings } from "./settings.ts";
-import type { Store } from "./state.ts";
+import type { State, Store } from "./state.ts";
+
+/** Texts that the page may hold. */
+export const MOST_DOCUMENTS = 10_000;
 
 export class Model {
   #loaded: Promise<Reranker> | undefined;
@@ -12,7 +16,6 @@ export class Model {
 
   constructor(
     private readonly store: Store,
-    private readonly settings: Settings,
     private readonly requests: RequestCounter,
   ) {}
 
@@ -22,13 +25,29 @@ export class Model {
   }
 
   /** Where the weights of the chosen type are. */
-  get place(): ModelPlace {
-    return placeOf(this.settings, this.store.state.weights);
+  private get place(): ModelPlace {
+    return placeOf(this.store.state.source, this.store.state.weights);
   }
 
   async isCached(): Promise<boolean> {
-    const { folder, options } = this.place;
-    return Reranker.isCached(folder, options).catch(() => false);
+    const { source, options } = this.place;
+    return Reranker.isCached(source, options).catch(() => false);
+  }
+
+  /** What is known of the chosen model before it is loaded; no other site is asked for it. */
+  async facts(): Promise<ModelFacts> {
+    const { source, weights } = this.store.state;
+    if (source.kind === "folder") return folderFacts(source, weights);
+    const known = KNOWN_MODELS.find(({ id }) => id === source.id);
+    return known ? { size: known.size, licence: known.licence } : {};
+  }
+
+  /** Asks the hub of the chosen model. */
+  async ask(): Promise<void> {
+    const { source } = this.store.state;
+    if (source.kind !== "hub") return;
+    const answer = await askHub(source).then((facts): Partial<State> => ({ facts, model: { kind: "idle" } }), (error: unknown): Partial<State> => ({ model: { kind: "failed", problem: asProblem(error) } }));
+    if (this.store.state.source === source) this.store.set(answer);
   }
 
   /** The one model of the page; a call while it loads joins that load. */
@@ -77,19 +96,22 @@ export class Model {
   }
 
   async #fetch(signal: AbortSignal): Promise<Reranker> {
-    const { folder, options } = this.place;
+    const { source, options } = this.place;
+    const name = nameOf(this.store.state.source);
     let [size, fromCache] = [0, false];
-    this.store.set({ model: { kind: "loading" } });
-    const reranker = await Reranker.load(folder, {
+    this.store.set({ model: { kind: "loading", name } });
+    const reranker = await Reranker.load(source, {
       ...options,
       device: this.store.state.device,
       // Questions one after the other share candidates. Scores are shown to two places, which f16 has.
       vectorCache: { codec: "f16" },
+      // The search by words sends all texts at once.
+      limits: { documents: MOST_DOCUMENTS },
       signal,
       onDeviceChange: ({ device }) => this.refresh({ device, warnings: [] }),
       onProgress: (progress) => {
         [size, fromCache] = [progress.total, progress.fromCache];
-        if (!signal.aborted) this.store.set({ model: { kind: "loading", progress } });
+        if (!signal.aborted) this.store.set({ model: { kind: "loading", name, progress } });
       },
     });
     if (signal.aborted) {
@@ -97,7 +119,7 @@ export class Model {
       return reranker;
     }
     const { device, simd, model: info, warnings } = reranker;
-    this.store.set({ model: { kind: "ready", device, simd, info, warnings: [...warnings], size, fromCache } });
+    this.store.set({ model: { kind: "ready", name, device, simd, info, warnings: [...warnings], size, fromCache } });
     this.requests.start();
     return reranker;
   }

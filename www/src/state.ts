@@ -1,7 +1,8 @@
 // What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
 import type { IndexParts, LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
-import type { FirstStage } from "./first-stage-words.ts";
-import type { StagePlace } from "./stage-order.ts";
+import type { ModelFacts } from "./model-size.ts";
+import type { Choices } from "./settings.ts";
+import type { ShownStage } from "./stage-order.ts";
 
 export type Device = NonNullable<LoadOptions["device"]>;
 
@@ -39,30 +40,28 @@ export interface Problem {
 
 export type ModelState =
   | { kind: "idle" }
-  | { kind: "loading"; progress?: Progress }
-  | { kind: "ready"; device: "cpu" | "webgpu"; simd: Simd; info: ModelInfo; warnings: readonly Warning[]; size: number; fromCache: boolean }
+  | { kind: "loading"; name: string; progress?: Progress }
+  | { kind: "ready"; name: string; device: "cpu" | "webgpu"; simd: Simd; info: ModelInfo; warnings: readonly Warning[]; size: number; fromCache: boolean }
   | { kind: "failed"; problem: Problem };
 
 export type Run =
   | { kind: "none" }
   /** The question stands, the model is not there yet. */
   | { kind: "waiting" }
-  /** The first stage encodes a question that has no stored vector. */
-  | { kind: "searching" }
+  /** The first stage is at work, with the model; `step`: at what. */
+  | { kind: "searching"; step: string }
   | { kind: "reranking"; done: number; total: number }
   | { kind: "done"; output: RerankOutput<Candidate> }
   | { kind: "empty" }
   | { kind: "cancelled" }
   | { kind: "failed"; problem: Problem };
 
-export interface State {
-  device: Device;
-  weights: Weights;
-  firstStage: FirstStage;
-  candidates: number;
+export interface State extends Choices {
+  /** Settings of the address that cannot be used. */
+  refused: readonly string[];
   online: boolean;
-  /** Bytes to download for the model, once the server has told. */
-  modelSize: number | undefined;
+  /** Of the model that was chosen and is not loaded, as far as they are known. Of a hub's model they are asked for only when the user says so. */
+  facts: ModelFacts;
   model: ModelState;
   paragraphs: number | undefined;
   examples: readonly Example[];
@@ -71,11 +70,11 @@ export interface State {
   found: readonly Candidate[];
   /** Milliseconds of the first stage. */
   foundIn: number | undefined;
-  /** What the first stage fetched, if it is the index. */
+  /** What the first stage asked of the server for this question, where it may ask. */
   fetched: IndexParts | undefined;
   run: Run;
   /** The stage whose order is shown of what was reranked. */
-  after: StagePlace;
+  after: ShownStage;
   /** Whether the lists show all rows. */
   expanded: boolean;
 }

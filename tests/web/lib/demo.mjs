@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { openPage } from "./browser.mjs";
 import { OUTPUT } from "./paths.mjs";
 
-/** A tiny model, as it is, and the corpus that was prepared by this name, as the page's parameters. */
+/** A tiny model, as it is, and the corpus that was prepared by this name, as the page's settings. */
 export function tinySettings(server, name, fixture = "plain") {
   const [model, data] = [`fixtures/${fixture}/checkpoint/`, `data/${name}/`].map((path) => new URL(server.url(`strict/${path}`)).pathname);
   return { model, data, dtype: "f32" };
 }
 
-/** Opens the page with these parameters in a storage of its own, or in a context that is there. */
+/** Opens the page with these settings in a storage of its own, or in a context that is there. */
 export async function openDemo(place, settings, options) {
   const { page, ...rest } = await openSite(place, "index.html", settings, options);
   return { page, ...rest, ...actions(page) };
@@ -19,7 +19,7 @@ export async function openDemo(place, settings, options) {
 /** The same of any page of the site. */
 export async function openSite({ server, browser }, file, settings, { context, ...options } = {}) {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
-  const { page, complaints } = await openPage(own, `${server.url(`strict/demo/${file}`)}?${new URLSearchParams(settings)}`);
+  const { page, complaints } = await openPage(own, `${server.url(`strict/demo/${file}`)}#${new URLSearchParams(settings)}`);
   await watchPolicy(page, complaints);
   return { page, context: own, complaints, close: () => own.close() };
 }

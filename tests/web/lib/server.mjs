@@ -1,6 +1,6 @@
 // A static server that sends each file with its right type and a chosen policy, below a sub-path, and keeps a log of what was asked for.
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -85,6 +85,8 @@ export async function serve() {
 async function answer(request, response) {
   const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
   if (path.startsWith(`${BASE}moved/`)) return passOn(request, response);
+  const [, policy, name] = HUB_QUESTION.exec(path.slice(BASE.length)) ?? [];
+  if (name !== undefined) return tellModel(response, POLICIES[policy], name);
   const place = path.startsWith(BASE) ? locate(path.slice(BASE.length)) : undefined;
   const found = place && (await stat(place.file).catch(() => undefined));
   // With the policy too: other origins may know of a hub that it has no such file.
@@ -100,6 +102,18 @@ async function answer(request, response) {
   });
   if (request.method === "HEAD") return response.end();
   await pipeline(createReadStream(place.file, range), response);
+}
+
+/** What a hub is asked of a model before it is loaded. */
+const HUB_QUESTION = /^(\w[\w-]*)\/hub\/api\/models\/[\w.-]+\/([\w.-]+)$/;
+
+/** Files with their sizes, and a licence, as Hugging Face tells them. */
+async function tellModel(response, policy, name) {
+  const folder = join(FOLDERS.fixtures, name, "checkpoint");
+  const files = await readdir(folder, { recursive: true }).catch(() => undefined);
+  if (files === undefined) return response.writeHead(404, policy).end();
+  const siblings = await Promise.all(files.map(async (rfilename) => ({ rfilename, size: (await stat(join(folder, rfilename))).size })));
+  response.writeHead(200, { "content-type": "application/json", ...policy }).end(JSON.stringify({ siblings, cardData: { license: "mit" } }));
 }
 
 function passOn({ url, socket }, response) {

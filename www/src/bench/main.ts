@@ -13,7 +13,8 @@ declare const TABRANK_VERSION: string;
 
 allowOwnWorkers();
 
-const settings = readSettings(new URL(location.href));
+// A press measures, and is no consent to ask another site.
+const settings = readSettings(new URL(location.href), false);
 const bench = byId("bench");
 const status = byId("bench-status");
 const progress = byId<HTMLProgressElement>("bench-progress");

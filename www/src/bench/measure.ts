@@ -30,7 +30,7 @@ export async function measure(settings: Settings, version: string, signal: Abort
   for (const [done, way] of timed.entries()) {
     signal.throwIfAborted();
     tell(`Timing: ${way.name}`, done, total);
-    report.speeds.push({ name: way.name, speed: await measureSpeed(placeOf(settings, settings.weights), way, texts, signal) });
+    report.speeds.push({ name: way.name, speed: await measureSpeed(placeOf(settings.source, settings.weights), way, texts, signal) });
   }
   for (const [done, way] of checked.entries()) {
     signal.throwIfAborted();

@@ -37,10 +37,10 @@ const TRIALS = 6;
 const PATIENCE = 60_000;
 const LOOK = 100;
 
-export async function measureSpeed({ folder, options: stored }: ModelPlace, { options }: Way, texts: Texts, signal: AbortSignal): Promise<Speed | Problem> {
+export async function measureSpeed({ source, options: stored }: ModelPlace, { options }: Way, texts: Texts, signal: AbortSignal): Promise<Speed | Problem> {
   try {
     const start = performance.now();
-    const reranker = await Reranker.load(folder, { ...stored, ...options, signal });
+    const reranker = await Reranker.load(source, { ...stored, ...options, signal });
     const load = performance.now() - start;
     return await timed(reranker, options.device === "auto" ? TRIALS : 0, texts, signal, load).finally(() => reranker.dispose());
   } catch (error) {

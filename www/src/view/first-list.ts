@@ -42,7 +42,7 @@ function standing(state: State): HTMLElement | string {
     return `${found.length} of ${count(paragraphs, "paragraph")}, in ${milliseconds(foundIn ?? 0)}${parts ?? ""}`;
   }
   if (run.kind === "empty") return "There is no text to search.";
-  if (run.kind === "searching") return "Encoding the question …";
+  if (run.kind === "searching") return run.step;
   if (run.kind !== "waiting") return run.kind === "none" ? "Ask a question to see its candidates." : "";
   const need = `The search itself needs the model${firstStage === "vectors" ? " for a question of your own" : ""}`;
   return state.model.kind === "loading" ? `${need}; it is on its way.` : `${need}.`;

@@ -1,12 +1,15 @@
 // Where the model stands: the question for consent, the load, the device in use and why.
 import type { Progress, Warning } from "tabrank";
 import { megabytes, megabytesOf } from "../format.ts";
+import { type ModelSource, nameOf } from "../model-place.ts";
 import { changed, type ModelState, type State, type Store } from "../state.ts";
 import { button, byId, el, fill } from "./dom.ts";
 import { problemNote } from "./problem.ts";
 
 export interface ModelActions {
   load(): void;
+  /** Asks the hub for what it tells of the model. */
+  ask(): void;
   cancel(): void;
 }
 
@@ -25,35 +28,54 @@ const SIMD = { simd128: "WebAssembly SIMD", relaxed: "relaxed WebAssembly SIMD" 
 
 const DEVICES = { cpu: "the CPU", webgpu: "WebGPU" };
 
-export function mountModelPanel(store: Store, name: string, actions: ModelActions): void {
+export function mountModelPanel(store: Store, actions: ModelActions): void {
   const panel = byId("model");
   const body = byId("model-body");
   let loading: ((state: State) => void) | undefined;
   store.subscribe((state, previous) => {
-    if (!changed(state, previous, "model", "modelSize", "online")) return;
+    if (!changed(state, previous, "model", "facts", "source", "online")) return;
     panel.dataset["state"] = state.model.kind;
     if (state.model.kind === "loading") {
       // Built once: a bar that is replaced at each step would lose the focus on “Cancel”.
-      loading ??= mountLoading(body, name, actions);
+      loading ??= mountLoading(body, state.model.name, actions);
       loading(state);
     } else {
       loading = undefined;
-      fill(body, ...contents(state, name, actions));
+      fill(body, ...contents(state, actions));
     }
   });
 }
 
-function contents(state: State, name: string, actions: ModelActions): HTMLElement[] {
-  const { model } = state;
-  if (model.kind === "ready") return readyContents(state, model, name);
+function contents(state: State, actions: ModelActions): HTMLElement[] {
+  const { model, source, facts } = state;
+  if (model.kind === "ready") return readyContents(state, model);
+  const untold = source.kind === "hub" && facts.size === undefined;
   if (model.kind === "failed") {
-    return [named(name, "not loaded"), problemNote("The model could not be loaded.", model.problem, actions.load)];
+    return [named(nameOf(source), "not loaded"), problemNote("The model could not be loaded.", model.problem, untold ? actions.ask : actions.load)];
   }
-  const size = state.modelSize === undefined ? "" : ` (${megabytes(state.modelSize)})`;
   return [
-    named(name, "not loaded"),
-    el("p", {}, `Reranking needs the model in this tab. It is fetched once${size} and then kept in this browser.`),
+    named(nameOf(source), "not loaded"),
+    ...(source.kind === "hub" && untold ? askContents(source, actions) : loadContents(state, actions)),
     ...(state.online ? [] : [el("p", { class: "note" }, "You are offline. The model is not in this browser yet, so loading it needs a connection.")]),
+  ];
+}
+
+/** Before anything is asked of another site. */
+function askContents({ hub }: Extract<ModelSource, { kind: "hub" }>, actions: ModelActions): HTMLElement[] {
+  return [
+    el("p", {}, `This model is at ${hub.host}, which has not been contacted. To tell its size and licence it has to be asked, and then knows your address and which model you asked for.`),
+    el("p", {}, button(`Ask ${hub.host}`, actions.ask, { class: "primary", id: "ask-hub" })),
+  ];
+}
+
+function loadContents({ source, facts, weights }: State, actions: ModelActions): HTMLElement[] {
+  const size = facts.size === undefined ? "" : ` (${megabytes(facts.size)})`;
+  const here = `Reranking needs the model in this tab. It is fetched once${size} and then kept in this browser.`;
+  const converted = weights === "f32" ? "" : `, converted to ${weights} here`;
+  const there = (hub: URL) => `It is fetched once from ${hub.host}${size}${converted} and then kept in this browser. That site learns your address and the model’s name, and nothing that you type.`;
+  return [
+    el("p", {}, source.kind === "hub" ? there(source.hub) : here),
+    ...(facts.licence === undefined ? [] : [el("p", { class: "aside" }, `Licence: ${facts.licence}.`)]),
     el("p", {}, button(`Load the model${size}`, actions.load, { class: "primary", id: "load-model" })),
   ];
 }
@@ -79,11 +101,11 @@ function bytesText({ loaded, total, fromCache }: Progress): string {
   return `${megabytesOf(loaded, total)}, ${fromCache ? "from this browser’s storage" : "from the network"}`;
 }
 
-function readyContents(state: State, model: Ready, name: string): HTMLElement[] {
+function readyContents(state: State, model: Ready): HTMLElement[] {
   const fallback = model.warnings.filter(({ code }) => code === "WEBGPU_FALLBACK");
   const others = model.warnings.filter(({ code }) => code !== "WEBGPU_FALLBACK");
   return [
-    named(name, "ready"),
+    named(model.name, "ready"),
     el("p", {}, "Runs on ", el("strong", { id: "device-in-use" }, DEVICES[model.device]), fallback.length > 0 ? ":" : ` ${reason(state, model)}`),
     ...fallback.map((warning) => warningNote(warning)),
     weightsLine(model),

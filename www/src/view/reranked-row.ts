@@ -3,7 +3,7 @@ import type { RerankOutput, RerankResult } from "tabrank";
 import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
 import { rankChange } from "../rank-change.ts";
 import { bestWords, snippet } from "../ranges.ts";
-import { LAST, orderAfter, type Placed, type StagePlace } from "../stage-order.ts";
+import { orderAfter, type Placed, type ShownStage } from "../stage-order.ts";
 import type { Candidate } from "../state.ts";
 import { el } from "./dom.ts";
 import { explanationView } from "./explanation.ts";
@@ -13,17 +13,17 @@ import { figure, resultRow } from "./row.ts";
 /** Words of weaker matches are not marked: most of them are small words that any text has. */
 const MARKED_LEVEL = 4;
 
-export function rerankedRows({ results }: RerankOutput<Candidate>, after: StagePlace, relevant: string | undefined): HTMLElement[] {
+export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined): HTMLElement[] {
   const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
   return orderAfter(results, after).map((placed) => rerankedRow(placed, after, scale, relevant));
 }
 
-function rerankedRow({ result, rank, score }: Placed, after: StagePlace, scale: HeatScale, relevant: string | undefined): HTMLElement {
+function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: HeatScale, relevant: string | undefined): HTMLElement {
   const { paragraph } = result.document;
   const { text } = paragraph;
   const marks = bestWords(text, result.explanation?.matches ?? [], levelFloor(scale, MARKED_LEVEL));
   const change = rankChange(result.document.rank, rank);
-  const normalized = after === LAST ? [figure("normalized", result.normalizedScore.toFixed(3))] : [];
+  const normalized = after === "late" ? [figure("normalized", result.normalizedScore.toFixed(3))] : [];
   return resultRow({
     rank,
     paragraph,

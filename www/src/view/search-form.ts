@@ -21,18 +21,18 @@ export function mountSearchForm(store: Store, submit: (text: string) => void, pi
   mountExamples(store, field, pick);
   store.subscribe((state, previous) => {
     if (changed(state, previous, "question") && state.question !== "") field.value = state.question;
-    if (changed(state, previous, "model", "modelSize")) showConsent(state);
+    if (changed(state, previous, "model", "facts", "source")) showConsent(state);
     if (changed(state, previous, "paragraphs") && state.paragraphs !== undefined) {
       byId("corpus-size").textContent = `about ${count(state.paragraphs, "paragraph")}`;
     }
   });
 }
 
-/** Asking is consent to the download, so its size stands beside the field. */
-function showConsent({ model, modelSize }: State): void {
+/** Asking is consent to a download from this site, so its size stands beside the field. Another site takes consent of its own. */
+function showConsent({ model, facts, source }: State): void {
   const note = byId("consent-note");
-  const size = modelSize === undefined ? "" : ` (${megabytes(modelSize)})`;
-  note.textContent = `A question of your own loads the model first${size}.`;
+  const size = facts.size === undefined ? "" : ` (${megabytes(facts.size)})`;
+  note.textContent = source.kind === "hub" ? "Load the model to ask a question of your own." : `A question of your own loads the model first${size}.`;
   note.hidden = model.kind === "loading" || model.kind === "ready";
 }
 

@@ -1,23 +1,26 @@
 // After which stage is the order shown?
 import { WORDS } from "../first-stage-words.ts";
-import { LAST, type StagePlace } from "../stage-order.ts";
+import type { ShownStage } from "../stage-order.ts";
 import { changed, type Store } from "../state.ts";
 import { byId } from "./dom.ts";
 
 /** What each stage behind the first goes by. */
-const WAYS = [
-  "Words that question and paragraph share, rare ones first (BM25).",
-  "One vector for each token; every question token counts its best match (MaxSim).",
-] as const;
+const WAYS = {
+  bm25: "Words that question and paragraph share, rare ones first (BM25).",
+  late: "One vector for each token; every question token counts its best match (MaxSim).",
+};
 
 export function mountStageSwitch(store: Store): void {
   const group = byId<HTMLFieldSetElement>("stages");
-  for (const input of group.querySelectorAll("input")) {
-    input.checked = Number(input.value) === LAST;
-    input.addEventListener("change", () => store.set({ after: Number(input.value) as StagePlace }));
-  }
+  const inputs = [...group.querySelectorAll("input")];
+  for (const input of inputs) input.addEventListener("change", () => store.set({ after: input.value as ShownStage }));
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "after", "firstStage")) byId("reranked-way").textContent = state.after === 0 ? WORDS[state.firstStage].way : WAYS[state.after - 1]!;
-    if (changed(state, previous, "run")) group.disabled = state.run.kind !== "done";
+    const { after, firstStage, run } = state;
+    if (changed(state, previous, "after", "firstStage")) {
+      for (const input of inputs) input.checked = input.value === after;
+      byId("bm25-stage").hidden = firstStage === "words";
+      byId("reranked-way").textContent = after === "given" ? WORDS[firstStage].way : WAYS[after];
+    }
+    if (changed(state, previous, "run")) group.disabled = run.kind !== "done";
   });
 }
