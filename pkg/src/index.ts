@@ -2,11 +2,13 @@
 
 export { checkOperations } from "./page/check-operations.js";
 export { EmbeddingList } from "./page/embedding-list.js";
+export { type Explained, marks, passage, wordsAt } from "./page/marks.js";
 export { Reranker } from "./page/reranker.js";
 export { ResidualCodec } from "./page/residual-codec.js";
 export { Scorer } from "./page/scorer.js";
 export { Index } from "./page/search-index.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
+export type { Mark, MarkOptions, Passage, TextRange } from "./marking.js";
 export type {
   Bm25Stage,
   BudgetOptions,

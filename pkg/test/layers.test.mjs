@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ALLOWED = {
   types: ["vectors"],
   files: [],
+  marking: [],
   node: [],
   patience: [],
   redacted: [],
@@ -20,10 +21,11 @@ const ALLOWED = {
   search: ["ranking", "types"],
   protocol: ["error", "ranking", "search", "storage", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
+  page: ["error", "files", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
   index: ["error", "page", "ranking", "search", "types", "vectors"],
   adapters: ["index"],
+  index: ["error", "marking", "page", "ranking", "search", "types", "vectors"],
   candidates: ["index"],
 };
 
