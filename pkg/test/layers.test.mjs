@@ -23,7 +23,6 @@ const ALLOWED = {
   storage: ["error", "files", "patience", "types", "version"],
   page: ["error", "files", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
-  index: ["error", "page", "ranking", "search", "types", "vectors"],
   adapters: ["index"],
   index: ["error", "marking", "page", "ranking", "search", "types", "vectors"],
   candidates: ["index"],
