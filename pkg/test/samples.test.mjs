@@ -27,12 +27,12 @@ declare function showRetryButton(hint: string | undefined): void;
 interface ImportMeta { readonly hot?: { dispose(task: () => void): void } }
 `;
 
-const ADAPTERS = readdirSync(join(PACKAGE, "src/adapters")).filter((name) => name.endsWith(".ts")).map((name) => `src/adapters/${name}`);
+const ENTRIES = ["src/adapters", "src/candidates", "src/candidates/shared"].flatMap((folder) => readdirSync(join(PACKAGE, folder)).filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`));
 
 const OPTIONS = { strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")], "tabrank/*": [join(PACKAGE, "src/*.ts")] } };
 
 test("samples compile", () => {
-  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts"), ...ADAPTERS.flatMap(commented)];
+  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts"), ...ENTRIES.flatMap(commented)];
   expect(samples.length).toBeGreaterThan(14);
   const folder = mkdtempSync(join(tmpdir(), "samples-"));
   try {

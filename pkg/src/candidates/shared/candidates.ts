@@ -2,13 +2,15 @@
 
 import type { GivenEmbeddings } from "../../index.js";
 import { requireRecord } from "./fields.js";
-import { requireText } from "./text.js";
+import { requireText, type TextReading } from "./text.js";
 
 /**
  * A backend's hits, ready for `rerank`.
  *
  * @example
- * const found = fromQdrant(await client.query("articles", { query: vector, limit: 100, with_payload: true }));
+ * import { fromQdrant } from "tabrank/candidates/qdrant";
+ *
+ * const found = fromQdrant(await (await fetch("/collections/articles/points/query", { method: "POST", body: text })).json());
  * const { results } = await reranker.rerank(query, found.hits, { ...found.options, topK: 10 });
  * show(found.response(results));
  */
@@ -30,13 +32,10 @@ export interface HitOptions<Hit> {
 }
 
 /** Where one backend's hits have what. `place` is how errors name the hit. */
-export interface Reading<Hit> {
-  text(hit: Hit, place: string): string | undefined;
+export interface Reading<Hit> extends TextReading<Hit> {
   id(hit: Hit, place: string): string | number | undefined;
   score(hit: Hit, place: string): number | undefined;
   embeddings?(hit: Hit, place: string): GivenEmbeddings | undefined;
-  /** How errors name the place of a text that is missing. */
-  textPlace: string;
 }
 
 /** Each hit is read once at first, so that one that does not fit is named by its place in the answer. */
