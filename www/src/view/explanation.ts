@@ -1,12 +1,12 @@
 // Why does a result stand here? Its text as a heat map, the question's tokens, and the same as a table.
-import type { Explanation, TokenMatch } from "tabrank";
+import type { Explanation, TextRange, TokenMatch } from "tabrank";
 import { percent } from "../format.ts";
 import { heatLevel, type HeatScale } from "../heat.ts";
-import { pieces, placeOf, type Range } from "../ranges.ts";
+import { pieces, placeOf } from "../ranges.ts";
 import { el } from "./dom.ts";
 import { matchTable } from "./match-table.ts";
 
-interface Place extends Range {
+interface Place extends TextRange {
   match: number;
 }
 

@@ -1,7 +1,7 @@
 // The heat map in words: one line for each question token.
-import type { TokenMatch } from "tabrank";
+import { type TokenMatch, wordsAt } from "tabrank";
 import { percent } from "../format.ts";
-import { placeOf, wordsAround } from "../ranges.ts";
+import { placeOf } from "../ranges.ts";
 import { el } from "./dom.ts";
 
 const COLUMNS = ["Question token", "Matched token", "Similarity", "Share of score"];
@@ -30,7 +30,7 @@ function matchRow(text: string, match: TokenMatch): HTMLElement {
 /** The token, and the word it is a part of where it is not a whole one. */
 function matchedToken(text: string, match: TokenMatch): string {
   const place = placeOf(match);
-  const word = place && wordsAround(text, place);
+  const word = place && wordsAt(text, place);
   if (place === undefined || word === undefined) return match.document.token;
   const whole = word.start === place.start && word.end === place.end;
   return whole ? text.slice(word.start, word.end) : `${match.document.token} in ${text.slice(word.start, word.end)}`;

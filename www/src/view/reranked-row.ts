@@ -1,9 +1,9 @@
 // A reranked result: how far it moved, its scores, and the words that decided.
-import type { RerankOutput, RerankResult } from "tabrank";
+import { type Explanation, marks, passage, type RerankOutput, type RerankResult } from "tabrank";
 import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
 import { rankChange } from "../rank-change.ts";
 import { bestWords, snippet } from "../ranges.ts";
-import { orderAfter, type Placed, type ShownStage } from "../stage-order.ts";
+import { LAST, orderAfter, type Placed, type ShownStage, type StagePlace } from "../stage-order.ts";
 import type { Candidate } from "../state.ts";
 import { el } from "./dom.ts";
 import { explanationView } from "./explanation.ts";
@@ -14,6 +14,10 @@ import { figure, resultRow } from "./row.ts";
 const MARKED_LEVEL = 4;
 
 export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined): HTMLElement[] {
+/** Characters that a row shows at least of what matched. */
+const REACH = 170;
+
+export function rerankedRows({ results }: RerankOutput<Candidate>, after: StagePlace, relevant: string | undefined): HTMLElement[] {
   const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
   return orderAfter(results, after).map((placed) => rerankedRow(placed, after, scale, relevant));
 }
@@ -21,7 +25,6 @@ export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownS
 function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: HeatScale, relevant: string | undefined): HTMLElement {
   const { paragraph } = result.document;
   const { text } = paragraph;
-  const marks = bestWords(text, result.explanation?.matches ?? [], levelFloor(scale, MARKED_LEVEL));
   const change = rankChange(result.document.rank, rank);
   const normalized = after === "late" ? [figure("normalized", result.normalizedScore.toFixed(3))] : [];
   return resultRow({
@@ -33,10 +36,17 @@ function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: 
       figure("score", score.toFixed(2)),
       ...normalized,
     ],
-    text: markedText(text, snippet(text, marks), marks),
+    text: fromBestPassage(text, result.explanation, levelFloor(scale, MARKED_LEVEL)),
     action: "why?",
     details: () => rowDetails(text, result, scale),
   });
+}
+
+/** The text from where it answers on; how much of it fits is up to the page. */
+function fromBestPassage(text: string, explanation: Explanation | undefined, minSimilarity: number): (Node | string)[] {
+  if (explanation === undefined) return [text];
+  const { start } = passage(explanation, REACH, { text });
+  return markedText(text, { start, end: text.length }, marks(explanation, { text, minSimilarity }));
 }
 
 function rowDetails(text: string, { explanation, truncated }: RerankResult<Candidate>, scale: HeatScale): DocumentFragment {
