@@ -1,7 +1,7 @@
 /** A reranking model of Vercel's AI SDK, whose `rerank` takes it: `RerankingModelV4` of its provider specification. */
 
 import { RerankerError } from "../index.js";
-import { rankAll, type RankedDocument, type RankerSource, type RankOptions } from "./shared/ranker.js";
+import { held, rankAll, type RankedDocument, type RankerSource, type RankOptions } from "./shared/ranker.js";
 
 export type { Ranker, RankerSource, RankOptions } from "./shared/ranker.js";
 
@@ -48,9 +48,10 @@ export interface RerankingModel {
  */
 export function rerankingModel(reranker: RankerSource, options: RerankingModelOptions = {}): RerankingModel {
   const { modelId = "reranker", text = textOf, ...rest } = options;
+  const source = held(reranker);
   const doRerank = async ({ documents, query, topN, abortSignal }: RerankingCall): Promise<RerankingAnswer> => {
     const call = { ...rest, text, topK: topN, signal: abortSignal };
-    const { ranked, warnings } = await rankAll<RerankingDocument>(reranker, query, documents.values, call).catch(throwMarked);
+    const { ranked, warnings } = await rankAll<RerankingDocument>(source, query, documents.values, call).catch(throwMarked);
     return {
       ranking: ranked.map(asRanked),
       warnings: warnings.map(({ message }) => ({ type: "other", message })),

@@ -5,7 +5,7 @@
  * its `isBaseDocumentCompressor` go by the method alone, and so no version of LangChain has to be imported here or handed in.
  */
 
-import { rankAll, type RankerSource, type RankOptions } from "./shared/ranker.js";
+import { held, rankAll, type RankerSource, type RankOptions } from "./shared/ranker.js";
 
 export type { Ranker, RankerSource, RankOptions } from "./shared/ranker.js";
 
@@ -37,7 +37,7 @@ export class RerankerCompressor {
   readonly #options: Omit<CompressorOptions, "reranker">;
 
   constructor({ reranker, ...options }: CompressorOptions) {
-    this.#reranker = reranker;
+    this.#reranker = held(reranker);
     this.#options = options;
   }
 

@@ -1,7 +1,7 @@
 /** A node post-processor of LlamaIndex.TS, for a query engine's `nodePostprocessors`. */
 
 import { RerankerError } from "../index.js";
-import { rankAll, type RankerSource, type RankOptions } from "./shared/ranker.js";
+import { held, rankAll, type RankerSource, type RankOptions } from "./shared/ranker.js";
 
 export type { Ranker, RankerSource, RankOptions } from "./shared/ranker.js";
 
@@ -36,7 +36,7 @@ export class RerankerPostprocessor {
   readonly #options: Omit<PostprocessorOptions, "reranker">;
 
   constructor({ reranker, ...options }: PostprocessorOptions) {
-    this.#reranker = reranker;
+    this.#reranker = held(reranker);
     this.#options = options;
   }
 

@@ -12,7 +12,7 @@
  */
 
 import { RerankerError } from "../index.js";
-import { rankAll, type RankedDocument, type RankerSource, type RankOptions } from "./shared/ranker.js";
+import { held, rankAll, type RankedDocument, type RankerSource, type RankOptions } from "./shared/ranker.js";
 
 export type { Ranker, RankerSource, RankOptions } from "./shared/ranker.js";
 
@@ -86,13 +86,14 @@ function scored({ index, relevance }: RankedDocument<string>) {
  */
 export function rerankFetch(reranker: RankerSource, options: RerankFetchOptions = {}): typeof fetch {
   const { otherwise, ...rest } = options;
+  const source = held(reranker);
   return async (input, init) => {
     const service = serviceAt(addressOf(input));
     if (!service) return otherwise ? otherwise(input, init) : json(404, detailed("this address has no rerank service"));
     const request = new Request(input, init);
     try {
       const question = questionIn(await bodyOf(request), service);
-      const { ranked } = await rankAll(reranker, question.query, question.documents, { ...rest, topK: question.topK, signal: request.signal });
+      const { ranked } = await rankAll(source, question.query, question.documents, { ...rest, topK: question.topK, signal: request.signal });
       return json(200, service.answer(question, ranked));
     } catch (error) {
       if (request.signal.aborted) throw error;

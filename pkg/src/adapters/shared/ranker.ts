@@ -9,6 +9,12 @@ export type Ranker = Pick<Reranker, "model" | "rerank">;
 /** A ranker, or the promise of one, as `Reranker.load` gives it: calls wait for it. */
 export type RankerSource = Ranker | PromiseLike<Ranker>;
 
+/** A load that fails before a call waits for it is told by the calls, and is no unhandled rejection meanwhile. */
+export function held(source: RankerSource): RankerSource {
+  if ("then" in source) source.then(undefined, () => {});
+  return source;
+}
+
 /** Options of `rerank` that an adapter hands on: stages, fusion, windows and the rest. */
 export interface RankOptions<T> extends Omit<RerankOptions<T>, "topK" | "signal" | "mode" | "transfer"> {}
 
