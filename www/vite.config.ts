@@ -36,7 +36,11 @@ export default defineConfig({
   optimizeDeps: { exclude: ["tabrank"] },
   define: { TABRANK_VERSION: JSON.stringify(version) },
   build: {
-    rollupOptions: { input: ["index.html", "bench.html"] },
+    rollupOptions: {
+      input: ["index.html", "bench.html"],
+      // Not every static server knows that .mjs is a script.
+      output: { assetFileNames: ({ names: [name = ""] }) => (name.endsWith(".mjs") ? "assets/[name]-[hash].js" : "assets/[name]-[hash][extname]") },
+    },
     // The first versions with light-dark(); older ones would get it rewritten into a fallback.
     target: ["chrome123", "firefox120", "safari17.5"],
     // Small assets as data: addresses would break the policy.

@@ -7,7 +7,7 @@ import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
 import { Search } from "./search.ts";
 import { type Choices, choicesOf, fragmentOf, readQuestion, readSettings } from "./settings.ts";
-import { Store } from "./state.ts";
+import { type OwnTexts, Store } from "./state.ts";
 import { allowOwnWorkers } from "./trusted-types.ts";
 import { mountAnnouncer } from "./view/announcer.ts";
 import { mountFirstList } from "./view/first-list.ts";
@@ -17,6 +17,7 @@ import { mountModelChooser } from "./view/model-chooser.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
 import { mountNarrow } from "./view/narrow.ts";
 import { showRequests } from "./view/network-panel.ts";
+import { mountOwnTexts } from "./view/own-texts.ts";
 import { mountPageImage } from "./view/page-image.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
@@ -38,6 +39,7 @@ const store = new Store({
   facts: {},
   model: { kind: "idle" },
   paragraphs: undefined,
+  own: undefined,
   examples: [],
   corpusProblem: undefined,
   question: "",
@@ -53,10 +55,11 @@ const corpus = loadCorpus(settings.data);
 const search = new Search(store, model, corpus, {
   vectors: new VectorSearch(corpus),
   index: new CollectionIndex(new URL("index/", settings.data), corpus),
-  words: new WordSearch(async () => (await corpus).paragraphs),
+  words: new WordSearch(async () => store.state.own?.paragraphs ?? (await corpus).paragraphs),
 });
 
 function mount(): void {
+  const announce = mountAnnouncer(store);
   mountTheme();
   mountNarrow(store);
   mountLinks();
@@ -66,10 +69,11 @@ function mount(): void {
   mountSearchForm(store, (text) => search.ask(text, store.state.source.kind === "folder"), (text) => search.ask(text, false));
   mountModelPanel(store, { load: () => search.again(true), ask: () => void model.ask(), cancel: () => model.cancel() });
   mountModelChooser(store, settings, chooseModel);
-  mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, mountAnnouncer(store));
+  mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, announce);
   mountStageSwitch(store);
   mountPageImage(new URL("page/", location.href));
   mountSettingsPanel(store, choose);
+  mountOwnTexts(store, useTexts, announce);
   mountSkipLink();
 }
 
@@ -101,6 +105,14 @@ async function apply(patch: Partial<Choices>): Promise<void> {
     return search.again(true);
   }
   return search.again(false);
+}
+
+/** Other texts, or with nothing the page's own again. The question before was about others. */
+function useTexts(own: OwnTexts | undefined): void {
+  search.clear();
+  store.set({ own, after: "late" });
+  const [example] = store.state.examples;
+  if (own === undefined && example !== undefined) void search.ask(example.text, false);
 }
 
 async function changeModel(): Promise<void> {

@@ -6,7 +6,7 @@ import type { FirstStage } from "./first-stage-words.ts";
 import type { Model } from "./model.ts";
 import { asProblem } from "./problem.ts";
 import { stagesBehind } from "./stage-order.ts";
-import type { Candidate, Store } from "./state.ts";
+import { type Candidate, firstStageOf, type Store } from "./state.ts";
 
 export class Search {
   #abort = new AbortController();
@@ -36,6 +36,12 @@ export class Search {
     else if (consent) await this.model.load().catch(() => {});
   }
 
+  /** As if nothing had been asked. */
+  clear(): void {
+    this.#abort.abort();
+    this.store.set({ question: "", found: [], foundIn: undefined, fetched: undefined, run: { kind: "none" } });
+  }
+
   cancel(): void {
     this.#abort.abort();
     this.store.set({ run: { kind: "cancelled" } });
@@ -45,9 +51,9 @@ export class Search {
     const expanded = this.store.state.expanded && question === this.store.state.question;
     this.store.set({ question, expanded, found: [], foundIn: undefined, fetched: undefined, run: { kind: "waiting" } });
     // A corpus that failed to load is shown as such, not as a failed question.
-    const corpus = await this.corpus.catch(() => undefined);
-    if (corpus === undefined || signal.aborted) return;
-    const finder = this.finders[this.store.state.firstStage];
+    const texts = this.store.state.own ?? (await this.corpus.catch(() => undefined));
+    if (texts === undefined || signal.aborted) return;
+    const finder = this.finders[firstStageOf(this.store.state)];
     const atOnce = !(await finder.needsModel(question));
     if (atOnce) await this.#find(finder, question, signal);
 
@@ -70,11 +76,11 @@ export class Search {
   }
 
   async #rerank(reranker: Reranker, question: string, signal: AbortSignal): Promise<void> {
-    const { found, firstStage } = this.store.state;
+    const { found } = this.store.state;
     this.store.set({ run: { kind: "reranking", done: 0, total: found.length } });
     const output = await reranker.rerank<Candidate>(question, found, {
       text: ({ paragraph }) => paragraph.text,
-      stages: stagesBehind(firstStage),
+      stages: stagesBehind(firstStageOf(this.store.state)),
       explain: true,
       signal,
       onProgress: ({ done, total }) => {

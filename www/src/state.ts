@@ -1,5 +1,6 @@
 // What the page knows. Views read it and never each other; a view redraws when the part it shows was replaced.
 import type { IndexParts, LoadOptions, ModelInfo, Progress, RerankOutput, Simd, Warning } from "tabrank";
+import type { FirstStage } from "./first-stage-words.ts";
 import type { ModelFacts } from "./model-size.ts";
 import type { Choices } from "./settings.ts";
 import type { ShownStage } from "./stage-order.ts";
@@ -22,6 +23,12 @@ export interface Candidate {
   rank: number;
   /** The first stage's. */
   score: number;
+}
+
+/** Texts of the user's own, and where they came from: names of files, none of what was pasted. */
+export interface OwnTexts {
+  paragraphs: readonly Paragraph[];
+  parts: readonly { name: string; count: number }[];
 }
 
 export interface Example {
@@ -63,7 +70,10 @@ export interface State extends Choices {
   /** Of the model that was chosen and is not loaded, as far as they are known. Of a hub's model they are asked for only when the user says so. */
   facts: ModelFacts;
   model: ModelState;
+  /** Of the page's own text. */
   paragraphs: number | undefined;
+  /** The user's, in the place of the page's. */
+  own: OwnTexts | undefined;
   examples: readonly Example[];
   corpusProblem: Problem | undefined;
   question: string;
@@ -111,7 +121,12 @@ export function changed(state: State, previous: State | undefined, ...keys: (key
   return previous === undefined || keys.some((key) => state[key] !== previous[key]);
 }
 
+/** The first stage in force: of texts that came a moment ago there are neither vectors nor an index. */
+export function firstStageOf({ own, firstStage }: Pick<State, "own" | "firstStage">): FirstStage {
+  return own ? "words" : firstStage;
+}
+
 /** The example the question was taken from, if it was. */
 export function currentExample(state: State): Example | undefined {
-  return state.examples.find((example) => example.text === state.question);
+  return state.own ? undefined : state.examples.find((example) => example.text === state.question);
 }

@@ -22,10 +22,14 @@ export function mountSearchForm(store: Store, submit: (text: string) => void, pi
   store.subscribe((state, previous) => {
     if (changed(state, previous, "question") && state.question !== "") field.value = state.question;
     if (changed(state, previous, "model", "facts", "source")) showConsent(state);
-    if (changed(state, previous, "paragraphs") && state.paragraphs !== undefined) {
-      byId("corpus-size").textContent = `about ${count(state.paragraphs, "paragraph")}`;
-    }
+    if (changed(state, previous, "paragraphs", "own")) byId("corpus-size").textContent = sizeOf(state);
+    if (previous !== undefined && changed(state, previous, "own")) field.value = state.question;
   });
+}
+
+function sizeOf({ own, paragraphs }: State): string {
+  if (own) return `about ${count(own.paragraphs.length, "text")} of your own`;
+  return paragraphs === undefined ? "" : `about ${count(paragraphs, "paragraph")}`;
 }
 
 /** Asking is consent to a download from this site, so its size stands beside the field. Another site takes consent of its own. */
@@ -65,10 +69,10 @@ function mountExamples(store: Store, field: HTMLInputElement, pick: (text: strin
     list.querySelector<HTMLElement>("li:nth-child(4) button")?.focus();
   });
   store.subscribe((state, previous) => {
+    byId("examples-section").hidden = state.own !== undefined || (state.paragraphs !== undefined && state.examples.length === 0);
     if (changed(state, previous, "examples")) {
       const items = state.examples.map((example) => el("li", {}, button(example.text, () => choose(example))));
       list.replaceChildren(...items);
-      byId("examples-section").hidden = state.paragraphs !== undefined && items.length === 0;
     }
     if (changed(state, previous, "examples", "question")) {
       for (const [i, item] of list.querySelectorAll("button").entries()) {

@@ -1,7 +1,7 @@
 // After which stage is the order shown?
 import { WORDS } from "../first-stage-words.ts";
 import type { ShownStage } from "../stage-order.ts";
-import { changed, type Store } from "../state.ts";
+import { changed, firstStageOf, type Store } from "../state.ts";
 import { byId } from "./dom.ts";
 
 /** What each stage behind the first goes by. */
@@ -15,8 +15,9 @@ export function mountStageSwitch(store: Store): void {
   const inputs = [...group.querySelectorAll("input")];
   for (const input of inputs) input.addEventListener("change", () => store.set({ after: input.value as ShownStage }));
   store.subscribe((state, previous) => {
-    const { after, firstStage, run } = state;
-    if (changed(state, previous, "after", "firstStage")) {
+    const { after, run } = state;
+    const firstStage = firstStageOf(state);
+    if (changed(state, previous, "after", "firstStage", "own")) {
       for (const input of inputs) input.checked = input.value === after;
       byId("bm25-stage").hidden = firstStage === "words";
       byId("reranked-way").textContent = after === "given" ? WORDS[firstStage].way : WAYS[after];

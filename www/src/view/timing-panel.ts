@@ -1,7 +1,7 @@
 // Where the time of the last question went, and of how many candidates it took none to encode them.
 import { WORDS } from "../first-stage-words.ts";
 import { milliseconds } from "../format.ts";
-import { changed, type State, type Store } from "../state.ts";
+import { changed, firstStageOf, type State, type Store } from "../state.ts";
 import { byId, el } from "./dom.ts";
 
 const STAGES = ["tokenize", "encode", "score", "explain", "total"] as const;
@@ -9,17 +9,18 @@ const STAGES = ["tokenize", "encode", "score", "explain", "total"] as const;
 export function mountTimingPanel(store: Store): void {
   const list = byId("timings");
   store.subscribe((state, previous) => {
-    if (changed(state, previous, "run", "foundIn", "firstStage")) list.replaceChildren(...figures(state));
+    if (changed(state, previous, "run", "foundIn", "firstStage", "own")) list.replaceChildren(...figures(state));
   });
 }
 
-function figures({ run, foundIn, firstStage }: State): HTMLElement[] {
+function figures(state: State): HTMLElement[] {
+  const { run, foundIn } = state;
   const timings = run.kind === "done" ? run.output.timings : undefined;
   const rows = STAGES.map((stage): [string, number | undefined] => [stage, timings?.[stage]]);
   const known = timings && `${timings.cacheHits} of ${timings.cacheHits! + timings.cacheMisses!}`;
   const time = (value: number | undefined) => (value === undefined ? "–" : milliseconds(value));
   return [
-    figure(WORDS[firstStage].time, time(foundIn), "first"),
+    figure(WORDS[firstStageOf(state)].time, time(foundIn), "first"),
     ...rows.map(([name, value]) => figure(name, time(value))),
     figure("known before", known ?? "–"),
   ];
