@@ -22,6 +22,9 @@
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
+# make docs   the docs as a site, docs/.vitepress/dist/, to be served below /tabrank/; BASE=/ names another path
+# make docs-serve  the same, served
+# make docs-rust   the crate's own documentation, target/doc/tabrank/
 # make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
 #
 # Each installs what it needs, and builds only what has changed.
@@ -56,10 +59,13 @@ VECTORS := $(CORPUS)
 # Of make index.
 INDEX := $(CORPUS)
 DOCUMENTS := 10000,30000,100000
+# Of make docs: the path that the site is served below.
+BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
 .PHONY: help size demo test test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size docs docs-serve docs-rust demo test test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -71,6 +77,7 @@ site: $(STAMPS)/site
 cli: $(CLI)
 
 test: lint test-rust test-pkg test-adapters test-www test-web
+test: lint test-rust test-pkg test-www test-docs test-web
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
@@ -122,6 +129,16 @@ memory: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 
 size: $(TARBALL)
 	node scripts/size.mjs
+
+# Built anew each time, which takes ten seconds: another BASE has the same target.
+docs: $(STAMPS)/docs-parts
+	cd docs && BASE=$(BASE) npm run --silent build
+
+docs-serve: docs
+	@cd docs && BASE=$(BASE) exec npm run --silent preview
+
+docs-rust: | $(STAMPS)/rust
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustdoc.sh cargo rustc --release --locked --lib --crate-type rlib --features cli
 
 fuzz: $(STAMPS)/cargo-fuzz $(WASM)
 	for target in $(FUZZ_TARGETS); do \
@@ -192,6 +209,8 @@ $(STAMPS)/npm-adapters: FOLDER := tests/adapters
 $(STAMPS)/npm-adapters: tests/adapters/package-lock.json
 $(STAMPS)/npm-web: FOLDER := tests/web
 $(STAMPS)/npm-web: tests/web/package-lock.json
+$(STAMPS)/npm-docs: FOLDER := docs
+$(STAMPS)/npm-docs: docs/package-lock.json
 $(STAMPS)/npm-bench: FOLDER := benches/browser
 $(STAMPS)/npm-bench: benches/browser/package-lock.json
 
@@ -224,6 +243,18 @@ $(STAMPS)/www-data: $(CLI) $(MINILM) www/scripts/prepare-data.mjs $(wildcard $(C
 
 $(STAMPS)/site: $(STAMPS)/www-package $(STAMPS)/www-data $(WWW)
 	cd www && npm run --silent build
+	@touch $@
+
+$(STAMPS)/docs-package: $(TARBALL) $(STAMPS)/npm-docs
+	cd docs && npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error ../$(TARBALL)
+	@touch $@
+
+# What of the pages is made: the reference, and the model that reranks what the search finds.
+$(STAMPS)/docs-parts: $(STAMPS)/docs-package $(CLI) $(MINILM) $(wildcard docs/scripts/*)
+	cd docs && npm run --silent generate -- --tabrank ../$(CLI)
+	rm -rf docs/public/models
+	mkdir -p docs/public/models
+	$(CLI) convert $(dir $(MINILM)) --dtype q8 -o docs/public/models/all-MiniLM-L6-v2-q8
 	@touch $@
 
 $(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt
@@ -284,7 +315,7 @@ lint: | $(STAMPS)/rust
 test-rust: $(MINILM) | $(STAMPS)/rust
 	cargo test --release --locked --features cli
 
-test-pkg: $(TARBALL)
+test-pkg: $(TARBALL) $(CLI)
 	cd pkg && npm run --silent typecheck && npm test --silent && npm run --silent lint:package
 
 test-adapters: $(TARBALL) $(STAMPS)/npm-adapters
@@ -295,7 +326,10 @@ test-adapters: $(TARBALL) $(STAMPS)/npm-adapters
 test-www: $(STAMPS)/www-package
 	cd www && npm run --silent check && npm test --silent
 
-test-web: site $(STAMPS)/npm-web $(STAMPS)/chromium
+test-docs: docs
+	cd docs && npm test --silent
+
+test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium
 	cd tests/web && npm test --silent
 
 clean:

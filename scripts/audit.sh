@@ -25,7 +25,7 @@ for manifest in Cargo.toml scripts/bindgen/Cargo.toml tests/fuzz/Cargo.toml; do
   check "licences and sources of $manifest" cargo deny --manifest-path "$manifest" --locked check --config "$PWD/deny.toml" bans licenses sources
   check "advisories of $manifest" cargo deny --manifest-path "$manifest" --locked check --config "$PWD/deny.toml" advisories
 done
-for folder in pkg www tests/web benches/browser; do
+for folder in pkg www docs tests/web benches/browser; do
   check "advisories of $folder" npm --prefix "$folder" audit
   check "signatures of $folder" npm --prefix "$folder" audit signatures
 done

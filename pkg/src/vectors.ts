@@ -14,7 +14,7 @@ export type Rows = readonly (readonly number[])[];
  * One document's embeddings. Strings are base64 of an array's bytes. Rows of numbers are taken where a number is a value, so not for `f16`.
  *
  * @example
- * { codec: "int8", dimension: 128, embeddingId: "v1-…", embeddings: "BwA…", scales: "Cte…" }
+ * const given: DocumentEmbeddings = { codec: "int8", dimension: 128, embeddingId: "v1-…", embeddings: "BwA…", scales: "Cte…" };
  */
 export interface DocumentEmbeddings {
   /** Default `f32`. */

@@ -1,0 +1,44 @@
+// How the pages become a site. `BASE` is the path that it is served below; `make docs BASE=/` for a host of its own.
+import { slug } from "github-slugger";
+import { defineConfig } from "vitepress";
+import { copyLinkedFiles, outsideLinks } from "./outside-links.ts";
+import { writeForMachines } from "./llms.ts";
+import { INDEX_OPTIONS } from "./search-index.ts";
+import { sidebar } from "./sidebar.ts";
+
+export default defineConfig({
+  title: "Tabrank",
+  description: "Late-interaction reranking in the browser tab",
+  lang: "en",
+  base: process.env.BASE ?? "/tabrank/",
+  srcExclude: ["README.md", "test/**", "scripts/**"],
+  rewrites: { "curves/README.md": "curves/index.md" },
+  vite: {
+    // Tabrank finds its worker and modules beside itself, which the optimiser would move.
+    optimizeDeps: { exclude: ["tabrank"] },
+    build: { chunkSizeWarningLimit: 3000 },
+    resolve: { alias: [{ find: /^.*\/VPLocalSearchBox\.vue$/, replacement: new URL("theme/SearchBox.vue", import.meta.url).pathname }] },
+  },
+  markdown: {
+    // As the forge makes them, so that a link to a heading works in both places.
+    anchor: { slugify: slug },
+    toc: { slugify: slug },
+    config: (markdown) => void markdown.use(outsideLinks),
+  },
+  themeConfig: {
+    nav: [
+      { text: "Tutorial", link: "/tutorial" },
+      { text: "How-to", link: "/how-to/" },
+      { text: "Reference", link: "/reference/" },
+      { text: "Explanation", link: "/explanation/late-interaction" },
+    ],
+    sidebar,
+    outline: [2, 3],
+    search: { provider: "local", options: { miniSearch: INDEX_OPTIONS } },
+    externalLinkIcon: true,
+  },
+  async buildEnd(site) {
+    await copyLinkedFiles(site);
+    await writeForMachines(site);
+  },
+});

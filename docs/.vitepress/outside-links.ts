@@ -1,0 +1,42 @@
+// Pages link to files of the repository, where the forge shows them. The site has a copy of each, as text, below files/.
+import { copyFile, mkdir } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import type { MarkdownRenderer, SiteConfig } from "vitepress";
+
+const DOCS = resolve(import.meta.dirname, "..");
+const ROOT = dirname(DOCS);
+
+/** Files that pages link to, as paths from the repository's root. */
+const linked = new Set<string>();
+
+/** Turns links that leave docs/ into links to the copies. */
+export function outsideLinks(markdown: MarkdownRenderer) {
+  markdown.core.ruler.push("outside-links", ({ tokens, env }) => {
+    for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+      const href = token.attrGet("href");
+      const file = href === null ? undefined : outside(href, env.path);
+      if (file === undefined) continue;
+      linked.add(file);
+      token.attrSet("href", `/files/${file}.txt`);
+      token.attrSet("target", "_self");
+    }
+  });
+}
+
+function outside(href: string, page: string) {
+  if (!href.startsWith(".")) return undefined;
+  const target = resolve(dirname(page), href.replace(/#.*$/, ""));
+  if (!relative(DOCS, target).startsWith("..")) return undefined;
+  const file = existsSync(target) && statSync(target).isDirectory() ? join(target, "README.md") : target;
+  if (!existsSync(file)) throw new Error(`${relative(ROOT, page)} links to ${href}, which is not there`);
+  return relative(ROOT, file);
+}
+
+export async function copyLinkedFiles({ outDir }: SiteConfig) {
+  for (const file of linked) {
+    const copy = join(outDir, "files", `${file}.txt`);
+    await mkdir(dirname(copy), { recursive: true });
+    await copyFile(join(ROOT, file), copy);
+  }
+}
