@@ -107,14 +107,14 @@ function revisionOf(revision: string | undefined): string {
 /** Resolved here and not in the worker, whose own address a bundler may have turned into a blob. */
 export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string {
   const isRelaxed = simd === "auto" && hasRelaxedSimd();
-  if (given !== undefined) return withoutCredentials(absolute(given, "wasmUrl"));
-  // Bundlers look for these literal forms.
-  return withoutCredentials(isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url) : new URL("./tabrank.wasm", import.meta.url));
+  // Bundlers look for these literal forms. Of Next.js they are no whole addresses.
+  const url = given ?? (isRelaxed ? new URL("./tabrank-relaxed.wasm", import.meta.url) : new URL("./tabrank.wasm", import.meta.url));
+  return withoutCredentials(absolute(url, "wasmUrl"));
 }
 
 /** The module with both devices. */
 function gpuWasmUrl({ gpuWasmUrl: given }: Pick<LoadOptions, "gpuWasmUrl">): string {
-  return withoutCredentials(given === undefined ? new URL("./tabrank-gpu.wasm", import.meta.url) : absolute(given, "gpuWasmUrl"));
+  return withoutCredentials(absolute(given ?? new URL("./tabrank-gpu.wasm", import.meta.url), "gpuWasmUrl"));
 }
 
 /** The engine of the CPU alone, unless a GPU was asked for by name. */

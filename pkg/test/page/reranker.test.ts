@@ -168,6 +168,22 @@ describe("load", () => {
     expect(await asked(true, { wasmUrl: "/own.wasm" })).toBe("own.wasm");
   });
 
+  test("takes an address of a module that is no whole one, as Next.js makes them, from the page", async () => {
+    class Relative extends URL {
+      override get href() {
+        return super.href.replace("file://", "");
+      }
+      override toString() {
+        return this.href;
+      }
+    }
+    vi.stubGlobal("URL", Relative);
+    const server = new FakeServer({});
+    await Reranker.load("https://host/model/").catch(() => {});
+    const [asked] = server.urls.filter((url) => url.endsWith(".wasm"));
+    expect(asked).toMatch(/^https:\/\/host\/.*\.wasm$/);
+  });
+
   test("fills the storage that isCached and deleteCached look at", async () => {
     expect(await Reranker.isCached("/model")).toBe(false);
     await load();
