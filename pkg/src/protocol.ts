@@ -58,6 +58,8 @@ export interface LoadRequest {
   overrides?: Overrides;
   /** Once they are loaded, its files come back for other workers that are to load the same. */
   share?: boolean;
+  /** The files are fetched and stored, and no engine is made of them. */
+  storeOnly?: boolean;
 }
 
 export interface LoadAnswer {

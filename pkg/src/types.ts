@@ -206,6 +206,11 @@ export interface LoadOptions {
   revision?: string;
   /** Address of a model hub. The source is then a model's id there, `owner/name`, and its files are at `{hub}/{id}/resolve/{revision}/`. */
   hub?: string | URL;
+  /**
+   * Asks the browser not to clear this site's storage when the disk gets full, models included; `persisted()` tells what it said. Off by default: Firefox puts the
+   * question to the user, so ask where it makes sense to them.
+   */
+  persist?: boolean;
   /** Sent with each request for a file of the model. What is kept is found again with the same ones only; of them a hash is stored. */
   headers?: HeadersInit;
   /** Address of `tabrank/worker`, where the bundler or the server puts it elsewhere. */
@@ -215,6 +220,51 @@ export interface LoadOptions {
   /** Address of `tabrank/tabrank-gpu.wasm`, which has both devices and is fetched only where there is a GPU, where it is put elsewhere. */
   gpuWasmUrl?: string | URL;
   limits?: Partial<Limits>;
+}
+
+/** See {@link LoadOptions}. */
+export type PreloadOptions = Pick<LoadOptions, "dtype" | "revision" | "hub" | "headers" | "persist" | "onProgress" | "onWarning" | "signal" | "simd" | "workerUrl" | "wasmUrl" | "limits">;
+
+/** What has become of a model that was to be stored. */
+export interface Preloaded {
+  /** Whether a load finds all of it; `onWarning` hears why not. */
+  stored: boolean;
+  /** Of its files in this browser's storage. */
+  bytes: number;
+  /** Whether the browser has said that it keeps this site's storage; false where it has not answered within a second. */
+  persisted: boolean;
+}
+
+export interface ProbeOptions extends StoredModelOptions, Pick<LoadOptions, "signal"> {}
+
+/** What a load would find here. */
+export interface Probe {
+  /** Instructions of the CPU. */
+  simd: Simd;
+  /** Cores that the browser tells of. */
+  cores: number;
+  /** WebGPU, as `device: "auto"` would find it: the GPU's name as far as the browser gives it, or why there is none to try. Whether it computes right numbers shows in a load. */
+  gpu: { adapter: string } | { unavailable: string };
+  storage: {
+    /** Whether the browser has said that it keeps this site's storage. */
+    persisted: boolean;
+    /** Bytes that this site has stored, and may store, by the browser's estimate. */
+    usage?: number;
+    quota?: number;
+  };
+  /** Of the source, if one was named. */
+  model?: ProbedModel;
+}
+
+export interface ProbedModel {
+  /** Whether a load with these options finds all of it in this browser's storage. */
+  stored: boolean;
+  /** What is stored of it if `stored`, else of the download: all files of a bundle, the weights of a checkpoint; undefined where the server does not say. */
+  bytes?: number;
+  /** Of a bundle that is not stored: the type of its weights. */
+  dtype?: Dtype;
+  /** How fast an earlier visit found it to be here, in the last 30 days; undefined where none ranked enough to tell. `estimate` of a loaded model tells what documents take. */
+  speed?: DeviceSpeed;
 }
 
 /** Names a model in this browser's storage: the options that it was loaded with. */

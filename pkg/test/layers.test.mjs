@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 const ALLOWED = {
   types: ["vectors"],
   files: [],
+  "gpu-adapter": ["error", "storage", "types"],
   marking: [],
   node: [],
   patience: [],
@@ -24,6 +25,8 @@ const ALLOWED = {
   page: ["error", "files", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
   adapters: ["index"],
+  page: ["error", "files", "gpu-adapter", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
+  worker: ["error", "files", "gpu-adapter", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
   index: ["error", "marking", "page", "ranking", "search", "types", "vectors"],
   candidates: ["index"],
 };

@@ -28,7 +28,7 @@ declare const bar: { value: number };
 declare function show(...shown: unknown[]): void;
 declare function addRow(...cells: unknown[]): void;
 declare function mark(start: number, end: number | null, share: number): void;
-declare function askBeforeDownload(): void;
+declare function askBeforeDownload(bytes?: number): void;
 declare function showRetryButton(hint: string | undefined): void;
 interface ImportMeta { readonly hot?: { dispose(task: () => void): void } }
 `;

@@ -75,7 +75,7 @@ function mostFor({ weightBytes }: ModelInfo): number {
   return Math.max(Math.min(cores(), fitting, MOST), 1);
 }
 
-function cores(): number {
+export function cores(): number {
   // Node had no navigator before its version 21.
   if (!globalThis.navigator) return builtin<{ availableParallelism(): number }>("os")?.availableParallelism() ?? 1;
   return navigator.hardwareConcurrency ?? 1;

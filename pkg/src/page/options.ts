@@ -3,7 +3,7 @@
 import type { Windows } from "../protocol.js";
 import type { BudgetOptions, RerankOptions } from "../ranking.js";
 import type { IndexOptions, SearchOptions } from "../search.js";
-import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
+import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, PreloadOptions, ProbeOptions, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
 import { MOST_NUMBER, requireBetween, requireCount, requireFinite, requireKind, requireKnown, requirePositiveInteger, wordsOf } from "./input.js";
 import { invalid, invalidKind, isAddress } from "./invalid.js";
@@ -37,6 +37,7 @@ const LOAD: Checks<LoadOptions> = {
   specialTokens: word("parse", "text"),
   overrides: kind("object"),
   cache: word("use", "reload", "off"),
+  persist: kind("boolean"),
   // What it holds is checked as it is read.
   vectorCache: () => {},
   onProgress: kind("function"),
@@ -48,6 +49,20 @@ const LOAD: Checks<LoadOptions> = {
   gpuWasmUrl: requireAddress,
   limits: kind("object"),
 };
+
+const PRELOAD: Checks<PreloadOptions> = {
+  ...STORED,
+  persist: LOAD.persist,
+  onProgress: LOAD.onProgress,
+  onWarning: LOAD.onWarning,
+  signal: LOAD.signal,
+  simd: LOAD.simd,
+  workerUrl: LOAD.workerUrl,
+  wasmUrl: LOAD.wasmUrl,
+  limits: LOAD.limits,
+};
+
+const PROBE: Checks<ProbeOptions> = { ...STORED, signal: LOAD.signal };
 
 const OVERRIDES: Checks<Overrides> = {
   queryPrefix: kind("string"),
@@ -131,6 +146,8 @@ export const checkVectorCache = (given: LoadOptions["vectorCache"] = false): Req
   requireKnown(given, VECTOR_CACHE, "vectorCache", "option");
   return { ...DEFAULT_VECTOR_CACHE, ...checked(given, VECTOR_CACHE, "vectorCache.") };
 };
+export const checkPreload = (options: PreloadOptions): PreloadOptions => checked(options, PRELOAD);
+export const checkProbe = (options: ProbeOptions): ProbeOptions => checked(options, PROBE);
 export const checkScorer = (options: ScorerOptions): ScorerOptions => checked(options, SCORER);
 export const checkCheck = (options: CheckOptions): CheckOptions => checked(options, CHECK);
 export const checkIndex = (options: IndexOptions): IndexOptions => checked(options, INDEX);

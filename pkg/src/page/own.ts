@@ -15,6 +15,10 @@ export interface Own {
   model: ModelInfo;
   latest: Latest;
   rate: Rate;
+  /** Called after each ranking. */
+  noteSpeed(): void;
+  /** Whether the browser keeps this site's storage. */
+  persisted: Promise<boolean>;
   /** Where documents' embeddings are kept, if they are. */
   cache: DocumentCache | undefined;
 }

@@ -1,6 +1,7 @@
 /** Where things are: the model and the wasm module, as absolute addresses. */
 
 import type { FolderLocation, GivenLocation, IndexLocation, LoadRequest } from "../protocol.js";
+import type { ModelPlace } from "../storage/stored-models.js";
 import type { CheckpointFiles, DeviceChoice, LoadOptions, StoredModelOptions } from "../types.js";
 import { asBlobs } from "./blobs.js";
 import { invalid, invalidKind, isAddress } from "./invalid.js";
@@ -38,6 +39,11 @@ export function storedPlace(source: string | URL, options: StoredModelOptions): 
   const headers = { ...authorizationOf(folder), ...asHeaders(options.headers) };
   if (options.hub === undefined) return { url, source: withoutSecrets(url), revision: options.revision ?? "", headers };
   return { url, source: source as string, hub: withoutSecrets(absolute(options.hub, "hub")), revision: revisionOf(options.revision), headers };
+}
+
+/** The same, of one that has an address, in a type of weights. */
+export function placeOfModel(source: string | URL, options: StoredModelOptions): ModelPlace {
+  return { ...storedPlace(source, options), dtype: options.dtype };
 }
 
 /** As a model's; `url` is what the caller calls it. */

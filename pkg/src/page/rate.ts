@@ -44,6 +44,12 @@ export class Rate {
     return { milliseconds: (milliseconds * this.#work(cost)) / work + cost.tokenize, tokens: cost.tokens, measured: { tokens: Math.round(tokens), milliseconds } };
   }
 
+  /** As if all that was measured had been one text's tokens after another; nothing where nothing was. */
+  tokensPerSecond(device: Device): number | undefined {
+    const { tokens, milliseconds } = this.#measured.get(device) ?? {};
+    return tokens && milliseconds ? Math.round((1000 * tokens) / milliseconds) : undefined;
+  }
+
   /** What was measured so far is forgotten. */
   forget(device: Device): void {
     this.#measured.delete(device);

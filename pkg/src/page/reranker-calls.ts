@@ -12,8 +12,10 @@ import { rank } from "./pipeline.js";
 
 export async function rerank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: AnyBudget<T>): Promise<RerankOutput<T, number | null>> {
   const { mode = "queue", ...checked } = checkRerank(options);
-  if (mode === "queue") return rank(own, query, documents, checked);
-  return own.latest.run(checked.signal, (signal) => rank(own, query, documents, { ...checked, signal }));
+  const ranked = (signal: AbortSignal | undefined) => rank(own, query, documents, { ...checked, ...(signal && { signal }) });
+  const output = await (mode === "queue" ? ranked(checked.signal) : own.latest.run(checked.signal, ranked));
+  own.noteSpeed();
+  return output;
 }
 
 export async function estimateOf<T>(own: Own, documents: readonly T[], options: EstimateOptions<T>): Promise<Estimate> {

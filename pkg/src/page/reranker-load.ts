@@ -2,6 +2,8 @@
 
 import type { LoadRequest } from "../protocol.js";
 import { causeOf } from "../storage/failure.js";
+import { persistence } from "../storage/persistence.js";
+import { rememberSpeed } from "../storage/speed-notes.js";
 import { clearStored, deleteStored, isStored, listStored, type ModelPlace } from "../storage/stored-models.js";
 import { deleteVectors } from "../storage/vector-database.js";
 import type { CheckpointFiles, LoadOptions, Simd, StoredModel, StoredModelOptions, VectorCache } from "../types.js";
@@ -14,7 +16,7 @@ import { Latest } from "./latest.js";
 import { openClient } from "./open-client.js";
 import { checkLoad, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
-import { engineFor, modelLocation, originOf, storedPlace } from "./places.js";
+import { engineFor, modelLocation, originOf, placeOfModel, storedPlace } from "./places.js";
 import { Pool } from "./pool.js";
 import { Rate } from "./rate.js";
 import type { Client } from "./worker-client.js";
@@ -31,8 +33,9 @@ export async function loadReranker(source: string | URL | CheckpointFiles, optio
   checked.signal?.throwIfAborted();
   const limits = checkLimits(checked.limits);
   const settings = checkVectorCache(checked.vectorCache);
-  const { workers = "auto" } = checked;
+  const { workers = "auto", persist = false } = checked;
   const load = { ...loadRequest(source, checked), share: mayBeSeveral(workers) };
+  const persisted = persistence(persist);
   const { client, answer, gpu, another } = await openClient(load, limits, checked);
   const model = answer.model!;
   const pool = new Pool(client, { model, workers, queue: limits.queue, another });
@@ -40,12 +43,15 @@ export async function loadReranker(source: string | URL | CheckpointFiles, optio
   const start = () => another({ ...(client.copy ?? load), ...engineFor("webgpu", checked), device: "auto" }, (warning) => devices.warn(warning));
   if (load.device === "auto") void gpu.then((adapter) => devices.tryGpu({ adapter, embeddingId: model.embeddingId, start }));
   const cache = settings && new DocumentCache(model, settings, warningOf(devices));
-  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate: new Rate(model), cache });
+  const rate = new Rate(model);
+  const place = load.checkpoint?.kind === "folder" && load.checkpoint.cache !== "off" ? { ...load.checkpoint, dtype: checked.dtype } : undefined;
+  const noteSpeed = place ? speedNoter(place, devices, rate) : () => {};
+  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate, noteSpeed, persisted, cache });
   return { door, vectorCache: { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() }, simd: answer.simd };
 }
 
 export async function isModelCached(source: string | URL, options: StoredModelOptions): Promise<boolean> {
-  const place = modelPlace(source, options);
+  const place = placeOfModel(source, checkStored(options));
   // Where the browser denies storage, nothing can be there.
   return isStored(place).catch(() => false);
 }
@@ -55,7 +61,7 @@ export async function cachedModels(): Promise<StoredModel[]> {
 }
 
 export async function deleteCachedModel(source: string | URL, options: StoredModelOptions): Promise<boolean> {
-  return deleteStored(modelPlace(source, options)).catch(() => false);
+  return deleteStored(placeOfModel(source, checkStored(options))).catch(() => false);
 }
 
 export async function clearCachedModels(source: string | URL | undefined, options: Pick<StoredModelOptions, "hub">): Promise<boolean> {
@@ -64,6 +70,17 @@ export async function clearCachedModels(source: string | URL | undefined, option
 
 export async function clearVectors(): Promise<boolean> {
   return deleteVectors().catch(() => false);
+}
+
+/** The second ranking tells: the first finds caches cold, and code that was not compiled for speed yet. */
+function speedNoter(place: ModelPlace, client: DeviceSwitch, rate: Rate): () => void {
+  let rankings = 0;
+  return () => {
+    const tokensPerSecond = rate.tokensPerSecond(client.device);
+    if (tokensPerSecond === undefined || ++rankings !== 2) return;
+    const { device, workers } = client.choice;
+    void rememberSpeed(place, { device, workers, tokensPerSecond }).catch(() => {});
+  };
 }
 
 /** Warns once, of whatever storage fails with first. */
@@ -82,9 +99,4 @@ function loadRequest(source: string | URL | CheckpointFiles, options: LoadOption
   const { device = "auto", dtype, specialTokens, overrides } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
   return { ...engineFor(device, options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
-}
-
-function modelPlace(source: string | URL, options: StoredModelOptions): ModelPlace {
-  const checked = checkStored(options);
-  return { ...storedPlace(source, checked), dtype: checked.dtype };
 }

@@ -15,6 +15,10 @@ import type {
   GpuKernel,
   LoadOptions,
   ModelInfo,
+  Preloaded,
+  PreloadOptions,
+  Probe,
+  ProbeOptions,
   Simd,
   StoredModel,
   StoredModelOptions,
@@ -69,6 +73,32 @@ export class Reranker {
     const kept = isAddress(source) ? source : asBlobs(source);
     const { loadReranker } = await rest(options);
     return new Reranker(await loadReranker(kept, options));
+  }
+
+  /**
+   * Brings a model into this browser's storage, so that a later {@link Reranker.load} with the same options needs no network. A worker fetches, checks and stores it,
+   * converts it where `dtype` asks for that, and ends; nothing is encoded. What is there already is not fetched again.
+   *
+   * @example
+   * const { stored, bytes } = await Reranker.preload("/models/my-colbert/", { persist: true, onProgress: ({ progress }) => (bar.value = progress) });
+   */
+  static async preload(source: string | URL, options: PreloadOptions = {}): Promise<Preloaded> {
+    requireWorkers();
+    const { preloadModel } = await rest(options);
+    return preloadModel(source, options);
+  }
+
+  /**
+   * What a load would find here: instructions, cores, GPU and storage, and of a model whether it is stored, how large it is and how fast it was before. No worker starts,
+   * and nothing is fetched but a bundle's manifest or, without its body, a checkpoint's file of weights.
+   *
+   * @example
+   * const { model } = await Reranker.probe("/models/my-colbert/");
+   * if (model && !model.stored) askBeforeDownload(model.bytes);
+   */
+  static async probe(source?: string | URL, options: ProbeOptions = {}): Promise<Probe> {
+    const { probe } = await rest(options);
+    return probe(source, options);
   }
 
   /**
@@ -209,6 +239,11 @@ export class Reranker {
     return own.calls.explain(own, query, document, options);
   }
 
+  /** Whether the browser has said that it keeps this site's storage, models included, when the disk gets full. With `persist` it was asked to, and is waited for. */
+  async persisted(): Promise<boolean> {
+    return this.own().persisted;
+  }
+
   /** Ends the workers and frees their memory. Calls that are open reject with `DISPOSED`. */
   dispose(): void {
     const { client, cache } = this.own();
@@ -221,4 +256,4 @@ export class Reranker {
   }
 }
 
-const CALLS = ["rerank", "estimate", "encodeQuery", "encodeDocuments", "explain", "dispose"] as const;
+const CALLS = ["rerank", "estimate", "encodeQuery", "encodeDocuments", "explain", "persisted", "dispose"] as const;

@@ -12,7 +12,7 @@ export interface Measured {
 
 /** Undefined where it is to be found out. */
 export function findDeviceChoice(adapter: AdapterName, embeddingId: string): Promise<(Measured & Note) | undefined> {
-  return findNote<Measured>(about(embeddingId), adapter, DAYS, ({ candidates }) => Array.isArray(candidates) && candidates.length > 0 && candidates.every(isWhole));
+  return findNote<Measured>(about(embeddingId), adapter, DAYS, ({ candidates }) => Array.isArray(candidates) && candidates.length > 0 && candidates.every(isSpeed));
 }
 
 /** Where nothing can be kept the next visit finds out for itself. */
@@ -20,7 +20,8 @@ export function rememberDeviceChoice(adapter: AdapterName, embeddingId: string, 
   return keepNote(about(embeddingId), adapter, measured);
 }
 
-function isWhole({ device, workers, tokensPerSecond }: Partial<DeviceSpeed>): boolean {
+/** Whether a note says what it should: it may be damaged. */
+export function isSpeed({ device, workers, tokensPerSecond }: Partial<DeviceSpeed>): boolean {
   return (device === "cpu" || device === "webgpu") && Number.isFinite(workers) && Number.isFinite(tokensPerSecond);
 }
 

@@ -57,9 +57,14 @@ export async function identify({ url, source, hub, revision, headers, dtype }: M
 
 /** Whether there is an accepted version, and nothing of it is missing. */
 export async function isStored(place: ModelPlace): Promise<boolean> {
+  return (await storedBytes(place)) !== undefined;
+}
+
+/** Bytes of the accepted version, if there is one of which nothing is missing. */
+export async function storedBytes(place: ModelPlace): Promise<number | undefined> {
   const [store, { key }] = await Promise.all([openStore(), identify(place)]);
   const current = await store.current(key);
-  return current !== undefined && store.isWhole(current);
+  return current && (await store.isWhole(current)) ? bytesIn(current) : undefined;
 }
 
 /** Deletes all of one model; whether there was anything. */
@@ -80,11 +85,14 @@ export async function listStored(): Promise<StoredModel[]> {
   return (await Promise.all(models)).sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
 }
 
-function described({ set: { about, entries, spare, written }, used }: ListedSet<About>): Omit<StoredModel, "complete"> {
-  const { family: _family, trials: _trials, ...named } = about;
+function described({ set, used }: ListedSet<About>): Omit<StoredModel, "complete"> {
+  const { family: _family, trials: _trials, ...named } = set.about;
+  return { ...named, bytes: bytesIn(set), storedAt: new Date(set.written), usedAt: new Date(Math.max(used, set.written)) };
+}
+
+function bytesIn({ entries, spare }: StoredSet<About>): number {
   const sizes = new Map([...Object.values(entries), ...Object.values(spare)].flatMap((entry) => (entry ? [[entry.sha256, entry.bytes]] : [])));
-  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  return { ...named, bytes, storedAt: new Date(written), usedAt: new Date(Math.max(used, written)) };
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 async function drop(choose: (set: StoredSet<About>) => boolean): Promise<boolean> {

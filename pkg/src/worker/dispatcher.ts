@@ -135,7 +135,7 @@ export class Dispatcher<C extends Checkpoint> {
       if (message.type === "progress") this.#phase = message.progress.phase;
       this.#post(message);
     };
-    this.#engine = await loadEngine(module, request, post, onPanic);
+    this.#engine = (await loadEngine(module, request, post, onPanic)) ?? undefined;
     const simd = module.simd();
     if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
     const { device, info, warnings, gpuKernel } = this.#engine;

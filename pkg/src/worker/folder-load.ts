@@ -40,11 +40,11 @@ export class FolderLoad<C extends Checkpoint> {
     private readonly resume: boolean,
     private readonly cache: ModelCache | undefined,
     private readonly preparation: Preparation<C>,
-    private readonly load: (checkpoint: C) => Promise<Engine>,
+    private readonly load: (checkpoint: C) => Promise<Engine | void>,
     private readonly warn: (warning: Warning) => void,
   ) {}
 
-  async engine(): Promise<Engine> {
+  async engine(): Promise<Engine | void> {
     const { cache } = this;
     if (!cache) return this.load((await this.#fetched(undefined)).checkpoint);
     try {
@@ -54,7 +54,7 @@ export class FolderLoad<C extends Checkpoint> {
     }
   }
 
-  async #keptEngine(cache: ModelCache): Promise<Engine> {
+  async #keptEngine(cache: ModelCache): Promise<Engine | void> {
     const found = await this.#found(cache, this.location.cache === "use", this.resume);
     try {
       return await this.#judged(found);
@@ -138,7 +138,7 @@ export class FolderLoad<C extends Checkpoint> {
     throw last instanceof NotStored ? afterDamage(last, error, last.wasStored ? "CACHE_CORRUPT_OFFLINE" : "OFFLINE_NOT_CACHED") : last;
   }
 
-  async #judged({ checkpoint, version, isStored, endTrial }: Loadable<C>): Promise<Engine> {
+  async #judged({ checkpoint, version, isStored, endTrial }: Loadable<C>): Promise<Engine | void> {
     try {
       const engine = await this.load(checkpoint);
       await version?.accept();

@@ -1,9 +1,9 @@
 /** What the worker must know of the GPU that the engine cannot find out for itself: whether it may be used at all, when it is lost, and when it gives no answer. */
 
 import { RerankerError } from "../error.js";
+import { type GpuState, isSoftware, lookForGpu } from "../gpu-adapter.js";
 import { Patience, within } from "../patience.js";
-import type { AdapterName } from "../storage/hardware-notes.js";
-import { findGpuFault, rememberGpuFault } from "../storage/gpu-faults.js";
+import { rememberGpuFault } from "../storage/gpu-faults.js";
 import { findGpuKernel, rememberGpuKernel } from "../storage/gpu-kernels.js";
 import type { DeviceChoice, Dtype } from "../types.js";
 
@@ -28,35 +28,12 @@ let inSoftware = false;
 /** Whether kernels are being tried, some of which it may refuse. */
 let trying = false;
 
-/** Where WebGPU stands in this worker. */
-export interface GpuState {
-  /** Whose GPU it is. */
-  adapter?: AdapterName;
-  /** Why it cannot be used; undefined when it can. */
-  unavailable?: string;
-  /** Most bytes of a buffer that it reads. The engine asks for a device with the adapter's own limits. */
-  bufferLimit?: number;
-}
-
-/** Looks for an adapter. Unless WebGPU was asked for by name, one in software counts as none, and so does one that failed lately. */
+/** Looks for an adapter, and remembers whose it is. */
 export async function findGpu(choice: DeviceChoice): Promise<GpuState> {
-  const gpu: GPU | undefined = globalThis.navigator?.gpu;
-  if (!gpu) return { unavailable: "this browser has no WebGPU, or the page is not a secure context (HTTPS)" };
-  const adapter = await requestAdapter(gpu);
-  if (typeof adapter === "string") return { unavailable: adapter };
-  info = adapter.info;
-  inSoftware = isSoftware(adapter);
-  if (choice === "auto" && inSoftware) return { unavailable: "the only WebGPU adapter is a software one" };
-  // CubeCL profiles its queue and panics on a device that cannot.
-  if (!adapter.features.has("timestamp-query")) return { unavailable: "the WebGPU adapter lacks the feature timestamp-query" };
-  const fault = choice === "auto" ? await findGpuFault(info) : undefined;
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  return { adapter: nameOf(info), bufferLimit: Math.min(maxStorageBufferBindingSize, maxBufferSize), ...(fault !== undefined && { unavailable: fault }) };
-}
-
-/** Not every browser tells. */
-function nameOf({ vendor = "", architecture = "", device = "", description = "" }: Partial<AdapterName> = {}): AdapterName {
-  return { vendor, architecture, device, description };
+  const { found, ...state } = await lookForGpu(choice);
+  info = found?.info;
+  inSoftware = found !== undefined && isSoftware(found);
+  return state;
 }
 
 /** Lets later visits know what is wrong with this worker's GPU. */
@@ -77,20 +54,6 @@ export function noteGpuKernel(dtype: Dtype, variant: string): Promise<void> {
 /** While kernels are tried, an error is one of theirs: it is passed over with the kernel, whose numbers cannot be right then. */
 export function tryKernels(begin: boolean): void {
   trying = begin;
-}
-
-async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
-  try {
-    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-    return adapter ?? "the browser offers no WebGPU adapter";
-  } catch (error) {
-    return error instanceof RerankerError ? error.message : `the browser refused a WebGPU adapter (${String(error)})`;
-  }
-}
-
-/** The flag moved from the adapter to its info; browsers have the one or the other. */
-function isSoftware(adapter: GPUAdapter & { isFallbackAdapter?: boolean }): boolean {
-  return adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false;
 }
 
 export interface GpuEvents {

@@ -4,6 +4,7 @@
  */
 
 import { RerankerError } from "../error.js";
+import type { GpuState } from "../gpu-adapter.js";
 import type { FolderLocation, FromWorker, GivenLocation, LoadRequest } from "../protocol.js";
 import { causeOf } from "../storage/failure.js";
 import { ModelCache } from "../storage/model-cache.js";
@@ -12,7 +13,7 @@ import type { Warning } from "../types.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { FolderLoad } from "./folder-load.js";
 import { GivenFiles } from "./given-files.js";
-import { findGpu, type GpuState, noteGpuFault, noteGpuKernel, tryKernels, wantedKernel } from "./gpu.js";
+import { findGpu, noteGpuFault, noteGpuKernel, tryKernels, wantedKernel } from "./gpu.js";
 import { LoadMeter } from "./load-meter.js";
 import { Preparation } from "./preparation.js";
 import { SharedFiles } from "./shared-files.js";
@@ -20,13 +21,13 @@ import { EventLoop } from "./task.js";
 import { compileModule } from "./wasm-module.js";
 import { misfit } from "./wasm-proof.js";
 
-/** Undefined without a checkpoint. */
+/** Undefined without a checkpoint, or where one is only stored. */
 export async function loadEngine<C extends Checkpoint>(
   module: EngineModule<C>,
   request: LoadRequest,
   post: (message: FromWorker) => void,
   onPanic: (text: string) => void,
-): Promise<Engine | undefined> {
+): Promise<Engine | void> {
   const meter = new LoadMeter((progress) => post({ type: "progress", progress }));
   meter.phase("compile");
   const found = request.device === "cpu" ? ({} as GpuState) : findGpu(request.device);
@@ -41,13 +42,14 @@ export async function loadEngine<C extends Checkpoint>(
   const { checkpoint: location } = request;
   if (!location) {
     await ready;
-    return undefined;
+    return;
   }
   // What the page gave, and is loaded as it is, it has already.
   const isNews = location.kind === "folder" || request.convert !== undefined;
   const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
   const preparation = new Preparation(shared?.watched(module) ?? module, ready, request.convert, meter, hooks(meter));
   const engine = fromPlace(location, request, post, preparation, async (checkpoint) => {
+    if (request.storeOnly) return checkpoint.free();
     const { unavailable, bufferLimit } = await ready;
     if (device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { specialTokens, overrides } = request;
@@ -110,8 +112,8 @@ async function fromPlace<C extends Checkpoint>(
   { convert, resume }: LoadRequest,
   post: (message: FromWorker) => void,
   preparation: Preparation<C>,
-  load: (checkpoint: C) => Promise<Engine>,
-): Promise<Engine> {
+  load: (checkpoint: C) => Promise<Engine | void>,
+): Promise<Engine | void> {
   if (location.kind === "files") return load(await preparation.gathered(new GivenFiles(location.files)));
   const cache = await openCache(location, { ...location, dtype: convert?.dtype }, post);
   const warn = (warning: Warning) => post({ type: "warning", warning });
