@@ -86,7 +86,7 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
    * How the list is ranked: each stage ranks what the one before it kept. By default by the model that is called: `late`, or `crossEncoder` if it is one.
    *
    * @example
-   * [{ use: "dense", keep: 100 }, { use: "late", keep: 20 }, { use: "crossEncoder", model: crossEncoder }]
+   * await reranker.rerank(query, hits, { stages: [{ use: "dense", keep: 100 }, { use: "late", keep: 20 }, { use: "crossEncoder", model: crossEncoder }], text: (hit) => hit.body });
    */
   stages?: readonly Stage<T>[];
   /** Leaves out documents whose `score` is below it. That of `late` grows with the query: there compare `normalizedScore` of the results. */
@@ -126,7 +126,7 @@ export interface RerankOptions<T> extends LongDocumentOptions, TokenPoolingOptio
    * documents, in their order: what `EmbeddingList.from` gives, or the bytes that it reads.
    *
    * @example
-   * (hit) => hit.vector.colbert
+   * await reranker.rerank(query, candidates, { embeddings: (candidate) => candidate.vectors });
    */
   embeddings?: ListedEmbeddings | ArrayBuffer | Uint8Array | ((document: T, index: number) => GivenEmbeddings | null | undefined);
   /** What embeddings of the codec `residual` are scored with. Each crosses to the worker once. */

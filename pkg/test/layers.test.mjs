@@ -22,8 +22,6 @@ const ALLOWED = {
   search: ["ranking", "types"],
   protocol: ["error", "ranking", "search", "storage", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
-  page: ["error", "files", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
-  worker: ["error", "files", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
   adapters: ["index"],
   page: ["error", "files", "gpu-adapter", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "gpu-adapter", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],

@@ -1,7 +1,6 @@
-// The samples that people copy, of the README and of the comments on what is public, compile under `strict`.
+// The samples that people copy, of every page and of the comments on what is public: types compile under `strict`, commands have the options that they are given.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-// The samples that people copy, of every page and of the comments on what is public: types compile under `strict`, commands have the options that they are given.
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,35 +13,33 @@ const TABRANK = join(ROOT, "target/release/tabrank");
 /** What samples take for granted. */
 const GIVEN = `
 declare const reranker: import("tabrank").Reranker;
+declare const crossEncoder: import("tabrank").Reranker;
 declare const index: import("tabrank").Index;
+declare const scorer: import("tabrank").Scorer;
 declare const query: string, text: string;
-declare const documents: string[];
+declare const documents: string[], texts: string[];
 declare const hits: { id: string; title: string; body: string }[];
 declare const candidates: { title: string; vectors: import("tabrank").DocumentEmbeddings }[];
 declare const response: Response;
 declare const pages: { body: string }[];
-declare const queryRows: Float32Array;
+declare const queryRows: Float32Array, values: Float32Array, lengths: Uint32Array, rows: Int8Array, scales: Float32Array;
+declare const queries: import("tabrank").Embeddings;
 declare const documentEmbeddings: import("tabrank").Embeddings;
 declare const configBlob: Blob, tokenizerBlob: Blob, weightsBlob: Blob;
 declare const bar: { value: number };
 declare function show(...shown: unknown[]): void;
 declare function addRow(...cells: unknown[]): void;
+declare function outline(rectangle: import("tabrank").Patch["rectangle"], similarity: number): void;
 declare function mark(start: number, end: number | null, share: number): void;
 declare function askBeforeDownload(bytes?: number): void;
 declare function showRetryButton(hint: string | undefined): void;
 interface ImportMeta { readonly hot?: { dispose(task: () => void): void } }
 `;
 
-const ENTRIES = ["src/adapters", "src/candidates", "src/candidates/shared"].flatMap((folder) => readdirSync(join(PACKAGE, folder)).filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`));
+const OPTIONS = { strict: true, noEmit: true, allowJs: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")], "tabrank/*": [join(PACKAGE, "src/*.ts")] } };
 
-const OPTIONS = { strict: true, noEmit: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")], "tabrank/*": [join(PACKAGE, "src/*.ts")] } };
-
-test("samples compile", () => {
-  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts"), ...ENTRIES.flatMap(commented)];
-  const samples = [...fenced("README.md"), ...fenced("../README.md"), ...commented("src/page/reranker.ts"), ...commented("src/page/marks.ts"), ...commented("src/page/embedding-list.ts"), ...commented("src/page/residual-codec.ts"), ...commented("src/page/search-index.ts"), ...commented("src/page/check-operations.ts"), ...commented("src/error.ts")];
-const OPTIONS = { strict: true, noEmit: true, allowJs: true, target: "es2022", module: "esnext", moduleResolution: "bundler", lib: ["es2022", "esnext.disposable", "dom", "dom.iterable"], types: [], paths: { tabrank: [join(PACKAGE, "src/index.ts")] } };
-
-const blocks = markdownFiles().flatMap(codeBlocks);
+/** Without those that show an adapter beside its framework: tests/adapters has the frameworks, and compiles them. */
+const blocks = markdownFiles().flatMap(codeBlocks).filter(({ code }) => !code.includes('from "tabrank/adapters/'));
 
 /** How blocks of each language are held to what they are about. `html` and what goes with it: the browser runs them, tests/web/docs.test.mjs. */
 const CHECKS = { ts: compile, js: compile, json: parse, sh: run, python: compilePython, http: readHeader, html: () => undefined, text: () => undefined };
@@ -74,10 +71,6 @@ function compile(samples) {
   }
 }
 
-/** Without those that show an adapter beside its framework: tests/adapters has the frameworks, and compiles them. */
-function fenced(file) {
-  const samples = [...readFileSync(join(PACKAGE, file), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(([, sample]) => sample);
-  return samples.filter((sample) => !sample.includes('from "tabrank/adapters/'));
 function parse({ code }) {
   JSON.parse(code);
 }
@@ -85,18 +78,22 @@ function parse({ code }) {
 function compilePython(block) {
   const { stderr } = spawnSync("python3", ["-c", "import ast, sys; ast.parse(sys.stdin.read())"], { input: block.code, encoding: "utf8" });
   expect(stderr, place(block)).toBe("");
+}
 
 function readHeader(block) {
   for (const line of block.code.trim().split("\n")) expect(line, place(block)).toMatch(/^[A-Z][\w-]+: \S/);
+}
 
 /** Nothing is executed: its grammar, the options of our own commands, and the targets of make. */
 function run(block) {
   const { stderr } = spawnSync("bash", ["-n"], { input: block.code.replace(/…|[[\]|]/g, " "), encoding: "utf8" });
+  expect(stderr, place(block)).toBe("");
   for (const line of block.code.replace(/\\\n\s*/g, " ").split("\n")) {
     const [, ours] = /^(?:\S*\/)?tabrank (.*)/.exec(line.trim()) ?? [];
     if (ours !== undefined) checkOptions(ours.replace(/ #.*/, ""), block);
     for (const [, target] of line.matchAll(/^\s*make ([a-z][\w-]*)/g)) expect(TARGETS, `${place(block)}: make ${target}`).toContain(target);
   }
+}
 
 const [, targets] = /^\.PHONY: (.*)$/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"));
 const TARGETS = targets.split(" ");
@@ -106,6 +103,7 @@ function checkOptions(ours, block) {
   const command = /^(index|codec)$/.test(name) ? [name, below] : [name];
   const help = helpOf(command);
   for (const [option] of ours.matchAll(/(?<=[\s[])--?[a-z][\w-]*/g)) expect(help, `${place(block)}: tabrank ${command.join(" ")} ${option}`).toMatch(new RegExp(`(^|\\s)${option}\\b`));
+}
 
 const helps = new Map();
 function helpOf(command) {
@@ -123,8 +121,7 @@ function commented(file) {
 const place = ({ file, line, language }) => `${file}:${line} (${language})`;
 
 function asModule(sample) {
-  const names = ["checkOperations", "EmbeddingList", "Index", "marks", "passage", "Reranker", "RerankerError", "ResidualCodec", "wordsAt"].filter((name) => new RegExp(`\\b${name}\\b`).test(sample));
-  const names = ["checkOperations", "type DocumentEmbeddings", "EmbeddingList", "Index", "Reranker", "RerankerError", "ResidualCodec", "Scorer"].filter((name) => new RegExp(`\\b${name.replace("type ", "")}\\b`).test(sample));
+  const names = ["checkOperations", "type DocumentEmbeddings", "EmbeddingList", "Index", "marks", "passage", "Reranker", "RerankerError", "ResidualCodec", "Scorer", "wordsAt"].filter((name) => new RegExp(`\\b${name.replace("type ", "")}\\b`).test(sample));
   const imports = sample.includes('from "tabrank"') ? "" : `import { ${names.join(", ")} } from "tabrank";\n`;
   return `${imports}${sample}\nexport {};\n`;
 }

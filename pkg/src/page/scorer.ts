@@ -14,7 +14,7 @@ import { requireWorkers } from "./surroundings.js";
  *
  * @example
  * const scorer = await Scorer.load();
- * const scores = await scorer.score(queryEmbeddings, { values, lengths, dimension: 128 });
+ * const scores = await scorer.score(queryRows, { values, lengths, dimension: 128 });
  */
 export class Scorer {
   /** The instructions that the engine uses. */
@@ -53,7 +53,7 @@ export class Scorer {
    * Every query with every document: row after row of as many scores as there are documents, a row for each query.
    *
    * @example
-   * const scores = await scorer.similarity(queries, documents, { measure: "meanmaxsim" });
+   * const scores = await scorer.similarity(queries, documentEmbeddings, { measure: "meanmaxsim" });
    */
   async similarity(queries: Embeddings, documents: Scorable, options: SimilarityOptions = {}): Promise<Float32Array> {
     const own = this.own();
@@ -64,7 +64,7 @@ export class Scorer {
    * Which of a document's embeddings is most similar to each of a query's, and of a page image where it lies, with a map of the whole page.
    *
    * @example
-   * const { matches, maps } = await scorer.explain(queryEmbeddings, { codec: "int8", dimension: 128, embeddings, scales, grid: [32, 32], page: [612, 792] });
+   * const { matches, maps } = await scorer.explain(queryRows, { codec: "int8", dimension: 128, embeddings: rows, scales, grid: [32, 32], page: [612, 792] });
    * for (const { patch, similarity } of matches) if (patch) outline(patch.rectangle, similarity);
    */
   async explain(query: Float32Array, document: GivenEmbeddings, options: MatchOptions = {}): Promise<ScoredExplanation> {
