@@ -18,6 +18,7 @@
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
@@ -65,6 +66,7 @@ FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec inde
 FUZZ_SECONDS := 60
 
 .PHONY: help size docs docs-serve docs-rust demo test test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size demo test test-candidates test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -76,6 +78,7 @@ site: $(STAMPS)/site
 cli: $(CLI)
 
 test: lint test-rust test-pkg test-adapters test-www test-docs test-web
+test: lint test-rust test-pkg test-candidates test-adapters test-www test-web
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
@@ -203,6 +206,8 @@ $(STAMPS)/npm-pkg: FOLDER := pkg
 $(STAMPS)/npm-pkg: pkg/package-lock.json
 $(STAMPS)/npm-www: FOLDER := www
 $(STAMPS)/npm-www: www/package-lock.json
+$(STAMPS)/npm-candidates: FOLDER := tests/candidates
+$(STAMPS)/npm-candidates: tests/candidates/package-lock.json
 $(STAMPS)/npm-adapters: FOLDER := tests/adapters
 $(STAMPS)/npm-adapters: tests/adapters/package-lock.json
 $(STAMPS)/npm-web: FOLDER := tests/web
@@ -315,6 +320,11 @@ test-rust: $(MINILM) | $(STAMPS)/rust
 
 test-pkg: $(TARBALL) $(CLI)
 	cd pkg && npm run --silent typecheck && npm test --silent && npm run --silent lint:package
+
+test-candidates: $(TARBALL) $(STAMPS)/npm-candidates
+	rm -rf tests/candidates/node_modules/tabrank && mkdir tests/candidates/node_modules/tabrank
+	tar -xzf $(TARBALL) -C tests/candidates/node_modules/tabrank --strip-components=1
+	cd tests/candidates && npm run --silent check && npm test --silent
 
 test-adapters: $(TARBALL) $(STAMPS)/npm-adapters
 	rm -rf tests/adapters/node_modules/tabrank && mkdir tests/adapters/node_modules/tabrank
