@@ -41,22 +41,26 @@ export async function openExtension({ allowsWasm }) {
     "empty.html": "<!doctype html><title>Extension</title>",
   };
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(folder, name), text)));
+  const extension = await openUnpacked(folder);
+  const close = async () => {
+    await extension.close();
+    await rm(folder, { recursive: true });
+  };
+  return { ...extension, openPage: () => extension.openPage("empty.html"), close };
+}
+
+/** An extension as it lies in a folder; `openPage(name)` opens one of its pages. */
+export async function openUnpacked(folder) {
   const context = await chromium.launchPersistentContext("", {
     executablePath: chromiumPath(),
     ignoreDefaultArgs: ["--disable-extensions"],
     args: [...ARGUMENTS, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
   });
   const background = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
-  return {
-    background,
-    openPage: async () => {
-      const page = await context.newPage();
-      await page.goto(new URL("empty.html", background.url()).href);
-      return page;
-    },
-    close: async () => {
-      await context.close();
-      await rm(folder, { recursive: true });
-    },
+  const openPage = async (name) => {
+    const page = await context.newPage();
+    await page.goto(new URL(name, background.url()).href);
+    return page;
   };
+  return { context, background, openPage, close: () => context.close() };
 }

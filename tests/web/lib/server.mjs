@@ -35,6 +35,10 @@ const POLICIES = {
   /** The glue of the module with both devices stands in the place of the CPU's. */
   both: {},
   strict: { "content-security-policy": STRICT },
+  /** What a bundler's page needs. */
+  built: { "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:" },
+  /** And one that takes the package from another origin. */
+  cdn: { "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' http://localhost:*; worker-src 'self' http://localhost:*; connect-src 'self' http://localhost:*; img-src data:" },
   "one-policy": { "content-security-policy": `${STRICT}; trusted-types tabrank` },
   "no-wasm": { "content-security-policy": "script-src 'self'" },
   "no-workers": { "content-security-policy": "worker-src 'none'" },
@@ -60,6 +64,7 @@ export const FOLDERS = {
   data: join(OUTPUT, "data"),
   bundles: join(OUTPUT, "bundles"),
   checkpoints: join(OUTPUT, "checkpoints"),
+  apps: join(ROOT, "target/apps"),
 };
 
 /** Nothing stands at the root, as on a server where a project has its own folder. */

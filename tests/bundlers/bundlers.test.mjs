@@ -1,0 +1,66 @@
+// The apps that a bundler builds: each is built, opened below a sub-path under a strict policy, and searches; with addresses of its own for the package's files too.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { launch } from "../web/lib/browser.mjs";
+import { serve } from "../web/lib/server.mjs";
+import { prepareApp } from "./lib/app.mjs";
+import { assertSearches } from "./lib/search.mjs";
+
+const LIMIT = { timeout: 180_000 };
+
+/** `beside`: where files lie that are served as they are; `site`: what is put on a server; `dev`: whether its own server is one of the ways. */
+const APPS = {
+  vite: { beside: "public", site: "dist", dev: true },
+  webpack: { beside: "public", site: "public" },
+  rollup: { beside: "public", site: "public" },
+  esbuild: { beside: "public", site: "public" },
+  parcel: { beside: "public", site: "dist" },
+};
+
+const LOAD = 'Reranker.load("model/"';
+const NAMED = `${LOAD}, { workerUrl: "tabrank/worker.js", wasmUrl: "tabrank/tabrank.wasm" }`;
+
+let browser;
+let server;
+before(async () => {
+  [browser, server] = await Promise.all([launch({ webgpu: false }), serve()]);
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
+  describe(name, () => {
+    let app;
+    before(async () => {
+      app = await prepareApp(name, { beside });
+    }, LIMIT);
+
+    const assertBuilt = async () => {
+      await app.script("build");
+      return assertSearches(browser, server.url(`built/apps/${name}/${site}/index.html`), app.tiny);
+    };
+
+    it("builds a page that searches", LIMIT, () => assertBuilt());
+
+    if (dev) it("searches in development", LIMIT, () => assertDeveloped());
+
+    it("takes the worker and the module from where the page says", LIMIT, async () => {
+      await app.copyPackage();
+      await app.edit("main.js", LOAD, NAMED);
+      const files = await assertBuilt();
+      assert.deepEqual(files.map((file) => file.split("/").slice(-2).join("/")), ["tabrank/worker.js", "tabrank/tabrank.wasm"]);
+      if (dev) assert.deepEqual(await assertDeveloped(), ["/tabrank/worker.js", "/tabrank/tabrank.wasm"]);
+    });
+
+    async function assertDeveloped() {
+      const developed = await app.start("dev");
+      try {
+        return await assertSearches(browser, developed.url, app.tiny);
+      } finally {
+        developed.close();
+      }
+    }
+  });
+}
