@@ -1,6 +1,6 @@
 /** What adapters have in common: a list is ranked, and each document gets a relevance. */
 
-import { type Reranker, RerankerError, type RerankOptions, type Stage, type Warning } from "../../index.js";
+import { type ModelInfo, type Reranker, RerankerError, type RerankOptions, type RerankResult, type Stage, type Warning } from "../../index.js";
 import { relevanceOf } from "../relevance.js";
 
 /** What ranks: a `Reranker`, or anything that has its `rerank` and `model`. */
@@ -27,7 +27,7 @@ export interface RankedDocument<T> {
 }
 
 export interface Ranking<T> {
-  /** Best first. Documents without a text are last, in the order they came in, with the relevance 0, unless they bring embeddings. */
+  /** Best first. Documents without a text are last, in the order they came in, with the relevance 0, unless embeddings come along. */
   ranked: RankedDocument<T>[];
   warnings: Warning[];
 }
@@ -38,21 +38,38 @@ interface Call<T> extends RankOptions<T> {
 }
 
 export async function rankAll<T>(source: RankerSource, query: string, documents: readonly T[], call: Call<T>): Promise<Ranking<T>> {
+  const { results, blank, warnings, model } = await rankedResults(source, query, documents, call);
+  const ranked = results.map((result) => {
+    const { index, document } = result;
+    return { index, document, relevance: blank.has(document) ? 0 : relevanceOf(result, model) };
+  });
+  return { ranked, warnings };
+}
+
+interface Ranked<T> {
+  /** As `rerank` gives them, save that documents without a text are last. */
+  results: RerankResult<T>[];
+  blank: ReadonlySet<T>;
+  warnings: Warning[];
+  /** The one that ranked last. */
+  model: ModelInfo;
+}
+
+export async function rankedResults<T>(source: RankerSource, query: string, documents: readonly T[], call: Call<T>): Promise<Ranked<T>> {
   const { topK, signal, text = ownText, ...options } = call;
   signal?.throwIfAborted();
   requireTopK(topK);
-  if (documents.length === 0) return { ranked: [], warnings: [] };
   const ranker = await unlessAborted(source, signal);
   const blank = new Set<T>();
   const read = (document: T) => {
     const found = text(document);
-    if (isBlank(found)) blank.add(document);
+    if (isBlank(found) && !options.embeddings) blank.add(document);
     return options.embeddings ? found : (found ?? "");
   };
-  const { results, warnings } = await ranker.rerank(query, documents, { ...options, text: read, ...(signal && { signal }) });
   const model = lastModel(ranker, options.stages);
-  const ranked = results.map((result) => ({ index: result.index, document: result.document, relevance: relevanceOf(result, model) }));
-  return { ranked: (options.embeddings ? ranked : behind(ranked, blank)).slice(0, topK), warnings };
+  if (documents.length === 0) return { results: [], blank, warnings: [], model };
+  const { results, warnings } = await ranker.rerank(query, documents, { ...options, text: read, ...(signal && { signal }) });
+  return { results: behind(results, blank).slice(0, topK), blank, warnings, model };
 }
 
 /** As the package has it by default. What is no text is its to refuse. */
@@ -65,12 +82,13 @@ function isBlank(text: unknown): boolean {
 }
 
 /** What nothing is known of comes last: a model scores an empty text by the tokens that it puts around one, which may be anything. */
-function behind<T>(ranked: RankedDocument<T>[], blank: Set<T>): RankedDocument<T>[] {
-  const last = ranked.filter(({ document }) => blank.has(document)).sort((a, b) => a.index - b.index);
-  return [...ranked.filter(({ document }) => !blank.has(document)), ...last.map((one) => ({ ...one, relevance: 0 }))];
+function behind<T>(results: RerankResult<T>[], blank: ReadonlySet<T>): RerankResult<T>[] {
+  if (blank.size === 0) return results;
+  const last = results.filter(({ document }) => blank.has(document)).sort((a, b) => a.index - b.index);
+  return [...results.filter(({ document }) => !blank.has(document)), ...last].map((result, place) => ({ ...result, rank: place + 1 }));
 }
 
-function lastModel(ranker: Ranker, stages: readonly Stage<never>[] | undefined) {
+function lastModel(ranker: Ranker, stages: readonly Stage<never>[] | undefined): ModelInfo {
   const last = stages?.at(-1);
   return (last && "model" in last && last.model ? last.model : ranker).model;
 }
