@@ -65,8 +65,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust demo test test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
-.PHONY: help size demo test test-candidates test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size docs docs-serve docs-rust demo test test-candidates test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -77,8 +76,7 @@ demo: site
 site: $(STAMPS)/site
 cli: $(CLI)
 
-test: lint test-rust test-pkg test-adapters test-www test-docs test-web
-test: lint test-rust test-pkg test-candidates test-adapters test-www test-web
+test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
