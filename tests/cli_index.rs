@@ -9,59 +9,14 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use common::command::{checkpoint, names, started, tabrank, text};
+use common::command::{checkpoint, names, tabrank, text};
+use common::index_command::{
+    SMALL, STRETCH, build, codec, documents, failure, files, index, killed, with_model,
+};
 use serde_json::{Value, json};
 
-/// Texts between two states.
-const STRETCH: usize = 64;
-/// The settings that keep builds in these tests short.
-const SMALL: &[&str] = &["--centroids", "16"];
-
-/// Documents that differ, one of them empty and one that is cut.
-fn documents(range: std::ops::Range<usize>) -> String {
-    let text = |place: usize| match place % 50 {
-        7 => String::new(),
-        9 => "oil and war ".repeat(20),
-        _ => format!("the price of oil {place} {}", "war ".repeat(place % 7)),
-    };
-    range
-        .map(|place| json!({"id": format!("d{place}"), "text": text(place)}).to_string() + "\n")
-        .collect()
-}
-
-fn index(folder: &Path, arguments: &[&str], input: &str) -> assert_cmd::assert::Assert {
-    let mut command = tabrank(&[&["index"], arguments].concat());
-    command.current_dir(folder).write_stdin(input).assert()
-}
-
-/// A verb that takes a model.
-fn with_model(folder: &Path, arguments: &[&str], input: &str) -> assert_cmd::assert::Assert {
-    index(folder, &[arguments, &["--model", &checkpoint("pylate")]].concat(), input)
-}
-
-fn build(folder: &Path, output: &str, more: &[&str], input: &str) {
-    with_model(folder, &[&["build", "-o", output], more].concat(), input).success();
-}
-
-fn failure(assert: assert_cmd::assert::Assert, code: i32) -> String {
-    text(&assert.code(code).get_output().stderr)
-}
-
-/// The files of a folder.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let read = |name: String| (name.clone(), fs::read(folder.join(name)).unwrap());
-    names(folder).into_iter().map(read).collect()
-}
-
-/// Writes the codec of an index into a file.
-fn codec(folder: &Path, index: &str, file: &str) {
-    let bytes = fs::read(folder.join(index).join("index.json")).unwrap();
-    let manifest: Value = serde_json::from_slice(&bytes).unwrap();
-    let parts = manifest["parts"]["codec"].as_array().unwrap().iter();
-    let parts = parts
-        .map(|part| fs::read(folder.join(index).join(part["file"].as_str().unwrap())).unwrap());
-    fs::write(folder.join(file), parts.collect::<Vec<_>>().concat()).unwrap();
-}
+/// A build with a codec that is there.
+const BUILD: &[&str] = &["build", "-o", "x", "--codec", "codec"];
 
 /// Ids and scores of lines.
 fn found(assert: &assert_cmd::assert::Assert) -> Vec<(String, f64)> {
@@ -172,17 +127,6 @@ fn the_order_of_documents_makes_no_other_codec() {
     assert!(fs::read(at.join("x.codec")).unwrap() != fs::read(at.join("z.codec")).unwrap());
 }
 
-/// Kills a build of a pipe that is not at its end once so many documents are kept.
-fn killed(folder: &Path, more: &[&str], input: &str, kept: usize) {
-    let model = checkpoint("pylate");
-    let arguments = [&["index", "build", "--model", &model, "-o", "x"], more].concat();
-    let mark = format!("\"texts\":{kept},");
-    let (mut child, stdin) = started(folder, &arguments, input, |state| state.contains(&mark));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(stdin);
-}
-
 #[test]
 fn a_killed_build_goes_on_to_the_very_same_index() {
     let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
@@ -190,8 +134,7 @@ fn a_killed_build_goes_on_to_the_very_same_index() {
     build(at, "whole", SMALL, &input);
     codec(at, "whole", "codec");
     let whole = files(&at.join("whole"));
-    let given = ["--codec", "codec"];
-    killed(at, &given, &input, STRETCH);
+    killed(at, BUILD, &input, STRETCH);
     assert!(!at.join("x").exists());
     // What it had written behind its last state does not count.
     for file in ["plane-0", "plane-1", "texts", "ids"] {
@@ -199,7 +142,7 @@ fn a_killed_build_goes_on_to_the_very_same_index() {
         let mut file = fs::File::options().append(true).open(path).unwrap();
         file.write_all(b"half a batch").unwrap();
     }
-    let resume = [&["--resume"], &given[..]].concat();
+    let resume = ["--resume", "--codec", "codec"];
     build(at, "x", &resume, &input);
     assert_eq!(names(at), ["codec", "whole", "x"]);
     assert!(files(&at.join("x")) == whole);
@@ -215,12 +158,20 @@ fn a_build_that_was_killed_behind_its_training_is_not_trained_again() {
     let at = folder.path();
     build(at, "whole", SMALL, &input);
     codec(at, "whole", "codec");
-    killed(at, &["--codec", "codec"], &input, STRETCH);
+    killed(at, BUILD, &input, STRETCH);
     // As a run leaves it that has made this codec by itself.
     let state = at.join("x.partial/state.json");
     let mut kept: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
     let training = "2 bits, 16 centroids, seed 42, 4096 documents";
     kept["settings"]["training"] = training.into();
+    kept["settings"]["input"] = "none".into();
+    fs::write(&state, kept.to_string()).unwrap();
+    let arguments = [&["build", "-o", "x", "--resume"], SMALL].concat();
+    let error = failure(with_model(at, &arguments, &input), 65);
+    let (_, of_input) =
+        error.trim().split_once("its input is none, and that of this run ").unwrap();
+    assert!(of_input.starts_with("84 documents with the hash "), "{error}");
+    kept["settings"]["input"] = of_input.into();
     fs::write(&state, kept.to_string()).unwrap();
     for (more, expected) in [
         (&["--nbits", "4"][..], "its training is 2 bits, 16 centroids, seed 42, 4096 documents"),
@@ -233,14 +184,35 @@ fn a_build_that_was_killed_behind_its_training_is_not_trained_again() {
         let error = failure(with_model(at, &arguments, &input), 65);
         assert!(error.contains("x.partial: its") && error.contains(expected), "{error}");
     }
-    let arguments = [&["build", "-o", "x", "--resume"], SMALL].concat();
-    for other in [documents(0..STRETCH - 1), input.replace("\"d3\"", "\"other\"")] {
+    // Also one that has more behind what was encoded: the codec would be another.
+    let longer = documents(0..STRETCH + 21);
+    for other in [documents(0..STRETCH - 1), input.replace("\"d3\"", "\"other\""), longer] {
         let error = failure(with_model(at, &arguments, &other), 65);
-        assert!(error.contains("the input is not the one that it was made of"), "{error}");
+        assert!(error.contains("x.partial: its input is 84 documents with the hash "), "{error}");
     }
     with_model(at, &arguments, &input).success();
     assert!(files(&at.join("x")) == files(&at.join("whole")));
     assert_eq!(names(at), ["codec", "whole", "x"]);
+}
+
+/// With a codec that was given, what came behind makes no difference to what was encoded.
+#[test]
+fn a_build_by_a_given_codec_goes_on_where_more_documents_have_come() {
+    let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
+    let at = folder.path();
+    build(at, "once", SMALL, &input);
+    codec(at, "once", "codec");
+    killed(at, BUILD, &input, STRETCH);
+    let resume = [BUILD, &["--resume"]].concat();
+    for other in [documents(0..STRETCH - 1), input.replace("\"d3\"", "\"other\"")] {
+        let error = failure(with_model(at, &resume, &other), 65);
+        assert!(error.contains("the input is not the one that it was made of"), "{error}");
+    }
+    let more = documents(0..STRETCH + 40);
+    with_model(at, &resume, &more).success();
+    build(at, "whole", &["--codec", "codec"], &more);
+    assert!(files(&at.join("x")) == files(&at.join("whole")));
+    assert_eq!(names(at), ["codec", "once", "whole", "x"]);
 }
 
 #[test]
@@ -249,7 +221,7 @@ fn a_build_begins_anew_where_it_is_not_asked_to_go_on() {
     let at = folder.path();
     build(at, "whole", SMALL, &input);
     codec(at, "whole", "codec");
-    killed(at, &["--codec", "codec"], &input, STRETCH);
+    killed(at, BUILD, &input, STRETCH);
     let assert = with_model(at, &["build", "-o", "x", "--codec", "codec"], &input).success();
     let said = text(&assert.get_output().stderr);
     assert!(said.contains("x.partial is what an earlier run has left"), "{said}");
@@ -504,8 +476,60 @@ fn folders_of_other_libraries_are_searched_and_become_ours() {
     assert!(error.contains("has the codec r1-"), "{error}");
     for verb in ["add", "delete"] {
         let more: &[&str] = if verb == "add" { &["--embeddings", "none"] } else { &["--ids", "0"] };
-        let error = failure(index(at, &[&[verb, theirs.as_str()], more].concat(), ""), 74);
-        assert!(error.contains("is there already, and is no index of tabrank's"), "{error}");
+        let error = failure(index(at, &[&[verb, theirs.as_str()], more].concat(), ""), 65);
+        assert!(
+            error
+                .contains("is an index of fast-plaid or next-plaid, which is read and not changed")
+                && error.contains("`tabrank index merge`"),
+            "{error}"
+        );
+    }
+    let error = failure(with_model(at, &["build", "-o", &theirs], &documents(0..20)), 74);
+    assert!(error.contains("is there already, and is no index of tabrank's"), "{error}");
+}
+
+#[test]
+fn folders_of_other_libraries_are_shown_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| tabrank(arguments).current_dir(folder.path()).assert();
+    for (case, writer, chunk) in [
+        ("colbert-ai", "colbert-ai or PyLate", "0.residuals.pt"),
+        ("fast-plaid", "fast-plaid or next-plaid", "0.residuals.npy"),
+        ("next-plaid", "fast-plaid or next-plaid", "0.residuals.npy"),
+        ("pylate", "PyLate", "fast_plaid_index/0.residuals.npy"),
+        ("pylate-stanford", "colbert-ai or PyLate", "0.residuals.pt"),
+    ] {
+        let theirs = common::fixtures().join("indexes").join(case);
+        let name = theirs.display().to_string();
+        let shown = text(&run(&["inspect", &name]).success().get_output().stdout);
+        assert!(shown.starts_with(&format!("index of {writer}, 32 wide, ")), "{shown}");
+        let shown = run(&["inspect", "--json", &name]).success();
+        let shown: Value = serde_json::from_slice(&shown.get_output().stdout).unwrap();
+        assert_eq!((&shown["kind"], &shown["writer"]), (&"index".into(), &writer.into()));
+        let whole = text(&run(&["verify", &name]).success().get_output().stdout);
+        let documents = shown["documents"].as_u64().unwrap();
+        let expected = format!("{writer} has no hashes; {documents} documents are read");
+        assert!(whole.trim_end().ends_with(&expected), "{whole}");
+
+        let copy = folder.path().join(case);
+        copied(&theirs, &copy);
+        let path = copy.join(chunk);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let error = text(&run(&["verify", case]).failure().get_output().stderr);
+        assert!(error.contains("0.residuals"), "{error}");
+    }
+}
+
+/// Copies a folder and those in it.
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copied(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
     }
 }
 

@@ -256,6 +256,14 @@ fn what_is_cut_is_told() {
     assert_eq!(tensors.tensor("truncated").unwrap().data(), [0, 1]);
 }
 
+#[test]
+fn no_more_threads_are_started_than_are_of_use() {
+    let mut command = tabrank(&["encode", "--model", &checkpoint("pylate")]);
+    command.env("RAYON_NUM_THREADS", "99999999").write_stdin("{\"text\":\"oil\"}\n");
+    let said = text(&command.assert().success().get_output().stderr);
+    assert!(said.contains("RAYON_NUM_THREADS is 99999999; 512 threads are started"), "{said}");
+}
+
 /// Also of a model whose products are cut into parts for the cores.
 #[test]
 fn outputs_are_the_same_bytes_on_any_number_of_threads() {

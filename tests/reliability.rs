@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// How many promises each part of the table makes: an id is a part's letter, or word, and a number from 1.
 const PARTS: &[(&str, usize)] = &[
-    ("F", 16),
+    ("F", 17),
     ("N", 17),
     ("C", 11),
     ("G", 15),
     ("W", 17),
     ("P", 9),
     ("D", 8),
-    ("L", 7),
+    ("L", 8),
     ("S", 7),
     ("case ", 45),
 ];

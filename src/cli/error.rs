@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::output::folder_of;
 use super::overrides::argument;
 
 /// A failed command.
@@ -98,7 +99,15 @@ impl CliError {
 
     /// A file or folder that could not be written.
     pub fn write(path: &Path, source: io::Error) -> Self {
-        CliError::Write { path: path.to_owned(), source: without_temporary(source) }
+        let folder = folder_of(path);
+        let source = match source.kind() == io::ErrorKind::NotFound && !folder.exists() {
+            true => {
+                let reason = format!("there is no folder {}", folder.display());
+                io::Error::new(source.kind(), reason)
+            }
+            false => without_temporary(source),
+        };
+        CliError::Write { path: path.to_owned(), source }
     }
 
     /// The process's exit code.

@@ -57,7 +57,7 @@ impl Record {
     pub fn id(&self) -> Result<String, CliError> {
         let field = if self.fields.get("id").is_some() { "id" } else { "_id" };
         match self.fields.get(field) {
-            Some(value) if value.get().starts_with(|c: char| c.is_ascii_digit()) => {
+            Some(value) if value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
                 Ok(value.get().to_owned())
             }
             Some(_) => self.string(field),

@@ -26,6 +26,7 @@ mod progress;
 mod readme;
 mod rerank;
 mod stages;
+mod threads;
 mod verify;
 
 use std::fmt::Display;
@@ -149,6 +150,7 @@ fn say_truncated(truncated: usize, texts: usize) {
 
 /// Runs what was asked for.
 pub fn run(args: Args) -> Result<(), CliError> {
+    threads::limit()?;
     match args.command {
         Command::Rerank(args) => rerank::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -137,6 +137,10 @@ pub fn is_empty(folder: &Path) -> io::Result<bool> {
 
 /// Where a path leads whose last part may be a link, also to what is not there yet.
 pub fn follow(path: &Path) -> io::Result<PathBuf> {
+    // Such as "..", beside which nothing can lie.
+    if path.file_name().is_none() {
+        return path.canonicalize();
+    }
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
@@ -164,7 +168,7 @@ fn is_open_file(path: &Path) -> bool {
 
 /// Whether a stream of this process reads or writes the file.
 #[cfg(unix)]
-fn is_open_as(stream: &impl std::os::fd::AsFd, path: &Path) -> bool {
+pub(super) fn is_open_as(stream: &impl std::os::fd::AsFd, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
     let open = stream.as_fd().try_clone_to_owned().and_then(|fd| File::from(fd).metadata());
@@ -289,6 +293,19 @@ impl Workshop {
             return Err(error);
         }
         drop(unfinished);
+        sync_folder(path);
+        Ok(())
+    }
+
+    /// Puts what lies in the output into a folder where other files are: those of the names that were made, and `last` when they are on disk.
+    pub(super) fn replace(self, path: &Path, names: &[String], last: &str) -> io::Result<()> {
+        let _unfinished = interrupt::unfinished();
+        let output = self.output();
+        for name in names.iter().filter(|name| output.join(name).exists()) {
+            fs::rename(output.join(name), path.join(name))?;
+        }
+        sync_folder(path);
+        fs::rename(output.join(last), path.join(last))?;
         sync_folder(path);
         Ok(())
     }

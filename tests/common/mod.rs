@@ -8,6 +8,8 @@ pub mod crafted;
 #[cfg(feature = "cli")]
 pub mod folder;
 pub mod index;
+#[cfg(feature = "cli")]
+pub mod index_command;
 pub mod list;
 pub mod pairs;
 pub mod stages;

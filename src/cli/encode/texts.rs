@@ -71,6 +71,18 @@ pub struct Mark {
     pub sha256: String,
 }
 
+impl Mark {
+    /// In front of the first text.
+    pub fn start() -> Self {
+        Self::of(0, &Sha256::new())
+    }
+
+    fn of(texts: u64, hash: &Sha256) -> Self {
+        let digest = hash.clone().finalize();
+        Self { texts, sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+    }
+}
+
 /// Makes of a record what goes on.
 pub trait ToItem: Fn(Record) -> Result<Item, CliError> {}
 
@@ -106,9 +118,7 @@ impl<R: Read, F: ToItem> Texts<R, F> {
 
     /// How far this has come.
     pub fn mark(&self) -> Mark {
-        let digest = self.hash.clone().finalize();
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Mark { texts: self.taken, sha256 }
+        Mark::of(self.taken, &self.hash)
     }
 
     /// Passes over as many texts as a run has read that came to `mark`; answers whether they were the same.

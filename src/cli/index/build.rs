@@ -1,7 +1,7 @@
 //! `tabrank index build`: documents in, an index out.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tabrank::{Codec, ResidualCodec};
@@ -34,7 +34,8 @@ const CODEC: &str = "codec";
 /// disk the compressed documents stand twice until the index is whole.
 ///
 /// What a run that was killed has encoded stays beside DIR, in DIR.partial, and --resume goes on with it: the index is then the same, to the
-/// byte, as if nothing had happened.
+/// byte, as if nothing had happened. With --codec, documents may have come behind those that were encoded; without, the codec is that of the
+/// whole input, which has to be the same.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -68,17 +69,15 @@ pub fn run(args: &BuildArgs) -> Result<(), CliError> {
         true => left(&args.output, target.path())?,
         false => None,
     };
-    let again = left.is_none() && args.codec.is_none();
-    let input = args.documents.open(again, target.path())?;
+    let input = args.documents.open(args.codec.is_none(), target.path())?;
     let given = args.codec.iter().map(|path| read_codec(path)).collect::<Result<Vec<_>, _>>()?;
     let origin = args.documents.origin(given.clone())?;
     let (settings, started) = args.start(&target, &origin, &input, given.first(), left)?;
-    let (mut spill, mark) = match started {
-        Started::Left(partial, state) => {
-            (Spill::resume(&args.output, &settings, (partial, &state))?, Some(state.mark))
-        }
-        Started::Anew(partial) => (Spill::begin(&args.output, &settings, partial)?, None),
-    };
+    let (mut spill, mark) = started.spill(&args.output, &settings)?;
+    if mark.is_none() {
+        // The codec is there already.
+        spill.rest(Mark::start())?;
+    }
     encode(&origin, &settings, &input, &mut spill, (Ids::default(), mark))?;
     let codec = settings.codec.residual().expect("an index's codec is residual");
     let mut documents = Spilled::new(&spill, codec.residual_bytes());
@@ -87,9 +86,28 @@ pub fn run(args: &BuildArgs) -> Result<(), CliError> {
 }
 
 /// What a run goes on with.
-enum Started {
+pub enum Started {
     Left(Partial, State),
     Anew(Partial),
+}
+
+impl Started {
+    /// What is encoded is put there; and how far another run has come.
+    ///
+    /// # Errors
+    /// What the disk says, and what was made in another way or is damaged.
+    pub fn spill<'a>(
+        self,
+        name: &'a Path,
+        settings: &'a Settings,
+    ) -> Result<(Spill<'a>, Option<Mark>), CliError> {
+        match self {
+            Started::Left(partial, state) => {
+                Ok((Spill::resume(name, settings, (partial, &state))?, Some(state.mark)))
+            }
+            Started::Anew(partial) => Ok((Spill::begin(name, settings, partial)?, None)),
+        }
+    }
 }
 
 impl BuildArgs {
@@ -103,25 +121,34 @@ impl BuildArgs {
         left: Option<(Partial, State)>,
     ) -> Result<(Settings, Started), CliError> {
         let failed = |error| CliError::write(&self.output, error);
-        let (codec, started) = match (left, given) {
-            (Some((partial, state)), Some(given)) => (given.clone(), Started::Left(partial, state)),
+        let (codec, whole, started) = match (left, given) {
+            (Some((partial, state)), Some(given)) => {
+                (given.clone(), None, Started::Left(partial, state))
+            }
             (Some((partial, state)), None) => {
-                (read_codec(&partial.path().join(CODEC))?, Started::Left(partial, state))
+                let codec = read_codec(&partial.path().join(CODEC))?;
+                (codec, Some(input.mark()?), Started::Left(partial, state))
             }
             (None, given) => {
                 let partial = Partial::begin(target.path()).map_err(failed)?;
-                let codec = match given {
-                    Some(codec) => of_origin(codec, origin)?,
-                    None => Arc::new(self.training.train(origin, input)?),
+                let (codec, whole) = match given {
+                    Some(codec) => (of_origin(codec, origin)?, None),
+                    None => {
+                        let (codec, mark) = self.training.train(origin, input)?;
+                        (Arc::new(codec), Some(mark))
+                    }
                 };
                 let kept = partial.file(CODEC);
                 kept.and_then(|mut file| file.write_all(&codec.write())).map_err(failed)?;
-                (codec, Started::Anew(partial))
+                (codec, whole, Started::Anew(partial))
             }
         };
         let mut settings = settings(origin, codec)?;
-        if given.is_none() {
+        settings.said.insert("verb".to_owned(), "build".to_owned());
+        if let Some(Mark { texts, sha256 }) = whole {
             settings.said.insert("training".to_owned(), self.training.said());
+            let input = format!("{texts} documents with the hash {sha256}");
+            settings.said.insert("input".to_owned(), input);
         }
         Ok((settings, started))
     }
@@ -162,10 +189,8 @@ pub fn encode(
     let progress = Progress::of_stream("encode", source.bytes);
     let told = Told { progress, read: source.read_so_far() };
     let mut texts = input.texts(source, ids)?;
-    match mark {
-        Some(mark) => spill.check_passed_over(texts.pass_over(&mark)?)?,
-        // The codec is there already.
-        None => spill.rest(texts.mark())?,
+    if let Some(mark) = mark {
+        spill.check_passed_over(texts.pass_over(&mark)?)?;
     }
     origin.through(settings, told, &mut texts, spill)?;
     texts.finish()

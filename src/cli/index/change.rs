@@ -5,21 +5,24 @@ use std::path::PathBuf;
 
 use tabrank::{Documents, EmbeddingsInfo, Error, Joined};
 
-use super::build::{encode, settings};
+use super::build::{Started, encode, settings};
 use super::documents::{DocumentsArgs, IN_INDEX};
 use super::folder::{Failed, Target, stored};
 use super::format::{build_options, say_built};
 use super::ids::Ids;
 use super::spilled::Spilled;
 use crate::cli::CliError;
-use crate::cli::encode::Spill;
-use crate::cli::output::folder_of;
+use crate::cli::encode::{Settings, left};
+use crate::cli::partial::Partial;
 
 /// Add documents to an index.
 ///
 /// They are stored by the codec that the index has; a collection that grows to several times its size, or becomes another one, is better
 /// built anew. The index is the same, byte for byte, as if they had been there from the start, with that codec. All parts are read and those
 /// that differ are written: many documents at once take little longer than one. An id that is there is refused; delete it first.
+///
+/// What a run that was killed has encoded stays beside DIR, in DIR.partial, and --resume goes on with it, also where documents have come behind
+/// those that were encoded.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Example:
@@ -30,6 +33,9 @@ pub struct AddArgs {
     index: PathBuf,
     #[command(flatten)]
     documents: DocumentsArgs,
+    /// Go on with what an earlier run has left in DIR.partial, if it has. Model, settings and input have to be the same.
+    #[arg(long)]
+    resume: bool,
 }
 
 /// Delete documents from an index, by their ids.
@@ -51,7 +57,7 @@ pub struct DeleteArgs {
 #[derive(clap::Args)]
 #[group(required = true, multiple = true)]
 struct Which {
-    /// Ids, with commas between them. May be given several times.
+    /// Ids, with commas between them. May be given several times. One that has a comma goes into a file.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     ids: Vec<String>,
     /// A file with an id a line.
@@ -60,25 +66,47 @@ struct Which {
 }
 
 pub fn add(args: &AddArgs) -> Result<(), CliError> {
-    let target = Target::find(&args.index)?;
+    let target = Target::of_index(&args.index)?;
     let (mut stored, codec) = stored(&args.index)?;
     let input = args.documents.open(false, target.path())?;
     let origin = args.documents.origin(vec![codec.clone()])?;
-    let settings = settings(&origin, codec.clone())?;
+    let settings = added(settings(&origin, codec.clone())?);
     let info = stored.index().manifest().info.clone();
     check_info(&info, &settings.info).map_err(|failed| failed.of(&args.index))?;
     let ids = ids(&mut stored).map_err(|failed| failed.of(&args.index))?;
-    let scratch = || tempfile::tempfile_in(folder_of(target.path()));
-    let mut spill = Spill::without_state(&args.index, &settings, scratch)?;
-    encode(&origin, &settings, &input, &mut spill, (ids, None))?;
+    let (mut spill, mark) = args.start(&target)?.spill(&args.index, &settings)?;
+    encode(&origin, &settings, &input, &mut spill, (ids, mark))?;
     let added = Spilled::new(&spill, codec.residual_bytes());
     let mut all = Joined(vec![Box::new(stored), Box::new(added)]);
     say_built(&target.build(&codec, &mut all, &build_options(&info))?);
-    Ok(())
+    drop(all);
+    spill.done()
+}
+
+/// What an addition has left is nothing that a build goes on with.
+fn added(mut settings: Settings) -> Settings {
+    settings.said.insert("verb".to_owned(), "add".to_owned());
+    settings
+}
+
+impl AddArgs {
+    fn start(&self, target: &Target<'_>) -> Result<Started, CliError> {
+        let left = match self.resume {
+            true => left(&self.index, target.path())?,
+            false => None,
+        };
+        match left {
+            Some((partial, state)) => Ok(Started::Left(partial, state)),
+            None => {
+                let partial = Partial::begin(target.path());
+                Ok(Started::Anew(partial.map_err(|error| CliError::write(&self.index, error))?))
+            }
+        }
+    }
 }
 
 pub fn delete(args: &DeleteArgs) -> Result<(), CliError> {
-    let target = Target::find(&args.index)?;
+    let target = Target::of_index(&args.index)?;
     let ids = args.which.ids()?;
     let (mut stored, codec) = stored(&args.index)?;
     stored.delete(&ids).map_err(|failed| failed.of(&args.index))?;

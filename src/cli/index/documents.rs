@@ -14,7 +14,7 @@ use super::ids::Ids;
 use super::origin::Origin;
 use super::rows::RowsFile;
 use crate::cli::compress::PoolArgs;
-use crate::cli::encode::{Item, Source, Texts, ToItem};
+use crate::cli::encode::{Item, Mark, Source, Texts, ToItem};
 use crate::cli::jsonl::{InputArgs, Record, Records};
 use crate::cli::output::folder_of;
 use crate::cli::{CliError, LongArgs, ModelArgs};
@@ -37,7 +37,7 @@ pub struct DocumentsArgs {
     model: ModelArgs,
     /// Embeddings of the documents, a file of `tabrank encode -o`, in place of a model: those of "indices" are the lines, from 0, which then
     /// need no "text".
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "PoolArgs", "LongArgs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "special_tokens", "OverrideArgs", "PoolArgs", "LongArgs"])]
     embeddings: Option<PathBuf>,
     #[command(flatten)]
     pool: PoolArgs,
@@ -114,6 +114,16 @@ impl Input<'_> {
                 Ok(Source::new("stdin".to_owned(), Some(bytes), Box::new(file)))
             }
         }
+    }
+
+    /// Which documents these are, all of them.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn mark(&self) -> Result<Mark, CliError> {
+        let mut texts = self.texts(self.source()?, Ids::default())?;
+        while !texts.stretch()?.is_last {}
+        Ok(texts.mark())
     }
 
     /// The documents of a source, of which `ids` were there before.

@@ -1,5 +1,5 @@
-//! An index's folder. Its parts are read when they are wanted; a new state is written beside the old one, and its manifest last, so that
-//! whoever reads finds one of the two.
+//! An index's folder. Its parts are read when they are wanted; a new state is made apart and put beside the old one, its manifest last, so
+//! that whoever reads finds one of the two.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
@@ -7,23 +7,22 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tabrank::late_interaction::index::{MANIFEST, MAX_PART};
+use tabrank::late_interaction::index::{MANIFEST, MAX_PART, is_part};
 use tabrank::{
     BuildOptions, Documents, Error, Index, IndexManifest, IndexReader, IndexWriter, ResidualCodec,
     StoredDocuments, build,
 };
 
-use super::foreign::Files;
+use super::foreign::{self, Files};
 use super::spilled::Watched;
 use crate::cli::CliError;
 use crate::cli::error::is_taken;
+#[cfg(unix)]
+use crate::cli::output::is_open_as;
 use crate::cli::output::{Workshop, folder_of, follow, is_empty, sync_folder};
 
 /// Largest manifest that is read, in bytes; what it may have is for the library to say.
 const MAX_MANIFEST: u64 = 64 << 20;
-/// What is being written into an index that is there.
-const UNFINISHED: &str = ".unfinished";
-
 /// Why an index was not made.
 pub enum Failed {
     Library(Error),
@@ -91,16 +90,24 @@ impl IndexReader for PartFiles {
 
 /// One byte more than is taken, so that it is refused.
 fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
-    let read = |path| {
+    let read = |file: File| {
         let mut bytes = Vec::new();
-        File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        file.take(most + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read(path).map_err(|source| CliError::read(path, source))
+    open_regular(path).and_then(read).map_err(|source| CliError::read(path, source))
 }
 
-/// Whether an index lies in a folder.
-pub fn is_index(folder: &Path) -> bool {
+/// Nothing else has an end for certain.
+fn open_regular(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// Whether one of our indexes lies in a folder.
+fn is_index(folder: &Path) -> bool {
     let manifest = folder.join(MANIFEST);
     manifest.exists() || manifest.is_symlink()
 }
@@ -159,9 +166,9 @@ fn with_codec(manifest: &[u8], files: &mut PartFiles) -> Result<Index, Failed> {
 pub struct Target<'a> {
     name: &'a Path,
     path: PathBuf,
-    /// Of an index that is there: its parts, and its manifest, which is locked.
-    old: Option<(HashSet<String>, File)>,
-    /// Where one is made that is not.
+    /// Of an index that is there, the manifest, which is locked.
+    old: Option<File>,
+    /// Where the new one is made.
     work: Option<Workshop>,
     written: Vec<String>,
 }
@@ -185,6 +192,26 @@ impl<'a> Target<'a> {
             return Err(CliError::OutputInUse { path: name.to_owned(), reason });
         }
         Ok(target)
+    }
+
+    /// An index that will be changed.
+    ///
+    /// # Errors
+    /// A folder in which none of ours is, and one that another run changes.
+    pub fn of_index(name: &'a Path) -> Result<Self, CliError> {
+        match foreign::other(name) {
+            Some(form) => {
+                let writer = foreign::writer(form);
+                let reason = format!(
+                    "is an index of {writer}, which is read and not changed; `tabrank index merge` makes one of it that can be"
+                );
+                Err(CliError::Folder { folder: name.to_owned(), reason })
+            }
+            None => {
+                manifest(name)?;
+                Self::find(name)
+            }
+        }
     }
 
     /// As the user named it.
@@ -222,14 +249,20 @@ impl<'a> Target<'a> {
         Workshop::within(parent).map_err(|error| self.failed(error))
     }
 
-    fn lock(&self) -> Result<(HashSet<String>, File), CliError> {
+    /// Until this process has put another manifest in its place.
+    fn lock(&self) -> Result<File, CliError> {
         let path = self.path.join(MANIFEST);
-        let file = File::open(&path).map_err(|source| CliError::read(&path, source))?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(self.failed(io::Error::other("another run is writing it")));
+        loop {
+            let file = open_regular(&path).map_err(|source| CliError::read(&path, source))?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                return Err(self.failed(io::Error::other("another run is writing it")));
+            }
+            // Another run may have replaced it before it was locked.
+            if has_name(&file, &path) {
+                manifest(&self.path)?;
+                return Ok(file);
+            }
         }
-        let manifest = manifest(&self.path)?;
-        Ok((manifest.all_parts().map(|part| part.file.clone()).collect(), file))
     }
 
     /// Builds an index of documents here.
@@ -242,9 +275,7 @@ impl<'a> Target<'a> {
         documents: &mut D,
         options: &BuildOptions,
     ) -> Result<IndexManifest, CliError> {
-        if self.old.is_none() {
-            self.work = Some(self.workshop()?);
-        }
+        self.work = Some(self.workshop()?);
         let built = build(codec, &mut Watched::new(documents), options, &mut self);
         let manifest = built.map_err(|failed| failed.of(self.name))?;
         let name = self.name;
@@ -256,47 +287,64 @@ impl<'a> Target<'a> {
         CliError::write(self.name, error)
     }
 
-    /// A part takes its name when it is whole: one that has it is not written again.
+    /// A part that is there is not written again.
     fn put(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        if let Some(work) = &self.work {
-            return write_all(work.create(&work.output().join(file))?, bytes);
+        match self.old.is_some() && is_there(&self.path.join(file), bytes) {
+            true => Ok(()),
+            false => write_all(&self.create(file)?, bytes),
         }
-        let (path, unfinished) = (self.path.join(file), self.path.join(UNFINISHED));
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
-            return Ok(());
-        }
-        write_all(File::create(&unfinished)?, bytes)?;
-        fs::rename(unfinished, path)
+    }
+
+    fn create(&self, file: &str) -> io::Result<File> {
+        let work = self.work.as_ref().expect("what is written is made in a workshop");
+        work.create(&work.output().join(file))
     }
 
     fn commit(mut self, manifest: &IndexManifest) -> io::Result<()> {
-        let bytes = manifest.write();
-        if let Some(work) = self.work.take() {
-            write_all(work.create(&work.output().join(MANIFEST))?, &bytes)?;
-            sync_folder(&work.output());
+        let file = self.create(MANIFEST)?;
+        write_all(&file, &manifest.write())?;
+        let work = self.work.take().expect("the manifest was made in it");
+        sync_folder(&work.output());
+        if self.old.is_none() {
             self.written.push(MANIFEST.to_owned());
             return finish(work, &self.path, &self.written);
         }
-        sync_folder(&self.path);
-        let unfinished = self.path.join(UNFINISHED);
-        write_all(File::create(&unfinished)?, &bytes)?;
-        fs::rename(unfinished, self.path.join(MANIFEST))?;
-        sync_folder(&self.path);
+        // Whoever comes now finds it locked until the parts of the old state have gone.
+        let _ = file.try_lock();
+        work.replace(&self.path, &self.written, MANIFEST)?;
         self.remove_old()
     }
 
-    /// Removes the parts of the state that was there.
+    /// Removes the parts of other states: of that which was there, and those that a killed run has left.
     fn remove_old(&self) -> io::Result<()> {
-        let new: HashSet<&String> = self.written.iter().collect();
-        let old = self.old.iter().flat_map(|(parts, _)| parts);
-        for file in old.filter(|file| !new.contains(file)) {
-            match fs::remove_file(self.path.join(file)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        let new: HashSet<&str> = self.written.iter().map(String::as_str).collect();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_old = name.to_str().is_some_and(|name| is_part(name) && !new.contains(name));
+            if is_old && !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a file has these bytes.
+fn is_there(path: &Path, bytes: &[u8]) -> bool {
+    let size = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+    size == Some(bytes.len() as u64) && fs::read(path).is_ok_and(|there| there == bytes)
+}
+
+/// Whether a path leads to a file that is open.
+#[cfg(unix)]
+fn has_name(file: &File, path: &Path) -> bool {
+    is_open_as(file, path)
+}
+
+#[cfg(not(unix))]
+fn has_name(_: &File, _: &Path) -> bool {
+    true
 }
 
 /// Gives what was made its place, its last name last.
@@ -307,7 +355,7 @@ fn finish(work: Workshop, path: &Path, names: &[String]) -> io::Result<()> {
     }
 }
 
-fn write_all(mut file: File, bytes: &[u8]) -> io::Result<()> {
+fn write_all(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -20,6 +20,26 @@ pub fn form(folder: &Path) -> Option<IndexForm> {
     IndexForm::of(is_there)
 }
 
+/// Whether an index lies in a folder, whoever wrote it.
+pub fn is_index(folder: &Path) -> bool {
+    form(folder).is_some()
+}
+
+/// What other library has written an index folder; `None`: none has.
+pub fn other(folder: &Path) -> Option<IndexForm> {
+    form(folder).filter(|form| *form != IndexForm::Tabrank)
+}
+
+/// Who writes indexes of a form.
+pub fn writer(form: IndexForm) -> &'static str {
+    match form {
+        IndexForm::Tabrank => "tabrank",
+        IndexForm::FastPlaid => "fast-plaid or next-plaid",
+        IndexForm::PyLate => "PyLate",
+        IndexForm::Stanford => "colbert-ai or PyLate",
+    }
+}
+
 /// An index of another library.
 ///
 /// # Errors

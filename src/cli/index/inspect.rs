@@ -5,11 +5,23 @@ use std::path::Path;
 
 use serde::Serialize;
 use tabrank::late_interaction::index::check;
-use tabrank::{IndexManifest, PartKind};
+use tabrank::{Documents, ForeignIndex, IndexManifest, PartKind, SearchOptions};
 
-use super::folder::{manifest, stored};
+use super::folder::{Failed, manifest, stored};
+use super::foreign::{self, FolderFiles};
 use crate::cli::CliError;
 use crate::cli::inspect::tell;
+
+/// What an index of another library is.
+#[derive(Serialize)]
+struct ForeignReport {
+    kind: &'static str,
+    writer: &'static str,
+    documents: usize,
+    dimension: usize,
+    nbits: usize,
+    centroids: usize,
+}
 
 #[derive(Serialize)]
 struct Report {
@@ -36,8 +48,35 @@ struct PartsRow {
 
 /// Tells what an index holds, by its manifest.
 pub fn inspect(folder: &Path, json: bool) -> Result<(), CliError> {
+    if let Some(form) = foreign::other(folder) {
+        let report = ForeignReport::of(&foreign::open(folder, form)?, foreign::writer(form));
+        return tell(&report, json, |out| report.print(out));
+    }
     let report = Report::of(&manifest(folder)?);
     tell(&report, json, |out| report.print(out))
+}
+
+impl ForeignReport {
+    fn of(index: &ForeignIndex<FolderFiles>, writer: &'static str) -> Self {
+        let codec = index.codec();
+        Self {
+            kind: "index",
+            writer,
+            documents: index.count(),
+            dimension: codec.dimension(),
+            nbits: codec.nbits(),
+            centroids: codec.centroid_count(),
+        }
+    }
+
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { writer, documents, dimension, nbits, centroids, .. } = self;
+        writeln!(
+            out,
+            "index of {writer}, {dimension} wide, {nbits} bits a number, {centroids} centroids"
+        )?;
+        writeln!(out, "{documents} documents")
+    }
 }
 
 impl Report {
@@ -89,14 +128,32 @@ impl PartsRow {
 
 /// Reads all of an index: every hash, list and document, which have to go together.
 pub fn verify(folder: &Path) -> Result<(), CliError> {
-    let (mut documents, _) = stored(folder)?;
-    check(&mut documents).map_err(|failed| failed.of(folder))?;
-    let manifest = documents.index().manifest();
+    let whole = match foreign::other(folder) {
+        Some(form) => of_foreign(foreign::open(folder, form)?, foreign::writer(form)),
+        None => {
+            let (mut documents, _) = stored(folder)?;
+            check(&mut documents).map(|()| of_own(documents.index().manifest())).map_err(Into::into)
+        }
+    };
+    let whole = whole.map_err(|failed: Failed| failed.of(folder))?;
+    writeln!(io::stdout().lock(), "{}: whole; {whole}", folder.display()).map_err(CliError::Stdout)
+}
+
+fn of_own(manifest: &IndexManifest) -> String {
     let (parts, documents) = (manifest.all_parts().count(), manifest.documents);
-    let (folder, bytes) = (folder.display(), manifest.bytes());
-    writeln!(
-        io::stdout().lock(),
-        "{folder}: whole; {parts} parts of {bytes} bytes have their hashes; {documents} documents"
-    )
-    .map_err(CliError::Stdout)
+    let bytes = manifest.bytes();
+    format!("{parts} parts of {bytes} bytes have their hashes; {documents} documents")
+}
+
+/// A search that probes all centroids reads all lists.
+fn of_foreign(
+    mut index: ForeignIndex<FolderFiles>,
+    writer: &'static str,
+) -> Result<String, Failed> {
+    let codec = index.codec().clone();
+    let options = SearchOptions { top_k: 1, n_ivf_probe: codec.centroid_count(), n_full_scores: 1 };
+    index.search(&vec![0.0; codec.dimension()], &options)?;
+    let documents = index.count();
+    (0..documents).try_for_each(|place| index.read(place).map(drop))?;
+    Ok(format!("an index of {writer} has no hashes; {documents} documents are read"))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tabrank::{Documents, EmbeddingsInfo, IndexForm, Joined, ResidualCodec};
+use tabrank::{Documents, EmbeddingsInfo, Joined, ResidualCodec};
 
 use super::change::check_info;
 use super::folder::{Failed, stored};
@@ -61,8 +61,8 @@ type Source = Box<dyn Documents<Error = Failed>>;
 
 /// The documents of a folder, whoever wrote it; other libraries do not say of which model.
 fn source(folder: &Path) -> Result<(Source, Arc<ResidualCodec>, EmbeddingsInfo), CliError> {
-    match foreign::form(folder) {
-        None | Some(IndexForm::Tabrank) => {
+    match foreign::other(folder) {
+        None => {
             let (stored, codec) = stored(folder)?;
             let info = stored.index().manifest().info.clone();
             Ok((Box::new(stored), codec, info))

@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 
 use self::build::BuildArgs;
 use self::change::{AddArgs, DeleteArgs};
-pub use self::folder::is_index;
+pub use self::foreign::is_index;
 pub use self::inspect::{inspect, verify};
 use self::merge::MergeArgs;
 use self::search::SearchArgs;

@@ -2,6 +2,7 @@
 //! order makes no difference.
 
 use std::collections::BinaryHeap;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -31,13 +32,13 @@ pub struct TrainingArgs {
     /// `dimension * 2` bytes each [default: the power of two below 16 times the root of the collection's tokens, and below a 16th of the
     /// sample's].
     #[arg(long, value_name = "K", conflicts_with = "codec")]
-    centroids: Option<usize>,
+    centroids: Option<NonZeroUsize>,
     /// Of the random numbers that choose the sample, the first centroids, and the documents that buckets are made of.
     #[arg(long, default_value_t = TrainOptions::default().seed, conflicts_with = "codec")]
     seed: u64,
     /// Documents that the codec is trained on, at most. Their embeddings are in memory meanwhile.
-    #[arg(long, value_name = "DOCUMENTS", default_value_t = 4_096, conflicts_with = "codec")]
-    sample: usize,
+    #[arg(long, value_name = "DOCUMENTS", default_value = "4096", conflicts_with = "codec")]
+    sample: NonZeroUsize,
 }
 
 fn nbits() -> impl TypedValueParser<Value = usize> {
@@ -53,12 +54,16 @@ impl TrainingArgs {
         format!("{nbits} bits, {centroids} centroids, seed {seed}, {sample} documents")
     }
 
-    /// Trains one.
+    /// Trains one, and tells which input it is of.
     ///
     /// # Errors
     /// Those of the documents, of the model, and too few tokens.
-    pub fn train(&self, origin: &Origin, input: &Input<'_>) -> Result<ResidualCodec, CliError> {
-        let (items, documents) = self.drawn(input)?;
+    pub fn train(
+        &self,
+        origin: &Origin,
+        input: &Input<'_>,
+    ) -> Result<(ResidualCodec, Mark), CliError> {
+        let (items, mark) = self.drawn(input)?;
         let settings = origin.settings(Codec::F16)?;
         let mut sample = Sample(CompressedEmbeddings::new(Codec::F16, settings.dimension)?);
         let told = Told { progress: Progress::of_stream("sample", None), read: Rc::default() };
@@ -66,23 +71,26 @@ impl TrainingArgs {
         let tokens: usize = sample.0.lengths().iter().sum();
         let options = TrainOptions {
             nbits: self.nbits,
-            centroids: self.centroids.or_else(|| usual(tokens, items.len(), documents)),
+            centroids: self
+                .centroids
+                .map(NonZeroUsize::get)
+                .or_else(|| usual(tokens, items.len(), mark.texts)),
             seed: self.seed,
             embedding_id: settings.info.embedding_id.clone(),
         };
         let mut progress = Progress::new("train", tokens);
-        Ok(block_on(ResidualCodec::train(&sample.0, &options, &mut progress))?)
+        Ok((block_on(ResidualCodec::train(&sample.0, &options, &mut progress))?, mark))
     }
 
-    /// The documents whose hashes are least, and how many there are of all.
-    fn drawn(&self, input: &Input<'_>) -> Result<(Vec<Item>, u64), CliError> {
+    /// The documents whose hashes are least, and which input they are of.
+    fn drawn(&self, input: &Input<'_>) -> Result<(Vec<Item>, Mark), CliError> {
         let mut texts = input.texts(input.source()?, Ids::default())?;
         let mut heap = BinaryHeap::new();
         loop {
             let stretch = texts.stretch()?;
             for item in stretch.items {
                 heap.push(Drawn { hash: self.hash(&item), item });
-                if heap.len() > self.sample {
+                if heap.len() > self.sample.get() {
                     heap.pop();
                 }
             }
@@ -90,9 +98,8 @@ impl TrainingArgs {
                 break;
             }
         }
-        let documents = texts.taken();
         let items = heap.into_sorted_vec().into_iter().map(|drawn| drawn.item);
-        Ok((items.collect(), documents))
+        Ok((items.collect(), texts.mark()))
     }
 
     fn hash(&self, item: &Item) -> [u8; 32] {

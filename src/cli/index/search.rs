@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use serde::Serialize;
 use tabrank::{
-    EncodeOptions, Error, ForeignIndex, Hit, Index, IndexForm, IndexReader, LongDocuments,
-    ModelKind, Pooling, Reranker, SearchOptions, TextKind, Unobserved,
+    EncodeOptions, Error, ForeignIndex, Hit, Index, IndexReader, LongDocuments, ModelKind, Pooling,
+    Reranker, SearchOptions, TextKind, Unobserved,
 };
 
 use super::folder::{Failed, PartFiles, open};
@@ -43,14 +43,18 @@ pub struct SearchArgs {
     #[arg(long, value_name = "K", default_value = "10")]
     top_k: NonZeroUsize,
     /// Centroids that each query token probes: more of them find more of what scoring all documents would, and read more lists.
-    #[arg(long, value_name = "CENTROIDS", default_value_t = SearchOptions::default().n_ivf_probe)]
-    n_ivf_probe: usize,
+    #[arg(long, value_name = "CENTROIDS", default_value_t = probes())]
+    n_ivf_probe: NonZeroUsize,
     /// Documents, of all that are listed, whose embeddings are read and scored, at least --top-k: more of them make up for what the
     /// approximate scores get wrong, and are most of the bytes of a query.
     #[arg(long, value_name = "DOCUMENTS", default_value_t = SearchOptions::default().n_full_scores)]
     n_full_scores: usize,
     #[command(flatten)]
     input: InputArgs,
+}
+
+fn probes() -> NonZeroUsize {
+    NonZeroUsize::new(SearchOptions::default().n_ivf_probe).expect("some are probed")
 }
 
 /// A document that was found.
@@ -84,10 +88,8 @@ enum Searched {
 
 impl Searched {
     fn open(folder: &Path) -> Result<Self, CliError> {
-        match foreign::form(folder) {
-            None | Some(IndexForm::Tabrank) => {
-                open(folder).map(|(index, files)| Searched::Own(index, files))
-            }
+        match foreign::other(folder) {
+            None => open(folder).map(|(index, files)| Searched::Own(index, files)),
             Some(form) => Ok(Searched::Foreign(Box::new(foreign::open(folder, form)?))),
         }
     }
@@ -181,7 +183,7 @@ impl Run<'_> {
     fn search(&mut self, query: &[f32]) -> Result<Vec<Hit>, Failed> {
         let options = SearchOptions {
             top_k: self.args.top_k.get(),
-            n_ivf_probe: self.args.n_ivf_probe,
+            n_ivf_probe: self.args.n_ivf_probe.get(),
             n_full_scores: self.args.n_full_scores,
         };
         self.searched.search(query, &options)

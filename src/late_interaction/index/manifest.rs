@@ -62,6 +62,19 @@ impl PartKind {
     }
 }
 
+/// Whether a file has the name of a part, of whatever state.
+pub fn is_part(file: &str) -> bool {
+    PartKind::ALL.into_iter().any(|kind| {
+        let hash = file.strip_prefix(kind.name()).and_then(|rest| rest.strip_prefix('-'));
+        let hash = hash.and_then(|rest| rest.get(..DIGITS)).filter(|hash| is_hex(hash));
+        hash.is_some_and(|hash| kind.file(hash) == file)
+    })
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A part that the manifest lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexPart {
@@ -167,7 +180,7 @@ impl IndexManifest {
         }
         let parsed = strict_json(bytes).map_err(|reason| match found_instead(bytes) {
             Some(found) => invalid("", format!("is {found}")),
-            None => invalid("", reason),
+            None => invalid("", format!("cannot be read: {reason}")),
         })?;
         let map = object("", &parsed)?;
         if string(map, "format")? != FORMAT {

@@ -73,7 +73,7 @@ use std::sync::Arc;
 
 pub use build::{BuildOptions, Documents, IndexDocument, IndexWriter, build};
 pub use check::check;
-pub use manifest::{IndexManifest, IndexPart, PartKind};
+pub use manifest::{IndexManifest, IndexPart, PartKind, is_part};
 pub use search::{Hit, Search, SearchOptions};
 pub use stored::{IndexReader, Joined, StoredDocuments};
 
