@@ -268,3 +268,19 @@ export interface RerankOutput<T, S extends number | null = number> {
   /** The query was longer than some stage's model reads; `warnings` say `QUERY_TRUNCATED`. */
   queryTruncated: boolean;
 }
+
+/** As for one ranking of the whole list; embeddings that come along are found by a function, or in the documents. */
+export interface PagingOptions<T> extends Omit<RerankOptions<T>, "embeddings" | "mode" | "onPartial" | "onProgress" | "signal" | "transfer"> {
+  embeddings?: (document: T, index: number) => GivenEmbeddings | null | undefined;
+}
+
+export type PageOptions = Pick<RerankOptions<unknown>, "signal" | "onProgress">;
+
+/** A list that comes page after page, ranked as far as it has come. */
+export interface Paging<T> {
+  /**
+   * Ranks more documents and gives the order of all so far, as ranking them at once would: `index` counts from the first page's start, and only `sameAs` is told within a
+   * page alone. `timings` and `warnings` are those of this page. Pages are taken one after the other; one that fails adds nothing and may be added again.
+   */
+  add(documents: readonly T[], options?: PageOptions): Promise<RerankOutput<T>>;
+}

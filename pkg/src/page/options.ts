@@ -1,7 +1,7 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
 import type { Windows } from "../protocol.js";
-import type { BudgetOptions, RerankOptions } from "../ranking.js";
+import type { BudgetOptions, PageOptions, RerankOptions } from "../ranking.js";
 import type { IndexOptions, SearchOptions } from "../search.js";
 import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, PreloadOptions, ProbeOptions, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
 import { checked, type Checks, kind, word } from "./checks.js";
@@ -110,6 +110,8 @@ const RERANK: Checks<AnyBudget<never>> = {
   id: kind("function"),
 };
 
+const PAGE: Checks<PageOptions> = { signal: requireSignal, onProgress: kind("function") };
+
 const ESTIMATE: Checks<EstimateOptions<never>> = { ...EXPLAIN, query: kind("string"), text: kind("function") };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
@@ -159,6 +161,7 @@ export const checkRerank = <T>(options: AnyBudget<T>): CheckedRerank<T> => {
   const list = stages === undefined ? undefined : checkStages(stages);
   return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
 };
+export const checkPage = (options: PageOptions): PageOptions => checked(options, PAGE);
 export const checkEncode = <T>(options: EncodeOptions<T>): CheckedEncode<T> => {
   const there = withTokenPooling(withWindows(checked(options, ENCODE)));
   const { pooling = "none", tokenPooling } = there;

@@ -10,6 +10,8 @@ import { type AnyBudget, checkEncode, checkEstimate, checkExplain, checkRerank }
 import type { Own } from "./own.js";
 import { rank } from "./pipeline.js";
 
+export { pagingOf } from "./paging.js";
+
 export async function rerank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: AnyBudget<T>): Promise<RerankOutput<T, number | null>> {
   const { mode = "queue", ...checked } = checkRerank(options);
   const ranked = (signal: AbortSignal | undefined) => rank(own, query, documents, { ...checked, ...(signal && { signal }) });

@@ -2,7 +2,7 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "../error.js";
-import type { BudgetOptions, QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
+import type { BudgetOptions, Paging, PagingOptions, QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
 import type {
   CheckpointFiles,
   ChosenDevice,
@@ -193,6 +193,21 @@ export class Reranker {
   }
 
   /**
+   * Ranks a list that comes page after page: each page is merged into the order so far, which is that of a ranking of all at once. Documents of pages before are not
+   * encoded again, unless the order depends on the whole list: with `bm25`, `given`, `fuse`, `diversify`, a cut between two other stages, or `explain` after several
+   * stages all is ranked anew, and a vector cache spares the encoding.
+   *
+   * @example
+   * const paging = reranker.paging<string>(query, { topK: 10 });
+   * await paging.add(["Goethe wrote Faust.", "Bread is baked."]);
+   * const { results } = await paging.add(["Faust is a play by Goethe."]);
+   */
+  paging<T>(query: string | QueryEmbeddings, options: PagingOptions<T> = {}): Paging<T> {
+    const own = this.own();
+    return own.calls.pagingOf(own, query, options);
+  }
+
+  /**
    * What a ranking of documents would take by this model, in one stage: their tokens are counted, and held against what rankings took so far. The first time, before any
    * ranking, some of the documents are ranked for a measurement.
    *
@@ -256,4 +271,4 @@ export class Reranker {
   }
 }
 
-const CALLS = ["rerank", "estimate", "encodeQuery", "encodeDocuments", "explain", "persisted", "dispose"] as const;
+const CALLS = ["rerank", "paging", "estimate", "encodeQuery", "encodeDocuments", "explain", "persisted", "dispose"] as const;
