@@ -20,6 +20,7 @@
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
+# make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
@@ -65,7 +66,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust demo test test-candidates test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size docs docs-serve docs-rust demo test test-candidates test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -77,6 +78,11 @@ site: $(STAMPS)/site
 cli: $(CLI)
 
 test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web
+
+# With python for its static server.
+test-bundlers: $(TARBALL) $(STAMPS)/npm-runtimes $(STAMPS)/npm-web $(STAMPS)/chromium
+	@scripts/require.sh python
+	cd tests/bundlers && node --test --test-concurrency=2 --test-reporter=spec
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
@@ -208,6 +214,8 @@ $(STAMPS)/npm-candidates: FOLDER := tests/candidates
 $(STAMPS)/npm-candidates: tests/candidates/package-lock.json
 $(STAMPS)/npm-adapters: FOLDER := tests/adapters
 $(STAMPS)/npm-adapters: tests/adapters/package-lock.json
+$(STAMPS)/npm-runtimes: FOLDER := tests/bundlers/runtimes
+$(STAMPS)/npm-runtimes: tests/bundlers/runtimes/package-lock.json
 $(STAMPS)/npm-web: FOLDER := tests/web
 $(STAMPS)/npm-web: tests/web/package-lock.json
 $(STAMPS)/npm-docs: FOLDER := docs

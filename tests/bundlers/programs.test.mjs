@@ -13,18 +13,18 @@ const LIMIT = { timeout: 120_000 };
 
 const run = promisify(execFile);
 
-const TOOLS = fileURLToPath(new URL("node_modules/", import.meta.url));
+const RUNTIMES = fileURLToPath(new URL("runtimes/node_modules/", import.meta.url));
 
 const PROGRAMS = {
-  node: Object.fromEntries(["node-20", "node-22", "node-24", "node-26"].map((name) => [name, [join(TOOLS, name, "bin/node")]])),
+  node: Object.fromEntries(["node-20", "node-22", "node-24", "node-26"].map((name) => [name, [join(RUNTIMES, name, "bin/node")]])),
   deno: { deno: [ofPlatform("@deno", "deno"), "run", "--allow-read"] },
   bun: { bun: [ofPlatform("@oven", "bin/bun")] },
 };
 
 /** What runs is a package of its own for each platform, and npm installs this one's. */
 function ofPlatform(scope, file) {
-  const [platform] = readdirSync(join(TOOLS, scope));
-  return join(TOOLS, scope, platform, file);
+  const [platform] = readdirSync(join(RUNTIMES, scope));
+  return join(RUNTIMES, scope, platform, file);
 }
 
 for (const [name, commands] of Object.entries(PROGRAMS)) {
