@@ -7,6 +7,8 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
     text: "How-to",
     items: [
       { text: "All of them", link: "/how-to/" },
+      { text: "Take candidates from a backend", link: "/how-to/backends" },
+      { text: "Fit into a framework", link: "/how-to/frameworks" },
       { text: "Build with your bundler", link: "/how-to/bundlers" },
       { text: "Search without a server", link: "/how-to/index-without-a-server" },
       { text: "Use a checkpoint of your own", link: "/how-to/own-checkpoint" },

@@ -5,7 +5,7 @@ const pkg = (path) => fileURLToPath(new URL(`../../pkg/${path}`, import.meta.url
 
 export const TYPEDOC = {
   plugin: ["typedoc-plugin-markdown"],
-  entryPoints: [pkg("src/index.ts")],
+  entryPoints: ["index.ts", "adapters/*.ts", "candidates/*.ts"].map((name) => pkg(`src/${name}`)),
   tsconfig: pkg("tsconfig.json"),
   name: "Every type and call",
   readme: "none",
