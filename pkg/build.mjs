@@ -38,11 +38,19 @@ for (const [made, name] of Object.entries(MODULES)) await copyFile(made, name);
 
 /** What the page loads at once is `index.js` and the chunks that it imports; the others it asks for. All lie in one folder, as the worker and the modules are found beside them. */
 async function buildClient() {
-  const { metafile } = await build({ ...common, entryPoints: ["src/index.ts"], outdir: "dist", splitting: true, chunkNames: "[name]-[hash]", metafile: true });
+  const metafile = await bundle({ entryPoints: ["src/index.ts"], outdir: "dist", splitting: true, chunkNames: "[name]-[hash]" });
   const atOnce = new Set(["dist/index.js"]);
   for (const file of atOnce) for (const { path, kind } of metafile.outputs[file].imports) if (kind === "import-statement") atOnce.add(path);
   await requireWithin([...atOnce], CLIENT_LIMIT);
   await requireWithin(Object.keys(metafile.outputs).filter((file) => !atOnce.has(file)), REST_LIMIT);
+}
+
+/** LICENCES.txt says that there is no code of other packages in the scripts. */
+async function bundle(options) {
+  const { metafile } = await build({ ...common, ...options, metafile: true });
+  const foreign = Object.keys(metafile.inputs).find((file) => file.includes("node_modules/"));
+  if (foreign) throw new Error(`${foreign} would be shipped, and its licence is not listed`);
+  return metafile;
 }
 
 async function entriesOf(folder) {
@@ -51,7 +59,7 @@ async function entriesOf(folder) {
 }
 
 async function buildEntry(entry) {
-  await build({ ...common, entryPoints: [`src/${entry}.ts`], outfile: `dist/${entry}.js`, plugins: [clientOutside] });
+  await bundle({ entryPoints: [`src/${entry}.ts`], outfile: `dist/${entry}.js`, plugins: [clientOutside] });
   await requireWithin([`dist/${entry}.js`], ENTRY_LIMIT);
 }
 
@@ -67,7 +75,7 @@ async function requireWithin(files, limit) {
  */
 async function buildWorker() {
   const define = { "import.meta.url": "undefined", WASM_SHA256: JSON.stringify(await Promise.all(Object.keys(MODULES).map(sha256))) };
-  await build({ ...common, entryPoints: ["src/worker/worker.ts"], outfile: "dist/worker.js", define });
+  await bundle({ entryPoints: ["src/worker/worker.ts"], outfile: "dist/worker.js", define });
   const script = await readFile("dist/worker.js", "utf8");
   const outside = /\bimport\s*[({"']|import\.meta|\bexport\s*\{/.exec(script);
   if (outside) throw new Error(`dist/worker.js is not self-contained: it holds ${JSON.stringify(outside[0])}`);
