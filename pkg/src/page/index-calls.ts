@@ -37,6 +37,7 @@ export async function openIndex(url: string | URL, options: IndexOptions): Promi
   checked.signal?.throwIfAborted();
   const limits = checkLimits(checked.limits);
   const encoder = reranker === undefined ? undefined : encoderOf(reranker);
+  encoder?.client.requireOpen(checked.signal);
   const location = indexLocation(url, checked);
   const load = { ...engineFor("cpu", checked), checkpoint: undefined, device: "cpu", convert: undefined, resume: false } as const;
   const { client } = await openClient(load, limits, checked);

@@ -9,7 +9,8 @@ import { hasRelaxedSimd } from "./relaxed-simd.js";
 
 export const FILE_HINT = "Open the page through a web server.";
 
-const NODE_HINT = "There is no page here: pass a whole address (https://…), or the model's files from a disk as a record of their bytes by name.";
+/** Where there is no page, as in Node. Only a model's files come from a disk too. */
+const noPageHint = (name: string) => `There is no page here: pass a whole address (https://…)${name === "source" ? ", or the model's files from a disk as a record of their bytes by name" : ""}.`;
 
 /** A segment of an address that leads elsewhere, or half a surrogate pair, which has no place in one. */
 const NO_REVISION = /^\.\.?$|[\ud800-\udfff]/u;
@@ -66,7 +67,7 @@ function folderOf(source: string | URL, { hub, revision }: Pick<LoadOptions, "hu
 
 function asFolder(url: URL, name: string, what: string): URL {
   if (FILE.test(url.pathname)) throw invalid(`${name} is the address of a file; expected that of the folder it is in`);
-  if (!SCHEME.test(url.protocol)) throw invalid(`${name} has the scheme ${url.protocol}, which no ${what} is loaded from`, url.protocol === "file:" ? (globalThis.location ? FILE_HINT : NODE_HINT) : undefined);
+  if (!SCHEME.test(url.protocol)) throw invalid(`${name} has the scheme ${url.protocol}, which no ${what} is loaded from`, url.protocol === "file:" ? (globalThis.location ? FILE_HINT : noPageHint(name)) : undefined);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   url.hash = "";
   return url;
@@ -135,7 +136,7 @@ export function absolute(address: unknown, name: string): URL {
   try {
     return new URL(address, base);
   } catch (error) {
-    throw invalid(`${name} is no address`, base === undefined ? NODE_HINT : undefined, error);
+    throw invalid(`${name} is no address`, base === undefined ? noPageHint(name) : undefined, error);
   }
 }
 

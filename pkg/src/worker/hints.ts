@@ -23,6 +23,12 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
     "Add 'wasm-unsafe-eval' to script-src in the Content-Security-Policy of the page, or of the response for worker.js; in an extension, to extension_pages in its manifest.",
 };
 
+/** Where an index is searched, or rows are scored that others made. */
+const WITHOUT_MODEL: Partial<Record<ErrorCode, string>> = {
+  NON_FINITE: "Check the embeddings: whoever made them wrote something else into them.",
+  HTTP_STATUS: "Check the address of the index's folder, and whether its server has a fault of its own.",
+};
+
 /** The error with the hint of its code, if it has none of its own. `device`: where the model runs, or MaxSim without one, once it is loaded. */
 export function withHint(error: ErrorData, device: Device | undefined, hasModel = true): ErrorData {
   const hint = error.hint ?? hintOf(error.code, device, hasModel);
@@ -30,7 +36,7 @@ export function withHint(error: ErrorData, device: Device | undefined, hasModel 
 }
 
 function hintOf(code: ErrorCode, device: Device | undefined, hasModel: boolean): string | undefined {
-  if (code === "NON_FINITE" && !hasModel) return "Check the embeddings: whoever made them wrote something else into them.";
+  if (!hasModel && code in WITHOUT_MODEL) return WITHOUT_MODEL[code];
   if (code === "OUT_OF_MEMORY" && device === undefined) return 'Use a smaller model, or smaller weights: dtype "q8" or "q4".';
   if (code === "NON_FINITE" && device === "cpu") return "The checkpoint is damaged: fetch or convert it again.";
   return HINTS[code];

@@ -123,5 +123,20 @@ describe("an Index", () => {
     expect(server.urls.at(-1)).toBe("https://host/app/indexes/one/index.json?v=3");
     await expect(Index.open("indexes/index.json", OPTIONS)).rejects.toMatchObject({ code: "INVALID_INPUT", message: "url is the address of a file; expected that of the folder it is in" });
     await expect(Index.open("file:///index/", OPTIONS)).rejects.toMatchObject({ code: "INVALID_INPUT", message: "url has the scheme file:, which no index is loaded from" });
+    vi.stubGlobal("location", undefined);
+    const hint = "There is no page here: pass a whole address (https://…).";
+    for (const url of ["indexes/one", "file:///index/"]) await expect(Index.open(url, { ...OPTIONS, wasmUrl: "https://host/tabrank.wasm" })).rejects.toMatchObject({ code: "INVALID_INPUT", hint });
+  });
+
+  test("is not opened for a reranker that was disposed of", async () => {
+    const model = await reranker();
+    model.dispose();
+    await expect(open({ reranker: model })).rejects.toMatchObject({ code: "DISPOSED", hint: "Load a new Reranker." });
+    expect(asked()).toEqual([]);
+  });
+
+  test("tells of a server that goes on failing, in words of an index", async () => {
+    serve(undefined, { "index.json": status(503) });
+    await expect(open()).rejects.toMatchObject({ code: "HTTP_STATUS", details: { status: 503 }, hint: expect.stringMatching(/^Check the address of the index's folder/) });
   });
 });

@@ -51,6 +51,8 @@ test("hints fit what was going on", () => {
   expect(hintOf("NON_FINITE", "webgpu")).toMatch(/device "cpu"/);
   expect(hintOf("NON_FINITE", "cpu")).not.toMatch(/device/);
   expect(withHint({ code: "NON_FINITE", message: "m" }, "cpu", false).hint).toMatch(/embeddings/);
+  expect(hintOf("HTTP_STATUS")).toMatch(/the checkpoint's folder/);
+  expect(withHint({ code: "HTTP_STATUS", message: "m" }, "cpu", false).hint).toMatch(/^Check the address of the index's folder, .*server/);
   expect(hintOf("WASM_BLOCKED_BY_CSP")).toMatch(/'wasm-unsafe-eval'.*extension_pages/);
   expect(hintOf("NETWORK")).toMatch(/CORS/);
 });
