@@ -2,8 +2,7 @@
 import { type Explanation, marks, passage, type RerankOutput, type RerankResult } from "tabrank";
 import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
 import { rankChange } from "../rank-change.ts";
-import { bestWords, snippet } from "../ranges.ts";
-import { LAST, orderAfter, type Placed, type ShownStage, type StagePlace } from "../stage-order.ts";
+import { orderAfter, type Placed, type ShownStage } from "../stage-order.ts";
 import type { Candidate } from "../state.ts";
 import { el } from "./dom.ts";
 import { explanationView } from "./explanation.ts";
@@ -13,11 +12,10 @@ import { figure, resultRow } from "./row.ts";
 /** Words of weaker matches are not marked: most of them are small words that any text has. */
 const MARKED_LEVEL = 4;
 
-export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined): HTMLElement[] {
 /** Characters that a row shows at least of what matched. */
 const REACH = 170;
 
-export function rerankedRows({ results }: RerankOutput<Candidate>, after: StagePlace, relevant: string | undefined): HTMLElement[] {
+export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined): HTMLElement[] {
   const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
   return orderAfter(results, after).map((placed) => rerankedRow(placed, after, scale, relevant));
 }
