@@ -1,8 +1,8 @@
 // The pages for programs that read: a list of them in llms.txt, and all that people wrote as one text in llms-full.txt.
-import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
 import type { DefaultTheme, SiteConfig } from "vitepress";
+import { shown } from "./outside-links.ts";
 import { sidebar } from "./sidebar.ts";
 
 const HEAD = `# Tabrank
@@ -48,9 +48,7 @@ function address(link: string, file: string, base: string, docs: string) {
   const target = path === "" ? file : posix.join(dirname(file), path);
   const end = anchor === undefined ? "" : `#${anchor}`;
   if (!target.startsWith("..")) return `${base}${target.replace(/md$/, "html")}${end}`;
-  const outside = join(docs, target);
-  const source = existsSync(outside) && statSync(outside).isDirectory() ? join(outside, "README.md") : outside;
-  return `${base}files/${relative(dirname(docs), source)}.txt${end}`;
+  return `${base}files/${relative(dirname(docs), shown(join(docs, target)))}.txt${end}`;
 }
 
 /** Without the front matter, which is the generator's. */

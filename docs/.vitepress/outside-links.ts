@@ -28,9 +28,15 @@ function outside(href: string, page: string) {
   if (!href.startsWith(".")) return undefined;
   const target = resolve(dirname(page), href.replace(/#.*$/, ""));
   if (!relative(DOCS, target).startsWith("..")) return undefined;
-  const file = existsSync(target) && statSync(target).isDirectory() ? join(target, "README.md") : target;
-  if (!existsSync(file)) throw new Error(`${relative(ROOT, page)} links to ${href}, which is not there`);
-  return relative(ROOT, file);
+  if (!existsSync(target)) throw new Error(`${relative(ROOT, page)} links to ${href}, which is not there`);
+  return relative(ROOT, shown(target));
+}
+
+/** What stands for a file or a folder: of a folder its README, or that of the one which it lies in. */
+export function shown(target: string): string {
+  if (!statSync(target).isDirectory()) return target;
+  const readme = join(target, "README.md");
+  return existsSync(readme) ? readme : shown(dirname(target));
 }
 
 export async function copyLinkedFiles({ outDir }: SiteConfig) {
