@@ -5,9 +5,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
 import { prepareBundle } from "../../tests/web/lib/bundles.mjs";
 import { needCli, needMiniLm, needWasm } from "../../tests/web/lib/paths.mjs";
+import { argumentsOf } from "../browser/lib/arguments.mjs";
 import { table } from "../browser/lib/format.mjs";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -15,10 +15,11 @@ const MODEL = join(ROOT, "models/all-MiniLM-L6-v2");
 const SIZES = ["128", "256", "512", "1024", "2048"];
 const MODULES = { "wasm, relaxed SIMD": "tabrank_relaxed_bg.wasm", wasm: "tabrank_bg.wasm" };
 
-const { values: options, positionals } = parseArgs({
+const OPTIONS = {
   allowPositionals: true,
   options: { texts: { type: "string", default: "32" }, corpus: { type: "string", default: join(ROOT, "tests/data/squad-dev-a") }, markdown: { type: "boolean", default: false } },
-});
+};
+const { values: options, positionals } = argumentsOf(OPTIONS, { counts: ["texts"] });
 
 async function main() {
   for (const need of [needWasm, needCli, needMiniLm]) need();

@@ -7,11 +7,11 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { argumentsOf } from "../browser/lib/arguments.mjs";
 import { makeCollection } from "./synthetic.mjs";
 import { timed } from "./timed.mjs";
 
-const { values: options } = parseArgs({
+const OPTIONS = {
   options: {
     tabrank: { type: "string" },
     model: { type: "string" },
@@ -19,7 +19,8 @@ const { values: options } = parseArgs({
     documents: { type: "string", default: "10000,30000,100000" },
     queries: { type: "string", default: "100" },
   },
-});
+};
+const { values: options } = argumentsOf(OPTIONS, { needed: ["tabrank", "model"], counts: ["queries"], lists: ["documents"] });
 /** PROBE:SCORES, the default first. */
 const SETTINGS = ["16:64", "32:256"];
 const folder = join(import.meta.dirname, "../../target/index");

@@ -7,9 +7,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
+import { argumentsOf } from "../browser/lib/arguments.mjs";
 
-const { values: options } = parseArgs({
+const OPTIONS = {
   options: {
     python: { type: "string" },
     model: { type: "string" },
@@ -19,7 +19,8 @@ const { values: options } = parseArgs({
     runs: { type: "string", default: "5" },
     threads: { type: "string", default: `1,${availableParallelism()}` },
   },
-});
+};
+const { values: options } = argumentsOf(OPTIONS, { needed: ["python", "model", "onnx", "corpus"], counts: ["texts", "runs"], lists: ["threads"] });
 
 const folder = join(import.meta.dirname, "../../target/bench");
 const texts = join(folder, "native-texts.json");
