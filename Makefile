@@ -18,6 +18,8 @@
 # make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
+# make demo-backend  the demo page in front of a store on this machine, filled by tabrank encode: Chroma's server, or with STORE=pgvector PostgreSQL; Chroma takes 520 MB
+# make test-backends  Chroma, PostgreSQL with pgvector, LanceDB and Orama started, filled, queried and reranked, and the demo before two of them; 600 MB of npm packages more
 # make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
@@ -58,6 +60,8 @@ DATA := $(CORPUS)
 CROSS :=
 # Of make vectors.
 VECTORS := $(CORPUS)
+# Of make demo-backend: chroma or pgvector.
+STORE := chroma
 # Of make index.
 INDEX := $(CORPUS)
 DOCUMENTS := 10000,30000,100000
@@ -67,12 +71,18 @@ FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec inde
 FUZZ_SECONDS := 60
 
 .PHONY: help size docs docs-serve docs-rust demo test test-candidates test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size docs docs-serve docs-rust demo demo-backend test test-candidates test-backends test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
 
 demo: site
 	@cd www && exec npm run --silent preview
+
+BACKENDS := --chroma target/backends/python/bin/chroma --collection target/backends/documents
+
+demo-backend: site $(STAMPS)/backends $(if $(filter chroma,$(STORE)),$(STAMPS)/chroma)
+	@exec node examples/backends/serve.mjs --store $(STORE) $(BACKENDS) --site www
 
 site: $(STAMPS)/site
 cli: $(CLI)
@@ -210,6 +220,8 @@ $(STAMPS)/npm-pkg: FOLDER := pkg
 $(STAMPS)/npm-pkg: pkg/package-lock.json
 $(STAMPS)/npm-www: FOLDER := www
 $(STAMPS)/npm-www: www/package-lock.json
+$(STAMPS)/npm-backends: FOLDER := examples/backends
+$(STAMPS)/npm-backends: examples/backends/package-lock.json
 $(STAMPS)/npm-candidates: FOLDER := tests/candidates
 $(STAMPS)/npm-candidates: tests/candidates/package-lock.json
 $(STAMPS)/npm-adapters: FOLDER := tests/adapters
@@ -264,6 +276,23 @@ $(STAMPS)/docs-parts: $(STAMPS)/docs-package $(CLI) $(MINILM) $(wildcard docs/sc
 	rm -rf docs/public/models
 	mkdir -p docs/public/models
 	$(CLI) convert $(dir $(MINILM)) --dtype q8 -o docs/public/models/all-MiniLM-L6-v2-q8
+	@touch $@
+
+# The examples take the package from its tarball, and the corpus with a vector for each paragraph.
+$(STAMPS)/backends: $(TARBALL) $(STAMPS)/npm-backends target/backends/documents.safetensors
+	rm -rf examples/backends/node_modules/tabrank && mkdir examples/backends/node_modules/tabrank
+	tar -xzf $(TARBALL) -C examples/backends/node_modules/tabrank --strip-components=1
+	@touch $@
+
+target/backends/documents.safetensors: $(CLI) $(MINILM) $(CORPUS)/corpus.jsonl
+	@mkdir -p $(@D)
+	cp $(CORPUS)/corpus.jsonl $(@D)/documents.jsonl
+	$(CLI) encode --model $(dir $(MINILM)) --pooling mean -o $@ < $(@D)/documents.jsonl
+
+$(STAMPS)/chroma: examples/backends/requirements.txt | $(STAMPS)
+	@scripts/require.sh python
+	python3 -m venv target/backends/python
+	target/backends/python/bin/pip install --quiet --requirement $<
 	@touch $@
 
 $(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/requirements.txt
@@ -326,6 +355,9 @@ test-rust: $(MINILM) | $(STAMPS)/rust
 
 test-pkg: $(TARBALL) $(CLI)
 	cd pkg && npm run --silent typecheck && npm test --silent && npm run --silent lint:package
+
+test-backends: site $(STAMPS)/backends $(STAMPS)/chroma $(STAMPS)/npm-web $(STAMPS)/chromium
+	node --test --test-concurrency=1 --test-reporter=spec tests/backends/*.test.mjs
 
 test-candidates: $(TARBALL) $(STAMPS)/npm-candidates
 	rm -rf tests/candidates/node_modules/tabrank && mkdir tests/candidates/node_modules/tabrank

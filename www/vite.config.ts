@@ -9,6 +9,8 @@ const head = read("head.html");
 const policy = /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(head)?.[1];
 if (policy === undefined) throw new Error("head.html has no Content-Security-Policy");
 
+const backend = process.env["DEMO_BACKEND"];
+
 const { version } = JSON.parse(read("node_modules/tabrank/package.json")) as { version: string };
 
 function read(file: string): string {
@@ -48,6 +50,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   preview: {
+    // A backend of `make demo-backend`, below the page's own address, as its policy allows no other.
+    proxy: backend === undefined ? {} : { "/backend": { target: backend, rewrite: (path) => path.replace(/^\/backend/, "") } },
     headers: {
       "Content-Security-Policy": `${policy}; frame-ancestors 'none'`,
       "X-Content-Type-Options": "nosniff",

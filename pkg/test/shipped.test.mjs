@@ -69,7 +69,7 @@ describe("what it is built from", () => {
 
   test("is locked, and no package's script runs while it is installed", () => {
     for (const folder of ["", "scripts/bindgen/", "tests/fuzz/"]) expect(readdirSync(`${ROOT}${folder}`)).toContain("Cargo.lock");
-    for (const folder of ["pkg/", "www/", "tests/candidates/", "tests/web/", "benches/browser/"]) expect(readdirSync(`${ROOT}${folder}`)).toContain("package-lock.json");
+    for (const folder of ["pkg/", "www/", "tests/candidates/", "examples/backends/", "tests/web/", "benches/browser/"]) expect(readdirSync(`${ROOT}${folder}`)).toContain("package-lock.json");
     const commands = ["Makefile", ".ci/run", ...readdirSync(`${ROOT}scripts`).filter((name) => name.endsWith(".sh")).map((name) => `scripts/${name}`)].flatMap((path) => read(path).split("\n"));
     const installs = commands.filter((line) => /^[^#]*\bnpm (ci|install)\b/.test(line));
     expect(installs.length).toBeGreaterThan(1);

@@ -1,8 +1,10 @@
 // Puts the parts together; what each does is in its own file.
+import { askChroma, askPgvector, BackendSearch } from "./backend-search.ts";
 import { CollectionIndex } from "./collection-index.ts";
 import { loadCorpus } from "./corpus.ts";
 import { Model } from "./model.ts";
 import { type ModelSource, sameSource } from "./model-place.ts";
+import { QuestionVector } from "./question-vector.ts";
 import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
 import { Search } from "./search.ts";
@@ -52,10 +54,14 @@ const store = new Store({
 });
 const model = new Model(store, new RequestCounter(showRequests));
 const corpus = loadCorpus(settings.data);
+const vector = new QuestionVector(corpus);
+const backend = new URL("backend/", here());
 const search = new Search(store, model, corpus, {
-  vectors: new VectorSearch(corpus),
+  vectors: new VectorSearch(corpus, vector),
   index: new CollectionIndex(new URL("index/", settings.data), corpus),
   words: new WordSearch(async () => store.state.own?.paragraphs ?? (await corpus).paragraphs),
+  chroma: new BackendSearch(askChroma, backend, vector),
+  pgvector: new BackendSearch(askPgvector, backend, vector),
 });
 
 function mount(): void {

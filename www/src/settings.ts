@@ -1,5 +1,5 @@
 // Settings in the page's fragment, which browsers do not send: a link shares them, and back and forward go through them.
-import type { FirstStage } from "./first-stage-words.ts";
+import { type FirstStage, WORDS } from "./first-stage-words.ts";
 import type { ModelSource } from "./model-place.ts";
 import type { Device, Weights } from "./state.ts";
 
@@ -106,7 +106,7 @@ function asWeights(text: string): Weights | undefined {
 }
 
 function asFirstStage(text: string): FirstStage | undefined {
-  return text === "vectors" || text === "index" || text === "words" ? text : undefined;
+  return Object.hasOwn(WORDS, text) ? (text as FirstStage) : undefined;
 }
 
 function asCount(text: string): number | undefined {

@@ -31,7 +31,7 @@ describe("readSettings", () => {
   });
 
   it("keeps the default and says so where a setting cannot be used", () => {
-    const fragment = "#device=tpu&dtype=int8&first=bm25&candidates=0&model=https://elsewhere.example/m&data=//elsewhere.example/d&hub=https://elsewhere.example&hub-model=../up";
+    const fragment = "#device=tpu&dtype=int8&first=toString&candidates=0&model=https://elsewhere.example/m&data=//elsewhere.example/d&hub=https://elsewhere.example&hub-model=../up";
     const settings = read(fragment);
     expect(settings).toMatchObject({ device: "auto", weights: "q8", candidates: 20, source: folder("models/all-MiniLM-L6-v2/", true) });
     expect(settings.hub.host).toBe("huggingface.co");
@@ -44,7 +44,7 @@ describe("readSettings", () => {
 });
 
 describe("fragmentOf", () => {
-  const FRAGMENTS = ["#", "#device=cpu", "#device=webgpu&dtype=f32&first=words&candidates=7&model=/sub/path/models/tiny/", "#hub-model=owner/name&hub=/mirror&data=other"];
+  const FRAGMENTS = ["#", "#device=cpu", "#device=webgpu&dtype=f32&first=words&candidates=7&model=/sub/path/models/tiny/", "#hub-model=owner/name&hub=/mirror&data=other", "#first=chroma"];
   it.each(FRAGMENTS)("says %s again, as nothing but what is not the default", (fragment) => {
     expect(fragmentOf(read(fragment), at(fragment))).toBe(fragment);
   });
