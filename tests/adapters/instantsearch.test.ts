@@ -183,6 +183,13 @@ describe("the wrapped client", () => {
     }
   });
 
+  test("counts the pages that a backend gives, which may be fewer than it found", async () => {
+    const found = { hits: corpus.slice(0, 100).map((body, number) => ({ objectID: String(number), body })), nbHits: 5_000, nbPages: 10 };
+    const client = rerankedClient({ search: async () => ({ results: [found] }) }, { reranker: tiny.reranker, text });
+    const [result] = await ask(client as unknown as ReturnType<typeof wrap>, { indexName: "texts", params: { query: tiny.query, hitsPerPage: 20 } });
+    expect(result).toMatchObject({ nbHits: 5_000, nbPages: 50 });
+  });
+
   test.each([
     ["without a query", { query: " ", hitsPerPage: 20 }],
     ["of facets alone", { query: tiny.query, hitsPerPage: 0 }],

@@ -53,6 +53,18 @@ test("results stay while a newer query is ranked, which ends the one before it",
   expect(signals.map(({ aborted }) => aborted)).toEqual([false, true, false]);
 });
 
+test("what comes of a ranking that was ended is not shown", async () => {
+  const given: ((value: unknown) => void)[] = [];
+  const late = { model: tiny.reranker.model, rerank: (() => new Promise((resolve) => given.push(resolve))) as unknown as Reranker["rerank"] };
+  const reranker = shallowRef<Ranker>(late);
+  const view = mount(() => useRerank({ reranker, query: tiny.query, documents: tiny.documents }));
+  reranker.value = tiny.reranker;
+  await shown(() => expect(view.results.value).toHaveLength(tiny.documents.length));
+  given[0]!({ results: [], warnings: [] });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(view.results.value.map(({ index }) => index)).toEqual(tiny.order);
+});
+
 test("it waits for a reranker, tells why a ranking failed, and ends it where it is told to or goes", async () => {
   const signals: AbortSignal[] = [];
   const rerank = ((_: string, __: string[], { signal }: { signal: AbortSignal }) => (signals.push(signal), new Promise(() => {}))) as unknown as Reranker["rerank"];
