@@ -183,6 +183,13 @@ describe("the wrapped client", () => {
     }
   });
 
+  test("takes requests in Algolia's other form, with parameters beside the index", async () => {
+    const service = SearchService.algolia(corpus);
+    const { results } = await wrap(service).search<Hit>({ requests: [{ indexName: "texts", query: tiny.query, hitsPerPage: 10, page: 1 }] });
+    expect(idsOf(results[0] as { hits: Hit[] })).toEqual((await expectedOrder()).slice(10, 20));
+    expect(service.asked).toMatchObject([{ query: tiny.query, page: 0, perPage: 100 }]);
+  });
+
   test("counts the pages that a backend gives, which may be fewer than it found", async () => {
     const found = { hits: corpus.slice(0, 100).map((body, number) => ({ objectID: String(number), body })), nbHits: 5_000, nbPages: 10 };
     const client = rerankedClient({ search: async () => ({ results: [found] }) }, { reranker: tiny.reranker, text });
