@@ -70,8 +70,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust demo test test-candidates test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
-.PHONY: help size docs docs-serve docs-rust demo demo-backend test test-candidates test-backends test-adapters test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size docs docs-serve docs-rust demo demo-backend test test-candidates test-backends test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
