@@ -132,6 +132,23 @@ describe("without WebGPU, with the default model", () => {
     await demo.page.click("#reranked-status button:text('Rerank')");
     await demo.reranked();
   });
+
+  it("no row moves under a reader who is in the list: the better order is offered, and taken by a press", LIMIT, async () => {
+    demo = await openDemo(browser, { candidates: 50 });
+    const { page } = demo;
+    await demo.loadModel();
+    await page.waitForSelector("#reranked[data-run=reranking]");
+    await page.focus("#reranked-rows > .row:nth-child(2) h3 button");
+    const places = () => page.$$eval("#results .row:not([hidden])", (rows) => rows.map((row) => [row.dataset.paragraph, Math.round(row.getBoundingClientRect().top)]));
+    const before = await places();
+    await page.waitForSelector("#reranked[data-run=offered]");
+    assert.deepEqual(await places(), before);
+    await page.waitForFunction(() => document.querySelector("#announcer").textContent === "A better order is available.");
+    await page.click("#reranked-status button:has-text('Better order available')");
+    await demo.reranked();
+    assert.notDeepEqual(await places(), before);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "reranked-title");
+  });
 });
 
 describe("with WebGPU, with a tiny model", () => {

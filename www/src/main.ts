@@ -24,6 +24,7 @@ import { mountPageImage } from "./view/page-image.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
 import { mountSettingsPanel } from "./view/settings-panel.ts";
+import { mountSharePanel } from "./view/share-panel.ts";
 import { mountSkipLink } from "./view/skip-link.ts";
 import { mountStageSwitch } from "./view/stage-switch.ts";
 import { mountTheme } from "./view/theme.ts";
@@ -74,12 +75,13 @@ function mount(): void {
   mountFirstList(store);
   mountSearchForm(store, (text) => search.ask(text, store.state.source.kind === "folder"), (text) => search.ask(text, false));
   mountModelPanel(store, { load: () => search.again(true), ask: () => void model.ask(), cancel: () => model.cancel() });
-  mountModelChooser(store, settings, chooseModel);
+  mountModelChooser(store, settings, chooseModel, announce);
   mountRerankedList(store, { again: () => search.again(true), cancel: () => search.cancel() }, announce);
   mountStageSwitch(store);
   mountPageImage(new URL("page/", location.href));
   mountSettingsPanel(store, choose);
   mountOwnTexts(store, useTexts, announce);
+  mountSharePanel(store, announce);
   mountSkipLink();
 }
 

@@ -29,6 +29,12 @@ interface Place {
   gpu?: { requestAdapter(options: { powerPreference: "high-performance" }): Promise<Adapter | null> };
 }
 
+/** As lines of a report, the values below each other. */
+export function table(rows: Facts): string[] {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`);
+}
+
 const FEATURES = ["shader-f16", "subgroups", "timestamp-query"];
 
 export async function machineFacts(adapter: Adapter | string): Promise<Facts> {
@@ -49,7 +55,7 @@ export async function findAdapter(): Promise<Adapter | string> {
   return adapter ?? "the browser offers no WebGPU adapter";
 }
 
-async function browserFacts(): Promise<Facts> {
+export async function browserFacts(): Promise<Facts> {
   const asked = ["architecture", "bitness", "platformVersion", "fullVersionList"];
   const told = await (navigator as Place).userAgentData?.getHighEntropyValues(asked).catch(() => undefined);
   if (told === undefined) return [["browser", navigator.userAgent]];

@@ -1,15 +1,14 @@
 // The bench page: one button, and a report to paste.
 import { asProblem } from "../problem.ts";
 import { readSettings } from "../settings.ts";
+import { VERSION } from "../version.ts";
 import { allowOwnWorkers } from "../trusted-types.ts";
+import { copyText } from "../view/copy.ts";
 import { button, byId, el, fill } from "../view/dom.ts";
 import { problemNote } from "../view/problem.ts";
 import { mountTheme } from "../view/theme.ts";
 import { measure } from "./measure.ts";
 import { reportText, verdictOf } from "./report.ts";
-
-/** Of the package; vite.config.ts knows it. */
-declare const TABRANK_VERSION: string;
 
 allowOwnWorkers();
 
@@ -26,7 +25,7 @@ async function run(): Promise<void> {
   const cancelled = new Promise<never>((_, reject) => abort.signal.addEventListener("abort", () => reject(abort.signal.reason)));
   show("running", "Starting", button("Cancel", () => abort.abort()));
   try {
-    const found = await Promise.race([measure(settings, TABRANK_VERSION, abort.signal, tell), cancelled]);
+    const found = await Promise.race([measure(settings, VERSION, abort.signal, tell), cancelled]);
     report.value = reportText(found);
     report.rows = report.value.split("\n").length;
     show("done", verdictOf(found), startButton("Measure again"));
@@ -56,17 +55,8 @@ function startButton(label = "Measure this machine"): HTMLButtonElement {
   return button(label, () => void run(), { class: "primary", id: "start" });
 }
 
-/** Where the browser refuses, the text is selected for the keys of the system. */
 async function copy(): Promise<void> {
-  const told = byId("copied");
-  try {
-    await navigator.clipboard.writeText(report.value);
-    told.textContent = "Copied.";
-  } catch {
-    report.focus();
-    report.select();
-    told.textContent = "This browser lets no page copy: the text is selected, so copy it by hand.";
-  }
+  byId("copied").textContent = await copyText(report);
 }
 
 mountTheme();

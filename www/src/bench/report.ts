@@ -2,7 +2,7 @@
 import type { ChosenDevice, GpuKernel, OperationDifference } from "tabrank";
 import { count, milliseconds } from "../format.ts";
 import type { Problem } from "../state.ts";
-import type { Facts } from "./machine.ts";
+import { type Facts, table } from "./machine.ts";
 import { median, type Speed, tokensASecond } from "./speed.ts";
 
 export interface Report {
@@ -86,9 +86,4 @@ function problemLine({ code, message }: Problem): string {
 
 function isProblem(value: object): value is Problem {
   return "code" in value;
-}
-
-function table(rows: Facts): string[] {
-  const width = Math.max(...rows.map(([label]) => label.length));
-  return rows.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`);
 }

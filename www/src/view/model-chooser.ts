@@ -4,6 +4,7 @@ import { KNOWN_MODELS, OWN_MODEL } from "../known-models.ts";
 import { type ModelSource, nameOf, sameSource } from "../model-place.ts";
 import { asHubModel, ownModel, type Settings } from "../settings.ts";
 import { changed, type Store } from "../state.ts";
+import type { Announce } from "./announcer.ts";
 import { byId, el, uniqueId } from "./dom.ts";
 
 interface Choice {
@@ -12,7 +13,7 @@ interface Choice {
   about: string;
 }
 
-export function mountModelChooser(store: Store, { hub, source }: Settings, choose: (source: ModelSource) => void): void {
+export function mountModelChooser(store: Store, { hub, source }: Settings, choose: (source: ModelSource) => void, announce: Announce): void {
   const form = byId<HTMLFormElement>("model-form");
   const choices = choicesFor(hub, source);
   const id = byId<HTMLInputElement>("hub-id");
@@ -29,7 +30,10 @@ export function mountModelChooser(store: Store, { hub, source }: Settings, choos
     const value = new FormData(form).get("model-choice");
     const chosen = value === "other" ? asHubModel(id.value, hub) : choices[Number(value)]?.source;
     note.textContent = chosen === undefined ? "An id is an owner and a name, such as answerdotai/answerai-colbert-small-v1." : "";
-    if (chosen === undefined) return id.focus();
+    if (chosen === undefined) {
+      announce(note.textContent);
+      return id.focus();
+    }
     byId<HTMLDetailsElement>("model-chooser").open = false;
     byId("model-title").focus();
     choose(chosen);

@@ -50,12 +50,10 @@ function contents(state: State, actions: ModelActions): HTMLElement[] {
   const { model, source, facts } = state;
   if (model.kind === "ready") return readyContents(state, model);
   const untold = source.kind === "hub" && facts.size === undefined;
-  if (model.kind === "failed") {
-    return [named(nameOf(source), "not loaded"), problemNote("The model could not be loaded.", model.problem, untold ? actions.ask : actions.load)];
-  }
+  const failed = model.kind === "failed" && [problemNote("The model could not be loaded.", model.problem, untold ? actions.ask : actions.load)];
   return [
     named(nameOf(source), "not loaded"),
-    ...(source.kind === "hub" && untold ? askContents(source, actions) : loadContents(state, actions)),
+    ...(failed || (source.kind === "hub" && untold ? askContents(source, actions) : loadContents(state, actions))),
     ...(state.online ? [] : [el("p", { class: "note" }, "You are offline. The model is not in this browser yet, so loading it needs a connection.")]),
   ];
 }

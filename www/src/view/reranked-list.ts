@@ -1,7 +1,8 @@
 // The better order, as soon as it is there and does not get in the reader's way.
 import type { Progress, RerankOutput } from "tabrank";
-import { count, milliseconds } from "../format.ts";
-import { changed, currentExample, type Candidate, type Run, type State, type Store } from "../state.ts";
+import { WORDS } from "../first-stage-words.ts";
+import { count, megabytes, milliseconds } from "../format.ts";
+import { changed, currentExample, firstStageOf, type Candidate, type Run, type State, type Store } from "../state.ts";
 import { Touch } from "../swap.ts";
 import type { Announce } from "./announcer.ts";
 import { candidateRow } from "./first-list.ts";
@@ -26,7 +27,7 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
   const show = (output: Output) => {
     const before = placesOf(list);
     shown = output;
-    showRows(list, rerankedRows(output, store.state.after, currentExample(store.state)?.relevant), store);
+    showRows(list, rerankedRows(output, store.state.after, currentExample(store.state)?.relevant, WORDS[firstStageOf(store.state)].time), store);
     glide(list, before);
     tell(store.state);
   };
@@ -45,7 +46,7 @@ export function mountRerankedList(store: Store, actions: RunActions, announce: A
     }
     if (changed(state, previous, "expanded")) fold(list, store);
     if (changed(state, previous, "after") && shown !== undefined) show(shown);
-    if (changed(state, previous, "run", "model", "found")) tell(state);
+    if (changed(state, previous, "run", "model", "found", "facts", "source")) tell(state);
     if (changed(state, previous, "run") && state.run.kind === "done") {
       if (touch.maySwap()) show(state.run.output);
       else announce("A better order is available.");
@@ -107,5 +108,13 @@ function standing(state: State, actions: RunActions): (Node | string)[] {
   if (run.kind === "empty") return ["There is nothing to rerank."];
   if (run.kind === "none") return [];
   if (run.kind === "searching") return ["Waiting for the candidates …"];
-  return [model.kind === "loading" ? `Loading the model, ${loaded(model.progress)} …` : "Not reranked yet: the model is not loaded."];
+  if (model.kind === "loading") return [`Loading the model, ${loaded(model.progress)} …`];
+  return [el("span", {}, "Not reranked yet."), ...loadButton(state, actions)];
+}
+
+/** The panel of the model may be far below. What another site has first to be asked for is left to that. */
+function loadButton({ source, facts }: State, { again }: RunActions): HTMLElement[] {
+  if (source.kind === "hub" && facts.size === undefined) return [];
+  const size = facts.size === undefined ? "" : ` (${megabytes(facts.size)})`;
+  return [button(`Load the model${size}`, again)];
 }

@@ -4,6 +4,7 @@ import { type HeatScale, heatScale, levelFloor } from "../heat.ts";
 import { rankChange } from "../rank-change.ts";
 import { orderAfter, type Placed, type ShownStage } from "../stage-order.ts";
 import type { Candidate } from "../state.ts";
+import { whyHere } from "../why.ts";
 import { el } from "./dom.ts";
 import { explanationView } from "./explanation.ts";
 import { markedText } from "./marked-text.ts";
@@ -15,12 +16,14 @@ const MARKED_LEVEL = 4;
 /** Characters that a row shows at least of what matched. */
 const REACH = 170;
 
-export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined): HTMLElement[] {
+/** `first`: what the first stage is called. */
+export function rerankedRows({ results }: RerankOutput<Candidate>, after: ShownStage, relevant: string | undefined, first: string): HTMLElement[] {
   const scale = heatScale(results.flatMap(({ explanation }) => explanation ?? []));
-  return orderAfter(results, after).map((placed) => rerankedRow(placed, after, scale, relevant));
+  const order = orderAfter(results, after);
+  return order.map((placed, at) => rerankedRow(placed, after, scale, relevant, after === "late" ? whyHere(placed, order[at + 1], first) : undefined));
 }
 
-function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: HeatScale, relevant: string | undefined): HTMLElement {
+function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: HeatScale, relevant: string | undefined, why: string | undefined): HTMLElement {
   const { paragraph } = result.document;
   const { text } = paragraph;
   const change = rankChange(result.document.rank, rank);
@@ -36,7 +39,7 @@ function rerankedRow({ result, rank, score }: Placed, after: ShownStage, scale: 
     ],
     text: fromBestPassage(text, result.explanation, levelFloor(scale, MARKED_LEVEL)),
     action: "why?",
-    details: () => rowDetails(text, result, scale),
+    details: () => rowDetails(text, result, scale, why),
   });
 }
 
@@ -47,8 +50,9 @@ function fromBestPassage(text: string, explanation: Explanation | undefined, min
   return markedText(text, { start, end: text.length }, marks(explanation, { text, minSimilarity }));
 }
 
-function rowDetails(text: string, { explanation, truncated }: RerankResult<Candidate>, scale: HeatScale): DocumentFragment {
+function rowDetails(text: string, { explanation, truncated }: RerankResult<Candidate>, scale: HeatScale, why: string | undefined): DocumentFragment {
   const details = new DocumentFragment();
+  if (why !== undefined) details.append(el("p", { class: "why" }, why));
   if (truncated) details.append(el("p", { class: "note" }, "This text is longer than the model reads: the rest of it was left out."));
   details.append(
     explanation === undefined ? el("p", { class: "full-text", dir: "auto" }, text) : explanationView(text, explanation, scale),
