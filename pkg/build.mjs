@@ -32,6 +32,7 @@ await rm("dist", { recursive: true, force: true });
 const entries = (await Promise.all(ENTRY_FOLDERS.map(entriesOf))).flat();
 await buildClient();
 for (const entry of entries) await buildEntry(entry);
+await bundle({ entryPoints: ["src/cli/tabrank.ts"], outfile: "dist/cli/tabrank.js", plugins: [clientOutside], banner: { js: "#!/usr/bin/env node" } });
 await buildWorker();
 await writeDeclarations();
 for (const [made, name] of Object.entries(MODULES)) await copyFile(made, name);
@@ -94,10 +95,19 @@ async function writeDeclarations() {
   await rm(DECLARATIONS, { recursive: true });
 }
 
+/** What only members for ourselves were declared by, which are not there any more. */
+function withoutUnused(text) {
+  const code = text.replace(/\/\*[^]*?\*\//g, "");
+  return text.replace(/^import (?:type )?\{([^}]*)\} from "[^"]+";\n/gm, (line, list) => {
+    const names = list.split(",").map((name) => name.trim().split(" ").at(-1));
+    return names.some((name) => code.replace(line, "").match(new RegExp(`\\b${name}\\b`))) ? line : "";
+  });
+}
+
 async function copyWithImports(file, done) {
   if (done.has(file)) return;
   done.add(file);
-  const text = await readFile(join(DECLARATIONS, file), "utf8");
+  const text = withoutUnused(await readFile(join(DECLARATIONS, file), "utf8"));
   if (/\bany\b/.test(text.replace(/\/\*[^]*?\*\//g, ""))) throw new Error(`${file} has the type any`);
   await mkdir(join("dist", dirname(file)), { recursive: true });
   await writeFile(join("dist", file), text);

@@ -68,6 +68,7 @@ export type {
   ProbedModel,
   ProbeOptions,
   Progress,
+  Scorable,
   ScoredExplanation,
   ScorerOptions,
   Simd,

@@ -1,6 +1,6 @@
 /** The public types: what goes into a {@link Reranker} and what comes out. Lengths of text are in UTF-16 units, times in milliseconds. */
 
-import type { TrainedCodec } from "./vectors.js";
+import type { GivenEmbeddings, ListedEmbeddings, TrainedCodec } from "./vectors.js";
 
 /** Where the model runs: `auto` takes WebGPU when it is there and gives right numbers, else the CPU. */
 export type DeviceChoice = "auto" | "cpu" | "webgpu";
@@ -418,6 +418,9 @@ export interface TokenEmbeddings {
 
 /** Embeddings that are there already, as {@link TokenEmbeddings} hold them. */
 export type Embeddings = Pick<TokenEmbeddings, "values" | "lengths" | "dimension">;
+
+/** Embeddings of documents as a Scorer takes them: flat, in a list or its bytes, or each document's in any form. */
+export type Scorable = Embeddings | ListedEmbeddings | ArrayBuffer | Uint8Array | readonly GivenEmbeddings[];
 
 /** See {@link LoadOptions}. */
 export type ScorerOptions = Pick<LoadOptions, "simd" | "signal" | "workerUrl" | "wasmUrl" | "limits">;

@@ -63,7 +63,7 @@ export class EmbeddingList implements ListedEmbeddings {
   }
 }
 
-/** Of a list that a caller passes, or the bytes of one. */
+/** @internal Of a list that a caller passes, or the bytes of one. */
 export function listFileOf(list: ListedEmbeddings | ArrayBuffer | Uint8Array, place: string): ListFile {
   const door = typeof list === "object" && list !== null ? read(list as EmbeddingList, "own", place) : undefined;
   return door !== undefined && doors.has(door) ? door() : fileIn(list as ArrayBuffer, place);

@@ -34,7 +34,7 @@ export class ResidualCodec implements TrainedCodec {
   }
 }
 
-/** Of a codec that a caller passes. */
+/** @internal Of a codec that a caller passes. */
 export function codecFile(codec: TrainedCodec, place: string): Uint8Array {
   const door = typeof codec === "object" && codec !== null ? read(codec as ResidualCodec, "own", place) : undefined;
   if (door === undefined || !doors.has(door)) throw invalidKind(codec, place, "a ResidualCodec");

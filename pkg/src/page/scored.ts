@@ -1,7 +1,7 @@
 /** Reads documents whose embeddings are scored without a model, in any of their forms. */
 
 import type { VectorGroup } from "../protocol.js";
-import type { Embeddings, Limits } from "../types.js";
+import type { Embeddings, Limits, Scorable } from "../types.js";
 import type { GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
 import { listFileOf } from "./embedding-list.js";
 import { copyOfEmbeddings } from "./embeddings.js";
@@ -12,9 +12,6 @@ import { bytesIn, type ListFile } from "./list-file.js";
 import { bytesOfRows } from "./row-lists.js";
 import { mismatch, type NamedRows } from "./sources.js";
 import { groupsOf } from "./vector-groups.js";
-
-/** Embeddings of documents as a Scorer takes them. */
-export type Scorable = Embeddings | ListedEmbeddings | ArrayBuffer | Uint8Array | readonly GivenEmbeddings[];
 
 /** Embeddings of so many documents, all of one width and one model. */
 export interface Scored {

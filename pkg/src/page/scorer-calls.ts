@@ -1,6 +1,6 @@
 /** The calls of a Scorer: what was given is read, and goes to the worker. */
 
-import type { Embeddings, Limits, MatchOptions, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
+import type { Embeddings, Limits, MatchOptions, Scorable, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
 import type { GivenEmbeddings } from "../vectors.js";
 import { codecFiles } from "./codecs.js";
 import { copyOfEmbeddings, copyOfOne, requireAllFinite } from "./embeddings.js";
@@ -10,7 +10,7 @@ import { matchesOf } from "./matches.js";
 import { openClient } from "./open-client.js";
 import { checkScorer, checkSimilarity } from "./options.js";
 import { engineFor } from "./places.js";
-import { rowsOf, type Scorable, type Scored, scoredOf } from "./scored.js";
+import { rowsOf, type Scored, scoredOf } from "./scored.js";
 import * as calls from "./scorer-calls.js";
 import { findCodecsOf } from "./sources.js";
 import { groupsOf } from "./vector-groups.js";

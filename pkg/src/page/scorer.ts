@@ -2,10 +2,9 @@
 /** The page's door to MaxSim alone, without a model. */
 
 import { RerankerError } from "../error.js";
-import type { Embeddings, MatchOptions, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
+import type { Embeddings, MatchOptions, Scorable, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
 import type { GivenEmbeddings } from "../vectors.js";
 import { rest } from "./rest.js";
-import type { Scorable } from "./scored.js";
 import type { OwnScorer } from "./scorer-calls.js";
 import { requireWorkers } from "./surroundings.js";
 
