@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Usage: approaches.mjs TABRANK CHECKPOINT DATA… [-- ARGUMENTS OF tabrank eval]
-// Evaluates every way to rank on each of the folders, and prints the README's tables of them.
+// Evaluates every way to rank on each of the folders, and prints the tables of them in docs/explanation/figures.md.
 import { execFileSync } from "node:child_process";
 import { basename, resolve } from "node:path";
 

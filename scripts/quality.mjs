@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Usage: quality.mjs TABRANK CHECKPOINT DATA FOLDER
-// Converts the checkpoint into every type below FOLDER, evaluates all on DATA, and prints the table of the README.
+// Converts the checkpoint into every type below FOLDER, evaluates all on DATA, and prints the table of docs/explanation/figures.md.
 // Fails if a type loses more than it may.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Usage: vectors.mjs TABRANK CHECKPOINT FOLDER DATA…
 // Trains residual codecs on a part of each data set's documents, holds every codec and token pooling against all embeddings in f32, and prints the table of
-// the README. Fails if one loses more than it may. What it makes lies below FOLDER.
+// docs/explanation/figures.md. Fails if one loses more than it may. What it makes lies below FOLDER.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";

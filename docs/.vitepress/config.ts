@@ -12,7 +12,6 @@ export default defineConfig({
   lang: "en",
   base: process.env.BASE ?? "/tabrank/",
   srcExclude: ["README.md", "test/**", "scripts/**"],
-  rewrites: { "curves/README.md": "curves/index.md" },
   vite: {
     // Tabrank finds its worker and modules beside itself, which the optimiser would move.
     optimizeDeps: { exclude: ["tabrank"] },

@@ -13,9 +13,9 @@ const HEAD = `# Tabrank
 /** Pages of types and calls, which are long, and in the sources. */
 const MADE = /^reference\/api\//;
 
-export async function writeForMachines({ srcDir, outDir, pages, rewrites, site }: SiteConfig) {
+export async function writeForMachines({ srcDir, outDir, pages, site }: SiteConfig) {
   const texts = new Map<string, string>();
-  for (const page of pages) texts.set(rewrites.map[page] ?? page, body(await readFile(join(srcDir, page), "utf8")));
+  for (const page of pages) texts.set(page, body(await readFile(join(srcDir, page), "utf8")));
   const chapters = sidebar.map(({ text, items = [] }) => `## ${text}\n\n${items.map((item) => line(item, texts, site.base)).join("\n")}\n`);
   await writeFile(join(outDir, "llms.txt"), [HEAD, ...chapters].join("\n"));
   const written = sidebar.flatMap(({ items = [] }) => items.map(pageFile)).filter((file) => !MADE.test(file));

@@ -15,7 +15,7 @@ const USAGE = `node run.mjs [options]
                      vectors for documents that need not be encoded
   --json FILE        write the raw figures
   --from FILE        measure nothing, print what --json wrote
-  --markdown         print the tables as Markdown, for the README
+  --markdown         print the tables as Markdown, for docs/explanation/figures.md
   --chromium FILE    browser to launch ($CHROMIUM, else /usr/bin/chromium)
   --package DIR      built npm package (pkg)
   --baseline DIR     another one, of an older version say: its q8 takes turns with the others

@@ -58,13 +58,13 @@ const STEPS = ["tokenize", "encode", "score"].map((name) => [name, (each) => tim
 
 const STAGES = ["tokenize", "products", "attention", "norms", "quantize", "score"];
 
-// What the README shows of a group on each device.
+// What docs/explanation/figures.md shows of a group on each device.
 const README = {
   cpu: ["rerank", "x ort-fp32", "x ort-q8", "query", "load", "transferred", "wasm, brotli", "peak of the page", "cosine mean", "top 10"],
   webgpu: ["rerank", "x ort-webgpu", "dispatches", "submits", "read-backs", "bytes read", "cosine mean"],
 };
 
-/** Everything as text, or as Markdown what the README shows. */
+/** Everything as text, or as Markdown what docs/explanation/figures.md shows. */
 export function print(report, { markdown }) {
   const lines = markdown ? readme(report) : everything(report);
   process.stdout.write(`${lines.join("\n")}\n`);
