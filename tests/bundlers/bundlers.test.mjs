@@ -1,5 +1,7 @@
 // The apps that a bundler builds: each is built, opened below a sub-path under a strict policy, and searches; with addresses of its own for the package's files too.
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { launch } from "../web/lib/browser.mjs";
 import { serve } from "../web/lib/server.mjs";
@@ -30,6 +32,15 @@ after(async () => {
   await server?.close();
 });
 
+async function assertDeveloped(app) {
+  const developed = await app.start("dev");
+  try {
+    return await assertSearches(browser, developed.url, app.tiny);
+  } finally {
+    developed.close();
+  }
+}
+
 for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
   describe(name, () => {
     let app;
@@ -44,23 +55,21 @@ for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
 
     it("builds a page that searches", LIMIT, () => assertBuilt());
 
-    if (dev) it("searches in development", LIMIT, () => assertDeveloped());
+    if (dev) it("searches in development", LIMIT, async () => void (await assertDeveloped(app)));
 
     it("takes the worker and the module from where the page says", LIMIT, async () => {
       await app.copyPackage();
       await app.edit("main.js", LOAD, NAMED);
       const files = await assertBuilt();
       assert.deepEqual(files.map((file) => file.split("/").slice(-2).join("/")), ["tabrank/worker.js", "tabrank/tabrank.wasm"]);
-      if (dev) assert.deepEqual(await assertDeveloped(), ["/tabrank/worker.js", "/tabrank/tabrank.wasm"]);
+      if (dev) assert.deepEqual(await assertDeveloped(app), ["/tabrank/worker.js", "/tabrank/tabrank.wasm"]);
     });
-
-    async function assertDeveloped() {
-      const developed = await app.start("dev");
-      try {
-        return await assertSearches(browser, developed.url, app.tiny);
-      } finally {
-        developed.close();
-      }
-    }
   });
 }
+
+it("Vite before 8 searches in development once its optimizer leaves the package out", LIMIT, async () => {
+  const app = await prepareApp("vite", { beside: "public" });
+  await app.install("vite@7.3.8");
+  await writeFile(join(app.folder, "vite.config.js"), 'export default { optimizeDeps: { exclude: ["tabrank"] } };');
+  await assertDeveloped(app);
+});

@@ -1,8 +1,11 @@
 // The package in Node, where its workers are threads: the reference's ranking, and the same bits from several as from one.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { before, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import * as native from "./lib/native.mjs";
 import { needCli, needPackage, OUTPUT, ROOT } from "./lib/paths.mjs";
 import { serve } from "./lib/server.mjs";
@@ -27,6 +30,15 @@ function filesIn(folder) {
   const paths = entries.map(({ parentPath, path = parentPath, name }) => join(path, name));
   return Object.fromEntries(paths.map((path) => [relative(folder, path), readFileSync(path)]));
 }
+
+it("an import of any entry starts nothing, and touches nothing of a page", LIMIT, async () => {
+  const dist = join(ROOT, "pkg/dist");
+  const entries = [".", "adapters", "candidates"].flatMap((folder) => readdirSync(join(dist, folder)).map((file) => join(dist, folder, file)));
+  const modules = entries.filter((file) => file.endsWith(".js") && !file.endsWith("/worker.js"));
+  assert.ok(modules.length > 2);
+  const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(new URL("lib/import-alone.mjs", import.meta.url)), ...modules], { timeout: 30_000 });
+  assert.deepEqual(JSON.parse(stdout), []);
+});
 
 it("a checkpoint that was read from a disk ranks as the reference does", LIMIT, async () => {
   const reranker = await Reranker.load(files);

@@ -7,7 +7,7 @@ import { redactedText } from "../redacted.js";
 
 export const START_HINT =
   'Check that worker.js is served as JavaScript from the page\'s own origin and that worker-src in the Content-Security-Policy allows it, or pass workerUrl. ' +
-  'With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration.';
+  'With the dev server of Vite 7 or older add optimizeDeps: { exclude: ["tabrank"] } to its configuration.';
 
 export interface Death {
   error: ErrorData;

@@ -6,7 +6,7 @@ import { within } from "../patience.js";
 import { addressError, MANNERS, statusError, withRetries } from "./download.js";
 import { ADDRESSES, needsProof, proven } from "./wasm-proof.js";
 
-const ADDRESS_HINT = `With the Vite dev server add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the addresses of the modules: ${ADDRESSES}`;
+const ADDRESS_HINT = `With the dev server of Vite 7 or older add optimizeDeps: { exclude: ["tabrank"] } to its configuration; elsewhere pass the addresses of the modules: ${ADDRESSES}`;
 
 /** Milliseconds without a byte of the module. */
 const SILENCE = 30_000;

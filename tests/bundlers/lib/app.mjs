@@ -31,6 +31,7 @@ export async function prepareApp(name, { beside = "." } = {}) {
   const app = {
     tiny,
     folder,
+    install: (...packages) => run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", ...packages], { cwd: folder }),
     script: (script, ...options) => run("npm", ["run", "--silent", script, "--", ...options], { cwd: folder, env: ENVIRONMENT }),
     start: (script, options) => startServer(folder, script, options),
     edit: (file, before, after) => edit(join(folder, file), before, after),
@@ -39,7 +40,7 @@ export async function prepareApp(name, { beside = "." } = {}) {
   };
   if (!existsSync(join(folder, "package.json"))) return app;
   await app.edit("package.json", `"tabrank": "${version}"`, `"tabrank": "file:${need(`pkg/tabrank-${version}.tgz`, "make site")}"`);
-  await run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
+  await app.install();
   return app;
 }
 
