@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
+import { buildIndex } from "./lib/native.mjs";
 import { needCli, needPackage, OUTPUT, ROOT } from "./lib/paths.mjs";
 
 const LIMIT = { timeout: 120_000 };
@@ -114,6 +115,37 @@ describe("encode", () => {
   }
 });
 
+describe("index search", () => {
+  const INDEX = join(OUTPUT, "data/command-index");
+  const documents = Array.from({ length: 80 }, (_, place) => ({ id: `d "${place}" é`, text: `${TEXTS[place % TEXTS.length]} ${place} ${"oil of the city ".repeat(place % 7)}` }));
+  before(() => buildIndex(MODEL, documents, INDEX));
+
+  for (const [what, args, input] of [
+    ["one query", ["--query", "-what of oil?"]],
+    ["some of the best", ["--top-k=3", "--query", "the city", "--n-ivf-probe", "2", "--n-full-scores", "4"]],
+    ["queries of stdin", [], '{"text":"water"}\n\n{"id":"q","text":"oil"}\n{"id":12.50,"text":"the city"}'],
+    ["no queries", [], ""],
+  ]) {
+    it(`of ${what} finds what the native command finds`, LIMIT, () => {
+      assertSame(["index", "search", INDEX, "--model", MODEL, ...args], input);
+    });
+  }
+
+  for (const [what, args, status] of [
+    ["no folder", ["--model", MODEL, "--query", "oil"], 2],
+    ["two folders", [INDEX, INDEX, "--model", MODEL, "--query", "oil"], 2],
+    ["a folder that is not there", [join(EMPTY, "none"), "--model", MODEL, "--query", "oil"], 66],
+    ["a cross-encoder", [INDEX, "--model", CROSS_ENCODER, "--query", "oil"], 65],
+    ["another model", [INDEX, "--model", join(ROOT, "tests/fixtures/pylate-no-expansion/checkpoint"), "--query", "oil"], 65],
+  ]) {
+    it(`with ${what} has the exit code ${status}`, LIMIT, () => {
+      const [expected, found] = both(["index", "search", ...args]);
+      assert.deepEqual([found.status, expected.status], [status, status], found.stderr);
+      assert.match(found.stderr, /^tabrank: .+/m);
+    });
+  }
+});
+
 describe("a failure", () => {
   const rerank = ["rerank", "--model", MODEL, "--query", "oil"];
   for (const [what, args, input, status] of [
@@ -155,7 +187,7 @@ describe("a failure", () => {
 
 it("what is of the native command alone is said, and the version is the package's", LIMIT, () => {
   const alone = (...args) => run(process.execPath, [join(ROOT, "pkg/dist/cli/tabrank.js"), ...args], "");
-  for (const args of [["eval"], ["index", "search"], ["rerank", "--codec", "a", "--model", MODEL, "--query", "a"], ["encode", "--output", "a", "--model", MODEL]]) {
+  for (const args of [["eval"], ["index", "build"], ["rerank", "--codec", "a", "--model", MODEL, "--query", "a"], ["encode", "--output", "a", "--model", MODEL]]) {
     const { status, stderr } = alone(...args);
     assert.equal(status, 2);
     assert.match(stderr, /native command/);

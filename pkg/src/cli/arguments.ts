@@ -5,7 +5,12 @@ import { usage } from "./failure.js";
 
 type Given = Record<string, string | boolean | string[] | undefined>;
 
-type Parse = (config: { args: string[]; options: Record<string, object>; strict: true; allowPositionals: false }) => { values: Given };
+interface Found {
+  values: Given;
+  positionals: string[];
+}
+
+type Parse = (config: { args: string[]; options: Record<string, object>; strict: true; allowPositionals: true }) => Found;
 
 /** How the value of an argument is taken. */
 export type Kind = "text" | "texts" | "count" | "positive" | "number" | "boolean" | readonly string[];
@@ -30,23 +35,24 @@ export const MODEL: Record<string, Kind> = {
 
 export const DOCUMENTS: Record<string, Kind> = { "pool-factor": "number", "long-documents": ["cut", "windows"], overlap: "count", "max-windows": "positive", "on-error": ["fail", "skip"] };
 
-/** `native`: arguments that the native command alone has. */
-export function parsed(words: string[], kinds: Record<string, Kind>, native: readonly string[]): Taken {
+/** `native`: arguments that the native command alone has; `places`: names of those without one. */
+export function parsed(words: string[], kinds: Record<string, Kind>, native: readonly string[], places: readonly string[] = []): Taken {
   const names = [...Object.keys(kinds), ...native];
   const options = Object.fromEntries(names.map((name) => [name, { type: "string", multiple: kinds[name] === "texts" }]));
-  const values = valuesOf(joinedValues(words, names), options);
+  const { values, positionals } = found(joinedValues(words, names), options);
   const other = native.find((name) => values[name] !== undefined);
   if (other) throw usage(`--${other} is for the native command`);
-  const args = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(name, value as string | string[], kinds[name]!)]));
+  if (positionals.length > places.length) throw usage(`there is no argument for ${JSON.stringify(positionals[places.length])}`);
+  const args: Taken = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, taken(name, value as string | string[], kinds[name]!)]));
   const ofWindows = ["overlap", "max-windows"].find((name) => args[name] !== undefined);
   if (ofWindows && args["long-documents"] !== "windows") throw usage(`--${ofWindows} is given, but long documents are cut; pass --long-documents windows too`);
-  return args;
+  return { ...args, ...Object.fromEntries(positionals.map((value, at) => [places[at], value])) };
 }
 
-function valuesOf(args: string[], options: Record<string, object>): Given {
+function found(args: string[], options: Record<string, object>): Found {
   const { parseArgs } = builtin<{ parseArgs: Parse }>("util")!;
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args, options, strict: true, allowPositionals: true });
   } catch (error) {
     throw usage((error as Error).message);
   }
@@ -76,7 +82,7 @@ function taken(name: string, value: string | string[], kind: Kind): Taken[string
 
 export function required(args: Taken, name: string): string {
   const value = args[name];
-  if (typeof value !== "string") throw usage(`--${name} is missing`);
+  if (typeof value !== "string") throw usage(`${name === name.toLowerCase() ? `--${name}` : name} is missing`);
   return value;
 }
 
