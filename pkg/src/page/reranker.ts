@@ -27,6 +27,7 @@ import type {
   Warning,
 } from "../types.js";
 import { asBlobs } from "./blobs.js";
+import { DISPOSE } from "./dispose.js";
 import { isAddress } from "./invalid.js";
 import type { Own } from "./own.js";
 import type { AnyBudget } from "./options.js";
@@ -266,7 +267,7 @@ export class Reranker {
     void cache?.store.close();
   }
 
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.dispose();
   }
 }

@@ -4,6 +4,7 @@
 import { RerankerError } from "../error.js";
 import type { Embeddings, MatchOptions, Scorable, ScoredExplanation, ScorerOptions, SimilarityOptions, Simd } from "../types.js";
 import type { GivenEmbeddings } from "../vectors.js";
+import { DISPOSE } from "./dispose.js";
 import { rest } from "./rest.js";
 import type { OwnScorer } from "./scorer-calls.js";
 import { requireWorkers } from "./surroundings.js";
@@ -76,7 +77,7 @@ export class Scorer {
     this.own().client.stop(new RerankerError({ code: "DISPOSED", message: "this Scorer was disposed of" }));
   }
 
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.dispose();
   }
 }

@@ -5,6 +5,7 @@ import { RerankerError } from "../error.js";
 import type { QueryEmbeddings } from "../ranking.js";
 import type { IndexInfo, IndexOptions, SearchOptions, SearchOutput } from "../search.js";
 import type { Warning } from "../types.js";
+import { DISPOSE } from "./dispose.js";
 import type { OwnIndex } from "./index-calls.js";
 import { rest } from "./rest.js";
 import { requireWorkers } from "./surroundings.js";
@@ -75,7 +76,7 @@ export class Index {
     this.own().client.stop(new RerankerError({ code: "DISPOSED", message: "this Index was disposed of", hint: "Open the index again." }));
   }
 
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.dispose();
   }
 }
