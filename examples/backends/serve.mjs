@@ -30,7 +30,8 @@ const store = await open({ folder, program: resolve(options.chroma) });
 await store.fill(documents);
 console.log(`${options.store} holds ${documents.length} paragraphs. The page with it: http://localhost:${options.port}/#first=${options.store}`);
 
-const page = spawn("npm", ["run", "--silent", "preview", "--", "--port", options.port, "--strictPort"], { cwd: options.site, stdio: "inherit", env: { ...process.env, DEMO_BACKEND: store.url } });
+// Not by npm, which hands no signal on.
+const page = spawn(resolve(options.site, "node_modules/.bin/vite"), ["preview", "--port", options.port, "--strictPort"], { cwd: options.site, stdio: "inherit", env: { ...process.env, DEMO_BACKEND: store.url } });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => page.kill());
 page.on("exit", () => void end());
 

@@ -38,7 +38,6 @@ for (const [store, port] of Object.entries(STORES)) {
       page.on("request", (request) => requests.push({ url: request.url(), body: request.postData() ?? "" }));
       await page.fill("#question", question.text);
       await page.press("#question", "Enter");
-      await page.click("#load-model");
       await page.waitForSelector("#reranked[data-run=done]", { timeout: 120_000 });
       assert.deepEqual(await idsOf(page, "first"), nearest().slice(0, COUNT));
       assert.equal((await idsOf(page, "reranked"))[0], question.relevant);
