@@ -1,6 +1,6 @@
 // How the pages become a site. `BASE` is the path that it is served below; `make docs BASE=/` for a host of its own.
 import { slug } from "github-slugger";
-import { defineConfig } from "vitepress";
+import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
 import { copyLinkedFiles, outsideLinks } from "./outside-links.ts";
 import { writeForMachines } from "./llms.ts";
 import { INDEX_OPTIONS } from "./search-index.ts";
@@ -33,7 +33,7 @@ export default defineConfig({
     ],
     sidebar,
     outline: [2, 3],
-    search: { provider: "local", options: { miniSearch: INDEX_OPTIONS } },
+    search: { provider: "local", options: { miniSearch: INDEX_OPTIONS, _render: sectionsOf } },
     externalLinkIcon: true,
   },
   async buildEnd(site) {
@@ -41,3 +41,9 @@ export default defineConfig({
     await writeForMachines(site);
   },
 });
+
+/** What the search reads of a page: no names of languages, which stand in front of code. */
+function sectionsOf(source: string, env: MarkdownEnv, markdown: MarkdownRenderer) {
+  const html = markdown.render(source, env);
+  return env.frontmatter?.search === false ? "" : html.replace(/<span class="lang">.*?<\/span>/g, "");
+}
