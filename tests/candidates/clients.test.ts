@@ -13,7 +13,7 @@ import { fromChroma } from "tabrank/candidates/chroma";
 import { fromElasticsearch } from "tabrank/candidates/elasticsearch";
 import { fromMeilisearch } from "tabrank/candidates/meilisearch";
 import { fromOpenSearch } from "tabrank/candidates/opensearch";
-import { fromOrama } from "tabrank/candidates/orama";
+import { type Candidates, fromOrama } from "tabrank/candidates/orama";
 import { fromPinecone } from "tabrank/candidates/pinecone";
 import { fromQdrant } from "tabrank/candidates/qdrant";
 import { fromTypesense } from "tabrank/candidates/typesense";
@@ -190,7 +190,8 @@ test("Orama: hits of search, with facets", async () => {
   const orama = create({ schema: { text: "string" } as const });
   await insertMultiple(orama, TEXTS.map((text) => ({ text })));
   const answer = await search(orama, { term: "Faust", facets: { text: { limit: 2 } } });
-  const { hits, options, score, response } = fromOrama(answer, { text: ({ document }) => document.text });
+  const found: Candidates<(typeof answer.hits)[0], typeof answer> = fromOrama(answer, { text: ({ document }) => document.text });
+  const { hits, options, score, response } = found;
   expect(hits.map(options.text).sort()).toEqual([TEXTS[2], TEXTS[0]]);
   expect(hits.map(score)).toEqual(answer.hits.map((hit) => hit.score));
   expect(response([{ document: hits[1]! }])).toEqual({ ...answer, hits: [answer.hits[1]] });

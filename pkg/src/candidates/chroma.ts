@@ -6,6 +6,8 @@ import { fieldOf, idIn, numberIn, requireRecord, scoreFrom } from "./shared/fiel
 import { withField } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What `query`, `search` and `get` give. */
 export interface ChromaResponse {
   ids: readonly (readonly string[])[] | readonly string[];

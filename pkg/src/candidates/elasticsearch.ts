@@ -3,6 +3,7 @@
 import type { Candidates } from "./shared/candidates.js";
 import { fromLucene, type LuceneHit, type LuceneHitOf, type LuceneOptions, type LuceneResponse } from "./shared/lucene.js";
 
+export type { Candidates } from "./shared/candidates.js";
 export type { LuceneHit as ElasticsearchHit, LuceneOptions as ElasticsearchOptions, LuceneResponse as ElasticsearchResponse };
 
 /**

@@ -7,6 +7,8 @@ import { listed } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 import { isRows, namedEmbeddings, type NamedVectorOptions } from "./shared/vectors.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 export interface LanceDbOptions<Hit> extends NamedVectorOptions {
   /** The column; `text`. */
   text?: TextOption<Hit>;

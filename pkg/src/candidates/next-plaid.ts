@@ -6,6 +6,8 @@ import { fieldOf, idIn, numberIn, requireList, requireRecord } from "./shared/fi
 import { withField } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** The answers to one query. */
 export interface NextPlaidResult {
   document_ids: readonly number[];

@@ -5,6 +5,8 @@ import { idIn, numberIn } from "./shared/fields.js";
 import { listed } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What is read of a hit. */
 export interface OramaHit {
   id: string;

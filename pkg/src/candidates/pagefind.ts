@@ -5,6 +5,8 @@ import { fieldOf, idIn, invalidKind, numberIn, requireList, requireRecord } from
 import { withField } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What is read of a result. */
 export interface PagefindHit {
   id: string;

@@ -7,6 +7,8 @@ import { listed } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 import { isRows, namedEmbeddings, type NamedVectorOptions } from "./shared/vectors.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What a query gives, or its rows. */
 export type PgvectorResponse = readonly object[] | { rows: readonly object[] };
 

@@ -6,6 +6,8 @@ import { listed } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 import { embeddingsOf, type VectorOptions } from "./shared/vectors.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What is read of a point. */
 export interface QdrantPoint {
   id: string | number;

@@ -7,6 +7,8 @@ import { listed } from "./shared/places.js";
 import { textReading, type TextOption } from "./shared/text.js";
 import { namedEmbeddings, type NamedVectorOptions, requireRows } from "./shared/vectors.js";
 
+export type { Candidates } from "./shared/candidates.js";
+
 /** What is read of a hit. */
 export interface VespaHit {
   id?: string;
