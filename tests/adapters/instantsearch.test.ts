@@ -7,7 +7,7 @@ import { configure, index } from "instantsearch.js/es/widgets";
 import { rerankedClient, type RerankedClientOptions } from "tabrank/adapters/instantsearch";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type Hit, SearchService } from "./lib/search-servers.js";
-import { tinyModel } from "./lib/tiny.js";
+import { slowFor, tinyModel } from "./lib/tiny.js";
 
 const tiny = tinyModel();
 const corpus = Array.from({ length: 130 }, (_, number) => `${tiny.documents[number % tiny.documents.length]} ${number}`);
@@ -134,24 +134,23 @@ describe("the wrapped client", () => {
 
   test("a query that is typed on ends the ranking of the one before it, whose answer is never shown", async () => {
     const service = SearchService.algolia(corpus);
-    const ended: string[] = [];
-    const reranker = { model: tiny.reranker.model, rerank: (async (query: string, ...rest: [string[], object?]) => tiny.reranker.rerank(query, ...rest).catch((error: unknown) => (ended.push(query), Promise.reject(error)))) as typeof tiny.reranker.rerank };
-    const page = new Page(wrap(service, { reranker }));
+    const { ranker, calls } = slowFor(tiny.reranker, "water", "water in");
+    const page = new Page(wrap(service, { reranker: ranker }));
     const order = await expectedOrder();
     for (const query of ["water", "water in", tiny.query]) {
       page.refine(query);
-      await vi.waitFor(() => expect(service.asked.some((asked) => asked.query === query)).toBe(true), { interval: 1 });
+      await page.settled(() => expect(calls.at(-1)?.query).toBe(query));
     }
     await page.settled(() => expect(page.shown["texts"]?.ids).toEqual(order.slice(0, 20)));
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(page.orders.filter((ids) => ids.length > 0).map((ids) => ids[0])).toEqual(page.orders.map(() => order[0]));
-    expect(ended).toEqual(["water", "water in"]);
+    expect(calls.map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
     expect(page.search.status).toBe("idle");
     page.search.dispose();
   });
 
   test("a query that is typed once more after another gets its order", async () => {
-    const client = wrap(SearchService.algolia(corpus));
+    const client = wrap(SearchService.algolia(corpus), { reranker: slowFor(tiny.reranker, "water").ranker });
     const texts = (query: string) => ask(client, { indexName: "texts", params: { query, hitsPerPage: 20 } });
     const [first, , third] = await Promise.all([texts(tiny.query), texts("water"), texts(tiny.query)]);
     expect(idsOf(third[0]!)).toEqual((await expectedOrder()).slice(0, 20));

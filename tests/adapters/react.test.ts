@@ -5,7 +5,7 @@ import { renderToString } from "react-dom/server";
 import type { Reranker } from "tabrank";
 import { type Ranker, rerankHooks } from "tabrank/adapters/react";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { loadTiny, tinyModel } from "./lib/tiny.js";
+import { loadTiny, slowFor, tinyModel } from "./lib/tiny.js";
 
 const tiny = tinyModel();
 const { useReranker, useRerank } = rerankHooks(React);
@@ -53,9 +53,8 @@ describe("useRerank", () => {
   });
 
   test("keeps what it shows while a newer query is ranked, and ends the one before it", async () => {
-    const signals: AbortSignal[] = [];
-    const rerank = ((query: string, documents: string[], options: { signal: AbortSignal }) => (signals.push(options.signal), tiny.reranker.rerank(query, documents, options))) as unknown as Reranker["rerank"];
-    const props = { reranker: { model: tiny.reranker.model, rerank }, documents: tiny.documents };
+    const { ranker, calls } = slowFor(tiny.reranker, "water in");
+    const props = { reranker: ranker, documents: tiny.documents };
     await render(list({ ...props, query: "water" }));
     await shown(() => expect(items()).toHaveLength(tiny.documents.length));
     const before = items();
@@ -63,7 +62,7 @@ describe("useRerank", () => {
     expect(items()).toEqual(before);
     await render(list({ ...props, query: tiny.query }));
     await shown(() => expect(items()).toEqual(tiny.order.map((index) => tiny.documents[index])));
-    expect(signals.map(({ aborted }) => aborted)).toEqual([false, true, false]);
+    expect(calls.map(({ signal }) => signal.aborted)).toEqual([false, true, false]);
     expect(last().error).toBeUndefined();
   });
 

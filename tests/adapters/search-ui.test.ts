@@ -1,7 +1,7 @@
 import { type APIConnector, type RequestState, type ResponseState, SearchDriver } from "@elastic/search-ui";
 import { type RerankedSearchOptions, rerankedSearch } from "tabrank/adapters/search-ui";
 import { describe, expect, test, vi } from "vitest";
-import { tinyModel } from "./lib/tiny.js";
+import { slowFor, tinyModel } from "./lib/tiny.js";
 
 interface Result {
   id: { raw: string };
@@ -88,16 +88,18 @@ describe("a SearchDriver", () => {
 
   test("never shows the answer to a term that was typed on", async () => {
     const connector = new Connector();
-    const driver = driverOf(connector);
+    const { ranker, calls } = slowFor(tiny.reranker, "water", "water in");
+    const driver = driverOf(connector, { reranker: ranker });
     const shown: string[] = [];
     driver.subscribeToStateChanges(({ results }) => void (results[0] && shown.push((results[0] as Result).id.raw)));
     const order = await expectedOrder();
     for (const term of ["water", "water in", tiny.query]) {
       driver.getActions().setSearchTerm(term);
-      await settled(() => expect(connector.asked.at(-1)?.searchTerm).toBe(term));
+      await settled(() => expect(calls.at(-1)?.query).toBe(term));
     }
     await settled(() => expect(idsOf(driver)).toEqual(order.slice(0, 20)));
     await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(calls.map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
     expect(new Set(shown)).toEqual(new Set([order[0]]));
     expect(driver.getState()).toMatchObject({ error: "", isLoading: false });
   });

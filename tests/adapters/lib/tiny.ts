@@ -68,6 +68,18 @@ export function expectNear(found: readonly (number | undefined)[], expected: rea
   found.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 4));
 }
 
+/** Ranks as the model does, but what the queries ask for takes until it is ended. */
+export function slowFor(reranker: Reranker, ...queries: string[]): { ranker: Pick<Reranker, "model" | "rerank">; calls: { query: string; signal: AbortSignal }[] } {
+  const calls: { query: string; signal: AbortSignal }[] = [];
+  const rerank = (query: string, documents: string[], options: { signal: AbortSignal }) => {
+    const { signal } = options;
+    calls.push({ query, signal });
+    if (!queries.includes(query)) return reranker.rerank(query, documents, options);
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  return { ranker: { model: reranker.model, rerank: rerank as unknown as Reranker["rerank"] }, calls };
+}
+
 /** What an aborted call rejects with; the message holds no text of the call. */
 export const REASON = new DOMException("the test ended it", "AbortError");
 
