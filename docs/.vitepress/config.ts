@@ -1,16 +1,24 @@
 // How the pages become a site. `BASE` is the path that it is served below; `make docs BASE=/` for a host of its own.
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
 import { slug } from "github-slugger";
 import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
+import { emptyHeads } from "./empty-heads.ts";
 import { copyLinkedFiles, outsideLinks } from "./outside-links.ts";
 import { writeForMachines } from "./llms.ts";
 import { INDEX_OPTIONS } from "./search-index.ts";
 import { sidebar } from "./sidebar.ts";
 
+const BASE = process.env.BASE ?? "/tabrank/";
+/** The demo's. */
+const ICON = new URL("../../www/public/icon.svg", import.meta.url);
+
 export default defineConfig({
   title: "Tabrank",
   description: "Late-interaction reranking in the browser tab",
   lang: "en",
-  base: process.env.BASE ?? "/tabrank/",
+  base: BASE,
+  head: [["link", { rel: "icon", href: `${BASE}icon.svg` }]],
   srcExclude: ["README.md", "test/**", "scripts/**"],
   vite: {
     // Tabrank finds its worker and modules beside itself, which the optimiser would move.
@@ -22,7 +30,7 @@ export default defineConfig({
     // As the forge makes them, so that a link to a heading works in both places.
     anchor: { slugify: slug },
     toc: { slugify: slug },
-    config: (markdown) => void markdown.use(outsideLinks),
+    config: (markdown) => void markdown.use(outsideLinks).use(emptyHeads),
   },
   themeConfig: {
     nav: [
@@ -37,6 +45,7 @@ export default defineConfig({
     externalLinkIcon: true,
   },
   async buildEnd(site) {
+    await copyFile(ICON, join(site.outDir, "icon.svg"));
     await copyLinkedFiles(site);
     await writeForMachines(site);
   },
