@@ -28,6 +28,7 @@
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
 # make docs   the docs as a site, docs/.vitepress/dist/, to be served below /tabrank/; BASE=/ names another path
 # make docs-serve  the same, served
+# make picture   the demo page as the README shows it, docs/images/demo.jpg
 # make docs-rust   the crate's own documentation, target/doc/tabrank/
 # make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
 #
@@ -70,7 +71,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust demo demo-backend test test-candidates test-backends test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -150,6 +151,9 @@ docs: $(STAMPS)/docs-parts
 
 docs-serve: docs
 	@cd docs && BASE=$(BASE) exec npm run --silent preview
+
+picture: site $(STAMPS)/npm-web $(STAMPS)/chromium
+	node scripts/picture.mjs docs/images/demo.jpg
 
 docs-rust: | $(STAMPS)/rust
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustdoc.sh cargo rustc --release --locked --lib --crate-type rlib --features cli
