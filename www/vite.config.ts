@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
@@ -29,9 +30,33 @@ const sharedHead: Plugin = {
   },
 };
 
+/** Files of public/ that every page takes. */
+const PUBLIC = ["icon.svg", "theme.js"];
+
+const isText = (name: string) => /\.(html|css|js)$/.test(name);
+
+/** Tells the service worker which files there are; the shell is what pages need to open, without parts that are fetched later. */
+const offline: Plugin = {
+  name: "offline",
+  enforce: "post",
+  generateBundle(_, bundle) {
+    const outputs = Object.values(bundle);
+    const worker = outputs.find(({ fileName }) => fileName === "service-worker.js");
+    if (worker?.type !== "chunk") this.error("there is no service worker");
+    const chunks = outputs.filter((output) => output.type === "chunk" && output !== worker);
+    const later = new Set(chunks.flatMap((chunk) => (chunk.type === "chunk" ? chunk.dynamicImports : [])));
+    const files = outputs.map(({ fileName }) => fileName).filter((name) => name !== "service-worker.js");
+    const linked = chunks.filter(({ fileName }) => !later.has(fileName)).map(({ fileName }) => fileName);
+    const shell = [...files.filter((name) => /\.(html|css)$/.test(name)), ...linked, ...PUBLIC];
+    const contents = outputs.map((output) => (isText(output.fileName) ? (output.type === "chunk" ? output.code : String(output.source)) : output.fileName));
+    const version = createHash("sha256").update(contents.join("\0") + PUBLIC.map((name) => read(`public/${name}`)).join("\0")).digest("hex").slice(0, 12);
+    worker.code = `const __BUILD__ = ${JSON.stringify({ version, shell, files })};\n${worker.code}`;
+  },
+};
+
 export default defineConfig({
   base: "./",
-  plugins: [sharedHead],
+  plugins: [sharedHead, offline],
   // A missing model file has to be a 404: the single-page fallback would answer with HTML.
   appType: "mpa",
   // Pre-bundling moves the package away from its worker and its wasm file.
@@ -39,9 +64,13 @@ export default defineConfig({
   define: { TABRANK_VERSION: JSON.stringify(version) },
   build: {
     rollupOptions: {
-      input: ["index.html", "bench.html"],
+      input: ["index.html", "bench.html", "src/service-worker.ts"],
       // Not every static server knows that .mjs is a script.
-      output: { assetFileNames: ({ names: [name = ""] }) => (name.endsWith(".mjs") ? "assets/[name]-[hash].js" : "assets/[name]-[hash][extname]") },
+      output: {
+        // Its address is that of the page's folder, which it serves, and stays the same.
+        entryFileNames: ({ name }) => (name === "service-worker" ? "[name].js" : "assets/[name]-[hash].js"),
+        assetFileNames: ({ names: [name = ""] }) => (name.endsWith(".mjs") ? "assets/[name]-[hash].js" : "assets/[name]-[hash][extname]"),
+      },
     },
     // The first versions with light-dark(); older ones would get it rewritten into a fallback.
     target: ["chrome123", "firefox120", "safari17.5"],

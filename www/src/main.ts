@@ -19,6 +19,7 @@ import { mountModelChooser } from "./view/model-chooser.ts";
 import { mountModelPanel } from "./view/model-panel.ts";
 import { mountNarrow } from "./view/narrow.ts";
 import { showRequests } from "./view/network-panel.ts";
+import { mountOfflineNotes } from "./view/offline-notes.ts";
 import { mountOwnTexts } from "./view/own-texts.ts";
 import { mountPageImage } from "./view/page-image.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
@@ -83,6 +84,7 @@ function mount(): void {
   mountOwnTexts(store, useTexts, announce);
   mountSharePanel(store, announce);
   mountSkipLink();
+  mountOfflineNotes(announce);
 }
 
 function here(): URL {

@@ -16,12 +16,21 @@ export async function openDemo(place, settings, options) {
   return { page, ...rest, ...actions(page) };
 }
 
-/** The same of any page of the site. */
-export async function openSite({ server, browser }, file, settings, { context, ...options } = {}) {
+/**
+ * The same of any page of the site. `serviceWorker`: whether the page may keep itself for use without a connection, which takes requests of its own. `folder`: where
+ * the site is.
+ */
+export async function openSite({ server, browser }, file, settings, { context, serviceWorker = false, folder = "demo", ...options } = {}) {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
-  const { page, complaints } = await openPage(own, `${server.url(`strict/demo/${file}`)}#${new URLSearchParams(settings)}`);
+  if (!serviceWorker) await own.addInitScript(withoutServiceWorkers);
+  const { page, complaints } = await openPage(own, `${server.url(`strict/${folder}/${file}`)}#${new URLSearchParams(settings)}`);
   await watchPolicy(page, complaints);
   return { page, context: own, complaints, close: () => own.close() };
+}
+
+/** As in some private windows. */
+function withoutServiceWorkers() {
+  Object.defineProperty(Navigator.prototype, "serviceWorker", { value: undefined });
 }
 
 async function watchPolicy(page, complaints) {
