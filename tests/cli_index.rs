@@ -128,6 +128,20 @@ fn the_order_of_documents_makes_no_other_codec() {
 }
 
 #[test]
+fn a_sample_that_is_small_for_its_collection_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |sample: &str| {
+        let command = ["build", "-o", sample, "--sample", sample];
+        let done = with_model(folder.path(), &command, &documents(0..100)).success();
+        text(&done.get_output().stderr)
+    };
+    let warned = said("50");
+    assert!(warned.contains("suit a collection of this size"), "{warned}");
+    assert!(warned.contains("with --sample 100"), "{warned}");
+    assert!(!said("100").contains("suit a collection"));
+}
+
+#[test]
 fn a_killed_build_goes_on_to_the_very_same_index() {
     let (folder, input) = (tempfile::tempdir().unwrap(), documents(0..STRETCH + 20));
     let at = folder.path();

@@ -14,9 +14,9 @@ use tabrank::{ResidualCodec, TrainOptions};
 use super::documents::Input;
 use super::ids::Ids;
 use super::origin::{Origin, Told};
-use crate::cli::CliError;
 use crate::cli::encode::{Batch, Item, Mark, Sink};
 use crate::cli::progress::Progress;
+use crate::cli::{CliError, say};
 
 /// Tokens of the sample for each centroid, at least, unless somebody asks for more centroids.
 const TOKENS_PER_CENTROID: f64 = 16.0;
@@ -36,7 +36,8 @@ pub struct TrainingArgs {
     /// Of the random numbers that choose the sample, the first centroids, and the documents that buckets are made of.
     #[arg(long, default_value_t = TrainOptions::default().seed, conflicts_with = "codec")]
     seed: u64,
-    /// Documents that the codec is trained on, at most. Their embeddings are in memory meanwhile.
+    /// Documents that the codec is trained on, at most. Their embeddings are in memory meanwhile. A collection of more than 20,000 has
+    /// more of its best found with a larger sample, since that has tokens for more centroids.
     #[arg(long, value_name = "DOCUMENTS", default_value = "4096", conflicts_with = "codec")]
     sample: NonZeroUsize,
 }
@@ -108,11 +109,25 @@ impl TrainingArgs {
     }
 }
 
-/// As many centroids as suit a collection of which this is a sample; none where it has too few tokens to say.
+/// As many centroids as suit a collection of which this is a sample; none where it has too few tokens to say. Where a larger sample would
+/// have more of them, the user is told.
 fn usual(tokens: usize, sampled: usize, documents: u64) -> Option<usize> {
-    let all = tokens as f64 * documents as f64 / sampled as f64;
-    let most = (16.0 * all.sqrt()).min(tokens as f64 / TOKENS_PER_CENTROID);
-    (most >= 1.0).then(|| 2f64.powf(most.log2().floor()) as usize)
+    let each = tokens as f64 / sampled as f64;
+    let suited = power_below(16.0 * (each * documents as f64).sqrt())?;
+    let possible = power_below(tokens as f64 / TOKENS_PER_CENTROID)?;
+    if possible < suited && (sampled as u64) < documents {
+        let needed = (suited as f64 * TOKENS_PER_CENTROID / each).ceil();
+        say(format_args!(
+            "warning: the sample has tokens for {possible} centroids, and {suited} suit a collection of this size: searches find more of \
+             it with --sample {}, which takes longer to train",
+            documents.min(needed as u64)
+        ));
+    }
+    Some(suited.min(possible))
+}
+
+fn power_below(count: f64) -> Option<usize> {
+    (count >= 1.0).then(|| 2f64.powf(count.log2().floor()) as usize)
 }
 
 struct Drawn {
