@@ -382,4 +382,4 @@ test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium
 	cd tests/web && npm test --silent
 
 clean:
-	rm -rf target pkg/wasm pkg/dist pkg/*.tgz www/dist www/public/data www/public/models
+	rm -rf target pkg/wasm pkg/dist pkg/*.tgz www/dist www/public/data www/public/models docs/.vitepress/dist docs/.vitepress/cache docs/public/models docs/reference/api docs/reference/cli.md docs/reference/package.md
