@@ -23,6 +23,8 @@
 # make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
+# make test-engines  the paths that users take in Firefox and WebKit; installs both where it can
+# make browsers  what three browser engines have of what the package uses, and how fast they are; BROWSERS='5 --markdown' hands the number of runs and options on
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
 # make audit  known vulnerabilities, licences and sources of everything that the package is built from
@@ -72,6 +74,7 @@ FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec inde
 FUZZ_SECONDS := 60
 
 .PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size demo test test-adapters test-engines browsers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -93,6 +96,7 @@ test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs t
 test-bundlers: $(TARBALL) $(STAMPS)/npm-runtimes $(STAMPS)/npm-web $(STAMPS)/chromium
 	@scripts/require.sh python
 	cd tests/bundlers && node --test --test-concurrency=2 --test-reporter=spec
+test: lint test-rust test-pkg test-adapters test-www test-web test-engines
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
@@ -132,6 +136,9 @@ spark: $(CLI) $(STAMPS)/spark
 
 soak: $(TARBALL) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/soak/run.mjs $(SOAK)
+
+browsers: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium $(STAMPS)/firefox $(STAMPS)/webkit
+	node benches/engines/run.mjs $(BROWSERS)
 
 load: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/load/run.mjs $(LOAD)
@@ -195,6 +202,14 @@ $(STAMPS)/node: scripts/require.sh | $(STAMPS)
 
 $(STAMPS)/chromium: scripts/require.sh | $(STAMPS)
 	@scripts/require.sh chromium
+	@touch $@
+
+$(STAMPS)/firefox: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh firefox
+	@touch $@
+
+$(STAMPS)/webkit: scripts/require.sh | $(STAMPS)
+	@scripts/require.sh webkit
 	@touch $@
 
 $(STAMPS)/lavapipe: scripts/require.sh | $(STAMPS)/rust
@@ -379,7 +394,11 @@ test-docs: docs
 	cd docs && npm test --silent
 
 test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium
+test-web: site $(STAMPS)/npm-web $(STAMPS)/chromium $(STAMPS)/firefox $(STAMPS)/webkit
 	cd tests/web && npm test --silent
+
+test-engines: site $(STAMPS)/npm-web $(STAMPS)/firefox $(STAMPS)/webkit
+	cd tests/web && npm run --silent test:engines
 
 clean:
 	rm -rf target pkg/wasm pkg/dist pkg/*.tgz www/dist www/public/data www/public/models docs/.vitepress/dist docs/.vitepress/cache docs/public/models docs/reference/api docs/reference/cli.md docs/reference/package.md

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Usage: require.sh rust|nightly|node|python|java|chromium|lavapipe
+# Usage: require.sh rust|nightly|node|python|java|chromium|firefox|webkit|lavapipe
 # Sees to it that a tool is there: installs what can be installed, else says in one line what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,6 +47,11 @@ case "$1" in
     has java || install_package default-jre-headless || stop "Java is missing: install Java 17 or newer" ;;
   chromium)
     has chromium || install_package chromium || stop "Chromium is missing: install the package chromium" ;;
+  firefox)
+    has firefox-esr || has firefox || install_package firefox-esr || stop "Firefox is missing: install the package firefox-esr" ;;
+  webkit)
+    has WebKitWebDriver || install_package webkit2gtk-driver || stop "WebKit is missing: install the package webkit2gtk-driver"
+    has Xvfb || install_package xvfb || stop "A display for WebKit is missing: install the package xvfb" ;;
   lavapipe)
     [ -n "$(find /usr/share/vulkan/icd.d -name 'lvp_icd*' 2>/dev/null)" ] || install_package mesa-vulkan-drivers ||
       stop "Mesa's software adapter is missing: install the package mesa-vulkan-drivers" ;;

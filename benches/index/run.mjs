@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Usage: run.mjs --tabrank PROGRAM --model DIR [--data DIR]… [--documents N,N] [--queries N]
+// Usage: run.mjs --tabrank PROGRAM --model DIR [--data DIR]… [--documents N,N] [--queries N] [--sample N]
 // Builds indexes of retrieval sets at 2 and 4 bits and of synthetic collections of several sizes, searches them, and prints what they find of the ten
-// that score best of all documents as they were, and what that takes, by the first N queries of each. What it makes lies below target/index, and the
-// synthetic part of it goes again.
+// that score best of all documents as they were, and what that takes, by the first N queries of each. --sample is handed to the synthetic builds.
+// What it makes lies below target/index, and the synthetic part of it goes again.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
@@ -18,6 +18,7 @@ const OPTIONS = {
     data: { type: "string", multiple: true, default: [] },
     documents: { type: "string", default: "10000,30000,100000" },
     queries: { type: "string", default: "100" },
+    sample: { type: "string" },
   },
 };
 const { values: options } = argumentsOf(OPTIONS, { needed: ["tabrank", "model"], counts: ["queries"], lists: ["documents"] });
@@ -72,7 +73,7 @@ async function synthetic(documents) {
   mkdirSync(at, { recursive: true });
   await makeCollection(Number(documents), Number(options.queries), { lines, documents: rows, queries });
   const index = join(at, "documents");
-  const { seconds, memory } = timed(options.tabrank, ["index", "build", "--embeddings", rows, lines, "-o", index]);
+  const { seconds, memory } = timed(options.tabrank, ["index", "build", "--embeddings", rows, lines, "-o", index, ...(options.sample ? ["--sample", options.sample] : [])]);
   const { bytes, centroids } = inspect(index);
   const size = [Number(documents).toLocaleString("en"), centroids.toLocaleString("en"), seconds.toFixed(0), (memory / 1e6).toFixed(0), kilobytes(bytes)];
   const measured = measure(index, queries, rows).map((row) => [...size, ...cells(row)]);

@@ -1,6 +1,8 @@
-// Chromium, with the software WebGPU adapter or with no adapter at all, and pages whose every complaint is kept.
-import { existsSync } from "node:fs";
+// Chromium, with the software WebGPU adapter or with no adapter at all, or another engine, and pages whose every complaint is kept.
 import { chromium } from "playwright-core";
+import { launchFirefox } from "./engines/firefox.mjs";
+import { installed } from "./engines/programs.mjs";
+import { launchWebKit } from "./engines/webkit.mjs";
 
 export const ARGUMENTS = [
   "--no-sandbox",
@@ -16,13 +18,20 @@ export const ARGUMENTS = [
 const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
 export function chromiumPath() {
-  const path = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  if (!existsSync(path)) throw new Error(`${path} is missing: install Chromium, or name yours in CHROMIUM.`);
-  return path;
+  return installed("CHROMIUM", ["/usr/bin/chromium"], "chromium");
 }
 
-/** `webgpu`: whether there is an adapter; `more`: arguments of the caller's own. */
-export async function launch({ webgpu, more = [] }) {
+const ENGINES = { chromium: launchChromium, firefox: launchFirefox, webkit: launchWebKit };
+
+/** The engine that tests run in which name none. */
+export const ENGINE = process.env.ENGINE ?? "chromium";
+
+/** `webgpu`: whether there is an adapter, and `more`: arguments of the caller's own, are for Chromium; `proxy`: the port of the server. */
+export function launch({ engine = ENGINE, ...options }) {
+  return ENGINES[engine](options);
+}
+
+function launchChromium({ webgpu, more = [] }) {
   return chromium.launch({ executablePath: chromiumPath(), args: [...ARGUMENTS, ...(webgpu ? WEBGPU : []), ...more] });
 }
 

@@ -1,11 +1,11 @@
 // The built package in a page of its own, as pages/package.js gives it.
-import { launch, openPage } from "./browser.mjs";
+import { ENGINE, launch, openPage } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 /** One server and one browser for a test file. */
-export async function openBrowser(options) {
-  const server = await serve();
-  const browser = await launch(options);
+export async function openBrowser({ engine = ENGINE, ...options }) {
+  const server = await serve({ isHeard: engine === "webkit" });
+  const browser = await launch({ engine, ...options, proxy: server.port });
   return {
     server,
     browser,

@@ -1,6 +1,6 @@
 // A static server that sends each file with its right type and a chosen policy, below a sub-path, and keeps a log of what was asked for.
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -70,12 +70,12 @@ export const FOLDERS = {
 /** Nothing stands at the root, as on a server where a project has its own folder. */
 const BASE = "/some/project/";
 
-/** Starts the server; `url(path)` is an address such as `open/pages/engine.html`. */
-export async function serve() {
+/** Starts the server; `url(path)` is an address such as `open/pages/engine.html`. `isHeard`: each page begins with the script pages/heard.js. */
+export async function serve({ isHeard = false } = {}) {
   const requests = [];
   const http = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
-    answer(request, response).catch(() => response.destroy());
+    answer(request, response, isHeard).catch(() => response.destroy());
   });
   await new Promise((done) => http.listen(0, "127.0.0.1", done));
   const { port } = http.address();
@@ -87,7 +87,7 @@ export async function serve() {
   };
 }
 
-async function answer(request, response) {
+async function answer(request, response, isHeard) {
   const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
   if (path.startsWith(`${BASE}moved/`)) return passOn(request, response);
   const [, policy, name] = HUB_QUESTION.exec(path.slice(BASE.length)) ?? [];
@@ -96,6 +96,7 @@ async function answer(request, response) {
   const found = place && (await stat(place.file).catch(() => undefined));
   // With the policy too: other origins may know of a hub that it has no such file.
   if (!found?.isFile()) return response.writeHead(404, { "content-type": "text/html", ...place?.policy }).end("<!doctype html><title>Not found</title>");
+  if (isHeard && extname(place.file) === ".html") return sendHeard(place, response);
   const range = rangeOf(request, place, found.size);
   response.writeHead(range ? 206 : 200, {
     "content-type": TYPES[extname(place.file)] ?? "application/octet-stream",
@@ -121,6 +122,12 @@ async function tellModel(response, policy, name) {
   response.writeHead(200, { "content-type": "application/json", ...policy }).end(JSON.stringify({ siblings, cardData: { license: "mit" } }));
 }
 
+async function sendHeard({ file, name, policy }, response) {
+  const page = await readFile(file, "utf8");
+  response.writeHead(200, { "content-type": TYPES[".html"], ...policy });
+  response.end(page.replace(/<html[^>]*>/, `$&<script src="${BASE}${name}/pages/heard.js"></script>`));
+}
+
 function passOn({ url, socket }, response) {
   const location = `http://localhost:${socket.localPort}${url.replace("/moved/", "/shared/")}`;
   response.writeHead(302, { ...POLICIES.moved, location }).end();
@@ -139,7 +146,7 @@ function locate(path) {
   if (!policy || !start) return undefined;
   const glue = name === "both" && folder === "wasm" && inside[0] === "tabrank.js";
   const file = join(start, normalize(`/${glue ? "tabrank_gpu.js" : inside.join("/")}`));
-  return { policy, file: file.endsWith("/") ? join(file, "index.html") : file };
+  return { name, policy, file: file.endsWith("/") ? join(file, "index.html") : file };
 }
 
 /** As a model hub has it: `hub/{owner}/{name}/resolve/{revision}/…` holds the checkpoint of the fixture of that name. */

@@ -75,12 +75,12 @@ function hasty() {
   globalThis.setInterval = (task, period) => setInterval(task, period / 20);
 }
 
-/** A question that is never answered: the one of this number, counted from the test's order if there is one to wait for, and those after it. */
-function silent(prototype, method, count, isOrdered) {
+/** A question that is never answered: the one of this number, counted from the test's order if there is one to wait for, and those after it. `owner` names an interface. */
+function silent(owner, method, count, isOrdered) {
   return ({ struck, onOrder }) => {
     let left = isOrdered ? Infinity : count;
     if (isOrdered) onOrder(() => (left = count));
-    wrap(prototype, method, (ask, ...parameters) => {
+    wrap(globalThis[owner].prototype, method, (ask, ...parameters) => {
       if (--left > 0) return ask(...parameters);
       struck(`silent ${method}`);
       return new Promise(() => {});
@@ -165,11 +165,11 @@ export const gpuFaults = {
   "no-adapter": noAdapter,
   "no-timestamps": noTimestamps,
   hasty,
-  "silent-adapter": silent(GPU.prototype, "requestAdapter", 1),
-  "silent-adapter-later": silent(GPU.prototype, "requestAdapter", 2),
-  "silent-device": silent(GPUAdapter.prototype, "requestDevice", 1),
-  "silent-load": silent(GPUBuffer.prototype, "mapAsync", 1),
-  "silent-rerank": silent(GPUBuffer.prototype, "mapAsync", 1, true),
+  "silent-adapter": silent("GPU", "requestAdapter", 1),
+  "silent-adapter-later": silent("GPU", "requestAdapter", 2),
+  "silent-device": silent("GPUAdapter", "requestDevice", 1),
+  "silent-load": silent("GPUBuffer", "mapAsync", 1),
+  "silent-rerank": silent("GPUBuffer", "mapAsync", 1, true),
   "no-device": noDevice,
   "invalid-shader": (test) => changeShaders(invalid, test),
   "wrong-product": (test) => changeShaders(wrongProduct, test),

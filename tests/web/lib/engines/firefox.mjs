@@ -1,0 +1,44 @@
+// Firefox, over WebDriver BiDi.
+import puppeteer from "puppeteer-core";
+import { DrivenPage } from "./driven-page.mjs";
+import { installed } from "./programs.mjs";
+
+export async function launchFirefox() {
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: installed("FIREFOX", ["/usr/bin/firefox-esr", "/usr/bin/firefox"], "firefox"),
+    extraPrefsFirefox: { "network.dns.localDomains": "insecure.example" },
+  });
+  const version = (await browser.version()).replace("firefox/", "");
+  return { version: () => version, newContext: (options) => newContext(browser, options), close: () => browser.close() };
+}
+
+/** Tests do not take all of Playwright's options. */
+async function newContext(browser, { viewport } = {}) {
+  const context = await browser.createBrowserContext();
+  const tabs = [];
+  return {
+    newPage: () => newPage(context, viewport, tabs),
+    setOffline: (isOffline) => Promise.all(tabs.map((tab) => tab.setOfflineMode(isOffline))),
+    close: () => context.close(),
+  };
+}
+
+async function newPage(context, viewport, tabs) {
+  const tab = await context.newPage();
+  tabs.push(tab);
+  if (viewport) await tab.setViewport(viewport);
+  const page = new DrivenPage({
+    goto: (address) => tab.goto(address),
+    reload: () => tab.reload(),
+    run: (expression) => tab.evaluate(expression),
+    expose: (name, call) => tab.exposeFunction(name, call),
+    click: (x, y) => tab.mouse.click(x, y),
+    type: (text) => tab.keyboard.type(text),
+    press: (key) => tab.keyboard.press(key),
+    screenshot: () => tab.screenshot({ fullPage: true }),
+    close: () => tab.close(),
+  });
+  for (const event of ["console", "pageerror", "dialog"]) tab.on(event, (about) => page.emit(event, about));
+  return page;
+}
