@@ -73,8 +73,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
-.PHONY: help size demo test test-adapters test-engines browsers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-web clean
+.PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-engines browsers test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -90,13 +89,12 @@ demo-backend: site $(STAMPS)/backends $(if $(filter chroma,$(STORE)),$(STAMPS)/c
 site: $(STAMPS)/site
 cli: $(CLI)
 
-test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web
+test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web test-engines
 
 # With python for its static server.
 test-bundlers: $(TARBALL) $(STAMPS)/npm-runtimes $(STAMPS)/npm-web $(STAMPS)/chromium
 	@scripts/require.sh python
 	cd tests/bundlers && node --test --test-concurrency=2 --test-reporter=spec
-test: lint test-rust test-pkg test-adapters test-www test-web test-engines
 
 test-gpu: $(STAMPS)/lavapipe
 	scripts/test-gpu.sh
