@@ -391,8 +391,7 @@ test-www: $(STAMPS)/www-package
 test-docs: docs
 	cd docs && npm test --silent
 
-test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium
-test-web: site $(STAMPS)/npm-web $(STAMPS)/chromium $(STAMPS)/firefox $(STAMPS)/webkit
+test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium $(STAMPS)/firefox $(STAMPS)/webkit
 	cd tests/web && npm test --silent
 
 test-engines: site $(STAMPS)/npm-web $(STAMPS)/firefox $(STAMPS)/webkit
