@@ -29,6 +29,7 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       { text: "The command line: what the commands do", link: "/reference/command-line" },
       { text: "The command line: every option", link: "/reference/cli" },
       { text: "Checkpoints", link: "/reference/checkpoints" },
+      { text: "Browsers", link: "/reference/browsers" },
       { text: "Document vectors: the format", link: "/vectors" },
       { text: "Troubleshooting by error code", link: "/troubleshooting" },
     ],
