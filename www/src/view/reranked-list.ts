@@ -114,7 +114,7 @@ function standing(state: State, actions: RunActions): (Node | string)[] {
 
 /** The panel of the model may be far below. What another site has first to be asked for is left to that. */
 function loadButton({ source, facts }: State, { again }: RunActions): HTMLElement[] {
-  if (source.kind === "hub" && facts.size === undefined) return [];
+  if (source.kind === "hub" && facts.size === undefined) return [el("span", {}, `“Model” says what ${source.hub.host} has first to be asked for.`)];
   const size = facts.size === undefined ? "" : ` (${megabytes(facts.size)})`;
   return [button(`Load the model${size}`, again)];
 }
