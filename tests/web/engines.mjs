@@ -40,20 +40,14 @@ const PATHS = {
     "shows a hundred hostile texts as texts",
     "shows the order after each stage, and moves nothing else",
   ],
-  "demo-access.test.mjs": [
-    "the whole way by keyboard: ask, read, open an explanation, look at a match, clear",
-    "settings by keyboard: the radios answer to arrows",
-  ],
 };
 
-/** An automated WebKit is in private mode, where storage may end with the page; its window has no focus without a window manager; and it makes no note of relaxed SIMD, which it lacks. */
+/** An automated WebKit is in private mode, where storage may end with the page; and it makes no note of relaxed SIMD, which it lacks. */
 const LEFT_OUT = {
   firefox: [],
   webkit: [
     "comes from the browser's storage the next time, without a request for it",
     "a second visit takes the model from the browser's storage: no request for it",
-    "the whole way by keyboard: ask, read, open an explanation, look at a match, clear",
-    "settings by keyboard: the radios answer to arrows",
     "is listed with its size, and cleared at once, without a touch of anything else",
   ],
 };

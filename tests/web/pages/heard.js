@@ -11,3 +11,6 @@ for (const type of ["debug", "info", "log", "warn", "error", "assert"]) {
 addEventListener("error", ({ message, target }) => globalThis.heard.push(["pageerror", message ?? `${target.localName}: ${target.src ?? target.href}`]), true);
 addEventListener("unhandledrejection", ({ reason }) => globalThis.heard.push(["pageerror", String(reason)]));
 addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => globalThis.heard.push(["pageerror", `policy: ${violatedDirective}: ${blockedURI}`]));
+
+// No script can be run before a page's own here: what lib/demo.mjs asks of other engines.
+Object.defineProperty(Navigator.prototype, "serviceWorker", { value: undefined });

@@ -16,16 +16,18 @@ export async function launchFirefox() {
 /** Tests do not take all of Playwright's options. */
 async function newContext(browser, { viewport } = {}) {
   const context = await browser.createBrowserContext();
-  const tabs = [];
+  const [tabs, scripts] = [[], []];
   return {
-    newPage: () => newPage(context, viewport, tabs),
+    newPage: () => newPage(context, viewport, tabs, scripts),
+    addInitScript: async (script) => void scripts.push(script),
     setOffline: (isOffline) => Promise.all(tabs.map((tab) => tab.setOfflineMode(isOffline))),
     close: () => context.close(),
   };
 }
 
-async function newPage(context, viewport, tabs) {
+async function newPage(context, viewport, tabs, scripts) {
   const tab = await context.newPage();
+  for (const script of scripts) await tab.evaluateOnNewDocument(script);
   tabs.push(tab);
   if (viewport) await tab.setViewport(viewport);
   const page = new DrivenPage({

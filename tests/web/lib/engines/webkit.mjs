@@ -44,6 +44,8 @@ async function newContext(place, { viewport } = {}) {
   const { session, driver } = await openSession(place);
   const context = {
     newPage: () => newPage(session, viewport),
+    /** What is asked for is done by pages/heard.js. */
+    addInitScript: async () => {},
     close: async () => {
       place.contexts.delete(context);
       await session.close();
