@@ -311,7 +311,11 @@ fn a_manifest_that_does_not_fit_is_refused_by_field() {
     ];
     assert!(lists > 1);
     let manifest: Value = serde_json::from_slice(&folder.0[MANIFEST]).unwrap();
-    for (place, value, expected) in cases {
+    // A document does not go on in the next part, as a list does.
+    let last = manifest["parts"]["documents"][0]["last"].clone();
+    let named = format!("parts.documents[1].first is {last}");
+    let again = ("/parts/documents/1/first", last, &*named);
+    for (place, value, expected) in cases.iter().chain([&again]) {
         let mut changed = manifest.clone();
         *changed.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value.clone();
         let error = Index::open(changed.to_string().as_bytes()).unwrap_err();

@@ -9,7 +9,7 @@ use std::path::Path;
 const PARTS: &[(&str, usize)] = &[
     ("F", 17),
     ("N", 17),
-    ("C", 11),
+    ("C", 12),
     ("G", 15),
     ("W", 17),
     ("P", 9),

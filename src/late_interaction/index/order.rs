@@ -58,6 +58,7 @@ mod tests {
         let keys = [order.key(&[0]), order.key(&[1])];
         assert_eq!([keys[0].min(keys[1]), keys[0].max(keys[1])], [0, 1]);
         assert_eq!(order.key(&[2, 4, 62, 1]), keys[0]);
+        assert_eq!(order.key(&[1, 2, 4, 62]), keys[0]);
         assert_eq!(order.key(&[3, 5, 63, 0]), keys[1]);
         assert_eq!(order.key(&[]), 2);
     }
