@@ -23,7 +23,7 @@
 # make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
-# make test-engines  the paths that users take in Firefox and WebKit; installs both where it can
+# make test-engines  the paths that users take in Firefox and WebKit, which make test holds to the same results alone; installs both where it can
 # make browsers  what three browser engines have of what the package uses, and how fast they are; BROWSERS='5 --markdown' hands the number of runs and options on
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
@@ -89,7 +89,7 @@ demo-backend: site $(STAMPS)/backends $(if $(filter chroma,$(STORE)),$(STAMPS)/c
 site: $(STAMPS)/site
 cli: $(CLI)
 
-test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web test-engines
+test: lint test-rust test-pkg test-candidates test-adapters test-www test-docs test-web
 
 # With python for its static server.
 test-bundlers: $(TARBALL) $(STAMPS)/npm-runtimes $(STAMPS)/npm-web $(STAMPS)/chromium
