@@ -132,7 +132,7 @@ pub fn verify(folder: &Path) -> Result<(), CliError> {
         Some(form) => of_foreign(foreign::open(folder, form)?, foreign::writer(form)),
         None => {
             let (mut documents, _) = stored(folder)?;
-            check(&mut documents).map(|()| of_own(documents.index().manifest())).map_err(Into::into)
+            check(&mut documents).map(|()| of_own(documents.index().manifest()))
         }
     };
     let whole = whole.map_err(|failed: Failed| failed.of(folder))?;
