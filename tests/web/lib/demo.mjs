@@ -1,4 +1,5 @@
 // The demo page as a user has it.
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openPage } from "./browser.mjs";
@@ -26,6 +27,12 @@ export async function openSite({ server, browser }, file, settings, { context, s
   const { page, complaints } = await openPage(own, `${server.url(`strict/${folder}/${file}`)}#${new URLSearchParams(settings)}`);
   await watchPolicy(page, complaints);
   return { page, context: own, complaints, close: () => own.close() };
+}
+
+/** Closes what a test opened, which has to have been silent. */
+export async function closeQuiet(demo) {
+  await demo?.close();
+  assert.deepEqual(demo?.complaints, [], "the console is not empty");
 }
 
 /** As in some private windows. */
