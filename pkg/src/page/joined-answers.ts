@@ -4,6 +4,7 @@ import type { Cost, EncodeAnswer, KeptVectors, RerankAnswer, RerankRequest } fro
 import type { EncoderTimings, Timings } from "../ranking.js";
 import type { Explanation, Warning } from "../types.js";
 import { type Answered, inList } from "./cut-call.js";
+import { joinedArrays } from "./joined-arrays.js";
 
 /** A row of a part's answer. */
 interface Row {
@@ -82,26 +83,12 @@ export function joinedVectors(parts: readonly Answered<"rerank">[]): KeptVectors
   return {
     codec: first.codec,
     dimension: first.dimension,
-    lengths: joined(Uint32Array, kept.map(({ lengths }) => lengths)),
-    places: joined(Uint32Array, kept.map(({ places }) => places)),
-    codes: joined(Uint8Array, kept.map(({ codes }) => codes)),
-    ...(first.scales && { scales: joined(Float32Array, scales) }),
-    truncated: joined(Uint8Array, kept.map(({ truncated }) => truncated)),
+    lengths: joinedArrays(Uint32Array, kept.map(({ lengths }) => lengths)),
+    places: joinedArrays(Uint32Array, kept.map(({ places }) => places)),
+    codes: joinedArrays(Uint8Array, kept.map(({ codes }) => codes)),
+    ...(first.scales && { scales: joinedArrays(Float32Array, scales) }),
+    truncated: joinedArrays(Uint8Array, kept.map(({ truncated }) => truncated)),
   };
-}
-
-interface Numbers {
-  readonly length: number;
-}
-
-function joined<A extends Numbers & { set(numbers: A, start: number): void }>(Kind: new (length: number) => A, arrays: readonly A[]): A {
-  const all = new Kind(arrays.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const array of arrays) {
-    all.set(array, end);
-    end += array.length;
-  }
-  return all;
 }
 
 const PARTS = ["tokenize", "encode", "score", "explain"] as const;

@@ -1,5 +1,6 @@
 /** Rows of several documents: are they of one kind, and what do they take together? */
 
+import { joinedArrays } from "./joined-arrays.js";
 import type { StoredRows } from "./rows.js";
 
 /** What rows have to have in common to be put together. */
@@ -26,19 +27,9 @@ export function joinedRows(documents: readonly StoredRows[]): StoredRows {
     codec,
     dimension,
     rows: documents.reduce((sum, { rows }) => sum + rows, 0),
-    codes: joined(documents.map(({ codes }) => codes), Uint8Array),
-    ...(scales && { scales: joined(documents.map((one) => one.scales!), Float32Array) }),
-    ...(residuals && { residuals: joined(documents.map((one) => one.residuals!), Uint8Array) }),
+    codes: joinedArrays(Uint8Array, documents.map(({ codes }) => codes)),
+    ...(scales && { scales: joinedArrays(Float32Array, documents.map((one) => one.scales!)) }),
+    ...(residuals && { residuals: joinedArrays(Uint8Array, documents.map((one) => one.residuals!)) }),
     ...(codecId !== undefined && { codecId }),
   };
-}
-
-function joined<A extends Uint8Array | Float32Array>(parts: readonly A[], type: new (length: number) => A): A {
-  const all = new type(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    all.set(part, end);
-    end += part.length;
-  }
-  return all;
 }

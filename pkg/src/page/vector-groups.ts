@@ -3,10 +3,11 @@
 import type { VectorGroup } from "../protocol.js";
 import type { Candidate } from "./candidates.js";
 import { invalid } from "./invalid.js";
+import { joinedArrays } from "./joined-arrays.js";
 import type { ListFile } from "./list-file.js";
 import type { Own } from "./own.js";
 import { joinedRows, kindOfRows } from "./row-lists.js";
-import { type StoredRows } from "./rows.js";
+import type { StoredRows } from "./rows.js";
 
 export const TRANSFERRED = "embeddings is a list that was transferred meanwhile";
 
@@ -65,10 +66,8 @@ function picked({ lengths, places, codes, scales, residuals, ...group }: VectorG
   const ends = Array.from(lengths, (length) => (total += length));
   const rowsOf = <A extends Uint8Array | Float32Array>(array: A): A => {
     const width = array.length / total;
-    const parts = documents.map((document) => array.subarray((ends[document]! - lengths[document]!) * width, ends[document]! * width));
-    const rows = new (array.constructor as new (length: number) => A)(parts.reduce((sum, { length }) => sum + length, 0));
-    parts.reduce((end, part) => (rows.set(part, end), end + part.length), 0);
-    return rows;
+    const parts = documents.map((document) => array.subarray((ends[document]! - lengths[document]!) * width, ends[document]! * width) as A);
+    return joinedArrays(array.constructor as new (length: number) => A, parts);
   };
   return {
     ...group,
