@@ -189,6 +189,7 @@ it("results are lists, one polite line tells what there is to tell, and a list i
   const { page } = demo;
   assert.deepEqual(await page.$$eval("[role=status], [role=alert], [aria-live]", (regions) => regions.map(({ id }) => id)), ["announcer"]);
   assert.deepEqual(await page.$$eval("#results .rows", (lists) => lists.map(({ localName }) => localName)), ["ol", "ol"]);
+  await page.waitForFunction(() => /in their first order/.test(document.querySelector("#announcer").textContent));
   const told = await listenToAnnouncer(page);
   await demo.loadModel();
   await demo.reranked();
