@@ -21,7 +21,7 @@ from make_fixtures import FIXTURES, pinned_versions
 from record import compact, float32
 
 VISUAL = FIXTURES / "visual"
-LINES = ("queries", "documents", "scores", "pages", "maps", "files", "cases")
+LINES = ("queries", "documents", "scores", "pages", "maps", "files", "cases", "resizes", "splits", "split_sizes", "qwen2", "qwen2_sizes", "siglip")
 
 
 def start() -> dict:
