@@ -6,6 +6,8 @@ The weights are numbers that half precision holds, so that a folder in f16 is th
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 # One thread: the order of sums, and so every bit of the output, is the same on each run.
@@ -21,7 +23,7 @@ from make_fixtures import FIXTURES, pinned_versions
 from record import compact, float32
 
 VISUAL = FIXTURES / "visual"
-LINES = ("queries", "documents", "scores", "pages", "maps", "files", "cases", "resizes", "splits", "split_sizes", "qwen2", "qwen2_sizes", "siglip")
+LINES = ("engine_queries", "engine_pages", "engine_scores", "queries", "documents", "scores", "pages", "maps", "files", "cases", "resizes", "splits", "split_sizes", "qwen2", "qwen2_sizes", "siglip")
 
 
 def start() -> dict:
@@ -119,7 +121,27 @@ def save_renamed(folder: Path, weights: dict, config: dict | None = None) -> Non
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
 
 
+def near(name: str, ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    assert ours.shape == theirs.shape, (name, ours.shape, theirs.shape)
+    assert (ours - theirs).abs().max() < 1e-5, (name, (ours - theirs).abs().max())
+
+
+def save_adapter(folder: Path, adapter, base: str, rename, seed: int) -> None:
+    """Gives the adapter weights and writes it as peft does, its tensors renamed."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in sorted(adapter.named_parameters()):
+        if "lora_" in name:
+            parameter.data.copy_((0.3 * torch.randn(parameter.shape, generator=generator)).half().float())
+    adapter.peft_config["default"].base_model_name_or_path = base
+    with tempfile.TemporaryDirectory() as saved:
+        adapter.save_pretrained(saved)
+        weights = load_file(Path(saved) / "adapter_model.safetensors")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({rename(name): value.half().contiguous() for name, value in weights.items()}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        shutil.copyfile(Path(saved) / "adapter_config.json", folder / "adapter_config.json")
+
+
 __all__ = [
-    "VISUAL", "Capture", "bytes_of", "compact_file", "digest", "floats", "load_file", "picture", "save_renamed", "save_tensors",
+    "VISUAL", "Capture", "bytes_of", "compact_file", "digest", "floats", "load_file", "near", "picture", "save_adapter", "save_renamed", "save_tensors",
     "seed_weights", "start", "tower", "write_json",
 ]  # fmt: skip

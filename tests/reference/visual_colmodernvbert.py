@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from transformers import ColModernVBertConfig, ColModernVBertForRetrieval, ModernVBertConfig, PreTrainedTokenizerFast, SiglipVisionConfig
 from transformers.models.colmodernvbert.processing_colmodernvbert import ColModernVBertProcessor
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
 import bodies
-from visual import VISUAL, Capture, bytes_of, compact_file, digest, floats, load_file, picture, save_renamed, save_tensors, seed_weights, start, tower, write_json
+from visual import VISUAL, Capture, bytes_of, compact_file, digest, floats, load_file, near, picture, save_renamed, save_tensors, seed_weights, start, tower, write_json
 
 FOLDER = VISUAL / "colmodernvbert"
 SIDES = 6
@@ -214,11 +213,6 @@ def sentence_transformers(folder: Path) -> None:
             if not (FOLDER / "checkpoint" / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / name)
-
-
-def near(name: str, ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    assert ours.shape == theirs.shape, (name, ours.shape, theirs.shape)
-    assert (ours - theirs).abs().max() < 1e-5, name
 
 
 def main() -> None:
