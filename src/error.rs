@@ -37,6 +37,12 @@ pub enum Error {
     /// A file with embeddings or a codec is damaged or hostile. `place`: the file, or the field or tensor of it.
     #[error("{place} {reason}")]
     InvalidVectors { place: String, reason: String },
+    /// A document's text was given to a model whose documents are pages. `index`: its place in the list.
+    #[error(
+        "documents[{index}] is a text, and this model reads texts of queries alone: its documents are pages, of which it takes the \
+         embeddings"
+    )]
+    PagesOnly { index: usize },
     /// A document's embeddings are not those that this model would make.
     #[error("the embeddings of documents[{index}] {reason}")]
     ModelMismatch { index: usize, reason: String },
@@ -198,7 +204,8 @@ impl Error {
             | Error::NotCrossEncoder { .. }
             | Error::Argument { .. }
             | Error::InvalidVectors { .. }
-            | Error::Overlap { .. } => "INVALID_INPUT",
+            | Error::Overlap { .. }
+            | Error::PagesOnly { .. } => "INVALID_INPUT",
             Error::ModelMismatch { .. } | Error::IndexModel { .. } => "MODEL_MISMATCH",
             Error::MissingFile { .. }
             | Error::FileName { .. }

@@ -83,6 +83,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["error", "late_interaction::embeddings", "model::config", "random"],
     ),
     ("late_interaction::coded", &["device", "late_interaction::codec", "ops"]),
+    ("late_interaction::weighting", &["error", "model", "ops", "text"]),
     (
         "late_interaction::colbert",
         &[
@@ -92,6 +93,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "late_interaction::codec",
             "late_interaction::coded",
+            "late_interaction::weighting",
             "model",
             "observer",
             "ops",
@@ -166,6 +168,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "late_interaction::codec",
             "late_interaction::embeddings",
             "late_interaction::maxsim",
+            "model::config",
             "text_kind",
         ],
     ),

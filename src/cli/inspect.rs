@@ -204,6 +204,7 @@ fn layout(layout: Layout) -> &'static str {
         Layout::PyLate => "pylate",
         Layout::Stanford => "stanford",
         Layout::SentenceTransformers => "sentence-transformers",
+        Layout::Visual => "visual",
         Layout::CrossEncoder => "cross-encoder",
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Group<'a> {
     pub(super) dtype: Dtype,
 }
 
-/// The backbone's tensors, then those of each step of a cross-encoder's head, or each Dense module's.
+/// The backbone's tensors, then those of each step of a cross-encoder's head, or each Dense module's and of what weighs tokens.
 pub(super) fn groups<'a>(
     files: &'a CheckpointFiles,
     config: &ModelConfig,
@@ -33,7 +33,7 @@ pub(super) fn groups<'a>(
     let backbone = files.backbone_files()?;
     let (prefix, probe) = config.encoder.prefix();
     let mut groups = vec![Group {
-        weights: Weights::open(files, &backbone)?.with_prefix(prefix, probe),
+        weights: config.backbone_weights(files)?,
         path: String::new(),
         specs: config.encoder.tensors(),
         dtype,
@@ -53,11 +53,15 @@ pub(super) fn groups<'a>(
     }
     for dense in config.dense() {
         let path = dense.tensor_path(config.layout).to_owned();
-        let names = if path.is_empty() { &backbone } else { &vec![dense.file.clone()] };
-        let weights = Weights::open(files, names)?;
+        let weights = config.dense_weights(files, dense)?;
         // A projection is small, and all that it loses ends in the embeddings.
         let dtype = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
         add(Group { weights, path, specs: dense.tensors(config.layout), dtype });
+    }
+    if let Some(weighting) = &config.weighting {
+        let weights = Weights::open(files, std::slice::from_ref(&weighting.file))?;
+        let path = weighting.tensor_path().to_owned();
+        add(Group { weights, path, specs: weighting.tensors(), dtype });
     }
     Ok(groups)
 }

@@ -111,9 +111,10 @@ impl Dense {
         device: &Device,
     ) -> Result<Self> {
         let shape = [config.out_features, config.in_features];
-        let weight = weights.matrix_full("linear.weight", shape)?;
+        let stem = config.stem();
+        let weight = weights.matrix(&format!("{stem}.weight"), shape)?;
         let bias = match config.bias {
-            true => Some(weights.read_full("linear.bias", &[config.out_features])?),
+            true => Some(weights.read(&format!("{stem}.bias"), &[config.out_features])?),
             false => None,
         };
         Ok(Self {
@@ -141,7 +142,7 @@ impl Residual {
             false => Residual::None,
             true if input == output => Residual::Input,
             true => {
-                let weight = weights.matrix_full("residual.weight", [output, input])?;
+                let weight = weights.matrix("residual.weight", [output, input])?;
                 Residual::Linear(Box::new(Linear::new(weight, None, device)))
             }
         })

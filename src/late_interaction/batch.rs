@@ -114,11 +114,12 @@ impl<'a> EncodedBatch<'a> {
     ) -> Result<Self> {
         let mut parts = Vec::new();
         for windows in together(&texts, model.batch_limits()) {
-            let tokens = TokenBatch::new(windows.into_iter().map(|window| &window.tokens));
+            let sequences = windows.into_iter().map(|window| &window.tokens);
+            let tokens = TokenBatch::new(sequences.clone());
             let hidden = model.hidden_states(&tokens, &mut Unwatched, observer).await?;
             parts.push(match held {
                 Held::Hidden => hidden,
-                Held::Embeddings => model.project(hidden),
+                Held::Embeddings => model.project(hidden, sequences),
             });
         }
         Ok(Self { model, texts, rows: joined(parts), held })
@@ -159,7 +160,10 @@ impl<'a> EncodedBatch<'a> {
     /// `[rows, dimension]`.
     pub(crate) fn embeddings(&self) -> Tensor<2> {
         match self.held {
-            Held::Hidden => self.model.project(self.rows.clone()),
+            Held::Hidden => {
+                let windows = self.texts.iter().flat_map(|text| &text.windows);
+                self.model.project(self.rows.clone(), windows.map(|window| &window.tokens))
+            }
             Held::Embeddings => self.rows.clone(),
         }
     }

@@ -14,9 +14,10 @@ use crate::encoder::{Dense, Encoder, Watch};
 use crate::error::{Error, Result};
 use crate::late_interaction::codec::CompressedEmbeddings;
 use crate::late_interaction::coded::{self, Tables};
+use crate::late_interaction::weighting::Weighting;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{
-    DenseConfig, Layout, ModelConfig, ProjectionStep, TokenPooling, VectorConfig,
+    DenseConfig, ModelConfig, ProjectionStep, Similarity, TokenPooling, VectorConfig,
 };
 use crate::observer::{Observer, pause};
 use crate::ops::{CodedBatch, normalize};
@@ -31,6 +32,8 @@ pub struct ColBert {
     tokenizer: Arc<Tokenizer>,
     encoder: Encoder,
     projection: Vec<Projection>,
+    weighting: Option<Weighting>,
+    similarity: Similarity,
     dimension: usize,
     hidden_size: usize,
     token_pooling: Option<TokenPooling>,
@@ -53,16 +56,20 @@ impl ColBert {
         keep: bool,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let backbone = Weights::open(files, &files.backbone_files()?)?.keeping(keep);
-        let projection = config
-            .projection
-            .iter()
-            .map(|step| Projection::load(step, |dense| dense_weights(files, config, dense), device))
-            .collect::<Result<_>>()?;
+        let backbone = config.backbone_weights(files)?.keeping(keep);
+        // Two Dense modules may be of one file, so that these small tensors stay.
+        let dense = |dense: &DenseConfig| config.dense_weights(files, dense);
+        let projection = config.projection.iter();
+        let projection = projection.map(|step| Projection::load(step, dense, device));
+        let projection = projection.collect::<Result<_>>()?;
+        let weighting = config.weighting.as_ref();
+        let weighting = weighting.map(|weighting| Weighting::load(files, weighting, device));
         Ok(Self {
             tokenizer,
             encoder: Encoder::load(&config.encoder, backbone, device, observer).await?,
             projection,
+            weighting: weighting.transpose()?,
+            similarity: config.similarity,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),
             token_pooling: config.token_pooling,
@@ -83,7 +90,7 @@ impl ColBert {
         &self.tokenizer
     }
 
-    /// Whether embeddings are unit vectors.
+    /// Whether embeddings are unit vectors, but for factors of a query's that come to 1 together.
     pub(crate) fn is_normalized(&self) -> bool {
         matches!(self.projection.last(), Some(Projection::Normalize))
     }
@@ -182,23 +189,37 @@ impl ColBert {
         self.encoder.forward(batch, watch, observer).await
     }
 
-    /// Embeddings of hidden states, `[tokens, dimension]`.
-    pub(crate) fn project(&self, hidden: Tensor<2>) -> Tensor<2> {
-        self.projection.iter().fold(hidden, |x, step| step.forward(x))
+    /// Embeddings of the hidden states of texts that lie under each other, `[tokens, dimension]`.
+    pub(crate) fn project<'t>(
+        &self,
+        hidden: Tensor<2>,
+        texts: impl Iterator<Item = &'t TokenSequence>,
+    ) -> Tensor<2> {
+        let projected = |hidden| self.projection.iter().fold(hidden, |x, step| step.forward(x));
+        match &self.weighting {
+            None => projected(hidden),
+            Some(weighting) => projected(hidden.clone()) * weighting.weights(hidden, texts),
+        }
     }
-}
 
-/// Two Dense modules may be of one file, so that these small tensors stay.
-fn dense_weights<'f>(
-    files: &'f CheckpointFiles,
-    config: &ModelConfig,
-    dense: &DenseConfig,
-) -> Result<Weights<'f>> {
-    let names = match config.layout {
-        Layout::Stanford => files.backbone_files()?,
-        _ => vec![dense.file.clone()],
-    };
-    Weights::open(files, &names)
+    /// A document's score, by the sum over a query of so many embeddings.
+    pub(crate) fn score(&self, sum: f32, query_length: usize) -> f32 {
+        // Of a document without embeddings it is what a query of unit vectors could reach.
+        let sum = if self.weighting.is_some() && sum < -1.0 { -1.0 } else { sum };
+        match self.similarity {
+            Similarity::MaxSim => sum,
+            Similarity::MeanMaxSim => sum / query_length.max(1) as f32,
+        }
+    }
+
+    /// The most that a score can be, at either side of zero, where embeddings are unit vectors.
+    pub(crate) fn bound(&self, query_length: usize) -> f32 {
+        let sum = match &self.weighting {
+            None => query_length as f32,
+            Some(_) => 1.0,
+        };
+        self.score(sum, query_length)
+    }
 }
 
 /// A step of the projection with its weights.

@@ -33,7 +33,7 @@ pub struct TokenMatch {
 /// Why a document has its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The document's score, to the bit: the sum of the similarities before rounding.
+    /// The document's score, to the bit: the sum of the similarities before rounding, or their mean where the model takes that.
     pub score: f32,
     /// Whether the query had more tokens than the model takes.
     pub query_truncated: bool,

@@ -6,26 +6,9 @@ use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::maxsim::{maxsim, maxsim_compressed};
 use crate::text_kind::TextKind;
 
-/// How a query's and a document's embeddings become one number, by the names of sentence-transformers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Similarity {
-    /// The sum over the query's embeddings: see [`crate::late_interaction::maxsim`].
-    #[default]
-    MaxSim,
-    /// The mean over them, which does not grow with the query.
-    MeanMaxSim,
-}
+pub use crate::model::config::Similarity;
 
 impl Similarity {
-    /// By the name that callers use: `maxsim` or `meanmaxsim`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "maxsim" => Some(Similarity::MaxSim),
-            "meanmaxsim" => Some(Similarity::MeanMaxSim),
-            _ => None,
-        }
-    }
-
     /// MaxSim with a query of so many embeddings as this number.
     fn of(self, mut scores: Vec<f32>, length: usize) -> Vec<f32> {
         if self == Similarity::MeanMaxSim {

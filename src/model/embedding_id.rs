@@ -28,7 +28,7 @@ use crate::model::bundle::sha256;
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::config::{
     EncoderConfig, HeadConfig, ModelConfig, ProjectionStep, TextConfig, TokenPooling,
-    TokenizerConfig, VectorConfig,
+    TokenizerConfig, VectorConfig, WeightingConfig,
 };
 use crate::model::quantize::Dtype;
 
@@ -59,6 +59,7 @@ pub(crate) struct Covered<'a> {
     text: &'a TextConfig,
     projection: &'a [ProjectionStep],
     dimension: usize,
+    weighting: Option<&'a WeightingConfig>,
     token_pooling: Option<TokenPooling>,
     vector: Option<&'a VectorConfig>,
     head: Option<&'a HeadConfig>,
@@ -76,7 +77,7 @@ impl<'a> Covered<'a> {
         mut weights: Vec<String>,
         dtype: Dtype,
     ) -> Self {
-        // What the layout and the overrides do is in the other fields.
+        // What the layout and the overrides do is in the other fields; a score is made of embeddings.
         let ModelConfig {
             layout: _,
             encoder,
@@ -84,6 +85,8 @@ impl<'a> Covered<'a> {
             text,
             projection,
             dimension,
+            weighting,
+            similarity: _,
             token_pooling,
             vector,
             head,
@@ -97,6 +100,7 @@ impl<'a> Covered<'a> {
             text,
             projection,
             dimension: *dimension,
+            weighting: weighting.as_ref(),
             token_pooling: *token_pooling,
             vector: vector.as_ref().ok(),
             head: head.as_ref(),

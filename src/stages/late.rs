@@ -29,6 +29,8 @@ pub(crate) struct Late<'a> {
 struct Query {
     /// Of the texts in it the query is the first.
     batch: BatchEmbeddings,
+    /// Number of its embeddings.
+    length: usize,
     tokens: Option<TokenSequence>,
     /// Read back for the first explanation.
     embeddings: Option<Vec<f32>>,
@@ -39,7 +41,7 @@ impl Query {
         let length = values.len() / model.dimension();
         let rows = tensor(values.to_vec(), [length, model.dimension()], model.device());
         let batch = BatchEmbeddings::new(rows, &[length], &vec![true; length]);
-        Self { batch, tokens: None, embeddings: Some(values.to_vec()) }
+        Self { batch, length, tokens: None, embeddings: Some(values.to_vec()) }
     }
 }
 
@@ -55,10 +57,10 @@ impl<'a> Late<'a> {
 
     /// Takes the query out of the first batch.
     pub(crate) fn meet(&mut self, batch: &EncodedBatch<'_>) {
-        self.query.get_or_insert_with(|| Query {
-            batch: batch.on_device(),
-            tokens: Some(batch.model_and_texts().1[0].tokens()),
-            embeddings: None,
+        self.query.get_or_insert_with(|| {
+            let tokens = batch.model_and_texts().1[0].tokens();
+            let (length, batch) = (tokens.embedded().count(), batch.on_device());
+            Query { batch, length, tokens: Some(tokens), embeddings: None }
         });
     }
 
@@ -73,6 +75,12 @@ impl<'a> Late<'a> {
     /// Scores of documents by their codes, where those of a batch are computed.
     pub(crate) fn begin_coded(&self, documents: &CompressedEmbeddings) -> Tensor<1> {
         maxsim_coded(&self.query().batch, &self.model.coded(documents))
+    }
+
+    /// Scores out of what was computed where the embeddings are.
+    fn scores(&self, values: Vec<f32>) -> Vec<f32> {
+        let length = self.query().length;
+        scores(values).into_iter().map(|sum| self.model.score(sum, length)).collect()
     }
 
     fn query(&self) -> &Query {
@@ -91,7 +99,7 @@ impl<'a> Late<'a> {
         values: &[f32],
         observer: &mut impl Observer,
     ) -> Result<Vec<(usize, f32)>> {
-        let values = scores(values.to_vec());
+        let values = self.scores(values.to_vec());
         // The query is scored with itself, so that a number of its own that is not finite is told from a document's.
         if let Some((text, _)) = texts.iter().zip(&values).find(|(_, score)| !score.is_finite()) {
             return Err(text.not_finite());

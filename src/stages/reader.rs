@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     /// What the model's own scores do not go beyond, if there is such a number.
     pub(crate) fn bound(&self) -> Option<f32> {
         match self {
-            Reader::Encoder { .. } => Some(self.query_length() as f32),
+            Reader::Encoder { model, .. } => Some(model.bound(self.query_length())),
             Reader::Cross { model, .. } => model.bound(),
         }
     }

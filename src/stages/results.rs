@@ -20,7 +20,8 @@ pub struct RerankOutput {
     /// Number of the query's embeddings; 1 of a cross-encoder, whose score is one number.
     pub query_length: usize,
     /// The most that the last stage's scores can be, at either side of zero, but for rounding; `None` where they have no bounds. Of
-    /// MaxSim it is the number of the query's embeddings, which holds where those are unit vectors; of BM25 the sum of the query's
+    /// MaxSim it is the number of the query's embeddings, which holds where those are unit vectors, or what that number is divided by where
+    /// a model takes the mean, and 1 in place of the number where its embeddings are weighed; of BM25 the sum of the query's
     /// words' weights; of a cosine 1, and of a cross-encoder whose scores come out of a sigmoid.
     pub bound: Option<f32>,
     /// Whether the query had more tokens than the model takes.

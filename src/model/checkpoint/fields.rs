@@ -8,6 +8,7 @@ use crate::error::{Error, Result, Warning};
 use crate::model::contents::found_instead;
 
 /// A JSON object and where it stands.
+#[derive(Clone)]
 pub(crate) struct Fields<'a> {
     file: &'a str,
     /// The fields that lead to it, each with a closing `.`; empty for the outermost object.
@@ -29,6 +30,14 @@ impl<'a> Fields<'a> {
     /// The fields of an object that was parsed already.
     pub(crate) fn of(file: &'a str, map: Map<String, Value>) -> Self {
         Self { file, path: String::new(), map }
+    }
+
+    /// The same with fields that it does not say; one that it says otherwise stays.
+    pub(crate) fn with_defaults(mut self, fields: Vec<(&str, Value)>) -> Self {
+        for (field, value) in fields {
+            self.map.entry(field).or_insert(value);
+        }
+        self
     }
 
     /// The file's name.
@@ -104,6 +113,18 @@ impl<'a> Fields<'a> {
             })
             .map(Some)
             .ok_or_else(|| self.invalid(field, "is not a list of strings"))
+    }
+
+    /// A list of whole numbers below `end`.
+    pub(crate) fn numbers(&self, field: &str, end: usize) -> Result<Option<Vec<u32>>> {
+        let Some(value) = self.value(field) else {
+            return Ok(None);
+        };
+        let number = |item: &Value| item.as_u64().filter(|&n| n < end as u64).map(|n| n as u32);
+        let list = value.as_array().and_then(|list| list.iter().map(number).collect());
+        list.map(Some).ok_or_else(|| {
+            self.invalid(field, &format!("is not a list of whole numbers below {end}"))
+        })
     }
 
     /// A list of strings, of which one may stand by itself.

@@ -3,7 +3,8 @@
 use super::modules::{self, Module, ModuleKind};
 use super::{
     ADAPTER, ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, PICKLE, PICKLE_INDEX,
-    SENTENCE_TRANSFORMERS, WEIGHT_INDEX, WEIGHTS, token_ids, weights,
+    PREPROCESSOR, PROCESSOR, SENTENCE_TRANSFORMERS, Visual, VisualClass, WEIGHT_INDEX, WEIGHTS,
+    token_ids, weights,
 };
 use crate::error::{Error, Result};
 use crate::model::bundle::MANIFEST;
@@ -32,6 +33,15 @@ impl CheckpointFiles {
     /// What `modules.json` says wrongly.
     pub fn adapter_file(&self) -> Result<String> {
         Ok(format!("{}{ADAPTER}", self.transformer_path()?))
+    }
+
+    /// Who saved it, if this is a model of pages.
+    pub(crate) fn visual(&self) -> Result<Option<VisualClass>> {
+        let name = format!("{}config.json", self.transformer_path()?);
+        let Some(config) = self.fields(&name)? else {
+            return Ok(None);
+        };
+        Ok(Visual::of(&config)?.map(|visual| visual.class))
     }
 
     /// A bundle says everything else itself.
@@ -81,6 +91,10 @@ impl CheckpointFiles {
         let root = self.transformer_path()?;
         self.check_architecture(&root)?;
         let mut files = Vec::new();
+        if self.visual()?.is_some() {
+            let processors = [PROCESSOR, PREPROCESSOR].map(|file| (format!("{root}{file}"), true));
+            files.extend(processors);
+        }
         if self.is_stanford()? {
             files.push((ARTIFACT.to_owned(), false));
         }
@@ -124,7 +138,7 @@ impl CheckpointFiles {
 
     /// What is not computed is refused before its weights are asked for.
     fn check_architecture(&self, root: &str) -> Result<()> {
-        match self.fields(&format!("{root}config.json"))? {
+        match self.text_config(&format!("{root}config.json"))? {
             Some(config) => Architecture::of(&config).map(drop),
             None => Ok(()),
         }
@@ -160,7 +174,8 @@ impl CheckpointFiles {
 
     /// Whether `modules.json` is sentence-transformers 6's for multi-vector models.
     pub(crate) fn is_multi_vector(&self) -> Result<bool> {
-        Ok(self.modules()?.iter().any(|module| module.kind == ModuleKind::MultiVectorMask))
+        let kinds = [ModuleKind::MultiVectorMask, ModuleKind::TokenWeighting];
+        Ok(self.modules()?.iter().any(|module| kinds.contains(&module.kind)))
     }
 
     /// Whether `modules.json` lists a class of PyLate's.
@@ -198,7 +213,7 @@ impl CheckpointFiles {
     fn has_rows_without_tokens(&self) -> Result<bool> {
         let root = self.transformer_path()?;
         let name = format!("{root}config.json");
-        let config = self.fields(&name)?;
+        let config = self.text_config(&name)?;
         let rows = match config.as_ref().and_then(|config| config.value("vocab_size")) {
             Some(rows) => rows.as_u64().unwrap_or(0),
             None => return Ok(false),

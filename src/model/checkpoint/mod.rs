@@ -14,7 +14,7 @@
 //! hash, and a shard's tensors are taken out at once, so that its bytes can go.
 //!
 //! Recognised layouts: plain transformers, sentence-transformers (bi-encoder and version 6
-//! multi-vector), PyLate, Stanford ColBERT.
+//! multi-vector), PyLate, Stanford ColBERT, models of pages of transformers and colpali-engine.
 
 mod architecture;
 mod bytes;
@@ -25,6 +25,7 @@ mod names;
 pub(crate) mod pickle;
 mod places;
 mod token_ids;
+mod visual;
 mod wanted;
 mod weights;
 
@@ -41,6 +42,7 @@ use names::check_name;
 pub use pickle::{MAX_PICKLE, no_archive};
 pub(crate) use places::Place;
 pub use places::header_end;
+pub(crate) use visual::{Visual, VisualClass};
 pub use wanted::{MAX_SETTINGS, WantedFile};
 use wanted::{MAX_TOKENIZER, MAX_WEIGHTS, limit_of};
 pub use weights::{TensorInfo, Weights};
@@ -208,6 +210,17 @@ impl CheckpointFiles {
         self.files.get(name)?.as_deref()
     }
 
+    /// A text backbone's settings: `config.json`, or the part of it that is about the backbone.
+    pub(crate) fn text_config<'n>(&self, name: &'n str) -> Result<Option<Fields<'n>>> {
+        let Some(config) = self.fields(name)? else {
+            return Ok(None);
+        };
+        Ok(Some(match Visual::of(&config)? {
+            Some(visual) => visual.text,
+            None => config,
+        }))
+    }
+
     /// A JSON file's fields; `None` if it is absent.
     pub(crate) fn fields<'n>(&self, name: &'n str) -> Result<Option<Fields<'n>>> {
         self.get(name).map(|bytes| Fields::parse(name, bytes)).transpose()
@@ -222,6 +235,10 @@ pub const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 /// but a few folders. Who can look into the folder inserts [`CheckpointFiles::adapter_file`], so that it is refused.
 pub const ADAPTER: &str = "adapter_config.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
+/// How a model of pages renders queries and pages.
+pub(crate) const PROCESSOR: &str = "processor_config.json";
+/// How it cuts pages into pictures.
+const PREPROCESSOR: &str = "preprocessor_config.json";
 const WEIGHTS: &str = "model.safetensors";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";

@@ -22,11 +22,13 @@ pub(crate) enum ModuleKind {
     Normalize,
     /// Of a document's token embeddings, fewer stay.
     HierarchicalTokenPooling,
+    /// ColNanoVDR's own: a query's token embeddings, each times its weight.
+    TokenWeighting,
 }
 
 impl ModuleKind {
     /// A class's place in its package has moved between versions; its name has not. Of other packages come classes of
-    /// anybody's making.
+    /// anybody's making, of which one is known by what its folders say of it; the code beside it is not looked at.
     fn of_class(class: &str) -> Option<Self> {
         let mut parts = class.split('.');
         let (package, name) = (parts.next()?, parts.next_back()?);
@@ -40,6 +42,7 @@ impl ModuleKind {
             ("sentence_transformers", "HierarchicalTokenPooling") => {
                 ModuleKind::HierarchicalTokenPooling
             }
+            ("colnanovdr_weighting", "ColNanoVDRWeighting") => ModuleKind::TokenWeighting,
             _ => return None,
         })
     }
@@ -53,13 +56,14 @@ impl ModuleKind {
             | ModuleKind::Dense
             | ModuleKind::LayerNorm
             | ModuleKind::MultiVectorMask
-            | ModuleKind::HierarchicalTokenPooling => true,
+            | ModuleKind::HierarchicalTokenPooling
+            | ModuleKind::TokenWeighting => true,
         }
     }
 
     /// Whether the module's folder has weights.
     pub(super) fn has_weights(self) -> bool {
-        matches!(self, ModuleKind::Dense | ModuleKind::LayerNorm)
+        matches!(self, ModuleKind::Dense | ModuleKind::LayerNorm | ModuleKind::TokenWeighting)
     }
 }
 
@@ -142,7 +146,7 @@ fn module(index: usize, entry: &Value, names: &mut HashSet<String>) -> Result<Mo
         file: MODULES.to_owned(),
         field: format!("[{index}].type"),
         value: class.to_owned(),
-        hint: "Transformer, Pooling, Dense, LayerNorm, MultiVectorMask, Normalize and HierarchicalTokenPooling of sentence_transformers are, and Dense of pylate",
+        hint: "Transformer, Pooling, Dense, LayerNorm, MultiVectorMask, Normalize and HierarchicalTokenPooling of sentence_transformers are, Dense of pylate and ColNanoVDRWeighting of colnanovdr_weighting",
     })?;
     let path = text("path")?.trim_end_matches('/').to_owned();
     let of_pylate = class.starts_with("pylate.");

@@ -19,7 +19,7 @@ pub struct Weights<'a> {
     file: String,
     tensors: Stored<'a>,
     /// What this save puts before the backbone's names, e.g. `bert.`.
-    prefix: &'static str,
+    prefix: String,
     keep: bool,
 }
 
@@ -57,13 +57,13 @@ impl<'a> Weights<'a> {
             }
             None => Stored::Files { files, places: places(files, names)? },
         };
-        Ok(Self { file, tensors, prefix: "", keep: true })
+        Ok(Self { file, tensors, prefix: String::new(), keep: true })
     }
 
     /// Tensors that are in memory under their names in a bundle, behind `path`.
     pub(crate) fn of_tensors(tensors: &'a RefCell<Tensors>, path: &str) -> Self {
         let tensors = Stored::Tensors { tensors, path: path.to_owned() };
-        Self { file: String::new(), tensors, prefix: "", keep: true }
+        Self { file: String::new(), tensors, prefix: String::new(), keep: true }
     }
 
     /// Where a tensor of the backbone lies in its file.
@@ -82,11 +82,40 @@ impl<'a> Weights<'a> {
     }
 
     /// Takes names with or without `prefix`, whichever this save has, told by the tensor `probe`.
-    pub fn with_prefix(mut self, prefix: &'static str, probe: &str) -> Self {
+    pub fn with_prefix(mut self, prefix: &str, probe: &str) -> Self {
         if self.shape(&format!("{prefix}{probe}"), &[]).is_some() {
-            self.prefix = prefix;
+            self.prefix = prefix.to_owned();
         }
         self
+    }
+
+    /// Takes names behind `part`, with all that stands before it in this save: where, the tensor `probe` tells, of which there must be
+    /// one. A bundle's names have nothing before them.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::InvalidField`].
+    pub(crate) fn behind(mut self, part: &str, probe: &str) -> Result<Self> {
+        let Stored::Files { places, .. } = &self.tensors else {
+            return Ok(self);
+        };
+        let sought = format!("{part}{probe}");
+        let before = |name: &str| {
+            let before = name.strip_suffix(sought.as_str())?;
+            (before.is_empty() || before.ends_with('.')).then(|| before.to_owned())
+        };
+        let mut found = places.keys().filter_map(|name| before(name));
+        match (found.next(), found.next()) {
+            (None, _) => Err(self.missing(&sought)),
+            (Some(before), None) => {
+                self.prefix = format!("{before}{part}");
+                Ok(self)
+            }
+            (Some(before), Some(other)) => Err(Error::InvalidField {
+                file: self.file.clone(),
+                field: format!("tensor {other}{sought}"),
+                reason: format!("is there beside {before}{sought}"),
+            }),
+        }
     }
 
     /// With `keep` false, what is read from a bundle is gone from it, so that its memory is freed while the model is

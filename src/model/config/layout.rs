@@ -2,7 +2,9 @@
 
 use super::text::PYLATE_FIELDS;
 use crate::error::{Error, Result};
-use crate::model::checkpoint::{ARTIFACT, CheckpointFiles, Fields, MODULES, SENTENCE_TRANSFORMERS};
+use crate::model::checkpoint::{
+    ARTIFACT, CheckpointFiles, Fields, MODULES, PROCESSOR, SENTENCE_TRANSFORMERS,
+};
 
 /// Which layout the folder has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +14,10 @@ pub enum Layout {
     PyLate,
     /// `HF_ColBERT` with `artifact.metadata`.
     Stanford,
-    /// sentence-transformers 6 with a MultiVectorMask module.
+    /// sentence-transformers 6 with a MultiVectorMask module, or with the module of ColNanoVDR that weighs tokens.
     SentenceTransformers,
+    /// A model that compares queries with pages, as transformers' class for retrieval or colpali-engine saves it.
+    Visual,
     /// No embeddings: a pair's hidden states make a score. sentence-transformers' `CrossEncoder`, or a class of transformers with
     /// a head for sequences.
     CrossEncoder,
@@ -28,6 +32,9 @@ impl Layout {
         }
         if files.is_cross_encoder()? {
             return Ok(Layout::CrossEncoder);
+        }
+        if files.visual()?.is_some() {
+            return Ok(Layout::Visual);
         }
         let config = files.fields(SENTENCE_TRANSFORMERS)?;
         let class = config.as_ref().map_or(Ok(None), |config| config.string("model_type"))?;
@@ -71,6 +78,7 @@ impl Layout {
     pub(crate) fn marker_fields(self) -> (&'static str, [&'static str; 2]) {
         match self {
             Layout::Stanford => (ARTIFACT, ["query_token_id", "doc_token_id"]),
+            Layout::Visual => (PROCESSOR, ["query_prefix", "visual_prompt_prefix"]),
             Layout::Plain
             | Layout::PyLate
             | Layout::SentenceTransformers

@@ -11,15 +11,18 @@ mod head;
 mod layout;
 mod left_out;
 mod modernbert;
+mod opened;
 mod overridden;
 mod products;
 mod projection;
+mod similarity;
 mod special_tokens;
 mod text;
 mod token_pooling;
 mod tokenizer;
 mod transformer;
 mod vector;
+mod weighting;
 
 use serde::Serialize;
 
@@ -39,11 +42,13 @@ pub(crate) use products::layer_of;
 pub use products::{Product, Role};
 use projection::STANFORD_PROJECTION;
 pub use projection::{DenseConfig, ProjectionStep};
+pub use similarity::Similarity;
 pub use special_tokens::{SpecialTokens, Token};
-pub use text::{LowerCase, QueryExpansion, Strategy, TextConfig};
+pub use text::{LowerCase, PageQueries, QueryExpansion, Strategy, TextConfig};
 pub use token_pooling::TokenPooling;
 pub use tokenizer::{BertNormalization, RobertaSwitches, TokenizerClass, TokenizerConfig};
 pub use vector::{PoolingMode, VectorConfig, VectorStep};
+pub use weighting::WeightingConfig;
 
 /// Largest model that is taken.
 pub(crate) const MAX_LAYERS: usize = 64;
@@ -131,6 +136,10 @@ pub struct ModelConfig {
     pub projection: Vec<ProjectionStep>,
     /// Width of an embedding; 0 of a cross-encoder.
     pub dimension: usize,
+    /// Factors that a query's embeddings get, where the checkpoint has such.
+    pub weighting: Option<WeightingConfig>,
+    /// How a query's and a document's embeddings become a score.
+    pub similarity: Similarity,
     /// How many token embeddings of a document stay, where the checkpoint says so.
     pub token_pooling: Option<TokenPooling>,
     /// How the checkpoint itself makes one vector of a text, or why that is not computed here.
@@ -175,6 +184,8 @@ impl ModelConfig {
             full = projection::dimension(&projection, encoder.hidden_size())?;
         }
         let dimension = projection::truncate(&mut reading, &mut projection, full)?;
+        let weighting = weighting::read(&mut reading, encoder.hidden_size())?;
+        let similarity = similarity::read(&reading, layout)?;
         let token_pooling = token_pooling::read(&mut reading, layout)?;
         let vector = vector::read(&mut reading, layout, prompts, full)?;
         let Reading { mut warnings, overridden, .. } = reading;
@@ -188,6 +199,8 @@ impl ModelConfig {
             text,
             projection,
             dimension,
+            weighting,
+            similarity,
             token_pooling,
             vector,
             head,
@@ -248,7 +261,7 @@ fn encoder(reading: &mut Reading<'_>) -> Result<EncoderConfig> {
     let name = format!("{}config.json", reading.root);
     let config = reading
         .files
-        .fields(&name)?
+        .text_config(&name)?
         .ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
     let warnings = &mut reading.warnings;
     Ok(match Architecture::of(&config)? {

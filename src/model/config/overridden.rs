@@ -46,6 +46,9 @@ impl Overridden {
         if layout == Layout::CrossEncoder {
             return self.apply_to_pairs(text);
         }
+        if text.pages.is_some() {
+            self.refuse_of_documents()?;
+        }
         let values = &self.values;
         let prefixes = [
             (&values.query_prefix, &mut text.query_prefix),
@@ -64,6 +67,23 @@ impl Overridden {
             text.skiplist_words.clone_from(words);
             // Where the checkpoint has no skiplist, that of documents, as in both libraries.
             text.skiplist_documents |= !text.skiplist_queries;
+        }
+        Ok(())
+    }
+
+    /// A model of pages reads no texts of documents, and puts tokens of its own behind queries.
+    fn refuse_of_documents(&self) -> Result<()> {
+        for option in [
+            "document_prefix",
+            "document_length",
+            "do_query_expansion",
+            "expansion_length",
+            "expansion_token",
+            "attend_to_expansion_tokens",
+            "skiplist_words",
+        ] {
+            let reason = "is not for a model whose documents are pages: query_prefix, query_length and truncate_dim are";
+            self.refuse_if_set(option, reason)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{
     DenseConfig, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig, ModelConfig,
-    ProjectionStep, TOKENS, WORDS,
+    ProjectionStep, TOKENS, WORDS, WeightingConfig,
 };
 use crate::model::bundle::{TensorKind, TensorSpec};
 
@@ -111,6 +111,7 @@ impl ModelConfig {
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let mut tensors = self.encoder.tensors();
         tensors.extend(self.dense().flat_map(|dense| dense.tensors(self.layout)));
+        tensors.extend(self.weighting.iter().flat_map(WeightingConfig::tensors));
         tensors.extend(self.head.iter().flat_map(HeadConfig::tensors));
         tensors
     }
@@ -178,7 +179,7 @@ impl LinearConfig {
 }
 
 /// The folder of a file, with a closing `/` unless it is the root.
-fn folder(file: &str) -> &str {
+pub(super) fn folder(file: &str) -> &str {
     file.rfind('/').map_or("", |slash| &file[..=slash])
 }
 
@@ -186,9 +187,14 @@ impl DenseConfig {
     /// What stands before the names of its tensors in a bundle: the module's folder, with a closing `/`.
     pub(crate) fn tensor_path(&self, layout: Layout) -> &str {
         match layout {
-            Layout::Stanford => "",
+            Layout::Stanford | Layout::Visual => "",
             _ => folder(&self.file),
         }
+    }
+
+    /// What its weight and bias are called before the dot.
+    pub(crate) fn stem(&self) -> &'static str {
+        self.stem.unwrap_or("linear")
     }
 
     /// Names of its tensors in the module's own file.
@@ -209,9 +215,10 @@ impl DenseConfig {
         let (rows, columns) = (self.out_features, self.in_features);
         let matrix =
             |name: &str| spec(&format!("{path}{name}"), &[rows, columns], TensorKind::Product);
-        let mut tensors = vec![matrix("linear.weight")];
+        let stem = self.stem();
+        let mut tensors = vec![matrix(&format!("{stem}.weight"))];
         if self.bias {
-            tensors.push(spec(&format!("{path}linear.bias"), &[rows], TensorKind::Plain));
+            tensors.push(spec(&format!("{path}{stem}.bias"), &[rows], TensorKind::Plain));
         }
         if self.residual && rows != columns {
             tensors.push(matrix("residual.weight"));

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Activation, Layout, MAX_HIDDEN, Reading};
+use super::{Activation, Layout, MAX_HIDDEN, Reading, weighting};
 use crate::error::{Error, Result, Warning};
-use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, Weights};
+use crate::model::checkpoint::{
+    ARTIFACT, Fields, MODULES, Module, ModuleKind, VisualClass, Weights,
+};
 
 /// One step from hidden states to embeddings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,13 +29,16 @@ pub struct DenseConfig {
     pub bias: bool,
     pub activation: Activation,
     pub residual: bool,
+    /// What its weight and bias are called, where that is not `linear`.
+    #[serde(skip)]
+    pub stem: Option<&'static str>,
 }
 
 /// Name of the projection among the weights of a Stanford checkpoint.
 pub(super) const STANFORD_PROJECTION: &str = "linear.weight";
 
 /// What a module works on, by its name in sentence-transformers.
-const TOKENS: &str = "token_embeddings";
+pub(super) const TOKENS: &str = "token_embeddings";
 pub(super) const SENTENCE: &str = "sentence_embedding";
 
 /// Fields of a Dense module's `config.json`.
@@ -57,7 +62,14 @@ pub(super) fn read(
         let dense = stanford_dense(reading, hidden_size)?;
         return Ok(vec![ProjectionStep::Dense(dense), ProjectionStep::Normalize]);
     }
+    if layout == Layout::Visual {
+        let dense = visual_dense(reading, hidden_size)?;
+        return Ok(vec![ProjectionStep::Dense(dense), ProjectionStep::Normalize]);
+    }
     let modules = reading.files.modules()?;
+    if let Some(embeddings) = weighting::embeddings_name(reading)? {
+        return before_weighting(reading, &modules, &embeddings);
+    }
     if layout == Layout::PyLate {
         check_pylate(&modules)?;
     }
@@ -86,6 +98,65 @@ pub(super) fn read(
         steps.push(ProjectionStep::Normalize);
     }
     Ok(steps)
+}
+
+/// The projection of a model of pages lies among the backbone's weights. colpali-engine's class has one width, transformers' says it.
+fn visual_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<DenseConfig> {
+    const WIDTH: usize = 128;
+    let class = reading.files.visual()?.expect("the layout is that of such a model");
+    let name = format!("{}config.json", reading.root);
+    let config = reading.files.fields(&name)?.expect("its class stands there");
+    let width = match class {
+        VisualClass::ColModernVBert => WIDTH,
+        VisualClass::ColModernVBertForRetrieval => {
+            let field = "embedding_dim";
+            let width = config.count(field, MAX_HIDDEN)?;
+            config.or_default(field, width, WIDTH, &mut reading.warnings)?
+        }
+    };
+    Ok(DenseConfig {
+        file: format!("{}model.safetensors", reading.root),
+        in_features: hidden_size,
+        out_features: width,
+        bias: true,
+        activation: Activation::Identity,
+        residual: false,
+        stem: Some(class.projection()),
+    })
+}
+
+/// A Dense and a Normalize module that leave the hidden states where they are, for the module behind them.
+fn before_weighting(
+    reading: &mut Reading<'_>,
+    modules: &[Module],
+    embeddings: &str,
+) -> Result<Vec<ProjectionStep>> {
+    let [_, dense, normalize, _] = modules else {
+        unreachable!("a module that weighs has three before it");
+    };
+    let dense = dense_with(reading, Layout::SentenceTransformers, dense, |config| {
+        reads_and_writes(config, [TOKENS, embeddings])
+    })?;
+    let name = normalize.path_of("config.json");
+    let missing = || Error::MissingFile { name: name.clone(), hint: "" };
+    let config = reading.files.fields(&name)?.ok_or_else(missing)?;
+    config.warn_of_unknown(NORMALIZE_FIELDS, &mut reading.warnings);
+    reads_and_writes(&config, [embeddings, embeddings])?;
+    Ok(vec![ProjectionStep::Dense(dense), ProjectionStep::Normalize])
+}
+
+fn reads_and_writes(config: &Fields<'_>, [input, output]: [&str; 2]) -> Result<()> {
+    for (field, taken) in [("module_input_name", input), ("module_output_name", output)] {
+        match config.string(field)? {
+            Some(name) if name == taken => {}
+            other => {
+                let hint =
+                    "what the module that weighs tokens says, its hidden_name and mv_name, is";
+                return Err(config.unsupported(field, other.unwrap_or("(none)"), hint));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Behind the Transformer PyLate takes Dense modules only; where there is none it puts one with random numbers.
@@ -137,6 +208,7 @@ fn stanford_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<Dense
         bias: false,
         activation: Activation::Identity,
         residual: false,
+        stem: None,
     })
 }
 
@@ -205,6 +277,7 @@ pub(super) fn dense_with(
         bias: config.or_default("bias", config.bool("bias")?, true, &mut reading.warnings)?,
         activation: activation(reading, layout, &config)?,
         residual: config.bool("use_residual")?.unwrap_or(false),
+        stem: None,
     };
     check_weights(reading, &dense)?;
     Ok(dense)

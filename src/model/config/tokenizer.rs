@@ -93,9 +93,13 @@ impl TokenizerConfig {
     pub(super) fn from_files(files: &CheckpointFiles, root: &str) -> Result<Self> {
         let file = format!("{root}tokenizer_config.json");
         let class_file = format!("{root}config.json");
+        let visual = files.visual()?.is_some();
         let empty = Fields::parse(&file, b"{}")?;
         let config = files.fields(&file)?.unwrap_or(empty);
-        let name = class_name(&config, files.fields(&class_file)?.as_ref())?;
+        let name = match visual {
+            true => ClassName::General,
+            false => class_name(&config, files.fields(&class_file)?.as_ref())?,
+        };
         refuse_unread(&config)?;
         let decoder = config.object("added_tokens_decoder")?;
         let takes_own_added = !config.has("added_tokens_decoder");
@@ -121,7 +125,8 @@ impl TokenizerConfig {
             takes_own_added,
             splits_special_tokens: config.bool("split_special_tokens")?.unwrap_or(false),
             cuts_right: says_right(&config, "truncation_side")?,
-            fills_right: says_right(&config, "padding_side")?,
+            // A model of pages sees no padding, and its positions are relative.
+            fills_right: !visual && says_right(&config, "padding_side")?,
             file: file.clone(),
         })
     }

@@ -84,8 +84,12 @@ impl TransformerSettings {
             return Ok(Self::default());
         };
         config.warn_of_unknown(FIELDS, &mut reading.warnings);
-        let classifies = layout == Layout::CrossEncoder && classifies(reading)?;
-        refuse_other_calls(&config, classifies)?;
+        let call = match layout {
+            Layout::CrossEncoder if classifies(reading)? => Call::Classify,
+            Layout::Visual => Call::Retrieve,
+            _ => Call::Extract,
+        };
+        refuse_other_calls(&config, call)?;
         let length = |field| config.count(field, MAX_LENGTH);
         let settings = Self {
             max_seq_length: config.count("max_seq_length", 1_000_000)?,
@@ -118,21 +122,56 @@ pub(super) fn classifies(reading: &Reading<'_>) -> Result<bool> {
     Ok(task == Some(CLASSIFICATION))
 }
 
-/// Settings under which the module computes something else than the last hidden states of the text's own tokens, or, where it
-/// has the head of its class, what that makes of them.
-fn refuse_other_calls(config: &Fields<'_>, classifies: bool) -> Result<()> {
-    let outputs = match classifies {
-        true => [
-            ("transformer_task", CLASSIFICATION, "sequence-classification is"),
-            ("module_output_name", "scores", "scores is"),
-        ],
-        false => [
-            ("transformer_task", "feature-extraction", "feature-extraction is"),
-            ("module_output_name", "token_embeddings", "token_embeddings is"),
-        ],
-    };
-    let tokenizer = ("tokenizer_name_or_path", "", "the folder's own tokenizer is");
-    for (field, taken, hint) in outputs.into_iter().chain([tokenizer]) {
+/// What the module's class of transformers gives.
+#[derive(Clone, Copy)]
+enum Call {
+    /// The last hidden states.
+    Extract,
+    /// What the head of its class for sequences makes of them.
+    Classify,
+    /// What the head of its class for pages makes of them.
+    Retrieve,
+}
+
+impl Call {
+    /// The task, what the module calls the outcome, and what transformers does.
+    fn names(self) -> [&'static str; 3] {
+        match self {
+            Call::Extract => ["feature-extraction", "token_embeddings", "last_hidden_state"],
+            Call::Classify => [CLASSIFICATION, "scores", "logits"],
+            Call::Retrieve => ["retrieval", "token_embeddings", "embeddings"],
+        }
+    }
+
+    fn hints(self) -> [&'static str; 3] {
+        match self {
+            Call::Extract => [
+                "feature-extraction is",
+                "token_embeddings is",
+                "last_hidden_state of forward for text is, without a chat template",
+            ],
+            Call::Classify => [
+                "sequence-classification is",
+                "scores is",
+                "logits of forward for text is, without a chat template",
+            ],
+            Call::Retrieve => [
+                "retrieval is",
+                "token_embeddings is",
+                "embeddings of forward for text is, without a chat template",
+            ],
+        }
+    }
+}
+
+/// Settings under which the module computes something else than `call` of the text's own tokens.
+fn refuse_other_calls(config: &Fields<'_>, call: Call) -> Result<()> {
+    let ([task, outcome, output], [of_task, of_outcome, of_output]) = (call.names(), call.hints());
+    for (field, taken, hint) in [
+        ("transformer_task", task, of_task),
+        ("module_output_name", outcome, of_outcome),
+        ("tokenizer_name_or_path", "", "the folder's own tokenizer is"),
+    ] {
         match config.string(field)? {
             Some(value) if value != taken => return Err(config.unsupported(field, value, hint)),
             _ => {}
@@ -145,17 +184,11 @@ fn refuse_other_calls(config: &Fields<'_>, classifies: bool) -> Result<()> {
     let text = modalities.object("text")?;
     let text = modalities.required("text", text)?;
     let called = [text.string("method")?, text.string("method_output_name")?];
-    let (taken, hint) = match classifies {
-        true => ("logits", "logits of forward for text is, without a chat template"),
-        false => (
-            "last_hidden_state",
-            "last_hidden_state of forward for text is, without a chat template",
-        ),
-    };
     match (called, modalities.has("message")) {
-        ([Some("forward"), Some(output)], false) if output == taken => Ok(()),
-        ([method, output], _) => {
-            Err(config.unsupported("modality_config", output.or(method).unwrap_or_default(), hint))
+        ([Some("forward"), Some(found)], false) if found == output => Ok(()),
+        ([method, found], _) => {
+            let found = found.or(method).unwrap_or_default();
+            Err(config.unsupported("modality_config", found, of_output))
         }
     }
 }

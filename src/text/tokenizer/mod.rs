@@ -7,6 +7,8 @@
 //! As in the references, a text that spells out a special token (`[SEP]`, a marker) gets that token, unless the caller
 //! wants such words to be text ([`SpelledTokens`]).
 //!
+//! A model of pages has tokens of its own behind a query's text, and no texts of documents.
+//!
 //! Of a long text only a start is tokenized: see [`window`].
 
 mod definition;
@@ -54,6 +56,10 @@ pub struct Tokenizer {
     windows: window::Windows,
     /// What goes round the texts of a pair, if the model reads any.
     pair: Option<PairTemplate>,
+    /// Whether documents are pages, not texts.
+    pages_only: bool,
+    /// Stands for a part of a page.
+    image: Option<u32>,
 }
 
 /// How one kind of text becomes tokens.
@@ -64,7 +70,9 @@ struct Side {
     head_length: usize,
     /// What of the prefix stands before the text.
     prefix: String,
-    /// Most tokens of the text with its prefix, special tokens not counted.
+    /// The tokens that stand behind the text.
+    tail: Option<tokenizers::Encoding>,
+    /// Most tokens of the text with its prefix, special tokens and those behind it not counted.
     content_length: usize,
     /// Ids that yield no embedding.
     skiplist: HashSet<u32>,
@@ -91,7 +99,13 @@ impl Tokenizer {
             files.get(&name).ok_or_else(|| Error::MissingFile { name: name.clone(), hint: "" })?;
         let Definition { tokenizer: inner, trim, pair } = definition::build(bytes, config)?;
         let text = &config.text;
-        let skiplist = skiplist(&inner, &text.skiplist_words, warnings);
+        let mut skiplist = skiplist(&inner, &text.skiplist_words, warnings);
+        skiplist.extend(text.pages.iter().flat_map(|pages| &pages.dropped_ids));
+        let pages = text.pages.as_ref();
+        let tail = pages.map_or("", |pages| pages.suffix.as_str());
+        let tail = tail_tokens(&inner, tail)?;
+        let image = pages.and_then(|pages| pages.image_token.as_ref());
+        let image = image.and_then(|image| inner.token_to_id(image));
         // Of a pair each text must have room for a token.
         let (special, least) = match &pair {
             Some(pair) => (pair.special(), 2),
@@ -106,17 +120,20 @@ impl Tokenizer {
                 head: None,
                 head_length: 0,
                 prefix: prefix.to_owned(),
+                tail: None,
                 content_length: content_length(config, field, length, special, least, marker)?,
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
+        let behind = tail.as_ref().map_or(0, tokenizers::Encoding::len);
+        let query = side(
+            &text.query_prefix,
+            "query_length",
+            text.query_length.saturating_sub(behind),
+            text.skiplist_queries || pages.is_some(),
+        )?;
         let tokenizer = Self {
-            query: side(
-                &text.query_prefix,
-                "query_length",
-                text.query_length,
-                text.skiplist_queries,
-            )?,
+            query: Side { tail, ..query },
             document: side(
                 &text.document_prefix,
                 "document_length",
@@ -133,6 +150,8 @@ impl Tokenizer {
             lower_case: text.lower_case == LowerCase::Text,
             windows: window::Windows::new(&inner),
             pair,
+            pages_only: pages.is_some(),
+            image,
             lost: HashMap::new(),
             inner,
         };
@@ -169,8 +188,29 @@ impl Tokenizer {
     /// Tokenizes one text. `index` is its place in the caller's list, for errors.
     ///
     /// # Errors
-    /// [`Error::Tokenize`].
+    /// [`Error::Tokenize`], [`Error::PagesOnly`].
     pub fn tokenize(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
+        self.check_kind(kind, index)?;
+        let sequence = self.sequence(kind, index, text)?;
+        match self.image.is_some_and(|image| sequence.ids.contains(&image)) {
+            true => {
+                let reason = "it spells out the token that stands for a part of a page".to_owned();
+                Err(Error::Tokenize { kind, index, reason })
+            }
+            false => Ok(sequence),
+        }
+    }
+
+    /// Refuses texts of documents where those are pages.
+    fn check_kind(&self, kind: TextKind, index: usize) -> Result<()> {
+        match self.pages_only && kind == TextKind::Document {
+            true => Err(Error::PagesOnly { index }),
+            false => Ok(()),
+        }
+    }
+
+    /// A text's tokens, whatever they stand for.
+    fn sequence(&self, kind: TextKind, index: usize, text: &str) -> Result<TokenSequence> {
         let side = self.side(kind);
         let (mut sequence, _) = self
             .real_tokens(side, text, LongDocuments::Cut)
@@ -185,8 +225,9 @@ impl Tokenizer {
     /// Tokenizes a document, in as many windows as are asked for. `index` as in [`Tokenizer::tokenize`].
     ///
     /// # Errors
-    /// [`Error::Tokenize`], [`Error::Overlap`].
+    /// [`Error::Tokenize`], [`Error::Overlap`], [`Error::PagesOnly`].
     pub fn windows(&self, index: usize, text: &str, long: LongDocuments) -> Result<Vec<Window>> {
+        self.check_kind(TextKind::Document, index)?;
         let side = &self.document;
         let (mut sequence, frame) = self
             .real_tokens(side, text, long)
@@ -241,20 +282,24 @@ impl Tokenizer {
         let passed = self.windows.passed_over(content);
         let (content, skipped) = (&content[passed..], skipped + passed);
         let kept = self.kept_tokens(side, content, long, side.content_length)?;
-        let encoding = self.inner.post_process(kept.encoding, None, true)?;
+        let (text_length, encoding) = (kept.encoding.len(), side.before_tail(kept.encoding));
+        let encoding = self.inner.post_process(encoding, None, true)?;
         let in_text = |(start, end): (usize, usize)| {
             let range = without_prefix((start, end), side.prefix.len())?;
             let range = kept.lower.as_ref().map_or(range, |lower| lower.original(range));
             Some((range.0 + skipped, range.1 + skipped))
         };
         let inserted = encoding.get_special_tokens_mask();
-        let offsets = encoding
-            .get_offsets()
-            .iter()
-            .zip(inserted)
-            .map(|(&range, &inserted)| (inserted == 0).then(|| in_text(range)).flatten())
+        let first = inserted.iter().take_while(|&&flag| flag == 1).count();
+        let of_text = first..first + text_length;
+        let offsets = (0..)
+            .zip(encoding.get_offsets().iter().zip(inserted))
+            .map(|(place, (&range, &inserted))| {
+                let in_range = inserted == 0 && (side.tail.is_none() || of_text.contains(&place));
+                in_range.then(|| in_text(range)).flatten()
+            })
             .collect();
-        let before = inserted.iter().take_while(|&&flag| flag == 1).count() + kept.head;
+        let before = first + kept.head;
         let frame = Frame {
             before,
             behind: inserted[before..].iter().rev().take_while(|&&flag| flag == 1).count(),
@@ -328,6 +373,14 @@ impl Side {
         match &self.head {
             Some(head) => tokenizers::Encoding::merge([head.clone(), rest], false),
             None => rest,
+        }
+    }
+
+    /// What was tokenized, with the tokens that stand behind it.
+    fn before_tail(&self, text: tokenizers::Encoding) -> tokenizers::Encoding {
+        match &self.tail {
+            Some(tail) => tokenizers::Encoding::merge([text, tail.clone()], false),
+            None => text,
         }
     }
 
@@ -429,6 +482,23 @@ fn skiplist(
         });
     }
     words.iter().filter_map(|word| tokenizer.token_to_id(word)).collect()
+}
+
+/// The tokens behind a text, which is apart from them: they begin with an added one.
+fn tail_tokens(
+    tokenizer: &tokenizers::Tokenizer,
+    tail: &str,
+) -> Result<Option<tokenizers::Encoding>> {
+    if tail.is_empty() {
+        return Ok(None);
+    }
+    let encoding = tokenizer.encode(tail, false).map_err(|error| invalid(error.to_string()))?;
+    let first = encoding.get_ids().first();
+    let added = tokenizer.get_added_tokens_decoder();
+    match first.is_some_and(|id| added.contains_key(id)) {
+        true => Ok(Some(encoding)),
+        false => Err(invalid(format!("{tail:?}, which stands behind a query, is no added token"))),
+    }
 }
 
 /// Number of special tokens that go round a text.

@@ -49,7 +49,7 @@ impl Tokenizer {
 
     fn take(&self, kind: TextKind, text: &str) -> Result<()> {
         // What a panic leaves behind is not used again: the load ends.
-        match catch_unwind(AssertUnwindSafe(|| self.tokenize(kind, 0, text))) {
+        match catch_unwind(AssertUnwindSafe(|| self.sequence(kind, 0, text))) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(invalid(format!("a text cannot be tokenized: {error}"))),
             Err(_) => Err(invalid("the tokenizer panics at some texts".to_owned())),

@@ -38,6 +38,7 @@ pub(super) fn read(
         skiplist_words: Vec::new(),
         skiplist_queries: false,
         skiplist_documents: false,
+        pages: None,
     })
 }
 

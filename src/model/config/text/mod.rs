@@ -10,6 +10,7 @@ mod cross_encoder;
 mod pylate;
 mod sentence_transformers;
 mod stanford;
+mod visual;
 
 use serde::Serialize;
 
@@ -54,6 +55,19 @@ pub struct TextConfig {
     pub skiplist_words: Vec<String>,
     pub skiplist_queries: bool,
     pub skiplist_documents: bool,
+    /// Of a model whose documents are pages, which reads no texts of documents.
+    pub pages: Option<PageQueries>,
+}
+
+/// How queries are put to pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PageQueries {
+    /// Put behind a query's text, and not cut with it; its tokens yield embeddings like all others. Empty for nothing.
+    pub suffix: String,
+    /// Stands for a part of a page: no query may spell it out.
+    pub image_token: Option<String>,
+    /// Tokens that yield no embedding, by their ids.
+    pub dropped_ids: Vec<u32>,
 }
 
 /// Queries shorter than `length` are filled up with a token, whose embeddings are scored like all others.
@@ -87,12 +101,13 @@ pub(super) fn read(
     let mut text = match layout {
         Layout::PyLate => pylate::read(reading, &settings)?,
         Layout::Stanford => stanford::read(reading, encoder)?,
-        Layout::Plain | Layout::SentenceTransformers | Layout::CrossEncoder => {
+        Layout::Plain | Layout::SentenceTransformers | Layout::Visual | Layout::CrossEncoder => {
             let own = tokenizer.model_max_length.unwrap_or(positions).min(positions);
             settings.check_max_seq_length(reading, positions)?;
             match layout {
                 Layout::CrossEncoder => cross_encoder::read(reading, &settings, own)?,
-                _ => sentence_transformers::read(reading, &settings, own)?,
+                Layout::Visual => visual::read(reading, &settings, own)?,
+                _ => sentence_transformers::read(reading, layout, &settings, own)?,
             }
         }
     };
@@ -124,12 +139,16 @@ fn check_lengths(reading: &Reading<'_>, text: &TextConfig, positions: usize) -> 
     Ok(())
 }
 
-/// Another score than the sum of the largest similarities. Names that were meant for one vector a text say nothing here, in
+/// Another score than the sum of the largest similarities, or where a library knows it their `mean`. Names that were meant for one vector a text say nothing here, in
 /// either library.
-fn refuse_other_scores(config: &Fields<'_>) -> Result<()> {
+fn refuse_other_scores(config: &Fields<'_>, mean: bool) -> Result<()> {
     match config.string("similarity_fn_name")? {
         None | Some("maxsim" | "MaxSim" | "cosine" | "dot" | "euclidean" | "manhattan") => Ok(()),
-        Some(other) => Err(config.unsupported("similarity_fn_name", other, "maxsim is")),
+        Some("meanmaxsim") if mean => Ok(()),
+        Some(other) => {
+            let hint = if mean { "maxsim and meanmaxsim are" } else { "maxsim is" };
+            Err(config.unsupported("similarity_fn_name", other, hint))
+        }
     }
 }
 

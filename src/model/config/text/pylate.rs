@@ -32,7 +32,7 @@ pub(super) fn read(
         &[PYLATE_FIELDS, sentence_transformers::FIELDS].concat(),
         &mut reading.warnings,
     );
-    refuse_other_scores(&config)?;
+    refuse_other_scores(&config, false)?;
     refuse_prompts(&config)?;
     refuse_newer_fields(&config, settings)?;
     let prefix = |field| config.required(field, config.string(field)?).map(str::to_owned);
@@ -76,6 +76,7 @@ pub(super) fn read(
         }),
         skiplist_queries: false,
         skiplist_documents: true,
+        pages: None,
     })
 }
 

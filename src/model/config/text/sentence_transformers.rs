@@ -1,8 +1,8 @@
 //! What sentence-transformers 6 reads of its own folders, and of bi-encoders that it turns into multi-vector models.
 
-use super::super::Reading;
 use super::super::transformer::TransformerSettings;
-use super::{LowerCase, Strategy, TextConfig, refuse_other_scores};
+use super::super::{Layout, Reading, weighting};
+use super::{LowerCase, PageQueries, Strategy, TextConfig, refuse_other_scores};
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{Fields, MODULES, Module, ModuleKind, SENTENCE_TRANSFORMERS};
 
@@ -23,11 +23,12 @@ const MASK_FIELDS: &[&str] = &["keep_only_token_ids", "skiplist_tasks", "skiplis
 /// `tokenizer_length`: the most tokens where no setting of sentence-transformers says how many.
 pub(super) fn read(
     reading: &mut Reading<'_>,
+    layout: Layout,
     settings: &TransformerSettings,
     tokenizer_length: usize,
 ) -> Result<TextConfig> {
     let own_length = settings.max_seq_length.unwrap_or(tokenizer_length);
-    let [query_prefix, document_prefix] = prompts(reading)?;
+    let [query_prefix, document_prefix] = prompts(reading, layout)?;
     let expands = reading.overridden.values.do_query_expansion != Some(false);
     let query_expansion = settings.query_expansion.clone().filter(|_| expands);
     let text = TextConfig {
@@ -45,12 +46,16 @@ pub(super) fn read(
         skiplist_words: Vec::new(),
         skiplist_queries: false,
         skiplist_documents: false,
+        pages: None,
     };
-    with_mask(reading, text)
+    let dropped_ids = weighting::dropped_ids(reading)?;
+    let pages =
+        dropped_ids.map(|dropped_ids| PageQueries { dropped_ids, ..PageQueries::default() });
+    with_mask(reading, TextConfig { pages, ..text })
 }
 
 /// What stands before a query and before a document.
-fn prompts(reading: &mut Reading<'_>) -> Result<[String; 2]> {
+pub(super) fn prompts(reading: &mut Reading<'_>, layout: Layout) -> Result<[String; 2]> {
     if reading.files.get(MODULES).is_none() {
         return Ok(Default::default());
     }
@@ -59,7 +64,7 @@ fn prompts(reading: &mut Reading<'_>) -> Result<[String; 2]> {
         return Ok(Default::default());
     };
     config.warn_of_unknown(FIELDS, &mut reading.warnings);
-    refuse_other_scores(&config)?;
+    refuse_other_scores(&config, layout != Layout::Plain)?;
     for field in ["attend_to_mask_tokens", "query_expansion"].iter().chain(super::PYLATE_FIELDS) {
         if let Some(value) = config.value(field) {
             return Err(config.unsupported(
@@ -89,7 +94,7 @@ fn check_default(config: &Fields<'_>, prompts: Option<&Fields<'_>>) -> Result<()
 }
 
 /// The MultiVectorMask module's skiplist.
-fn with_mask(reading: &mut Reading<'_>, mut text: TextConfig) -> Result<TextConfig> {
+pub(super) fn with_mask(reading: &mut Reading<'_>, mut text: TextConfig) -> Result<TextConfig> {
     let modules = reading.files.modules()?;
     let masks: Vec<&Module> =
         modules.iter().filter(|module| module.kind == ModuleKind::MultiVectorMask).collect();

@@ -99,6 +99,7 @@ pub(super) fn read(reading: &mut Reading<'_>, encoder: &EncoderConfig) -> Result
         skiplist_words: if skip { punctuation() } else { Vec::new() },
         skiplist_queries: false,
         skiplist_documents: true,
+        pages: None,
     })
 }
 

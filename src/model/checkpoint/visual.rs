@@ -1,0 +1,117 @@
+//! Does a `config.json` describe a model that compares queries with pages, and which part of it says what reads its queries?
+//!
+//! | class | `model_type` | the text backbone's settings | projection |
+//! | --- | --- | --- | --- |
+//! | `ColModernVBertForRetrieval` of transformers | `colmodernvbert` | `vlm_config.text_config` | `embedding_proj_layer` |
+//! | `ColModernVBert` of colpali-engine | `modernvbert` | `text_config` | `custom_text_proj` |
+//!
+//! Sources: `ColModernVBertConfig`, `ModernVBertConfig` and their models in transformers 5.24 and colpali-engine 0.3.18.
+
+use serde_json::{Value, json};
+
+use super::Fields;
+use crate::error::Result;
+
+/// The backbones whose settings colpali-engine leaves in the repository that `text_model_name` names: all of them have these, and
+/// heads of 64.
+const ETTIN: &str = "ettin-encoder-";
+const HEAD: u64 = 64;
+/// The part of a save that is the text backbone.
+const TOWER: &str = "text_model.";
+
+/// A model of pages, by its `config.json`.
+pub(crate) struct Visual<'a> {
+    pub(crate) class: VisualClass,
+    /// The settings of all its parts, of which the text backbone is one.
+    #[allow(dead_code, reason = "the parts that see pages come with them")]
+    pub(crate) whole: Fields<'a>,
+    /// The text backbone's own settings.
+    pub(crate) text: Fields<'a>,
+}
+
+/// Who saved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VisualClass {
+    /// transformers' own class.
+    ColModernVBertForRetrieval,
+    /// colpali-engine's.
+    ColModernVBert,
+}
+
+impl VisualClass {
+    /// The projection, by its name among the weights.
+    pub(crate) fn projection(self) -> &'static str {
+        match self {
+            VisualClass::ColModernVBertForRetrieval => "embedding_proj_layer",
+            VisualClass::ColModernVBert => "custom_text_proj",
+        }
+    }
+
+    /// What stands right before the text backbone's own names.
+    pub(crate) fn tower(self) -> &'static str {
+        match self {
+            VisualClass::ColModernVBertForRetrieval | VisualClass::ColModernVBert => TOWER,
+        }
+    }
+}
+
+impl<'a> Visual<'a> {
+    /// `None`: no such model.
+    ///
+    /// # Errors
+    /// A model of pages whose text backbone is not described, or is none that is computed.
+    pub(crate) fn of(config: &Fields<'a>) -> Result<Option<Self>> {
+        Ok(match config.string("model_type")? {
+            Some("colmodernvbert") => Some(of_transformers(config)?),
+            Some("modernvbert") => Some(of_colpali_engine(config)?),
+            _ => None,
+        })
+    }
+}
+
+fn of_transformers<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
+    let whole = config.required("vlm_config", config.object("vlm_config")?)?;
+    match whole.string("model_type")? {
+        Some("modernvbert") => {}
+        other => {
+            let other = other.unwrap_or("(none)");
+            return Err(whole.unsupported("model_type", other, "modernvbert is"));
+        }
+    }
+    let text = whole.required("text_config", whole.object("text_config")?)?;
+    Ok(Visual { class: VisualClass::ColModernVBertForRetrieval, whole, text })
+}
+
+fn of_colpali_engine<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
+    let classes = config.strings("architectures")?.unwrap_or_default();
+    if !classes.iter().any(|class| class == "ColModernVBert") {
+        let hint = "ColModernVBert is, which has a projection";
+        return Err(config.unsupported("architectures", &classes.join(", "), hint));
+    }
+    let text = config.required("text_config", config.object("text_config")?)?;
+    let text = match text.string("model_type")? {
+        Some("modernvbert_text") => with_base(text)?,
+        _ => text,
+    };
+    Ok(Visual { class: VisualClass::ColModernVBert, whole: config.clone(), text })
+}
+
+/// colpali-engine's own class of settings says a part of them, and names a repository for the rest.
+fn with_base(text: Fields<'_>) -> Result<Fields<'_>> {
+    const REST: [&str; 3] = ["num_attention_heads", "norm_eps", "local_rope_theta"];
+    let mut rest = vec![("model_type", json!("modernbert"))];
+    let base = text.string("text_model_name")?.unwrap_or_default();
+    if base.rsplit('/').next().is_some_and(|name| name.starts_with(ETTIN)) {
+        let hidden = text.value("hidden_size").and_then(Value::as_u64).unwrap_or(0);
+        rest.extend([
+            ("num_attention_heads", json!(hidden / HEAD)),
+            ("max_position_embeddings", json!(7_999)),
+            ("norm_eps", json!(1e-5)),
+            ("global_rope_theta", json!(160_000.0)),
+            ("local_rope_theta", json!(160_000.0)),
+        ]);
+    } else if let Some(field) = REST.into_iter().find(|field| !text.has(field)) {
+        return Err(text.invalid(field, "is missing, and text_model_name names no Ettin encoder"));
+    }
+    Ok(text.with_defaults(rest))
+}
