@@ -18,7 +18,7 @@ use crate::late_interaction::stream::Batches;
 use crate::late_interaction::token_pooling::TokenPooling;
 use crate::late_interaction::vectors::Pooling;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{Layout, ModelConfig, ProjectionStep};
+use crate::model::config::{Layout, ModelConfig, ProjectionStep, Similarity};
 use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
@@ -83,8 +83,12 @@ pub struct ModelInfo {
     pub late_interaction: bool,
     /// Width of an embedding; 0 of a cross-encoder.
     pub dimension: usize,
-    /// Whether embeddings are unit vectors, so that similarities lie in [-1, 1].
+    /// Whether embeddings are unit vectors, but for a query's that are weighed, so that similarities lie in [-1, 1].
     pub normalized: bool,
+    /// Whether documents are pages: it reads texts of queries alone, and documents bring their embeddings along.
+    pub pages_only: bool,
+    /// What a score is: the sum of the similarities, or their mean.
+    pub similarity: Similarity,
     pub layers: usize,
     pub hidden_size: usize,
     pub vocabulary_size: usize,
@@ -121,7 +125,7 @@ pub struct Reranker {
 
 /// A model on one device.
 enum Model {
-    Late(ColBert),
+    Late(Box<ColBert>),
     Cross(CrossEncoder),
 }
 
@@ -137,7 +141,8 @@ impl Model {
     ) -> Result<Self> {
         Ok(match &config.head {
             None => {
-                Self::Late(ColBert::load(files, config, tokenizer, device, keep, observer).await?)
+                let load = ColBert::load(files, config, tokenizer, device, keep, observer);
+                Self::Late(Box::new(load.await?))
             }
             Some(head) => Self::Cross(
                 CrossEncoder::load(files, config, head, tokenizer, device, keep, observer).await?,
@@ -510,6 +515,8 @@ fn info(
         late_interaction: !matches!(config.layout, Layout::Plain | Layout::CrossEncoder),
         dimension: config.dimension,
         normalized: matches!(config.projection.last(), Some(ProjectionStep::Normalize)),
+        pages_only: config.text.pages.is_some(),
+        similarity: config.similarity,
         layers: config.encoder.layers(),
         hidden_size: config.encoder.hidden_size(),
         vocabulary_size: config.encoder.vocab_size(),

@@ -26,7 +26,7 @@ pub use parts::{Coming, Fetch};
 
 use crate::error::{Error, Result};
 use crate::model::bundle::{
-    BundleFiles, BundleWriter, FileEntry, Source, Tensor, TensorSpec, Tensors, store,
+    BundleFiles, BundleWriter, FileEntry, Source, Tensor, TensorKind, TensorSpec, Tensors, store,
 };
 use crate::model::checkpoint::{CheckpointFiles, Weights};
 use crate::model::config::{ModelConfig, layer_of};
@@ -191,7 +191,10 @@ impl<'a> Conversion<'a> {
         let group = &self.groups[part.group];
         let spec = &group.specs[part.specs.start];
         let values = values(tensors, spec);
-        self.calibration.rows(rows.clone(), values);
+        let before = |spec: &&TensorSpec| spec.kind == TensorKind::Table;
+        let before = group.specs[..part.specs.start].iter().filter(before);
+        let above: usize = before.map(|spec| spec.shape[0]).sum();
+        self.calibration.rows(above + rows.start..above + rows.end, values);
         let block = group.matrix(spec, values, &Channels::default(), observer).await?;
         let table = match &mut self.table {
             Some(table) => {

@@ -89,11 +89,16 @@ impl ModernBertEmbeddings {
         device: &Device,
     ) -> Result<Self> {
         let loading = Loading { config, weights, device };
-        Ok(Self {
-            tokens: weights.matrix(TOKENS, [config.vocab_size, config.hidden_size])?,
-            norm: loading.norm(config.embeddings_norm())?,
-            device: device.clone(),
-        })
+        let mut tables =
+            config.tables().map(|(name, rows)| weights.matrix(name, [rows, config.hidden_size]));
+        let mut tokens = tables.next().expect("a vocabulary has a table")?;
+        for table in tables {
+            let names = || config.tables().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+            if !tokens.append(&table?) {
+                return Err(weights.not_alike(&names()));
+            }
+        }
+        Ok(Self { tokens, norm: loading.norm(config.embeddings_norm())?, device: device.clone() })
     }
 
     pub(super) fn forward(&self, batch: &TokenBatch) -> Tensor<2> {

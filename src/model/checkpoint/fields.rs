@@ -32,6 +32,12 @@ impl<'a> Fields<'a> {
         Self { file, path: String::new(), map }
     }
 
+    /// The same with another value of a field.
+    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
+        self.map.insert(field.to_owned(), value);
+        self
+    }
+
     /// The same with fields that it does not say; one that it says otherwise stays.
     pub(crate) fn with_defaults(mut self, fields: Vec<(&str, Value)>) -> Self {
         for (field, value) in fields {

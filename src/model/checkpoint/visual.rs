@@ -16,6 +16,7 @@ use crate::error::Result;
 /// heads of 64.
 const ETTIN: &str = "ettin-encoder-";
 const HEAD: u64 = 64;
+const ADDED_ROWS: &str = "additional_vocab_size";
 /// The part of a save that is the text backbone.
 const TOWER: &str = "text_model.";
 
@@ -93,25 +94,40 @@ fn of_colpali_engine<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
         Some("modernvbert_text") => with_base(text)?,
         _ => text,
     };
+    // The rows of its tokens for pictures may lie apart.
+    let text = match config.value(ADDED_ROWS) {
+        Some(rows) => text.with_defaults(vec![(ADDED_ROWS, rows.clone())]),
+        None => text,
+    };
     Ok(Visual { class: VisualClass::ColModernVBert, whole: config.clone(), text })
 }
 
 /// colpali-engine's own class of settings says a part of them, and names a repository for the rest.
 fn with_base(text: Fields<'_>) -> Result<Fields<'_>> {
-    const REST: [&str; 3] = ["num_attention_heads", "norm_eps", "local_rope_theta"];
-    let mut rest = vec![("model_type", json!("modernbert"))];
+    let mut rest = Vec::new();
     let base = text.string("text_model_name")?.unwrap_or_default();
-    if base.rsplit('/').next().is_some_and(|name| name.starts_with(ETTIN)) {
+    let ettin = base.rsplit('/').next().is_some_and(|name| name.starts_with(ETTIN));
+    let has_bases = text.has("rope_parameters");
+    if ettin {
         let hidden = text.value("hidden_size").and_then(Value::as_u64).unwrap_or(0);
         rest.extend([
             ("num_attention_heads", json!(hidden / HEAD)),
             ("max_position_embeddings", json!(7_999)),
             ("norm_eps", json!(1e-5)),
+        ]);
+    }
+    if ettin && !has_bases {
+        rest.extend([
             ("global_rope_theta", json!(160_000.0)),
             ("local_rope_theta", json!(160_000.0)),
         ]);
-    } else if let Some(field) = REST.into_iter().find(|field| !text.has(field)) {
-        return Err(text.invalid(field, "is missing, and text_model_name names no Ettin encoder"));
     }
-    Ok(text.with_defaults(rest))
+    let needed = ["num_attention_heads", "norm_eps", "local_rope_theta"];
+    let needed = &needed[..if has_bases { 2 } else { 3 }];
+    match needed.iter().find(|field| !ettin && !text.has(field)) {
+        Some(field) => {
+            Err(text.invalid(field, "is missing, and text_model_name names no Ettin encoder"))
+        }
+        None => Ok(text.with("model_type", json!("modernbert")).with_defaults(rest)),
+    }
 }

@@ -146,11 +146,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// A tensor that stands outside the prefix, such as Stanford's projection.
-    ///
-    /// # Errors
-    /// As [`Weights::read`].
-    pub fn read_full(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    fn read_full(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.expect_shape(name, shape)?;
         match &self.tensors {
             Stored::Files { files, places } => values(files, name, &places[name]),
@@ -178,11 +174,7 @@ impl<'a> Weights<'a> {
         self.matrix_full(&self.full(name), shape)
     }
 
-    /// A matrix that stands outside the prefix.
-    ///
-    /// # Errors
-    /// As [`Weights::read`].
-    pub fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
+    fn matrix_full(&self, name: &str, [rows, columns]: [usize; 2]) -> Result<Matrix> {
         self.expect_shape(name, &[rows, columns])?;
         match &self.tensors {
             Stored::Files { files, places } => {
@@ -196,12 +188,12 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Shape of a tensor that stands outside the prefix.
+    /// Shape of a tensor.
     ///
     /// # Errors
     /// [`Error::MissingTensor`].
-    pub fn shape_full(&self, name: &str) -> Result<Vec<usize>> {
-        self.shape(name, &[]).ok_or_else(|| self.missing(name))
+    pub fn shape_of(&self, name: &str) -> Result<Vec<usize>> {
+        self.shape(&self.full(name), &[]).ok_or_else(|| self.missing(name))
     }
 
     /// Bytes of all tensors; of a bundle, those of the whole model.

@@ -93,7 +93,9 @@ impl EncoderConfig {
         let mut config = self.clone();
         match &mut config {
             EncoderConfig::Bert(config) => config.vocab_size = rows,
-            EncoderConfig::ModernBert(config) => config.vocab_size = rows,
+            EncoderConfig::ModernBert(config) => {
+                (config.vocab_size, config.additional_vocab_size) = (rows, None);
+            }
         }
         config
     }

@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use super::{Activation, Layout, MAX_HIDDEN, Reading, weighting};
 use crate::error::{Error, Result, Warning};
-use crate::model::checkpoint::{
-    ARTIFACT, Fields, MODULES, Module, ModuleKind, VisualClass, Weights,
-};
+use crate::model::checkpoint::{ARTIFACT, Fields, MODULES, Module, ModuleKind, Weights};
 
 /// One step from hidden states to embeddings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,29 +98,20 @@ pub(super) fn read(
     Ok(steps)
 }
 
-/// The projection of a model of pages lies among the backbone's weights. colpali-engine's class has one width, transformers' says it.
+/// The projection of a model of pages lies among the backbone's weights, which have the word, as the libraries do with what they
+/// save; `embedding_dim` must say the same.
 fn visual_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<DenseConfig> {
-    const WIDTH: usize = 128;
     let class = reading.files.visual()?.expect("the layout is that of such a model");
     let name = format!("{}config.json", reading.root);
     let config = reading.files.fields(&name)?.expect("its class stands there");
-    let width = match class {
-        VisualClass::ColModernVBert => WIDTH,
-        VisualClass::ColModernVBertForRetrieval => {
-            let field = "embedding_dim";
-            let width = config.count(field, MAX_HIDDEN)?;
-            config.or_default(field, width, WIDTH, &mut reading.warnings)?
-        }
-    };
-    Ok(DenseConfig {
-        file: format!("{}model.safetensors", reading.root),
-        in_features: hidden_size,
-        out_features: width,
-        bias: true,
-        activation: Activation::Identity,
-        residual: false,
-        stem: Some(class.projection()),
-    })
+    let width = config.count("embedding_dim", MAX_HIDDEN)?;
+    let names = reading.files.backbone_files()?;
+    let tensor = format!("{}.weight", class.projection());
+    let weights = Weights::open(reading.files, &names)?.behind("", &tensor)?;
+    let file = format!("{}model.safetensors", reading.root);
+    let out_features = projection_width(&weights, &names[0], (&tensor, hidden_size), width)?;
+    let stem = Some(class.projection());
+    Ok(DenseConfig { in_features: hidden_size, bias: true, stem, ..linear(file, out_features) })
 }
 
 /// A Dense and a Normalize module that leave the hidden states where they are, for the module behind them.
@@ -182,34 +171,52 @@ fn check_pylate(modules: &[Module]) -> Result<()> {
 fn stanford_dense(reading: &mut Reading<'_>, hidden_size: usize) -> Result<DenseConfig> {
     let names = reading.files.backbone_files()?;
     let weights = Weights::open(reading.files, &names)?;
-    let shape = weights.shape_full(STANFORD_PROJECTION)?;
     let artifact = reading.files.fields(ARTIFACT)?;
     let dimension = artifact.map_or(Ok(None), |artifact| artifact.count("dim", MAX_HIDDEN))?;
+    let tensor = (STANFORD_PROJECTION, hidden_size);
+    let width = projection_width(&weights, &names[0], tensor, dimension)?;
+    let file = format!("{}model.safetensors", reading.root);
+    Ok(DenseConfig { in_features: hidden_size, ..linear(file, width) })
+}
+
+/// Rows of a projection that lies among the backbone's weights; `said` is what the settings say of them.
+fn projection_width(
+    weights: &Weights<'_>,
+    file: &str,
+    (tensor, hidden_size): (&str, usize),
+    said: Option<usize>,
+) -> Result<usize> {
+    let shape = weights.shape_of(tensor)?;
     let width = shape.first().copied().unwrap_or(0);
-    if width == 0 || shape != [dimension.unwrap_or(width), hidden_size] {
+    if width == 0 || shape != [said.unwrap_or(width), hidden_size] {
         return Err(Error::TensorShape {
-            name: STANFORD_PROJECTION.to_owned(),
-            expected: vec![dimension.unwrap_or(width.max(1)), hidden_size],
+            name: tensor.to_owned(),
+            expected: vec![said.unwrap_or(width.max(1)), hidden_size],
             found: shape,
         });
     }
-    if width > MAX_HIDDEN {
-        return Err(Error::Limit {
-            file: names[0].clone(),
-            field: format!("the width of {STANFORD_PROJECTION}"),
+    match width > MAX_HIDDEN {
+        true => Err(Error::Limit {
+            file: file.to_owned(),
+            field: format!("the width of {tensor}"),
             value: width.to_string(),
             limit: MAX_HIDDEN,
-        });
+        }),
+        false => Ok(width),
     }
-    Ok(DenseConfig {
-        file: format!("{}model.safetensors", reading.root),
-        in_features: hidden_size,
-        out_features: width,
+}
+
+/// A product and nothing else.
+fn linear(file: String, out_features: usize) -> DenseConfig {
+    DenseConfig {
+        file,
+        in_features: 0,
+        out_features,
         bias: false,
         activation: Activation::Identity,
         residual: false,
         stem: None,
-    })
+    }
 }
 
 /// What a Normalize module works on: one vector a text unless it says otherwise.

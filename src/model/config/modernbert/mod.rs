@@ -13,6 +13,7 @@
 mod tensors;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::backbone::{activation, check_heads, epsilon, refuse_variants};
 use super::{Activation, MAX_HIDDEN, MAX_LAYERS, MAX_LENGTH, MAX_VOCABULARY};
@@ -35,6 +36,9 @@ pub struct ModernBertConfig {
     pub num_attention_heads: usize,
     pub intermediate_size: usize,
     pub vocab_size: usize,
+    /// How many of the last rows of the vocabulary lie in a table of their own, in which ModernVBERT's first code had those of
+    /// tokens for pictures.
+    pub additional_vocab_size: Option<usize>,
     pub max_position_embeddings: usize,
     pub norm_eps: f64,
     pub hidden_activation: Activation,
@@ -74,6 +78,8 @@ impl ModernBertConfig {
         let num_attention_heads = count("num_attention_heads", 12, MAX_HIDDEN)?;
         let intermediate_size = count("intermediate_size", 1_152, 4 * MAX_HIDDEN)?;
         let vocab_size = count("vocab_size", 50_368, MAX_VOCABULARY)?;
+        let additional_vocab_size = added_rows(config)?;
+        let vocab_size = vocab_size + additional_vocab_size.unwrap_or(0);
         let max_position_embeddings = count("max_position_embeddings", 8_192, MAX_POSITIONS)?;
         let local_attention = count("local_attention", 128, 2 * MAX_LENGTH)?;
         let mut flag = |field| config.or_default(field, config.bool(field)?, false, warnings);
@@ -90,6 +96,7 @@ impl ModernBertConfig {
             num_attention_heads,
             intermediate_size,
             vocab_size,
+            additional_vocab_size,
             max_position_embeddings,
             norm_eps: epsilon(config, "norm_eps", 1e-5, warnings)?,
             hidden_activation: activation(config, "hidden_activation", warnings)?,
@@ -127,6 +134,15 @@ impl ModernBertConfig {
             LayerType::Full => None,
             LayerType::Sliding => Some(self.local_attention / 2),
         }
+    }
+}
+
+/// 0 says nothing.
+fn added_rows(config: &Fields<'_>) -> Result<Option<usize>> {
+    const FIELD: &str = "additional_vocab_size";
+    match config.value(FIELD).and_then(Value::as_u64) {
+        Some(0) => Ok(None),
+        _ => config.count(FIELD, MAX_VOCABULARY),
     }
 }
 

@@ -8,7 +8,17 @@ use crate::model::config::{Product, Role};
 /// The vocabulary table.
 pub(crate) const TOKENS: &str = "embeddings.tok_embeddings.weight";
 
+/// The table of tokens that were added to it.
+const ADDED_TOKENS: &str = "embeddings.tok_embeddings.additional_embedding.weight";
+
 impl ModernBertConfig {
+    /// The vocabulary's tables with their rows, one under the other.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let added = self.additional_vocab_size;
+        let tokens = (TOKENS, self.vocab_size - added.unwrap_or(0));
+        [tokens].into_iter().chain(added.map(|rows| (ADDED_TOKENS, rows)))
+    }
+
     /// What saves of models with a head put before the names.
     pub(crate) fn prefix(&self) -> &'static str {
         "model."
@@ -52,8 +62,8 @@ impl ModernBertConfig {
     /// All tensors, those that belong together after each other.
     pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
         let norm = |name: &str| norm_tensors(name, self.hidden_size, self.norm_bias);
-        let table = [self.vocab_size, self.hidden_size];
-        let mut tensors = vec![spec(TOKENS, &table, TensorKind::Table)];
+        let table = |(name, rows)| spec(name, &[rows, self.hidden_size], TensorKind::Table);
+        let mut tensors: Vec<TensorSpec> = self.tables().map(table).collect();
         tensors.extend(norm(self.embeddings_norm()));
         for layer in 0..self.num_hidden_layers {
             let norms = self.layer_norms(layer).map(|name| norm(&name));

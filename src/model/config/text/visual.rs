@@ -6,7 +6,7 @@
 use super::super::transformer::TransformerSettings;
 use super::super::{Layout, Reading};
 use super::{LowerCase, PageQueries, TextConfig, sentence_transformers};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::checkpoint::{PROCESSOR, VisualClass};
 
 const SUFFIX: &str = "<end_of_utterance>";
@@ -20,6 +20,14 @@ pub(super) fn read(
     tokenizer_length: usize,
 ) -> Result<TextConfig> {
     let [prompt, document_prefix] = sentence_transformers::prompts(reading, Layout::Visual)?;
+    if settings.query_expansion.is_some() {
+        return Err(Error::Unsupported {
+            file: format!("{}sentence_bert_config.json", reading.root),
+            field: "query_expansion".to_owned(),
+            value: "a value".to_owned(),
+            hint: "of a model of pages null is",
+        });
+    }
     let length = settings.max_seq_length.unwrap_or(tokenizer_length);
     let text = TextConfig {
         query_prefix: query_prefix(reading)? + &prompt,
@@ -29,7 +37,7 @@ pub(super) fn read(
         lower_case: if settings.do_lower_case { LowerCase::Normalizer } else { LowerCase::No },
         query_length: settings.query_length.unwrap_or(length),
         document_length: settings.document_length.unwrap_or(length),
-        query_expansion: settings.query_expansion.clone(),
+        query_expansion: None,
         skiplist_words: Vec::new(),
         skiplist_queries: false,
         skiplist_documents: false,
