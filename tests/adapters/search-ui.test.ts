@@ -1,48 +1,28 @@
-import { type APIConnector, type RequestState, type ResponseState, SearchDriver } from "@elastic/search-ui";
+import { SearchDriver } from "@elastic/search-ui";
+import ElasticsearchAPIConnector from "@elastic/search-ui-elasticsearch-connector";
 import { type RerankedSearchOptions, rerankedSearch } from "tabrank/adapters/search-ui";
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { SearchService } from "./lib/search-servers.js";
 import { slowFor, tinyModel } from "./lib/tiny.js";
 
 interface Result {
   id: { raw: string };
-  body: { raw: string; snippet: string };
+  body: { raw: string; snippet: string[] };
 }
 
 const tiny = tinyModel();
 const corpus = Array.from({ length: 130 }, (_, number) => `${tiny.documents[number % tiny.documents.length]} ${number}`);
 const text = (result: Result) => result.body.raw;
 
-/** Everything is found, in the order of the list. */
-class Connector implements APIConnector {
-  readonly asked: RequestState[] = [];
-  constructor(readonly documents: readonly string[] = corpus) {}
+const opened: SearchService[] = [];
+afterEach(() => opened.splice(0).forEach((service) => service.close()));
 
-  onSearch = async (state: RequestState): Promise<ResponseState> => {
-    this.asked.push(state);
-    const { current = 1, resultsPerPage = 20, searchTerm = "" } = state;
-    const first = (current - 1) * resultsPerPage;
-    const results = this.documents.map((raw, number) => ({ id: { raw: String(number) }, body: { raw, snippet: `<em>${raw}</em>` } })).slice(first, first + resultsPerPage);
-    return {
-      results,
-      totalResults: this.documents.length,
-      totalPages: Math.ceil(this.documents.length / resultsPerPage),
-      pagingStart: first + 1,
-      pagingEnd: first + results.length,
-      resultSearchTerm: searchTerm,
-      requestId: "request",
-      facets: { kind: [{ type: "value", data: [{ value: "text", count: this.documents.length }] }] },
-      rawResponse: { took: 1 },
-      wasSearched: true,
-    };
-  };
-  onAutocomplete = () => Promise.reject(new Error("not asked for"));
-  onResultClick() {}
-  onAutocompleteResultClick() {}
-}
-
-function driverOf(apiConnector: Connector, options: Partial<RerankedSearchOptions<Result>> = {}): SearchDriver {
+async function driverOf(service: SearchService, options: Partial<RerankedSearchOptions<Result>> = {}): Promise<SearchDriver> {
+  opened.push(service);
+  const apiConnector = new ElasticsearchAPIConnector({ host: `http://localhost:${await service.listen()}`, index: "texts" });
   const onSearch = rerankedSearch<Result>({ reranker: tiny.reranker, text, ...options });
-  return new SearchDriver({ apiConnector, onSearch, trackUrlState: false, initialState: { resultsPerPage: 20 } });
+  const searchQuery = { search_fields: { body: {} }, result_fields: { body: { raw: {}, snippet: {} } }, facets: { kind: { type: "value" } } };
+  return new SearchDriver({ apiConnector, onSearch, searchQuery, trackUrlState: false, initialState: { resultsPerPage: 20 } });
 }
 
 const idsOf = (driver: SearchDriver) => driver.getState().results.map((result) => (result as Result).id.raw);
@@ -55,41 +35,42 @@ async function expectedOrder(): Promise<string[]> {
 
 describe("a SearchDriver", () => {
   test("shows the best of a hundred, later pages from the same list, and those beyond it from the connector", async () => {
-    const connector = new Connector();
-    const driver = driverOf(connector);
+    const service = SearchService.elasticsearch(corpus);
+    const driver = await driverOf(service);
     const order = await expectedOrder();
     driver.getActions().setSearchTerm(tiny.query);
     await settled(() => expect(idsOf(driver)).toEqual(order.slice(0, 20)));
     const first = driver.getState();
-    expect(first).toMatchObject({ totalPages: 7, totalResults: 130, pagingStart: 1, pagingEnd: 20, rawResponse: { took: 1 }, facets: { kind: [{ data: [{ count: 130 }] }] } });
-    expect((first.results[0] as Result).body.snippet).toBe(`<em>${corpus[Number(order[0])]}</em>`);
+    expect(first).toMatchObject({ totalPages: 7, totalResults: 130, pagingStart: 1, pagingEnd: 20, rawResponse: { took: 1 }, facets: { kind: [{ data: [{ value: "text", count: 130 }] }] } });
+    const [best] = first.results as Result[];
+    expect(best!.body.raw).toBe(corpus[Number(order[0])]);
+    expect(best!.body.snippet).toEqual([`<mark>${best!.body.raw.slice(0, 5)}</mark>${best!.body.raw.slice(5)}`]);
     driver.getActions().setCurrent(3);
     await settled(() => expect(idsOf(driver)).toEqual(order.slice(40, 60)));
     expect(driver.getState()).toMatchObject({ pagingStart: 41, pagingEnd: 60, current: 3, resultsPerPage: 20 });
     driver.getActions().setCurrent(6);
     await settled(() => expect(idsOf(driver)).toEqual(order.slice(100, 120)));
-    expect(connector.asked).toMatchObject([{ current: 1, resultsPerPage: 100 }, { current: 6, resultsPerPage: 20 }]);
+    expect(service.asked).toMatchObject([{ page: 0, perPage: 100 }, { page: 5, perPage: 20 }]);
   });
 
   test("leaves searches alone that have no term or an order of their own", async () => {
-    const connector = new Connector();
-    const driver = driverOf(connector);
+    const service = SearchService.elasticsearch(corpus);
+    const driver = await driverOf(service);
     driver.getActions().setResultsPerPage(5);
     await settled(() => expect(idsOf(driver)).toEqual(["0", "1", "2", "3", "4"]));
     driver.getActions().setSearchTerm(tiny.query);
-    await settled(() => expect(connector.asked).toHaveLength(2));
+    await settled(() => expect(service.asked).toHaveLength(2));
     driver.getActions().setSort("date", "desc");
-    await settled(() => expect(connector.asked.at(-1)).toMatchObject({ sortField: "date", resultsPerPage: 5 }));
+    await settled(() => expect(service.asked.at(-1)).toMatchObject({ sort: { date: "desc" }, perPage: 5 }));
     await settled(() => expect(idsOf(driver)).toEqual(["0", "1", "2", "3", "4"]));
     driver.getActions().setSort([{ field: "date", direction: "desc" }], "desc");
-    await settled(() => expect(connector.asked).toHaveLength(4));
-    expect(connector.asked.map(({ resultsPerPage }) => resultsPerPage)).toEqual([5, 100, 5, 5]);
+    await settled(() => expect(service.asked).toHaveLength(4));
+    expect(service.asked.map(({ perPage }) => perPage)).toEqual([5, 100, 5, 5]);
   });
 
   test("never shows the answer to a term that was typed on", async () => {
-    const connector = new Connector();
     const { ranker, calls } = slowFor(tiny.reranker, "water", "water in");
-    const driver = driverOf(connector, { reranker: ranker });
+    const driver = await driverOf(SearchService.elasticsearch(corpus), { reranker: ranker });
     const shown: string[] = [];
     driver.subscribeToStateChanges(({ results }) => void (results[0] && shown.push((results[0] as Result).id.raw)));
     const order = await expectedOrder();
@@ -104,22 +85,22 @@ describe("a SearchDriver", () => {
     expect(driver.getState()).toMatchObject({ error: "", isLoading: false });
   });
 
-  test("shows an empty list as one, and the connector's order where the reranker fails", async () => {
-    const empty = driverOf(new Connector([]));
+  test("shows an empty list as one, and the backend's order where the reranker fails", async () => {
+    const empty = await driverOf(SearchService.elasticsearch([]));
     empty.getActions().setSearchTerm(tiny.query);
     await settled(() => expect(empty.getState()).toMatchObject({ results: [], totalPages: 0, pagingStart: 0, pagingEnd: 0, wasSearched: true }));
     const onError = vi.fn();
-    const failing = driverOf(new Connector(), { reranker: Promise.reject(new Error("no model")), onError });
+    const failing = await driverOf(SearchService.elasticsearch(corpus), { reranker: Promise.reject(new Error("no model")), onError });
     failing.getActions().setSearchTerm(tiny.query);
     await settled(() => expect(idsOf(failing)).toEqual([...corpus.keys()].slice(0, 20).map(String)));
     expect(onError).toHaveBeenCalledExactlyOnceWith(new Error("no model"));
   });
 
   test("shows the connector's own error", async () => {
-    const connector = new Connector();
-    connector.onSearch = () => Promise.reject(new Error("no backend"));
-    const driver = driverOf(connector);
+    const service = SearchService.elasticsearch(corpus);
+    const driver = await driverOf(service);
+    service.close();
     driver.getActions().setSearchTerm(tiny.query);
-    await settled(() => expect(driver.getState().error).toContain("no backend"));
+    await settled(() => expect(driver.getState().error).toContain("fetch failed"));
   });
 });

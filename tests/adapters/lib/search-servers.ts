@@ -8,6 +8,7 @@ export interface Asked {
   query: string;
   page: number;
   perPage: number;
+  sort?: unknown;
 }
 
 export interface Hit {
@@ -78,6 +79,26 @@ const MEILISEARCH: Dialect = {
   whole: (results) => ({ results }),
 };
 
+interface ElasticsearchBody {
+  query?: { bool: { must: { bool: { should: { multi_match: { query: string } }[] } }[] } };
+  from?: number;
+  size?: number;
+  sort?: unknown;
+}
+
+const ELASTICSEARCH: Dialect = {
+  searches: ({ query, from = 0, size = 10, sort }: ElasticsearchBody) => [
+    { index: "texts", query: query?.bool.must[0]!.bool.should[0]!.multi_match.query ?? "", page: from / size, perPage: size, sort },
+  ],
+  answer: (_, hits, total) => ({
+    took: 1,
+    timed_out: false,
+    hits: { total: { value: total, relation: "eq" }, hits: hits.map(({ objectID, body }) => ({ _index: "texts", _id: objectID, _score: 1, _source: { body }, highlight: { body: [marked(body)] } })) },
+    aggregations: { facet_bucket_all: { doc_count: total, kind: { buckets: [{ key: "text", doc_count: total }] } } },
+  }),
+  whole: ([answer]) => answer!,
+};
+
 export class SearchService {
   /** Searches that came, each with the number of the request that it came in. */
   readonly asked: (Asked & { request: number })[] = [];
@@ -91,6 +112,7 @@ export class SearchService {
 
   static algolia = (documents: readonly string[]) => new SearchService(ALGOLIA, documents);
   static typesense = (documents: readonly string[]) => new SearchService(TYPESENSE, documents);
+  static elasticsearch = (documents: readonly string[]) => new SearchService(ELASTICSEARCH, documents);
   static meilisearch = (documents: readonly string[]) => new SearchService(MEILISEARCH, documents);
 
   answer(body: string): object {
