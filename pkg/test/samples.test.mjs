@@ -1,8 +1,10 @@
-// The samples that people copy, of every page and of the comments on what is public: types compile under `strict`, commands have the options that they are given.
+// The samples that people copy, of every page and of the comments on what is public: types compile under `strict`, scripts run here or are files of examples, commands have
+// the options that they are given. Blocks of Python run in tests/backends/python.test.mjs, the tutorial in tests/web/docs.test.mjs.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { ROOT, codeBlocks, markdownFiles } from "../../scripts/markdown.mjs";
 import { complaintsOf, placeOf } from "../../scripts/samples.mjs";
@@ -42,13 +44,20 @@ const blocks = markdownFiles().flatMap(codeBlocks);
 
 /** How a block is held to what it is about. */
 const CHECKS = { json: parse, sh: run, python: compilePython, http: readHeader };
-/** All of these are compiled at once. */
-const COMPILED = ["ts", "tsx", "js"];
+/** All of these are compiled at once, and scripts as well. */
+const COMPILED = ["ts", "tsx"];
+const SCRIPT = "js";
 /** Of `html` and what goes with it the tutorial makes a page, which tests/web/docs.test.mjs opens; `text` is no code. */
 const ELSEWHERE = ["html", "text"];
+const TUTORIAL = "docs/tutorial.md";
+
+/** Scripts that are files of examples, which `make test-bundlers` builds and opens, by their names. */
+const EXAMPLES = { "rollup.config.js": "rollup/rollup.config.js", "build.mjs": "esbuild/build.mjs", "worker.js": "cdn/worker.js" };
+/** Scripts that run here. */
+const RUN = { "sw.js": keepsFiles, "vite.config.js": leavesOut };
 
 test("every code block is of a language that is looked at", () => {
-  const known = [...Object.keys(CHECKS), ...COMPILED, ...ELSEWHERE];
+  const known = [...Object.keys(CHECKS), ...COMPILED, SCRIPT, ...ELSEWHERE];
   expect(blocks.filter(({ language }) => !known.includes(language)).map(placeOf)).toEqual([]);
   expect(blocks.length).toBeGreaterThan(60);
 });
@@ -61,9 +70,50 @@ test.each(Object.entries(CHECKS))("blocks of %s", (language, check) => {
 
 test("samples compile", () => {
   const sources = readdirSync(join(PACKAGE, "src"), { recursive: true }).filter((file) => file.endsWith(".ts"));
-  const samples = [...blocks.filter((block) => COMPILED.includes(block.language) && !needsMore(block)), ...sources.flatMap(commented)];
+  const written = [...blocks.filter((block) => COMPILED.includes(block.language) && !needsMore(block)), ...scripts.filter((block) => nameOf(block) === undefined).map(asPage)];
+  const samples = [...written, ...sources.flatMap(commented)];
   expect(complaintsOf(samples.map(asModule), { home: PACKAGE, given: GIVEN, options: { paths: PATHS } })).toBe("");
 }, 60_000);
+
+const scripts = blocks.filter(({ language, file }) => language === SCRIPT && file !== TUTORIAL);
+
+/** Of the title, or of the comment that it begins with. */
+const nameOf = ({ name, code }) => name ?? /^\/\/ (\S+)\n/.exec(code)?.[1];
+const withoutComments = (code) => code.replace(/^\/\/.*\n|\n(?=\n)/gm, "").trim();
+
+test("scripts with a name are files of the examples, or run", async () => {
+  for (const block of scripts.filter((block) => nameOf(block) !== undefined)) {
+    const name = nameOf(block);
+    const example = EXAMPLES[name];
+    if (example === undefined) await RUN[name](block.code);
+    else expect(withoutComments(block.code), placeOf(block)).toBe(withoutComments(readFileSync(join(ROOT, "examples", example), "utf8")));
+  }
+  expect([...new Set(scripts.map(nameOf))].toSorted()).toEqual([...Object.keys(EXAMPLES), ...Object.keys(RUN), undefined].toSorted());
+});
+
+/** A script of a page takes the package from a CDN. */
+function asPage(block) {
+  return { ...block, language: "ts", code: block.code.replace(/"https:\/\/cdn\.jsdelivr\.net\/npm\/tabrank@[\d.]+\/dist\/index\.js"/, '"tabrank"') };
+}
+
+async function leavesOut(code) {
+  const { default: config } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  expect(config).toEqual({ optimizeDeps: { exclude: ["tabrank"] } });
+}
+
+/** The service worker, with a cache and a network that are none. */
+async function keepsFiles(code) {
+  const [heard, kept] = [{}, new Map()];
+  const caches = { open: async () => ({ addAll: async (files) => files.forEach((file) => kept.set(file, `kept ${file}`)) }), match: async (file) => kept.get(file) };
+  runInNewContext(code, { self: { addEventListener: (event, listen) => (heard[event] = listen) }, caches, fetch: async (file) => `fetched ${file}` });
+  let task;
+  heard.install({ waitUntil: (installed) => (task = installed) });
+  await task;
+  for (const [file, answer] of [["index.html", "kept index.html"], ["search?q=1", "fetched search?q=1"]]) {
+    heard.fetch({ request: file, respondWith: (answered) => (task = answered) });
+    expect(await task).toBe(answer);
+  }
+}
 
 /** Those beside a framework or a client are compiled where there are these: tests/adapters and tests/candidates. */
 function needsMore({ file, code }) {

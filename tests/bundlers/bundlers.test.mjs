@@ -2,46 +2,35 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { launch } from "../web/lib/browser.mjs";
-import { serve } from "../web/lib/server.mjs";
+import { before, describe, it } from "node:test";
+import { codeBlocks } from "../../scripts/markdown.mjs";
 import { prepareApp } from "./lib/app.mjs";
 import { assertSearches } from "./lib/search.mjs";
+import { LOAD, NAMED, openSite } from "./lib/site.mjs";
 
 const LIMIT = { timeout: 180_000 };
 
-/** `beside`: where files lie that are served as they are; `site`: what is put on a server; `dev`: whether its own server is one of the ways. */
+/** `beside`: where files lie that are served as they are; `output`: what is put on a server; `dev`: whether its own server is one of the ways. */
 const APPS = {
-  vite: { beside: "public", site: "dist", dev: true },
-  webpack: { beside: "public", site: "public" },
-  rollup: { beside: "public", site: "public" },
-  esbuild: { beside: "public", site: "public" },
-  parcel: { beside: "public", site: "dist" },
+  vite: { beside: "public", output: "dist", dev: true },
+  webpack: { beside: "public", output: "public" },
+  rollup: { beside: "public", output: "public" },
+  esbuild: { beside: "public", output: "public" },
+  parcel: { beside: "public", output: "dist" },
 };
 
-const LOAD = 'Reranker.load("model/"';
-const NAMED = `${LOAD}, { workerUrl: "tabrank/worker.js", wasmUrl: "tabrank/tabrank.wasm" }`;
-
-let browser;
-let server;
-before(async () => {
-  [browser, server] = await Promise.all([launch({ webgpu: false }), serve()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = openSite();
 
 async function assertDeveloped(app) {
   const developed = await app.start("dev");
   try {
-    return await assertSearches(browser, developed.url, app.tiny);
+    return await assertSearches(site.browser, developed.url, app.tiny);
   } finally {
     developed.close();
   }
 }
 
-for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
+for (const [name, { beside, output, dev }] of Object.entries(APPS)) {
   describe(name, () => {
     let app;
     before(async () => {
@@ -50,7 +39,7 @@ for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
 
     const assertBuilt = async () => {
       await app.script("build");
-      return assertSearches(browser, server.url(`built/apps/${name}/${site}/index.html`), app.tiny);
+      return assertSearches(site.browser, site.server.url(`built/apps/${name}/${output}/index.html`), app.tiny);
     };
 
     it("builds a page that searches", LIMIT, () => assertBuilt());
@@ -70,6 +59,6 @@ for (const [name, { beside, site, dev }] of Object.entries(APPS)) {
 it("Vite before 8 searches in development once its optimizer leaves the package out", LIMIT, async () => {
   const app = await prepareApp("vite", { beside: "public" });
   await app.install("vite@7.3.8");
-  await writeFile(join(app.folder, "vite.config.js"), 'export default { optimizeDeps: { exclude: ["tabrank"] } };');
+  await writeFile(join(app.folder, "vite.config.js"), codeBlocks("docs/how-to/bundlers.md").find(({ name }) => name === "vite.config.js").code);
   await assertDeveloped(app);
 });

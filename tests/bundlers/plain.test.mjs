@@ -2,33 +2,21 @@
 import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, it } from "node:test";
-import { launch } from "../web/lib/browser.mjs";
+import { it } from "node:test";
 import { openUnpacked } from "../web/lib/extension.mjs";
 import { needPackage } from "../web/lib/paths.mjs";
-import { serve } from "../web/lib/server.mjs";
 import { prepareApp } from "./lib/app.mjs";
 import { assertPageSearches, assertSearches } from "./lib/search.mjs";
+import { LOAD, NAMED, openSite } from "./lib/site.mjs";
 
 const LIMIT = { timeout: 120_000 };
 
 const CDN = "https://cdn.jsdelivr.net/npm/tabrank@0.1.0/dist/";
 
-const LOAD = 'Reranker.load("model/"';
-const NAMED = `${LOAD}, { workerUrl: "tabrank/worker.js", wasmUrl: "tabrank/tabrank.wasm" }`;
-
 /** What an extension's worker loads is not told by its resource timings: of these, the files of the package are gone. */
 const RENAMED = { "worker.js": "renamed.js", "tabrank-relaxed.wasm": "renamed.wasm" };
 
-let browser;
-let server;
-before(async () => {
-  [browser, server] = await Promise.all([launch({ webgpu: false }), serve()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = openSite();
 
 const own = (files) => files.map((file) => file.split("/").slice(-2).join("/"));
 
@@ -36,11 +24,11 @@ it("plain modules search, from another's server and below a sub-path under a str
   const app = await prepareApp("static");
   const plain = await app.start("start", (port) => [port]);
   try {
-    await assertSearches(browser, plain.url, app.tiny);
+    await assertSearches(site.browser, plain.url, app.tiny);
   } finally {
     plain.close();
   }
-  const searched = () => assertSearches(browser, server.url("built/apps/static/index.html"), app.tiny);
+  const searched = () => assertSearches(site.browser, site.server.url("built/apps/static/index.html"), app.tiny);
   assert.deepEqual(own(await searched()), ["dist/worker.js", "dist/tabrank-relaxed.wasm"]);
   await app.copyPackage();
   await app.edit("main.js", LOAD, NAMED);
@@ -50,9 +38,9 @@ it("plain modules search, from another's server and below a sub-path under a str
 it("the package on another origin searches by a worker of one line, under a policy that names that origin", LIMIT, async () => {
   needPackage();
   const app = await prepareApp("cdn");
-  const elsewhere = server.url("shared/package/", "localhost");
+  const elsewhere = site.server.url("shared/package/", "localhost");
   for (const file of ["main.js", "worker.js"]) await app.edit(file, CDN, elsewhere);
-  const [worker, module] = await assertSearches(browser, server.url("cdn/apps/cdn/index.html"), app.tiny);
+  const [worker, module] = await assertSearches(site.browser, site.server.url("cdn/apps/cdn/index.html"), app.tiny);
   assert.match(worker, /\/apps\/cdn\/worker\.js$/);
   assert.equal(module, new URL("tabrank-relaxed.wasm", elsewhere).pathname);
 });

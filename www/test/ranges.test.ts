@@ -1,20 +1,10 @@
-import type { TokenMatch } from "tabrank";
 import { describe, expect, it } from "vitest";
+import { tokenMatch } from "../../pkg/test/support/token-match.ts";
 import { pieces, placeOf } from "../src/ranges.ts";
-
-function match(text: string, word: string, similarity: number, query = "token"): TokenMatch {
-  const start = text.indexOf(word);
-  return {
-    query: { id: 1, token: query, start: 0, end: query.length, row: 0 },
-    document: { id: 2, token: word, start, end: start + word.length, row: 0 },
-    similarity,
-    share: 0,
-  };
-}
 
 describe("placeOf", () => {
   it("is empty for tokens that the text does not hold", () => {
-    const it = match("a b", "b", 1);
+    const it = tokenMatch("a b", "b", 1);
     expect(placeOf(it)).toEqual({ start: 2, end: 3 });
     it.document.end = it.document.start;
     expect(placeOf(it)).toBeUndefined();

@@ -1,16 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Explanation, marks, passage, type RerankResult, type TextRange, type TokenMatch, wordsAt } from "../../src/index.js";
-
-function match(text: string, word: string, similarity: number, query = "token"): TokenMatch {
-  const start = text.indexOf(word);
-  return {
-    query: { id: 1, token: query, start: 0, end: query.length, row: 0 },
-    document: { id: 2, token: word, start, end: start + word.length, row: 0 },
-    similarity,
-    share: 0,
-  };
-}
+import { tokenMatch as match } from "../support/token-match.js";
 
 const explanation = (matches: TokenMatch[]): Explanation => ({ score: 1, queryTruncated: false, truncated: false, matches });
 const result = <T>(document: T, matches: TokenMatch[]): RerankResult<T> => ({ index: 0, rank: 1, score: 1, normalizedScore: 1, stages: [], document, truncated: false, explanation: explanation(matches) });
@@ -143,5 +134,5 @@ describe("a passage", () => {
       }),
       { numRuns: 2_000 },
     );
-  });
+  }, 60_000);
 });
