@@ -79,6 +79,15 @@ describe("a page on another origin than the package", () => {
   // The same server by another name.
   const elsewhere = (path) => browser.server.url(path, "localhost");
 
+  it("is told to pass workerUrl, and then needs nothing else", LIMIT, async () => {
+    const { page } = await openEmpty("open");
+    const place = { ...under("open"), module: elsewhere("shared/package/index.js") };
+    const { error } = await rerankIn(page, place);
+    assert.equal(error.code, "WORKER_FAILED");
+    assert.match(error.hint, /another origin than the page.*pass workerUrl/);
+    assertRanked(await rerankIn(page, { ...place, options: { workerUrl: elsewhere("shared/package/worker.js") } }), tiny);
+  });
+
   it("starts the worker through a script of its own, and takes a module that is this version's", LIMIT, async () => {
     const { page } = await openEmpty("open");
     const options = { workerUrl: elsewhere("shared/package/worker.js"), wasmUrl: elsewhere("shared/package/tabrank.wasm") };

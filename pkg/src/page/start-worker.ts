@@ -12,6 +12,9 @@ const OPAQUE_HINT =
 const TRUSTED_HINT =
   "Under require-trusted-types-for pass workerUrl; trusted-types, if there, must list tabrank, with 'allow-duplicates' where this package is on the page twice.";
 
+const ELSEWHERE_HINT =
+  "This package's scripts come from another origin than the page, and no browser starts a worker from there: pass workerUrl, the address of a script of the page's own that imports worker.js, or worker.js's own where worker-src allows blob:.";
+
 const THREAD_HINT = "In Node leave workerUrl out, or name worker.js by a file: address.";
 
 export function startWorker(given: string | URL | undefined): Worker {
@@ -23,7 +26,7 @@ export function startWorker(given: string | URL | undefined): Worker {
     return isElsewhere(url) ? new Worker(trusted(importing(url))) : new Worker(trusted(url.href), { type: "module" });
   } catch (cause) {
     if (cause instanceof RerankerError) throw cause;
-    throw failed(`the browser refused to start the worker (${cause instanceof Error ? cause.name : "unknown cause"})`, refusedHint(cause), cause);
+    throw failed(`the browser refused to start the worker (${cause instanceof Error ? cause.name : "unknown cause"})`, refusedHint(given, cause), cause);
   }
 }
 
@@ -33,10 +36,11 @@ function startThread(given: string | URL | undefined): Worker {
   return new ThreadWorker(threads()!, absolute(url, "workerUrl")) as unknown as Worker;
 }
 
-function refusedHint(cause: unknown): string {
+function refusedHint(given: string | URL | undefined, cause: unknown): string {
   if (typeof Worker === "undefined") return THREAD_HINT;
   if (here.location?.protocol === "file:") return FILE_HINT;
   if (here.origin === "null") return OPAQUE_HINT;
+  if (given === undefined && isElsewhere(new URL(import.meta.url))) return ELSEWHERE_HINT;
   // Trusted types refuse with this error, origins and policies with another.
   return cause instanceof TypeError ? TRUSTED_HINT : START_HINT;
 }
