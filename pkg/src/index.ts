@@ -33,7 +33,7 @@ export type {
   StageResult,
   Timings,
 } from "./ranking.js";
-export type { IndexFetch, IndexInfo, IndexOptions, IndexParts, IndexProgress, SearchOptions, SearchOutput, SearchResult, SearchTimings } from "./search.js";
+export type { IndexFetch, IndexInfo, IndexOptions, IndexParts, IndexProgress, SearchOptions, SearchOutput, SearchProgress, SearchResult, SearchTimings } from "./search.js";
 export type {
   CallProgress,
   CheckOptions,

@@ -28,6 +28,14 @@ export interface IndexOptions extends Pick<LoadOptions, "simd" | "headers" | "on
   onProgress?: (progress: IndexProgress) => void;
 }
 
+/** How far a search has come, in parts of the index. */
+export interface SearchProgress {
+  /** Parts that were read, wherever they came from. Never falls. */
+  done: number;
+  /** Parts that the search is known to want: it grows once it is known which documents are looked at. */
+  total: number;
+}
+
 /** What the manifest says. */
 export interface IndexInfo {
   documents: number;
@@ -52,6 +60,8 @@ export interface SearchOptions {
   nIvfProbe?: number;
   /** Documents that are scored by all of their embeddings, of those that the centroids give, and at least `topK`; 64. Fewer of them fetch less. */
   nFullScores?: number;
+  /** Called as parts come, never after an abort. */
+  onProgress?: (progress: SearchProgress) => void;
   signal?: AbortSignal;
 }
 

@@ -61,6 +61,6 @@ test("what the page sends on is what the engine takes", () => {
   expectTypeOf<Pick<protocol.RerankRequest, "topK" | "explain" | "profile">>().toEqualTypeOf<Required<Pick<glue.RerankSettings, "topK" | "explain" | "profile">>>();
   expectTypeOf<protocol.StageRequest>().toExtend<glue.StageSettings>();
   expectTypeOf<tabrank.Fusion>().toEqualTypeOf<glue.Fusion>();
-  expectTypeOf<Omit<tabrank.SearchOptions, "signal">>().toEqualTypeOf<glue.IndexSettings>();
+  expectTypeOf<Omit<tabrank.SearchOptions, "onProgress" | "signal">>().toEqualTypeOf<glue.IndexSettings>();
   expectTypeOf<protocol.Windows>().toEqualTypeOf<glue.WindowSettings>();
 });

@@ -1,5 +1,5 @@
 // Candidates by a search of all token vectors, in an index that lies beside the page as files.
-import { Index, type IndexProgress, type Reranker } from "tabrank";
+import { Index, type IndexProgress, type Reranker, type SearchProgress } from "tabrank";
 import type { FindOptions, Finder, Found } from "./finder.ts";
 import type { Corpus } from "./first-stage.ts";
 import { megabytesOf } from "./format.ts";
@@ -26,8 +26,9 @@ export class CollectionIndex implements Finder {
   async find(question: string, { count, signal, onStep }: FindOptions, reranker?: Reranker): Promise<Found> {
     const { paragraphs } = await this.corpus;
     const index = await this.#open(reranker!, ({ loaded, total }) => onStep(`Opening the index: its codec, ${megabytesOf(loaded, total)} …`));
-    onStep("Fetching the parts of the index that the question leads to: dozens of small files, less each time …");
-    const { results, fetched } = await index.search(question, { topK: count, nFullScores: Math.max(LEAST_SCORED, SCORED * count), signal });
+    onStep("Reading the parts of the index that the question leads to: dozens of small files, fewer to fetch each time …");
+    const onProgress = ({ done, total }: SearchProgress) => onStep(`Reading the parts of the index that the question leads to: ${done} of ${total} …`);
+    const { results, fetched } = await index.search(question, { topK: count, nFullScores: Math.max(LEAST_SCORED, SCORED * count), onProgress, signal });
     const known = new Map(paragraphs.map((paragraph) => [paragraph.id, paragraph]));
     const candidates = results.map(({ id, rank, score }) => {
       const paragraph = known.get(id);

@@ -57,11 +57,11 @@ export async function clearCachedIndexes(url: string | URL | undefined): Promise
 }
 
 export async function search(own: OwnIndex, query: string | QueryEmbeddings, options: SearchOptions): Promise<SearchOutput> {
-  const { signal, ...settings } = checkSearch(options);
+  const { signal, onProgress, ...settings } = checkSearch(options);
   const begin = performance.now();
   const { rows, truncated } = typeof query === "object" && query !== null ? given(own, query) : await encoded(own, query, signal);
   const encode = typeof query === "string" ? performance.now() - begin : 0;
-  const { ids, scores, timings, fetched, read } = await own.client.call("searchIndex", { query: rows, ...settings }, { signal });
+  const { ids, scores, timings, fetched, read } = await own.client.call("searchIndex", { query: rows, ...settings }, { signal, onProgress });
   const results = ids.map((id, place) => ({ id, rank: place + 1, score: scores[place]! }));
   return { results, timings: { encode, ...timings, total: performance.now() - begin }, fetched, read, queryTruncated: truncated };
 }

@@ -133,7 +133,7 @@ const INDEX: Checks<IndexOptions> = {
   onProgress: kind("function"),
 };
 
-const SEARCH: Checks<SearchOptions> = { topK: requireCount(1), nIvfProbe: requireCount(1), nFullScores: requireCount(1), signal: requireSignal };
+const SEARCH: Checks<SearchOptions> = { topK: requireCount(1), nIvfProbe: requireCount(1), nFullScores: requireCount(1), onProgress: kind("function"), signal: requireSignal };
 
 const SIMILARITY: Checks<SimilarityOptions> = { signal: requireSignal, codecs: () => {}, measure: word("maxsim", "meanmaxsim") };
 

@@ -200,7 +200,7 @@ export class Dispatcher<C extends Checkpoint> {
   /** One that could not be opened says so to each search: a worker that took over may have met another server than the first. */
   async #openIndex(id: number, request: OpenIndexRequest): Promise<IndexInfo> {
     this.#index = OpenIndex.open(this.#loaded().module, request, {
-      progress: (done, total) => this.#post({ type: "batch", id, done, total }),
+      progress: this.#batchesOf(id),
       warn: (warning) => this.#post({ type: "warning", warning }),
     });
     return (await this.#index).info;
@@ -208,7 +208,11 @@ export class Dispatcher<C extends Checkpoint> {
 
   async #searchIndex(id: number, request: SearchIndexRequest): Promise<SearchIndexAnswer> {
     if (!this.#index) throw new Error("a search came before the index");
-    return (await this.#index).search(there(request), this.#open.get(id)!.signal);
+    return (await this.#index).search(there(request), this.#open.get(id)!.signal, this.#batchesOf(id));
+  }
+
+  #batchesOf(id: number) {
+    return (done: number, total: number) => this.#post({ type: "batch", id, done, total });
   }
 
   /** Whether a call has encoded texts on the CPU with quantized weights. */

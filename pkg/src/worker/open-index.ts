@@ -13,9 +13,12 @@ import { Turns } from "./turns.js";
 /** Over HTTP/1.1 a browser allows six connections to a server. */
 const REQUESTS = 6;
 
+/** Of bytes as an index is opened, of parts as it is searched. */
+type Told = (done: number, total: number) => void;
+
 /** Whoever opens an index. */
 export interface Listeners {
-  progress(done: number, total: number): void;
+  progress: Told;
   warn(warning: Warning): void;
 }
 
@@ -56,15 +59,17 @@ export class OpenIndex {
     return open;
   }
 
-  async search({ query, ...settings }: { query: Float32Array } & IndexSettings, signal: AbortSignal): Promise<SearchIndexAnswer> {
+  async search({ query, ...settings }: { query: Float32Array } & IndexSettings, signal: AbortSignal, progress: Told): Promise<SearchIndexAnswer> {
     const begin = performance.now();
     const search = this.index.search(query, settings);
     const tally = new Tally();
+    let total = 0;
     try {
       for (let wanted = search.wanted(); wanted.length > 0; wanted = search.wanted()) {
         const parts = this.#named(wanted);
+        total += parts.length;
         const take: Taker = (file, bytes) => tally.computed(() => search.give(file, bytes));
-        await tally.waited(() => this.#gather(parts, { take, signal, onPart: (part, found) => this.#read(part, found, tally) }));
+        await tally.waited(() => this.#gather(parts, { take, signal, onPart: (part, found) => this.#read(part, found, tally, (done) => progress(done, total)) }));
       }
       const { ids, scores } = search.hits();
       const { fetched, read, waiting } = tally;
@@ -88,8 +93,9 @@ export class OpenIndex {
   }
 
   /** The answer does not wait until the browser has stored it. */
-  #read(part: IndexPart, found: FoundPart, tally: Tally): void {
+  #read(part: IndexPart, found: FoundPart, tally: Tally, told: (done: number) => void): void {
     tally.add(part, found);
+    told(tally.read.parts);
     void this.files.keep(part, found, false);
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Index, type IndexProgress, Reranker } from "../../src/index.js";
+import { Index, type IndexProgress, Reranker, type SearchProgress } from "../../src/index.js";
 import { FakeEngine, type FakeModule, fakeModule, INFO } from "../support/engine.js";
 import { indexFiles, served } from "../support/search-index.js";
 import { type Answer, FakeServer, hurry, ok, status } from "../support/server.js";
@@ -50,6 +50,19 @@ describe("an Index", () => {
     expect(output).toMatchObject({ results: found.results.slice(0, 1), fetched: { parts: 0, bytes: 0 }, read: { parts: 3 } });
     expect(output.timings.encode).toBe(0);
     expect((await index.search("longer than it reads".slice(0, 1).repeat(1))).queryTruncated).toBe(false);
+  });
+
+  test("tells how many of the parts that a search wants it has read, those in memory among them", async () => {
+    const index = await open();
+    for (const fetched of [3, 0]) {
+      const progress: SearchProgress[] = [];
+      const output = await index.search({ embeddings: Float32Array.of(1, 0) }, { onProgress: (step) => progress.push(step) });
+      expect(output).toMatchObject({ fetched: { parts: fetched }, read: { parts: 3 } });
+      expect(progress.map(({ done }) => done)).toEqual([1, 2, 3]);
+      expect(progress.at(-1)).toEqual({ done: 3, total: 3 });
+      expect(progress[0]!.total).toBeLessThan(3);
+    }
+    await expect(index.search({ embeddings: Float32Array.of(1, 0) }, { onProgress: 1 as never })).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
 
   test("tells of a query that was cut", async () => {

@@ -28,7 +28,7 @@ function open({ all = false, ...location }: Opening = {}): Promise<OpenIndex> {
   return OpenIndex.open({ SearchIndex: FakeIndex }, { location: place, all }, { progress: (...step) => progress.push(step), warn: (warning) => warnings.push(warning) });
 }
 
-const search = (index: OpenIndex, list = 1, signal = new AbortController().signal) => index.search({ query: Float32Array.of(list, 0), topK: 2 }, signal);
+const search = (index: OpenIndex, list = 1, signal = new AbortController().signal) => index.search({ query: Float32Array.of(list, 0), topK: 2 }, signal, () => {});
 
 /** Of a page that has searched, what it has read. */
 async function visit(list = 1): Promise<void> {
