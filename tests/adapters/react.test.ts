@@ -27,8 +27,8 @@ describe("useRerank", () => {
   const last = () => views.at(-1)!;
   beforeEach(() => void (views.length = 0));
 
-  function List({ reranker, query, documents, topK }: { reranker?: Ranker | undefined; query: string; documents: string[]; topK?: number }) {
-    const view = useRerank({ reranker, query, documents: [...documents], text: (document) => document, ...(topK && { topK }) });
+  function List({ reranker, query, documents, topK }: { reranker?: Ranker | undefined; query: string | undefined; documents: string[] | null | undefined; topK?: number }) {
+    const view = useRerank({ reranker, query, documents: documents && [...documents], text: (document) => document, ...(topK && { topK }) });
     views.push(view);
     return React.createElement("ol", null, view.results.map(({ document }, index) => React.createElement("li", { key: index }, document)));
   }
@@ -75,6 +75,19 @@ describe("useRerank", () => {
     await shown(() => expect(items()).toEqual([]));
     await render(list({ reranker: tiny.reranker, query: tiny.query, documents: [] }));
     expect(last()).toMatchObject({ results: [], error: undefined });
+  });
+
+  test("shows nothing for a query or documents that are awaited, and no document at all is told", async () => {
+    const props = { reranker: tiny.reranker, query: "water", documents: ["water"] };
+    for (const awaited of [{ documents: undefined }, { documents: null }, { query: undefined }]) {
+      await render(list({ ...props, ...awaited }));
+      expect(last()).toMatchObject({ results: [], isRanking: false, error: undefined });
+      await render(list(props));
+      await shown(() => expect(items()).toEqual(["water"]));
+    }
+    const NoList = () => (views.push(useRerank({ ...props, documents: { hits: [] } as never })), null);
+    await render(React.createElement(NoList));
+    await shown(() => expect(last()).toMatchObject({ results: [], isRanking: false, error: { code: "INVALID_INPUT" } }));
   });
 
   test("tells why a ranking failed, and ends it where it is told to or goes", async () => {
@@ -128,6 +141,8 @@ describe("useReranker", () => {
   test("tells why a load failed, and ends one that is no longer wanted", async () => {
     await render(React.createElement(Model, { load: () => Promise.reject(new Error("no model")) }));
     await shown(() => expect(last()).toMatchObject({ isLoading: false, reranker: undefined, error: new Error("no model") }));
+    await render(React.createElement(Model, { key: "at once", load: () => { throw new Error("no address"); } }));
+    await shown(() => expect(last()).toMatchObject({ isLoading: false, reranker: undefined, error: new Error("no address") }));
     const signals: AbortSignal[] = [];
     await render(React.createElement(Model, { key: "other", load: ({ signal }) => (signals.push(signal), new Promise(() => {})) }));
     await render(null);

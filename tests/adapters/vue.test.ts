@@ -51,6 +51,19 @@ test("results stay while a newer query is ranked, which ends the one before it",
   expect(calls.map(({ signal }) => signal.aborted)).toEqual([false, true, false]);
 });
 
+test("there are no results for a query or documents that are awaited", async () => {
+  const [query, documents] = [ref<string | undefined>(), ref<string[] | null>(null)];
+  const view = mount(() => useRerank({ reranker: tiny.reranker, query, documents }));
+  expect([view.results.value, view.isRanking.value, view.error.value]).toEqual([[], false, undefined]);
+  query.value = "water";
+  await nextTick();
+  expect(view.isRanking.value).toBe(false);
+  documents.value = ["water"];
+  await shown(() => expect(view.results.value).toHaveLength(1));
+  documents.value = null;
+  await shown(() => expect(view.results.value).toEqual([]));
+});
+
 test("what comes of a ranking that was ended is not shown", async () => {
   const given: ((value: unknown) => void)[] = [];
   const late = { model: tiny.reranker.model, rerank: (() => new Promise((resolve) => given.push(resolve))) as unknown as Reranker["rerank"] };

@@ -62,7 +62,8 @@ export function rerankHooks({ useEffect, useRef, useState, useSyncExternalStore 
   };
 }
 
-/** A list that is made in each render is another one each time. */
-function sameEntries<T>(one: readonly T[], other: readonly T[]): boolean {
+/** A list that is made in each render is another one each time, as is what is no list at all, which is refused once. */
+function sameEntries<T>(one: Question<T>["documents"], other: Question<T>["documents"]): boolean {
+  if (!Array.isArray(one) || !Array.isArray(other)) return Array.isArray(one) === Array.isArray(other) && !one === !other;
   return one === other || (one.length === other.length && one.every((entry, index) => Object.is(entry, other[index])));
 }

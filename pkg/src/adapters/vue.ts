@@ -26,8 +26,9 @@ export type Refs<S> = { readonly [K in keyof S]: { readonly value: S[K] } };
 export interface RankSources<T> {
   /** None while it loads: then nothing is ranked. */
   reranker: MaybeGetter<Question<T>["reranker"]>;
-  query: MaybeGetter<string>;
-  documents: MaybeGetter<readonly T[]>;
+  /** None, and no documents, while they are awaited: then there are no results. */
+  query: MaybeGetter<Question<T>["query"]>;
+  documents: MaybeGetter<Question<T>["documents"]>;
 }
 
 export interface Composables {
@@ -64,13 +65,16 @@ export function rerankComposables({ onMounted, onScopeDispose, shallowRef, watch
     },
     useRerank<T>({ reranker, query, documents }: RankSources<T>, options: LiveOptions<T> = {}) {
       const live = new LiveRanking<T>();
-      const asked = () => ({ reranker: valueOf(reranker), query: valueOf(query), documents: [...valueOf(documents)] });
+      const asked = () => ({ reranker: valueOf(reranker), query: valueOf(query), documents: entriesOf(valueOf(documents)) });
       watch(asked, (question) => void live.rank(question, options), { immediate: true });
       onScopeDispose(live.abort);
       return { ...refsOf(live), abort: live.abort };
     },
   };
 }
+
+/** Each is read, so that a change to one is heard of. */
+const entriesOf = <L>(documents: L): L => (Array.isArray(documents) ? ([...documents] as L) : documents);
 
 function valueOf<V>(source: MaybeGetter<V>): V {
   if (typeof source === "function") return (source as () => V)();

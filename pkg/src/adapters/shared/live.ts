@@ -1,7 +1,7 @@
 /** What a view shows of a model that loads and of a list that is ranked: states that are replaced whole, and listeners. React's hooks and Vue's composables stand on it. */
 
 import type { Progress, RerankResult } from "../../index.js";
-import { type Ranker, rankedResults, type RankOptions } from "./ranker.js";
+import { isBlank, type Ranker, rankedResults, type RankOptions } from "./ranker.js";
 
 /** What is loaded: a `Reranker`, as a rule. */
 export interface Model {
@@ -41,8 +41,9 @@ export interface LiveOptions<T> extends RankOptions<T> {
 export interface Question<T> {
   /** None while it loads: then nothing is ranked. */
   reranker: Ranker | null | undefined;
-  query: string;
-  documents: readonly T[];
+  /** None, and no documents, while they are awaited: then there are no results. */
+  query: string | null | undefined;
+  documents: readonly T[] | null | undefined;
 }
 
 class Live<S> {
@@ -77,7 +78,8 @@ export class LiveModel<R extends Model> extends Live<LoadingState<R>> {
     const { signal } = controller;
     this.set({ reranker: undefined, isLoading: true, progress: 0, error: undefined });
     const onProgress = ({ progress }: Progress) => void (signal.aborted || this.set({ progress }));
-    const loading = load({ signal, onProgress });
+    // Inside, so that one that throws at once has failed too.
+    const loading = new Promise<R>((resolve) => resolve(load({ signal, onProgress })));
     loading.then(
       (reranker) => void (signal.aborted || this.set({ reranker, isLoading: false, progress: 1 })),
       (error) => void (signal.aborted || this.set({ isLoading: false, error })),
@@ -107,7 +109,7 @@ export class LiveRanking<T> extends Live<RankingState<T>> {
   /** In place of the ranking that runs. Without a query or documents there are no results; without a reranker those that there are stay. */
   async rank({ reranker, query, documents }: Question<T>, options: LiveOptions<T>): Promise<void> {
     this.abort();
-    if (query.trim() === "" || documents.length === 0) return this.set({ results: [], progress: 0, error: undefined });
+    if (isBlank(query) || !documents || documents.length === 0) return this.set({ results: [], progress: 0, error: undefined });
     if (!reranker) return;
     const running = (this.#running = new AbortController());
     const { signal } = running;
@@ -117,7 +119,7 @@ export class LiveRanking<T> extends Live<RankingState<T>> {
     };
     this.set({ isRanking: true, progress: 0, error: undefined });
     try {
-      const { results } = await rankedResults(reranker, query, documents, { ...options, onProgress, signal });
+      const { results } = await rankedResults(reranker, query!, documents, { ...options, onProgress, signal });
       if (!signal.aborted) this.set({ results, isRanking: false, progress: 1 });
     } catch (error) {
       if (!signal.aborted) this.set({ results: [], isRanking: false, error });

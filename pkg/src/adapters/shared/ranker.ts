@@ -77,7 +77,7 @@ function ownText(document: unknown): string {
   return (typeof document === "object" && document !== null ? (document as { text?: unknown }).text : document) as string;
 }
 
-function isBlank(text: unknown): boolean {
+export function isBlank(text: unknown): boolean {
   return text === undefined || text === null || (typeof text === "string" && text.trim() === "");
 }
 
