@@ -23,13 +23,13 @@ from make_fixtures import FIXTURES, pinned_versions
 from record import compact, float32
 
 VISUAL = FIXTURES / "visual"
-LINES = ("engine_queries", "engine_pages", "engine_scores", "queries", "documents", "scores", "pages", "maps", "files", "cases", "resizes", "splits", "split_sizes", "qwen2", "qwen2_sizes", "siglip")
 
 
 def start() -> dict:
+    torch.manual_seed(0)
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    return pinned_versions("requirements-visual.txt")
+    return pinned_versions("requirements-visual.txt") | pinned_versions("requirements-pages.txt")
 
 
 def picture(width: int, height: int, seed: int, mark: tuple[int, int, int, int] | None = None) -> Image.Image:
@@ -68,6 +68,14 @@ class Capture:
 
         return store
 
+    def input_of(self, name: str, layer: torch.nn.Module) -> None:
+        """What enters a layer: of towers that make their first states outside of a module."""
+
+        def store(_module, args, options) -> None:
+            self.outputs[name] = (args[0] if args else options["hidden_states"]).detach().clone()
+
+        layer.register_forward_pre_hook(store, with_kwargs=True)
+
     def take(self) -> dict[str, torch.Tensor]:
         outputs, self.outputs = self.outputs, {}
         return outputs
@@ -77,6 +85,15 @@ def tower(prefix: str, first: torch.nn.Module, layers, last: torch.nn.Module) ->
     """`{prefix}.0` behind the embeddings, one for each layer as the layer gives it, and `{prefix}.norm` behind the norm at the end."""
     named = {f"{prefix}.0": first} if first is not None else {}
     return named | {f"{prefix}.{index + 1}": layer for index, layer in enumerate(layers)} | {f"{prefix}.norm": last}
+
+
+def texts(inputs: dict) -> dict:
+    return {"ids": inputs["input_ids"][0].tolist(), "attention_mask": inputs["attention_mask"][0].tolist()}
+
+
+def kept(tensors: dict, hidden: bool) -> dict:
+    """Of a text whose hidden states are not kept the embeddings alone."""
+    return tensors if hidden else {"embeddings": tensors["embeddings"]}
 
 
 def digest(values: np.ndarray) -> str:
@@ -96,10 +113,11 @@ def floats(tensor) -> list:
 
 
 def write_json(path: Path, value: dict) -> None:
-    """One entry of a list a line."""
+    """An entry of a list a line, unless the entries are plain values."""
     lines = []
     for key, part in value.items():
-        body = "[\n" + ",\n".join(map(compact, part)) + "\n]" if key in LINES and part else compact(part)
+        rows = isinstance(part, list) and any(isinstance(row, (dict, list)) for row in part)
+        body = "[\n" + ",\n".join(map(compact, part)) + "\n]" if rows else compact(part)
         lines.append(f"{compact(key)}: {body}")
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 
@@ -141,7 +159,15 @@ def save_adapter(folder: Path, adapter, base: str, rename, seed: int) -> None:
         shutil.copyfile(Path(saved) / "adapter_config.json", folder / "adapter_config.json")
 
 
-__all__ = [
-    "VISUAL", "Capture", "bytes_of", "compact_file", "digest", "floats", "load_file", "near", "picture", "save_adapter", "save_renamed", "save_tensors",
-    "seed_weights", "start", "tower", "write_json",
-]  # fmt: skip
+class Case:
+    """What is written at the end."""
+
+    def __init__(self, reference: dict, settings: dict) -> None:
+        self.expected = {"reference": reference, "settings": settings}
+        self.tensors, self.vectors = {}, {}
+
+    def add(self, kind: str, key: str, entry: dict, found: dict) -> None:
+        entries = self.expected.setdefault(key, [])
+        self.tensors |= {f"{kind}.{len(entries)}.{name}": value for name, value in found.items()}
+        self.vectors.setdefault(kind, []).append(found["embeddings"])
+        entries.append(entry)

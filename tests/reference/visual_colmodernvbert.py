@@ -14,7 +14,10 @@ from transformers.models.colmodernvbert.processing_colmodernvbert import ColMode
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
 import bodies
-from visual import VISUAL, Capture, bytes_of, compact_file, digest, floats, load_file, near, picture, save_renamed, save_tensors, seed_weights, start, tower, write_json
+from visual import (
+    VISUAL, Capture, bytes_of, compact_file, digest, floats, kept, load_file, near, picture, save_renamed, save_tensors, seed_weights, start, texts, tower,
+    write_json,
+)  # fmt: skip
 
 FOLDER = VISUAL / "colmodernvbert"
 SIDES = 6
@@ -93,17 +96,15 @@ def modules(model: ColModernVBertForRetrieval) -> dict[str, torch.nn.Module]:
     return both | {"features": model.vlm.connector} | tower("hidden", text.embeddings, text.layers, text.final_norm)
 
 
-def state(name: str, value: torch.Tensor) -> torch.Tensor:
+def states(capture: Capture) -> dict[str, torch.Tensor]:
     """Of the vision tower tile by tile, of the text tower of the one text."""
-    return value if name.startswith("vision") else value.flatten(0, -2)
+    return {name: value if name.startswith("vision") else value.flatten(0, -2) for name, value in capture.take().items()}
 
 
 def query(model, processor, capture: Capture, text: str) -> tuple[dict, dict]:
     inputs = processor.process_queries(text)
     embeddings = model(**inputs).embeddings[0]
-    entry = {"text": text, "ids": inputs["input_ids"][0].tolist(), "attention_mask": inputs["attention_mask"][0].tolist()}
-    tensors = {"embeddings": embeddings} | {name: state(name, value) for name, value in capture.take().items()}
-    return entry, tensors
+    return {"text": text} | texts(inputs), {"embeddings": embeddings} | states(capture)
 
 
 def page(model, processor, capture: Capture, index: int) -> tuple[dict, dict]:
@@ -111,20 +112,13 @@ def page(model, processor, capture: Capture, index: int) -> tuple[dict, dict]:
     image = picture(width, height, index, mark)
     inputs = processor.process_images(image, do_image_splitting=split)
     sizes = image_processor(split)(image, return_row_col_info=True)
-    embeddings = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], pixel_values=inputs["pixel_values"],
-                       pixel_attention_mask=inputs["pixel_attention_mask"]).embeddings[0]  # fmt: skip
+    names = ("input_ids", "attention_mask", "pixel_values", "pixel_attention_mask")
+    embeddings = model(**{name: inputs[name] for name in names}).embeddings[0]
     tiles = bytes_of(inputs["pixel_values"][0]).transpose(0, 2, 3, 1)
-    ids = inputs["input_ids"][0]
-    entry = {
-        "size": [width, height], "split": split, "rows": sizes["rows"][0][0], "columns": sizes["cols"][0][0], "tiles": [digest(tile) for tile in tiles],
-        "ids": ids.tolist(), "attention_mask": inputs["attention_mask"][0].tolist(),
-        "patches": (ids == processor.image_token_id).int().tolist(), "hidden": hidden,
-    }  # fmt: skip
-    tensors = {"pixels": np.asarray(image), "embeddings": embeddings}
-    states = {name: state(name, value) for name, value in capture.take().items()}
-    if hidden:
-        tensors |= {"tiles": np.ascontiguousarray(tiles)} | states
-    return entry, tensors
+    patches = (inputs["input_ids"][0] == processor.image_token_id).int().tolist()
+    entry = {"size": [width, height], "split": split, "rows": sizes["rows"][0][0], "columns": sizes["cols"][0][0], "tiles": [digest(tile) for tile in tiles]}
+    found = {"embeddings": embeddings, "tiles": np.ascontiguousarray(tiles)} | states(capture)
+    return entry | texts(inputs) | {"patches": patches, "hidden": hidden}, {"pixels": np.asarray(image)} | kept(found, hidden)
 
 
 def engine_processor(folder: Path):

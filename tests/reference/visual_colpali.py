@@ -19,8 +19,8 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 
 import bodies
 from visual import (
-    VISUAL, Capture, bytes_of, compact_file, digest, floats, load_file, near, picture, save_adapter, save_renamed, save_tensors, seed_weights,
-    start, tower, write_json,
+    VISUAL, Capture, Case, bytes_of, compact_file, digest, floats, kept, load_file, near, picture, save_adapter, save_renamed, save_tensors, seed_weights, start,
+    texts, tower, write_json,
 )  # fmt: skip
 
 FOLDER = VISUAL / "colpali"
@@ -85,22 +85,10 @@ def modules(model: ColPaliForRetrieval) -> dict[str, torch.nn.Module]:
     return both | {"features": model.vlm.multi_modal_projector} | tower("hidden", None, text.layers, text.norm)
 
 
-def first_input(capture: Capture, layer: torch.nn.Module) -> None:
-    layer.register_forward_pre_hook(lambda _module, args, kwargs: capture.outputs.update({"hidden.0": (args or [kwargs["hidden_states"]])[0].clone()}), with_kwargs=True)
-
-
 def run(model, capture: Capture, inputs: dict) -> dict:
     inputs = {name: value for name, value in inputs.items() if name in ("input_ids", "attention_mask", "pixel_values")}
     embeddings = model(**inputs, token_type_ids=torch.zeros_like(inputs["input_ids"])).embeddings[0]
     return {"embeddings": embeddings} | {name: value if name.startswith("vision") else value.flatten(0, -2) for name, value in capture.take().items()}
-
-
-def texts(inputs: dict) -> dict:
-    return {"ids": inputs["input_ids"][0].tolist(), "attention_mask": inputs["attention_mask"][0].tolist()}
-
-
-def embeddings_alone(tensors: dict, kept: bool) -> dict:
-    return tensors if kept else {"embeddings": tensors["embeddings"]}
 
 
 def engine_processor(folder: Path):
@@ -159,57 +147,62 @@ def adapted(folder: Path, model, inputs: list[dict]) -> list[torch.Tensor]:
     return [engine_run(merged, one) for one in inputs]
 
 
+def queries(case: Case, model, capture: Capture, processor, engine) -> None:
+    for index, text in enumerate(QUERIES):
+        inputs = processor.process_queries([text])
+        case.add("query", "queries", {"text": text} | texts(inputs), kept(run(model, capture, inputs), index < HIDDEN))
+    for text in QUERIES:
+        inputs = engine.process_queries([text])
+        case.add("engine.query", "engine_queries", {"text": text} | texts(inputs), kept(run(model, capture, inputs), False))
+
+
+def pages(case: Case, model, capture: Capture, processor, engine) -> None:
+    """The engine's ones with two `<bos>`: one is in its prompt, one is set by PaliGemma's processor."""
+    for index, (width, height, mark) in enumerate(PAGES):
+        image = picture(width, height, 20 + index, mark)
+        inputs, hidden = processor.process_images([image]), index < HIDDEN
+        tile = np.ascontiguousarray(bytes_of(inputs["pixel_values"]).transpose(0, 2, 3, 1))
+        patches = (inputs["input_ids"][0] == processor.image_token_id).int().tolist()
+        entry = {"size": [width, height], "tiles": [digest(tile[0])], "patches": patches, "hidden": hidden} | texts(inputs)
+        found = kept(run(model, capture, inputs) | {"tiles": tile}, hidden)
+        case.add("page", "pages", entry, {"pixels": np.asarray(image)} | found)
+        inputs = engine.process_images([image])
+        case.add("engine.page", "engine_pages", {"size": [width, height]} | texts(inputs), kept(run(model, capture, inputs), False))
+
+
+def other_folders(case: Case, processor) -> None:
+    """The engine's class must agree on its own folder; with the adapter it says what is expected."""
+    image = picture(*PAGES[0][:2], 20, PAGES[0][2])
+    inputs = {"query": processor.process_queries([QUERIES[0]]), "page": processor.process_images([image])}
+    model = engine_model(FOLDER / "engine")
+    for kind, one in inputs.items():
+        near(kind, case.vectors[f"engine.{kind}"][0], engine_run(model, one))
+    for kind, embeddings in zip(inputs, adapted(FOLDER / "adapter", model, list(inputs.values()))):
+        case.tensors[f"adapter.{kind}.0.embeddings"] = embeddings
+
+
 def main() -> None:
     reference = start()
     shutil.rmtree(FOLDER, ignore_errors=True)
     checkpoint = FOLDER / "checkpoint"
     build(checkpoint)
-    model = ColPaliForRetrieval.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32).eval()
-    processor = ColPaliProcessor(image_processor(), PreTrainedTokenizerFast.from_pretrained(checkpoint))
-    capture = Capture(modules(model))
-    first_input(capture, model.vlm.language_model.layers[0])
     weights = load_file(checkpoint / "model.safetensors")
     save_renamed(FOLDER / "older", {older_name(name): value for name, value in weights.items()})
     engine(FOLDER / "engine", weights)
+
+    model = ColPaliForRetrieval.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32).eval()
+    processor = ColPaliProcessor(image_processor(), PreTrainedTokenizerFast.from_pretrained(checkpoint))
     other = engine_processor(FOLDER / "engine")
-
-    expected = {"reference": reference, "settings": {"side": SIDE, "patch": PATCH, "dimension": WIDTH, "image_token_id": processor.image_token_id}}
-    tensors, vectors = {}, {"query": [], "page": []}
-    expected |= {key: [] for key in ("queries", "engine_queries", "pages", "engine_pages")}
-    for index, text in enumerate(QUERIES):
-        for kind, key, inputs in (
-            ("query", "queries", processor.process_queries([text])), ("engine.query", "engine_queries", other.process_queries([text])),
-        ):  # fmt: skip
-            found = run(model, capture, inputs)
-            expected[key].append({"text": text} | texts(inputs))
-            tensors |= {f"{kind}.{index}.{name}": value for name, value in embeddings_alone(found, kind == "query" and index < HIDDEN).items()}
-            vectors.setdefault(kind, []).append(found["embeddings"])
-    for index, (width, height, mark) in enumerate(PAGES):
-        image = picture(width, height, 20 + index, mark)
-        inputs, others = processor.process_images([image]), other.process_images([image])
-        found, other_found = run(model, capture, inputs), run(model, capture, others)
-        tile = bytes_of(inputs["pixel_values"]).transpose(0, 2, 3, 1)
-        ids = inputs["input_ids"][0]
-        entry = {"size": [width, height], "tiles": [digest(tile[0])], "patches": (ids == processor.image_token_id).int().tolist(), "hidden": index < HIDDEN}
-        expected["pages"].append(entry | texts(inputs))
-        # With two <bos>: one is in the engine's prompt, one is set by PaliGemma's processor.
-        expected["engine_pages"].append({"size": [width, height]} | texts(others))
-        kept = embeddings_alone(found | {"tiles": np.ascontiguousarray(tile)}, index < HIDDEN)
-        tensors |= {f"page.{index}.{name}": value for name, value in ({"pixels": np.asarray(image)} | kept).items()}
-        vectors["page"].append(found["embeddings"])
-        vectors.setdefault("engine.page", []).append(other_found["embeddings"])
-        tensors[f"engine.page.{index}.embeddings"] = other_found["embeddings"]
-    expected["scores"] = floats(processor.score_retrieval(vectors["query"], vectors["page"]))
-    expected["engine_scores"] = floats(processor.score_retrieval(vectors["engine.query"], vectors["engine.page"]))
-
-    inputs = [other.process_queries([QUERIES[0]]), other.process_images([picture(*PAGES[0][:2], 20, PAGES[0][2])])]
-    body = engine_model(FOLDER / "engine")
-    near("engine query", vectors["engine.query"][0], engine_run(body, inputs[0]))
-    near("engine page", vectors["engine.page"][0], engine_run(body, inputs[1]))
-    query, page = adapted(FOLDER / "adapter", body, inputs)
-    tensors |= {"adapter.query.0.embeddings": query, "adapter.page.0.embeddings": page}
-    write_json(FOLDER / "expected.json", expected)
-    save_tensors(FOLDER / "expected.safetensors", tensors)
+    capture = Capture(modules(model))
+    capture.input_of("hidden.0", model.vlm.language_model.layers[0])
+    case = Case(reference, {"side": SIDE, "patch": PATCH, "dimension": WIDTH, "image_token_id": processor.image_token_id})
+    queries(case, model, capture, processor, other)
+    pages(case, model, capture, processor, other)
+    case.expected["scores"] = floats(processor.score_retrieval(case.vectors["query"], case.vectors["page"]))
+    case.expected["engine_scores"] = floats(processor.score_retrieval(case.vectors["engine.query"], case.vectors["engine.page"]))
+    other_folders(case, other)
+    write_json(FOLDER / "expected.json", case.expected)
+    save_tensors(FOLDER / "expected.safetensors", case.tensors)
 
 
 if __name__ == "__main__":

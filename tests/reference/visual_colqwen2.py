@@ -21,7 +21,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 import bodies
 from visual import (
-    VISUAL, Capture, compact_file, floats, load_file, near, picture, save_adapter, save_renamed, save_tensors, seed_weights, start, tower, write_json,
+    VISUAL, Capture, Case, compact_file, floats, kept, load_file, near, picture, save_adapter, save_renamed, save_tensors, seed_weights, start, texts, tower,
+    write_json,
 )  # fmt: skip
 
 FOLDER = VISUAL / "colqwen2"
@@ -97,10 +98,6 @@ def modules(model: ColQwen2ForRetrieval) -> dict[str, torch.nn.Module]:
     return both | {"features": vision.merger} | tower("hidden", None, text.layers, text.norm)
 
 
-def first_input(capture: Capture, layer: torch.nn.Module) -> None:
-    layer.register_forward_pre_hook(lambda _module, args, kwargs: capture.outputs.update({"hidden.0": (args or [kwargs["hidden_states"]])[0].clone()}), with_kwargs=True)
-
-
 def run(model, capture: Capture, inputs: dict) -> tuple[dict, list]:
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     grid = inputs.get("image_grid_thw")
@@ -109,14 +106,6 @@ def run(model, capture: Capture, inputs: dict) -> tuple[dict, list]:
     pixels = {"pixel_values": inputs["pixel_values"], "image_grid_thw": grid} if grid is not None else {}
     embeddings = model(input_ids=ids, attention_mask=mask, position_ids=positions, **pixels).embeddings[0]
     return {"embeddings": embeddings} | {name: value.reshape(-1, value.shape[-1]) for name, value in capture.take().items()}, positions[:, 0].tolist()
-
-
-def texts(inputs: dict) -> dict:
-    return {"ids": inputs["input_ids"][0].tolist(), "attention_mask": inputs["attention_mask"][0].tolist()}
-
-
-def kept(tensors: dict, hidden: bool) -> dict:
-    return tensors if hidden else {"embeddings": tensors["embeddings"]}
 
 
 def older_name(name: str) -> str:
@@ -186,16 +175,43 @@ def adapted(folder: Path, model, inputs: list[dict]) -> list[torch.Tensor]:
     return [engine_run(merged, one) for one in inputs]
 
 
-def page(model, processor, capture: Capture, image, entry: dict) -> tuple[dict, dict]:
+def page(model, processor, capture: Capture, image) -> tuple[dict, dict]:
     inputs = processor.process_images([image])
     found, positions = run(model, capture, inputs)
     [_, rows, columns] = inputs["image_grid_thw"][0].tolist()
     patches = (inputs["input_ids"][0] == model.config.vlm_config.image_token_id).int().tolist()
-    entry |= {"grid": [rows, columns], "positions": positions, "patches": patches}
     resized = image.resize((columns * PATCH, rows * PATCH), Image.Resampling.BICUBIC)
-    again = processor.process_images([resized])["pixel_values"]
-    assert torch.equal(again, inputs["pixel_values"])
-    return entry | texts(inputs), found | {"resized": np.asarray(resized)}
+    assert torch.equal(processor.process_images([resized])["pixel_values"], inputs["pixel_values"])
+    return {"grid": [rows, columns], "positions": positions, "patches": patches} | texts(inputs), found | {"resized": np.asarray(resized)}
+
+
+def queries(case: Case, model, capture: Capture, processor, engine) -> None:
+    for index, text in enumerate(QUERIES):
+        inputs = processor.process_queries([text])
+        case.add("query", "queries", {"text": text} | texts(inputs), kept(run(model, capture, inputs)[0], index < HIDDEN))
+    for text in QUERIES:
+        inputs = engine.process_queries([text])
+        case.add("engine.query", "engine_queries", {"text": text} | texts(inputs), kept(run(model, capture, inputs)[0], False))
+
+
+def pages(case: Case, model, capture: Capture, processor, engine) -> None:
+    for index, (width, height, mark) in enumerate(PAGES):
+        image = picture(width, height, 30 + index, mark)
+        entry, found = page(model, processor, capture, image)
+        assert entry["ids"] == engine.process_images([image])["input_ids"][0].tolist()
+        entry = {"size": [width, height], "hidden": index < HIDDEN} | entry
+        case.add("page", "pages", entry, {"pixels": np.asarray(image)} | kept(found, index < HIDDEN))
+
+
+def other_folders(case: Case, processor) -> None:
+    """The engine's class must agree on its own folder; with the adapter it says what is expected."""
+    image = picture(*PAGES[0][:2], 30, PAGES[0][2])
+    inputs = {"engine.query": processor.process_queries([QUERIES[0]]), "page": processor.process_images([image])}
+    model = engine_model(FOLDER / "engine")
+    for kind, one in inputs.items():
+        near(kind, case.vectors[kind][0], engine_run(model, one))
+    for kind, embeddings in zip(("query", "page"), adapted(FOLDER / "adapter", model, list(inputs.values()))):
+        case.tensors[f"adapter.{kind}.0.embeddings"] = embeddings
 
 
 def main() -> None:
@@ -203,44 +219,24 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     checkpoint = FOLDER / "checkpoint"
     build(checkpoint)
-    model = ColQwen2ForRetrieval.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32).eval()
-    processor = ColQwen2Processor(image_processor(), PreTrainedTokenizerFast.from_pretrained(checkpoint))
-    capture = Capture(modules(model))
-    first_input(capture, model.vlm.language_model.layers[0])
     weights = load_file(checkpoint / "model.safetensors")
     older(FOLDER / "older", weights)
     engine(FOLDER / "engine", weights)
+
+    model = ColQwen2ForRetrieval.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32).eval()
+    processor = ColQwen2Processor(image_processor(), PreTrainedTokenizerFast.from_pretrained(checkpoint))
     other = engine_processor(FOLDER / "engine")
-
+    capture = Capture(modules(model))
+    capture.input_of("hidden.0", model.vlm.language_model.layers[0])
     settings = {"patch": PATCH, "merge": MERGE, "limits": list(LIMITS.values()), "dimension": WIDTH, "image_token_id": processor.image_token_id}
-    expected = {"reference": reference, "settings": settings} | {key: [] for key in ("queries", "engine_queries", "pages")}
-    tensors, vectors = {}, {"query": [], "engine.query": [], "page": []}
-    for index, text in enumerate(QUERIES):
-        for kind, key, inputs in (
-            ("query", "queries", processor.process_queries([text])), ("engine.query", "engine_queries", other.process_queries([text])),
-        ):  # fmt: skip
-            found, _ = run(model, capture, inputs)
-            expected[key].append({"text": text} | texts(inputs))
-            tensors |= {f"{kind}.{index}.{name}": value for name, value in kept(found, kind == "query" and index < HIDDEN).items()}
-            vectors[kind].append(found["embeddings"])
-    for index, (width, height, mark) in enumerate(PAGES):
-        image = picture(width, height, 30 + index, mark)
-        entry, found = page(model, processor, capture, image, {"size": [width, height], "hidden": index < HIDDEN})
-        assert entry["ids"] == other.process_images([image])["input_ids"][0].tolist()
-        expected["pages"].append(entry)
-        tensors |= {f"page.{index}.{name}": value for name, value in ({"pixels": np.asarray(image)} | kept(found, index < HIDDEN)).items()}
-        vectors["page"].append(found["embeddings"])
-    expected["scores"] = floats(processor.score_retrieval(vectors["query"], vectors["page"]))
-    expected["engine_scores"] = floats(processor.score_retrieval(vectors["engine.query"], vectors["page"]))
-
-    inputs = [other.process_queries([QUERIES[0]]), other.process_images([picture(*PAGES[0][:2], 30, PAGES[0][2])])]
-    body = engine_model(FOLDER / "engine")
-    near("engine query", vectors["engine.query"][0], engine_run(body, inputs[0]))
-    near("engine page", vectors["page"][0], engine_run(body, inputs[1]))
-    query, adapted_page = adapted(FOLDER / "adapter", body, inputs)
-    tensors |= {"adapter.query.0.embeddings": query, "adapter.page.0.embeddings": adapted_page}
-    write_json(FOLDER / "expected.json", expected)
-    save_tensors(FOLDER / "expected.safetensors", tensors)
+    case = Case(reference, settings)
+    queries(case, model, capture, processor, other)
+    pages(case, model, capture, processor, other)
+    for kind, key in (("query", "scores"), ("engine.query", "engine_scores")):
+        case.expected[key] = floats(processor.score_retrieval(case.vectors[kind], case.vectors["page"]))
+    other_folders(case, other)
+    write_json(FOLDER / "expected.json", case.expected)
+    save_tensors(FOLDER / "expected.safetensors", case.tensors)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import shutil
 import struct
 import warnings
 import zlib
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
