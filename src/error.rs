@@ -43,6 +43,16 @@ pub enum Error {
          embeddings"
     )]
     PagesOnly { index: usize },
+    /// A picture has no pixels, or more than are taken.
+    #[error(
+        "the picture has {width} × {height} pixels; at least one, at most 65,535 a side and 89,478,485 in all are taken"
+    )]
+    PictureSize { width: usize, height: usize },
+    /// A page is too long and narrow for its model.
+    #[error(
+        "the picture has {width} × {height} pixels; this model takes none that is more than 200 times as long as wide"
+    )]
+    PictureRatio { width: usize, height: usize },
     /// A document's embeddings are not those that this model would make.
     #[error("the embeddings of documents[{index}] {reason}")]
     ModelMismatch { index: usize, reason: String },
@@ -205,7 +215,9 @@ impl Error {
             | Error::Argument { .. }
             | Error::InvalidVectors { .. }
             | Error::Overlap { .. }
-            | Error::PagesOnly { .. } => "INVALID_INPUT",
+            | Error::PagesOnly { .. }
+            | Error::PictureSize { .. }
+            | Error::PictureRatio { .. } => "INVALID_INPUT",
             Error::ModelMismatch { .. } | Error::IndexModel { .. } => "MODEL_MISMATCH",
             Error::MissingFile { .. }
             | Error::FileName { .. }

@@ -2,6 +2,7 @@
 //!
 //! | step | question | in → out | where |
 //! | --- | --- | --- | --- |
+//! | see | Which pixels does a model see of a page? | [`Picture`] → tiles, patches | [`mod@image`] |
 //! | tokenize | Which ids does this text become? | text → [`TokenSequence`] | [`text::tokenizer`] |
 //! | encode | What vector does each token get? | [`TokenBatch`] → hidden states | [`encoder`] |
 //! | project | Which vectors are kept, at which width? | hidden states → [`TokenEmbeddings`] | [`late_interaction::colbert`] |
@@ -33,6 +34,7 @@ mod device;
 mod device_check;
 pub mod encoder;
 pub mod error;
+pub mod image;
 pub mod late_interaction;
 pub mod model;
 pub mod observer;
@@ -52,6 +54,7 @@ pub use cross_encoder::{PairInspection, PairScore};
 pub use device::{DeviceChoice, DeviceKind};
 pub use device_check::kernels::GpuKernel;
 pub use error::{Error, Result, Warning};
+pub use image::Picture;
 pub use late_interaction::codec::file::{EmbeddingsFile, EmbeddingsInfo, EmbeddingsWriter};
 pub use late_interaction::codec::residual::ResidualParts;
 pub use late_interaction::codec::{

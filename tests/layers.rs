@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Its test draws lengths.
     ("batching", &["random"]),
     ("device", &["error"]),
+    ("image", &["error"]),
     ("model::activation", &[]),
     ("model::quantize", &[]),
     ("model::contents", &[]),
