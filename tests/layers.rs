@@ -310,6 +310,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "late_interaction::colbert",
             "late_interaction::encode",
             "late_interaction::stream",
+            "late_interaction::weighting",
             "ops",
             "stages::late",
             "stages::pass",

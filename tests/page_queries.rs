@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tabrank::{
     CheckpointFiles, Codec, ConvertOptions, DeviceChoice, DocumentEmbeddings, Dtype, Error,
-    Inspection, LoadOptions, Overrides, Pooling, RerankOptions, RerankOutput, Reranker, Source,
-    SpelledTokens, TextKind, TokenEmbeddings, Unobserved, convert, token_similarities,
+    Inspection, LoadOptions, Overrides, Pooling, RerankOptions, RerankOutput, Reranker, Similarity,
+    Source, SpelledTokens, TextKind, TokenEmbeddings, Unobserved, convert, token_similarities,
 };
 
 const TOLERANCE: f32 = 1e-4;
@@ -22,8 +22,11 @@ const TOLERANCE: f32 = 1e-4;
 #[derive(Deserialize)]
 struct Expected {
     queries: Vec<Query>,
+    #[serde(default)]
     pages: Vec<Page>,
-    scores: Vec<Vec<f32>>,
+    /// `None` for a query of which no token counts.
+    scores: Vec<Option<Vec<f32>>>,
+    #[serde(default)]
     maps: Vec<Map>,
 }
 
@@ -31,7 +34,10 @@ struct Expected {
 struct Query {
     text: String,
     ids: Vec<u32>,
+    #[serde(default)]
     attention_mask: Vec<u8>,
+    #[serde(default)]
+    embedding_mask: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +96,18 @@ impl Visual {
     }
 }
 
+/// Hidden states against those of query `index`.
+fn compare_states(visual: &Visual, index: usize, states: &[Vec<f32>]) {
+    let last = states.len() - 1;
+    for (layer, state) in states.iter().enumerate() {
+        let layer = if layer == last { "norm".to_owned() } else { layer.to_string() };
+        let reference = visual.tensor(&format!("query.{index}.hidden.{layer}"));
+        let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
+        let worst = difference(state, &reference) / largest;
+        assert!(worst < TOLERANCE, "hidden {layer} of query {index}: {worst}");
+    }
+}
+
 const SAVES: [&str; 4] = ["checkpoint", "older", "engine", "sentence-transformers"];
 
 fn inspect(reranker: &Reranker, query: &str) -> Inspection {
@@ -122,14 +140,7 @@ fn every_stage_of_a_query_equals_the_reference() {
             assert_eq!(tokens.ids, query.ids, "ids of {at}");
             assert_eq!(bits(&tokens.attention_mask), query.attention_mask, "attention of {at}");
             assert!(tokens.embedding_mask.iter().all(|&yields| yields), "embeddings of {at}");
-            let last = hidden_states.len() - 1;
-            for (layer, state) in hidden_states.iter().enumerate() {
-                let layer = if layer == last { "norm".to_owned() } else { layer.to_string() };
-                let reference = visual.tensor(&format!("query.{index}.hidden.{layer}"));
-                let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
-                let worst = difference(state, &reference) / largest;
-                assert!(worst < TOLERANCE, "hidden {layer} of {at}: {worst}");
-            }
+            compare_states(&visual, index, &hidden_states);
             let reference = visual.tensor(&format!("query.{index}.embeddings"));
             let worst = difference(embeddings.values(), &reference);
             assert!(worst < TOLERANCE, "embeddings of {at}: {worst}");
@@ -149,6 +160,7 @@ fn pages_that_came_with_embeddings_score_as_in_the_reference() {
         let output = rank(&reranker, &query.text, &pages, false);
         assert_eq!(output.results.len(), pages.len());
         assert_eq!(output.bound, Some(query.ids.len() as f32));
+        let row = row.as_ref().unwrap();
         for result in output.results {
             let expected = row[result.index];
             let relative = (result.score - expected).abs() / expected.abs().max(1.0);
@@ -356,6 +368,162 @@ fn what_is_not_computed_is_refused_by_name() {
         ),
     ] {
         let found = refusal(change);
+        assert!(found.contains(culprit), "{found}, not {culprit}");
+    }
+}
+
+/// sentence-transformers with the code that comes with the model, which nothing here runs.
+#[test]
+fn every_stage_of_a_weighed_query_equals_the_reference() {
+    let visual = Visual::read("colnanovdr");
+    let reranker = load(&visual.files("checkpoint"));
+    let info = reranker.info();
+    assert!(info.late_interaction && info.pages_only && info.normalized);
+    assert_eq!((info.similarity, info.dimension), (Similarity::MeanMaxSim, 20));
+    for (index, query) in visual.expected.queries.iter().enumerate() {
+        let Inspection { tokens, hidden_states, embeddings } = inspect(&reranker, &query.text);
+        assert_eq!(tokens.ids, query.ids, "ids of query {index}");
+        assert_eq!(bits(&tokens.embedding_mask), query.embedding_mask, "mask of query {index}");
+        compare_states(&visual, index, &hidden_states);
+        let reference = visual.tensor(&format!("query.{index}.embeddings"));
+        let worst = difference(embeddings.values(), &reference);
+        assert!(worst < TOLERANCE, "embeddings of query {index}: {worst}");
+        let norm = |row: &[f32]| row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let whole: f32 = embeddings.values().chunks_exact(20).map(norm).sum();
+        assert!(embeddings.values().is_empty() || (whole - 1.0).abs() < TOLERANCE, "{whole}");
+    }
+}
+
+/// Queries of several lengths together weigh as each does alone.
+#[test]
+fn weights_do_not_depend_on_neighbours() {
+    let visual = Visual::read("colnanovdr");
+    let reranker = load(&visual.files("checkpoint"));
+    let queries: Vec<&str> = visual.expected.queries.iter().map(|q| q.text.as_str()).collect();
+    let queries: Vec<&str> = queries.into_iter().filter(|query| !query.is_empty()).collect();
+    let mut observer = Unobserved;
+    let together = reranker.encode(TextKind::Query, &queries, Pooling::None, &mut observer);
+    let together = block_on(together).unwrap().embeddings;
+    for (query, rows) in queries.iter().zip(together.texts()) {
+        assert_eq!(inspect(&reranker, query).embeddings.values(), rows, "{query:?}");
+    }
+}
+
+/// The score is a mean; divided by the most that it can be it is the sum of the similarities that the factors weigh.
+#[test]
+fn a_weighed_query_scores_pages_as_in_the_reference() {
+    let visual = Visual::read("colnanovdr");
+    let reranker = load(&visual.files("checkpoint"));
+    let mut pages = TokenEmbeddings::new(20);
+    (0..3).for_each(|page| pages.push(&visual.tensor(&format!("page.{page}"))));
+    pages.push(&[]);
+    for (index, query) in visual.expected.queries.iter().enumerate() {
+        let Some(row) = &visual.expected.scores[index] else {
+            let options = RerankOptions::default();
+            let texts = [""; 0];
+            let mut observer = Unobserved;
+            let ranked = reranker.rerank(&query.text, &texts, &options, &mut observer);
+            assert_eq!(block_on(ranked).unwrap_err(), Error::EmptyQuery { index: 0 });
+            continue;
+        };
+        let counted = query.embedding_mask.iter().filter(|&&mask| mask == 1).count() as f32;
+        let output = rank(&reranker, &query.text, &pages, true);
+        let bound = output.bound.unwrap();
+        assert!((bound - 1.0 / counted).abs() < 1e-7, "{bound}");
+        for (result, explanation) in output.results.iter().zip(&output.explanations) {
+            assert_eq!(explanation.score, result.score);
+            let sum: f32 = explanation.matches.iter().map(|matched| matched.similarity).sum();
+            match row.get(result.index) {
+                Some(expected) => {
+                    assert!((result.score - expected).abs() < 1e-6, "query {index}: {result:?}");
+                    assert!((result.score / bound - sum).abs() < 1e-5, "query {index}: {sum}");
+                }
+                None => assert_eq!(result.score, -bound, "a page without embeddings is last"),
+            }
+        }
+        assert_eq!(output.results.last().unwrap().index, 3);
+    }
+}
+
+#[test]
+fn a_query_of_dropped_tokens_alone_is_empty() {
+    let reranker = load(&Visual::read("colnanovdr").files("checkpoint"));
+    let options = RerankOptions::default();
+    let ranked = block_on(reranker.rerank("[SEP]", &[""; 0], &options, &mut Unobserved));
+    assert_eq!(ranked.unwrap_err(), Error::EmptyQuery { index: 0 });
+}
+
+#[test]
+fn a_bundle_weighs_as_its_checkpoint_does() {
+    let visual = Visual::read("colnanovdr");
+    let files = visual.files("checkpoint");
+    let query = &visual.expected.queries[0].text;
+    let expected = inspect(&load(&files), query).embeddings;
+    for (dtype, tolerance) in
+        [(Dtype::F32, 1e-6), (Dtype::F16, 1e-3), (Dtype::Q8, 0.05), (Dtype::Q4, 0.2)]
+    {
+        let options =
+            ConvertOptions { dtype, source: Source::default(), overrides: Overrides::default() };
+        let bundle = block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap();
+        let reranker = load(&CheckpointFiles::from_bundle(&bundle).unwrap());
+        let found = inspect(&reranker, query).embeddings;
+        let worst = difference(found.values(), expected.values());
+        assert!(worst < tolerance, "{}: {worst}", dtype.name());
+        assert_eq!(reranker.info().similarity, Similarity::MeanMaxSim);
+    }
+}
+
+/// The code that comes with such a folder is not looked at: what its settings say is what is computed, or refused.
+#[test]
+fn other_weights_of_tokens_are_refused_by_name() {
+    let visual = Visual::read("colnanovdr");
+    let checkpoint = visual.folder.join("checkpoint");
+    let refusal = |file: &str, field: &str, value: Value| {
+        let files = gather(|name| {
+            let bytes = fs::read(checkpoint.join(name)).ok()?;
+            if name != file {
+                return Some(bytes);
+            }
+            let mut json: Value = serde_json::from_slice(&bytes).unwrap();
+            match json.as_array_mut() {
+                Some(modules) => modules[3]["type"] = value.clone(),
+                None => json[field] = value.clone(),
+            }
+            Some(json.to_string().into_bytes())
+        });
+        let found = files.and_then(|files| load_with(&files, Overrides::default()).map(drop));
+        found.unwrap_err().to_string()
+    };
+    let weighting = "3_ColNanoVDRWeighting/config.json";
+    for (file, field, value, culprit) in [
+        ("modules.json", "", json!("colnanovdr_weighting.Other"), "[3].type"),
+        ("modules.json", "", json!("elsewhere.ColNanoVDRWeighting"), "[3].type"),
+        (weighting, "learn_weights", json!(false), "learn_weights"),
+        (weighting, "hidden_dim", json!(25), "hidden_dim is 25, and hidden_size 24"),
+        (weighting, "hidden_name", json!("sentence_embedding"), "hidden_name"),
+        (weighting, "mv_name", json!("token_embeddings"), "mv_name"),
+        (weighting, "mv_name", json!("others"), "module_output_name"),
+        (weighting, "special_token_ids", json!([-1]), "special_token_ids"),
+        (
+            "2_Normalize/config.json",
+            "module_input_name",
+            json!("token_embeddings"),
+            "module_input_name",
+        ),
+        (
+            "1_Dense/config.json",
+            "module_output_name",
+            json!("token_embeddings"),
+            "module_output_name",
+        ),
+        (
+            "config_sentence_transformers.json",
+            "similarity_fn_name",
+            json!("xtr"),
+            "maxsim and meanmaxsim are",
+        ),
+    ] {
+        let found = refusal(file, field, value);
         assert!(found.contains(culprit), "{found}, not {culprit}");
     }
 }

@@ -147,7 +147,8 @@ impl ColBert {
     ) -> Result<TokenSequence> {
         let tokens = self.tokenizer.tokenize(kind, index, text)?;
         // White space can be tokens.
-        let nothing = tokens.says_nothing() || text.trim().is_empty();
+        let nothing =
+            tokens.says_nothing() || tokens.embedded().next().is_none() || text.trim().is_empty();
         match kind == TextKind::Query && nothing {
             true => Err(Error::EmptyQuery { index }),
             false => Ok(tokens),
