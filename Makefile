@@ -19,7 +19,7 @@
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make demo-backend  the demo page in front of a store on this machine, filled by tabrank encode: Chroma's server, or with STORE=pgvector PostgreSQL; Chroma takes 520 MB
-# make test-backends  Chroma, PostgreSQL with pgvector, LanceDB and Orama started, filled, queried and reranked, and the demo before two of them; 600 MB of npm packages more
+# make test-backends  Chroma, PostgreSQL with pgvector, LanceDB and Orama started, filled, queried and reranked, the demo before two of them, and the docs' Python; 600 MB of npm packages more
 # make test-candidates  the candidates of backends by their own clients, from the package's tarball
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
@@ -31,7 +31,7 @@
 # make docs   the docs as a site, docs/.vitepress/dist/, to be served below /tabrank/; BASE=/ names another path
 # make docs-serve  the same, served
 # make picture   the demo page as the README shows it, docs/images/demo.jpg
-# make docs-rust   the crate's own documentation, target/doc/tabrank/
+# make docs-rust   the crate's own documentation, target/doc/tabrank/, which the site has below rust/
 # make reproducible  the modules built in a second folder, and compared with those of the first; half an hour
 #
 # Each installs what it needs, and builds only what has changed.
@@ -54,6 +54,7 @@ CLI := target/release/tabrank
 # The last of the files that scripts/build-wasm.sh makes.
 WASM := pkg/wasm/tabrank_relaxed_bg.wasm
 TARBALL := pkg/tabrank-0.1.0.tgz
+CRATE_DOCS := target/doc/tabrank/index.html
 MINILM := models/all-MiniLM-L6-v2/model.safetensors
 # Of make parity.
 MODEL := $(dir $(MINILM))
@@ -151,7 +152,7 @@ size: $(TARBALL)
 	node scripts/size.mjs
 
 # Built anew each time, which takes ten seconds: another BASE has the same target.
-docs: $(STAMPS)/docs-parts
+docs: $(STAMPS)/docs-parts $(CRATE_DOCS)
 	cd docs && BASE=$(BASE) npm run --silent build
 
 docs-serve: docs
@@ -160,8 +161,11 @@ docs-serve: docs
 picture: site $(STAMPS)/npm-web $(STAMPS)/chromium
 	node scripts/picture.mjs docs/images/demo.jpg
 
-docs-rust: | $(STAMPS)/rust
+docs-rust: $(CRATE_DOCS)
+
+$(CRATE_DOCS): $(RUST) scripts/rustdoc.sh | $(STAMPS)/rust
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustdoc.sh cargo rustc --release --locked --lib --crate-type rlib --features cli
+	@touch -c $@
 
 fuzz: $(STAMPS)/cargo-fuzz $(WASM)
 	for target in $(FUZZ_TARGETS); do \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: RUSTC_WORKSPACE_WRAPPER=scripts/rustdoc.sh cargo rustc --release --locked --lib --crate-type rlib …
 # Documents what it would compile of our crate, into target/doc. `cargo doc` checks every dependency once more, which takes
-# minutes; this way they are those of the build. Links that lead nowhere are errors.
+# minutes; this way they are those of the build. Links that lead nowhere, or to what is private, are errors.
 set -euo pipefail
 
 # What cargo asks the compiler about itself.
@@ -18,6 +18,7 @@ for option in "$@"; do
     *) options+=("$option") ;;
   esac
 done
-rustdoc "${options[@]}" --out-dir target/doc --document-private-items -D rustdoc::broken_intra_doc_links
+rm -rf target/doc
+rustdoc "${options[@]}" --out-dir target/doc -D rustdoc::broken_intra_doc_links -D rustdoc::private_intra_doc_links
 # What cargo waits for; documented, nothing is compiled.
 exec "$compiler" "${@/#--emit=*/--emit=dep-info,metadata}"

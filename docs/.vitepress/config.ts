@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { slug } from "github-slugger";
 import { defineConfig, type MarkdownEnv, type MarkdownRenderer } from "vitepress";
 import { emptyHeads } from "./empty-heads.ts";
-import { copyLinkedFiles, outsideLinks } from "./outside-links.ts";
+import { copyLinkedFiles, copyRustdoc, outsideLinks } from "./outside-links.ts";
 import { writeForMachines } from "./llms.ts";
 import { INDEX_OPTIONS } from "./search-index.ts";
 import { sidebar } from "./sidebar.ts";
@@ -47,6 +47,7 @@ export default defineConfig({
   async buildEnd(site) {
     await copyFile(ICON, join(site.outDir, "icon.svg"));
     await copyLinkedFiles(site);
+    await copyRustdoc(site);
     await writeForMachines(site);
   },
 });

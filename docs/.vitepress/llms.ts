@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join, posix, relative } from "node:path";
 import type { DefaultTheme, SiteConfig } from "vitepress";
-import { shown } from "./outside-links.ts";
+import { addressOf, shown } from "./outside-links.ts";
 import { sidebar } from "./sidebar.ts";
 
 const HEAD = `# Tabrank
@@ -48,7 +48,7 @@ function address(link: string, file: string, base: string, docs: string) {
   const target = path === "" ? file : posix.join(dirname(file), path);
   const end = anchor === undefined ? "" : `#${anchor}`;
   if (!target.startsWith("..")) return `${base}${target.replace(/md$/, "html")}${end}`;
-  return `${base}files/${relative(dirname(docs), shown(join(docs, target)))}.txt${end}`;
+  return `${base}${addressOf(relative(dirname(docs), shown(join(docs, target))))}${end}`;
 }
 
 /** Without the front matter, which is the generator's. */

@@ -21,6 +21,11 @@ test("every link of every page resolves, to the heading", () => {
   assert.deepEqual(found.filter(({ file, address }) => !resolves(file, address)), []);
 });
 
+test("the crate's own documentation is there, and the reference leads to it", () => {
+  assert.ok(pages.filter((file) => file.startsWith("rust/tabrank/")).length > 100);
+  assert.ok(addresses("reference/index.html").includes(`${BASE}rust/tabrank/index.html`));
+});
+
 test("no page fetches anything from another site", () => {
   const loaded = pages.flatMap((file) => [...read(file).matchAll(/<(?:script|img|iframe|source|link)\b[^>]*?(?:src|href)="((?:https?:)?\/\/[^"]*)"/g)].map(([, address]) => `${file}: ${address}`));
   assert.deepEqual(loaded, []);
@@ -38,8 +43,10 @@ test("llms.txt lists every page that the sidebar has, llms-full.txt has their te
   assert.deepEqual(links.filter((address) => !resolves("llms-full.txt", address)), []);
 });
 
+/** Beside those in scripts, what rustdoc's buttons have in place of one, and its lists of a trait's implementers, of which it names those too that are empty and not made. */
 function addresses(file) {
-  return [...read(file).matchAll(/\b(?:href|src)="([^"]*)"/g)].map(([, address]) => address.replaceAll("&amp;", "&"));
+  const markup = read(file).replace(/(<script\b[^>]*>)[^]*?<\/script>/g, "$1").replaceAll('href="javascript:void(0)"', "");
+  return [...markup.matchAll(/\b(?:href|src)="([^"]*)"/g)].map(([, address]) => address.replaceAll("&amp;", "&")).filter((address) => !/^[./]*trait\.impl\//.test(address));
 }
 
 function resolves(file, address) {
@@ -49,11 +56,15 @@ function resolves(file, address) {
   const target = path === "" ? file : decodeURIComponent(path.startsWith("/") ? path.slice(BASE.length) : join(dirname(file), path));
   const found = [target, join(target, "index.html")].find((name) => name.endsWith(".html") || /\.\w+$/.test(name) ? existsSync(join(SITE, name)) : false);
   if (found === undefined) return false;
-  return anchor === undefined || anchor === "" || !found.endsWith(".html") || ids(found).has(decodeURIComponent(anchor));
+  if (anchor === undefined || anchor === "" || !found.endsWith(".html")) return true;
+  return [anchor, decodeURIComponent(anchor), firstLine(anchor)].some((id) => ids(found).has(id));
 }
+
+/** Lines of rustdoc's sources are told from one to another. */
+const firstLine = (anchor) => /^(\d+)-\d+$/.exec(anchor)?.[1];
 
 const known = new Map();
 function ids(file) {
-  if (!known.has(file)) known.set(file, new Set([...read(file).matchAll(/\bid="([^"]*)"/g)].map(([, id]) => id)));
+  if (!known.has(file)) known.set(file, new Set([...read(file).matchAll(/\bid=(?:"([^"]*)"|([^\s>]+))/g)].map(([, id, bare]) => id ?? bare)));
   return known.get(file);
 }

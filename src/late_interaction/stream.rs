@@ -1,4 +1,4 @@
-//! How do texts pass through a model? Batch after batch: each is tokenized, encoded, taken over by a [`Consumer`] and
+//! How do texts pass through a model? Batch after batch: each is tokenized, encoded, taken over by a `Consumer` and
 //! let go, so that memory does not grow with the number of texts.
 //!
 //! What a device computes on its own is read one batch late: it works on the next one meanwhile.

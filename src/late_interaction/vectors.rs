@@ -65,7 +65,7 @@ impl EncodedBatch<'_> {
     /// One vector a text, by any pooling but [`Pooling::None`].
     ///
     /// # Errors
-    /// As [`vectors`].
+    /// As `vectors`.
     pub async fn vectors(&self, pooling: Pooling) -> Result<TokenEmbeddings> {
         let (model, texts) = self.model_and_texts();
         vectors(model, texts, &read(self.hidden().clone()).await?, pooling).await

@@ -4,13 +4,13 @@
 //! | --- | --- | --- |
 //! | [`Linear`] | q8 and q4 by exact byte products, f32 by panels | weights widened inside the product, by the kernel that the adapter is fastest with: [`variants`] |
 //! | [`feed_forward`] | some hidden values at a time become codes, and are nowhere else | the gate at the end of the first product |
-//! | [`attention`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
+//! | [`attention()`] | a tile of queries against the keys that one of them sees, turned when packed | turned in place, then online softmax |
 //! | [`add_layer_norm`], [`sum_layer_norm`], [`layer_norm`], [`normalize`] | one pass a row | one dispatch |
-//! | [`maxsim`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
+//! | [`maxsim()`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
 //! | [`maxsim_coded`] | the same, codes as they are | the same kernel, codes widened in registers |
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
-//! [`attention`] and [`maxsim`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
+//! [`attention()`] and [`maxsim()`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
 //! fast versions against them.
 
 mod attention;

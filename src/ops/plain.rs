@@ -1,7 +1,7 @@
 //! The definition of each operation, as a loop in f64 over plain numbers: what the fast versions are held against.
 //!
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
-//! for f32: see [`within_f32`].
+//! for f32: see `within_f32`.
 
 use std::ops::Range;
 

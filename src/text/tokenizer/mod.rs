@@ -9,7 +9,7 @@
 //!
 //! A model of pages has tokens of its own behind a query's text, and no texts of documents.
 //!
-//! Of a long text only a start is tokenized: see [`window`].
+//! Of a long text only a start is tokenized: see `window`.
 
 mod definition;
 mod offsets;
