@@ -1,4 +1,4 @@
-import { CohereClientV2, CohereError, CohereTimeoutError } from "cohere-ai";
+import { CohereClient, CohereClientV2, CohereError, CohereTimeoutError } from "cohere-ai";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { RerankerError } from "tabrank";
@@ -33,6 +33,23 @@ describe("Cohere's client", () => {
       expect(error).toBeInstanceOf(CohereError);
       expect(error).toMatchObject({ statusCode: 400, body: { message: expect.stringMatching(message) as string } });
     }
+  });
+
+  test("of the first version gets the same order, and documents where it asks for them", async () => {
+    const client = new CohereClient({ token: "any", fetch: rerankFetch(tiny.reranker), maxRetries: 0 });
+    const answer = await client.rerank({ query: tiny.query, documents: tiny.documents.map((text) => ({ text })), topN: 3, returnDocuments: true });
+    expect(answer.results.map(({ index, document }) => [index, document?.text])).toEqual(best().map((index) => [index, tiny.documents[index]]));
+    expectNear(answer.results.map(({ relevanceScore }) => relevanceScore), expected());
+    expect(answer.meta).toEqual({ apiVersion: { version: "1" }, billedUnits: { searchUnits: 0 } });
+    const plain = await client.rerank({ query: tiny.query, documents: tiny.documents });
+    expect(plain.results.some((result) => "document" in result)).toBe(false);
+    const error = await client.rerank({ query: tiny.query, documents: [{ title: "a" }], rankFields: ["title"] }).catch((error: unknown) => error);
+    expect(error).toMatchObject({ statusCode: 400, body: { message: expect.stringContaining("rank_fields") as string } });
+  });
+
+  test("rejects with the signal's reason, whatever else is wrong, as fetch does", async () => {
+    const request = rerankFetch(tiny.reranker)("https://api.cohere.com/v2/rerank", { method: "POST", body: "{", signal: AbortSignal.abort(REASON) });
+    await expect(request).rejects.toBe(REASON);
   });
 
   test("aborts a call that runs", async () => {

@@ -5,10 +5,11 @@
  * | path | request | answer |
  * | --- | --- | --- |
  * | `/v2/rerank` | Cohere's: `model`, `query`, `documents`, `top_n` | `{ id, results: [{ index, relevance_score }], meta }` |
+ * | `/v1/rerank` with `cohere` in the host or the path before it | Cohere's first: the same, documents may be `{ text }`, `return_documents` (false), `model` may be missing | the same, `document: { text }` where asked for |
  * | `/v1/rerank` | Jina's: the same, documents may be `{ text }`, `return_documents` (true) | `{ model, usage, results: [{ index, relevance_score, document: { text } }] }` |
  * | `/v1/rerank` with `voyage` in the host or the path before it | Voyage's: `top_k` in place of `top_n`, `return_documents` (false) | `{ object, data: [{ index, relevance_score, document }], model, usage }` |
  *
- * Nothing is billed: units and tokens are 0. `max_tokens_per_doc`, `truncation` and the like have no effect: a model reads as much of a document as it reads.
+ * Nothing is billed: units and tokens are 0. `max_tokens_per_doc`, `truncation` and the like have no effect: a model reads as much of a document as it reads. `rank_fields` is refused.
  */
 
 import { RerankerError } from "../index.js";
@@ -31,6 +32,8 @@ interface Question {
 
 interface Service {
   topK: "top_n" | "top_k";
+  /** What stands for a model that is not named, where it need not be. */
+  model?: string;
   returnsDocuments: boolean;
   answer(question: Question, ranked: readonly RankedDocument<string>[]): object;
   error(message: string): object;
@@ -38,12 +41,20 @@ interface Service {
 
 const detailed = (detail: string) => ({ detail });
 
-const COHERE: Service = {
+const cohere = (version: string): Service => ({
   topK: "top_n",
+  ...(version === "1" && { model: "" }),
   returnsDocuments: false,
-  answer: (_, ranked) => ({ id: crypto.randomUUID(), results: ranked.map(scored), meta: { api_version: { version: "2" }, billed_units: { search_units: 0 } } }),
+  answer: ({ returnDocuments }, ranked) => ({
+    id: crypto.randomUUID(),
+    results: ranked.map((one) => ({ ...scored(one), ...(returnDocuments && textOf(one)) })),
+    meta: { api_version: { version }, billed_units: { search_units: 0 } },
+  }),
   error: (message) => ({ id: crypto.randomUUID(), message }),
-};
+});
+
+const COHERE_1 = cohere("1");
+const COHERE_2 = cohere("2");
 
 const JINA: Service = {
   topK: "top_n",
@@ -51,7 +62,7 @@ const JINA: Service = {
   answer: ({ model, returnDocuments }, ranked) => ({
     model,
     usage: { total_tokens: 0 },
-    results: ranked.map((one) => ({ ...scored(one), ...(returnDocuments && { document: { text: one.document } }) })),
+    results: ranked.map((one) => ({ ...scored(one), ...(returnDocuments && textOf(one)) })),
   }),
   error: detailed,
 };
@@ -67,6 +78,10 @@ const VOYAGE: Service = {
   }),
   error: detailed,
 };
+
+function textOf({ document }: RankedDocument<string>) {
+  return { document: { text: document } };
+}
 
 function scored({ index, relevance }: RankedDocument<string>) {
   return { index, relevance_score: relevance };
@@ -96,7 +111,7 @@ export function rerankFetch(reranker: RankerSource, options: RerankFetchOptions 
       const { ranked } = await rankAll(source, question.query, question.documents, { ...rest, topK: question.topK, signal: request.signal });
       return json(200, service.answer(question, ranked));
     } catch (error) {
-      if (request.signal.aborted) throw error;
+      if (request.signal.aborted) throw request.signal.reason;
       return failure(service, error);
     }
   };
@@ -108,9 +123,10 @@ function addressOf(input: RequestInfo | URL): URL {
 }
 
 function serviceAt({ host, pathname }: URL): Service | undefined {
-  if (pathname.endsWith("/v2/rerank")) return COHERE;
+  if (pathname.endsWith("/v2/rerank")) return COHERE_2;
   if (!pathname.endsWith("/v1/rerank")) return undefined;
-  return `${host}${pathname}`.includes("voyage") ? VOYAGE : JINA;
+  const [, name] = /(voyage|cohere)/.exec(`${host}${pathname}`) ?? [];
+  return name === "voyage" ? VOYAGE : name === "cohere" ? COHERE_1 : JINA;
 }
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
@@ -125,8 +141,10 @@ function questionIn(body: Record<string, unknown>, service: Service): Question {
   if (!Array.isArray(documents) || documents.length === 0) throw invalid("documents is no list, or an empty one");
   const topK = body[service.topK] ?? undefined;
   if (topK !== undefined && !(Number.isSafeInteger(topK) && (topK as number) > 0)) throw invalid(`${service.topK} is no positive integer`);
+  // It would be other texts that are read.
+  if (body["rank_fields"] !== undefined) throw invalid("rank_fields is given; put what is to be read into text");
   return {
-    model: stringAt(body["model"], "model"),
+    model: stringAt(body["model"] ?? service.model, "model"),
     query: stringAt(body["query"], "query"),
     documents: documents.map(textAt),
     topK: topK as number | undefined,
