@@ -95,6 +95,13 @@ describe("dispose", () => {
     // The browser tells of the end a little later.
     if (tab.page.workers().length > 0) await tab.page.workers()[0].waitForEvent("close");
   });
+
+  it("comes by itself at the end of a block with `using`, as the engine or a compiler has it", LIMIT, async () => {
+    await loadTiny();
+    const { error } = await tab.harness("rerankWithin", "it", tiny.query, tiny.documents);
+    assert.equal(error.code, "DISPOSED");
+    assert.equal(await tab.harness("liveWorkers"), 0);
+  });
 });
 
 describe("calls", () => {

@@ -13,6 +13,7 @@ const PATHS = {
     "during the download: the load rejects at once, its worker ends and the network rests",
     "during a rerank: it rejects at once, and the next call is right",
     "ends the worker; open calls and later ones reject with DISPOSED, and twice is no error",
+    "comes by itself at the end of a block with `using`, as the engine or a compiler has it",
     "with the default model give what the command line gives",
     "give back the caller's own objects, in the asked number",
     "explain a score by the query's tokens, at their places in the text",
@@ -39,6 +40,10 @@ const PATHS = {
     "a rerank that is cancelled leaves the first order, and can be asked for again",
     "shows a hundred hostile texts as texts",
     "shows the order after each stage, and moves nothing else",
+  ],
+  "demo-access.test.mjs": [
+    "the whole way by keyboard: load, ask, read, open an explanation, look at a match, see the other orders, report, clear",
+    "settings, another model and texts of one's own by keyboard",
   ],
 };
 

@@ -41,6 +41,18 @@ async function outcome(promise) {
   }
 }
 
+/** A block that ends while a call is open. Where the engine has no `using`, as compilers translate it. */
+function callWithin(reranker, query, documents) {
+  try {
+    return new Function("own", "query", "documents", "using reranker = own; return reranker.rerank(query, documents);")(reranker, query, documents);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const call = reranker.rerank(query, documents);
+    reranker[Symbol.dispose ?? Symbol.for("Symbol.dispose")]();
+    return call;
+  }
+}
+
 /** In auto a GPU is tried once the load has ended: it takes over, or a warning says why not. */
 async function settled(reranker) {
   const isSettled = () => reranker.device === "webgpu" || reranker.warnings.some(({ code }) => code === "WEBGPU_FALLBACK");
@@ -312,6 +324,7 @@ globalThis.harness = {
   clearIndex: (url) => Index.clearCached(url),
   disposeIndex: (name) => indexes.get(name).dispose(),
   static: (method, ...parameters) => outcome(Reranker[method](...parameters)),
+  rerankWithin: (name, query, documents) => outcome(callWithin(rerankers.get(name).reranker, query, documents)),
   dispose: (name) => rerankers.get(name).reranker.dispose(),
   vectorCache: (name, method) => outcome(rerankers.get(name).reranker.vectorCache[method]()),
   device: (name) => rerankers.get(name).reranker.device,

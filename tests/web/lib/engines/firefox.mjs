@@ -29,7 +29,7 @@ async function newPage(context, viewport, tabs, scripts) {
   const tab = await context.newPage();
   for (const script of scripts) await tab.evaluateOnNewDocument(script);
   tabs.push(tab);
-  if (viewport) await tab.setViewport(viewport);
+  if (viewport) await resize(tab, viewport);
   const page = new DrivenPage({
     goto: (address) => tab.goto(address),
     reload: () => tab.reload(),
@@ -43,4 +43,12 @@ async function newPage(context, viewport, tabs, scripts) {
   });
   for (const event of ["console", "pageerror", "dialog"]) tab.on(event, (about) => page.emit(event, about));
   return page;
+}
+
+/** The command for a screen's turn, which goes along with that for its size, is newer than some Firefoxes. */
+async function resize(tab, viewport) {
+  await tab.setViewport(viewport).catch((error) => {
+    if (!/unknown command emulation\.setScreenOrientationOverride/.test(error.message)) throw error;
+  });
+  await tab.waitForFunction(({ width, height }) => innerWidth === width && innerHeight === height, {}, viewport);
 }
