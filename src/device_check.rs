@@ -16,6 +16,7 @@
 //! then while it is in use.
 
 pub(crate) mod kernels;
+pub(crate) mod pages;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::late_interaction::batch::{EncodedBatch, Held, PlacedText};
 use crate::late_interaction::codec::Codec;
 use crate::late_interaction::colbert::ColBert;
-use crate::model::config::{ModelConfig, Product};
+use crate::model::config::{ModelConfig, PageConfig, Product};
 use crate::model::quantize::Dtype;
 use crate::observer::{Observer, Stage};
 use crate::ops::check::{Difference, check_coding};
@@ -85,30 +86,47 @@ impl CheckReport {
 /// The largest buffer that a model whose matrices are stored in `dtype` needs on a GPU, in words, and its bytes: a weight, or what
 /// a product makes of the longest text or the fullest batch.
 pub(crate) fn largest_buffer(config: &ModelConfig, dtype: Dtype, longest: usize) -> (String, u64) {
-    let weight = |rows: usize, columns: usize, dtype: Dtype| {
-        let row = match dtype {
-            Dtype::F32 | Dtype::F16 => 4 * columns,
-            Dtype::Q8 => columns.next_multiple_of(4),
-            Dtype::Q4 => columns.div_ceil(2).next_multiple_of(4),
-        };
-        rows as u64 * row as u64
-    };
     let products = config.encoder.products();
-    let outputs = |product: &Product| product.rows * product.names.len();
     let weights = products.iter().map(|product| {
-        let bytes = weight(outputs(product), product.columns, dtype);
+        let bytes = weight_bytes(outputs(product), product.columns, dtype);
         (format!("the weight of {}", product.names.join(" + ")), bytes)
     });
     let wide = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
     let projections = config.dense().map(|dense| {
         let name = format!("the weight of {}linear", dense.tensor_path(config.layout));
-        (name, weight(dense.out_features, dense.in_features, wide))
+        (name, weight_bytes(dense.out_features, dense.in_features, wide))
     });
     let (tokens, widest) = (GPU_BATCH_TOKENS.max(longest), products.iter().map(outputs).max());
     let batch = 4 * tokens as u64 * widest.unwrap_or(0) as u64;
     let batch = std::iter::once((format!("a batch of {tokens} tokens"), batch));
     let all = weights.chain(projections).chain(batch);
     all.max_by_key(|(_, bytes)| *bytes).expect("there is a batch")
+}
+
+/// As [`largest_buffer`], of what only pages need: a weight, or what a product makes of a tile.
+pub(crate) fn largest_page_buffer(config: &PageConfig, dtype: Dtype) -> (String, u64) {
+    let products = config.products();
+    let weights = products.iter().map(|product| {
+        let bytes = weight_bytes(outputs(product), product.columns, dtype);
+        (format!("the weight of {}", product.names.join(" + ")), bytes)
+    });
+    let widest = products.iter().map(outputs).max().unwrap_or(0);
+    let tile = 4 * (config.vision.patches() * widest) as u64;
+    let all = weights.chain(std::iter::once(("a tile of a page".to_owned(), tile)));
+    all.max_by_key(|(_, bytes)| *bytes).expect("there is a tile")
+}
+
+fn weight_bytes(rows: usize, columns: usize, dtype: Dtype) -> u64 {
+    let row = match dtype {
+        Dtype::F32 | Dtype::F16 => 4 * columns,
+        Dtype::Q8 => columns.next_multiple_of(4),
+        Dtype::Q4 => columns.div_ceil(2).next_multiple_of(4),
+    };
+    rows as u64 * row as u64
+}
+
+fn outputs(product: &Product) -> usize {
+    product.rows * product.names.len()
 }
 
 /// What a GPU answered when it was found right.

@@ -71,6 +71,7 @@ pub use late_interaction::index::{
     BuildOptions, Documents, Hit, Index, IndexDocument, IndexManifest, IndexPart, IndexReader,
     IndexWriter, Joined, PartKind, Search, SearchOptions, StoredDocuments, build,
 };
+pub use late_interaction::page::{EncodedPage, PageInspection, PageLayout, PageOptions};
 pub use late_interaction::similarity::{
     Similarity, score, score_compressed, similarity, token_similarities,
 };

@@ -1,6 +1,8 @@
 //! The façade: a checkpoint's files in, ranked documents out. The command line and the browser use
 //! this and nothing below it.
 
+mod pages;
+
 use std::sync::Arc;
 
 use crate::batching::Cost;
@@ -14,11 +16,13 @@ use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::encode::{self, EncodeOptions, Encoded, Inspection};
 use crate::late_interaction::explain::Explanation;
+use crate::late_interaction::page::PageSide;
 use crate::late_interaction::stream::Batches;
 use crate::late_interaction::token_pooling::TokenPooling;
 use crate::late_interaction::vectors::Pooling;
+use crate::model::bundle::Manifest;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{Layout, ModelConfig, ProjectionStep, Similarity};
+use crate::model::config::{Layout, ModelConfig, PageConfig, ProjectionStep, Similarity};
 use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
@@ -121,6 +125,12 @@ pub struct Reranker {
     gpu_kernel: Option<GpuKernel>,
     /// Of a GPU.
     canary: Option<Canary>,
+    /// What reads pages, once it was asked for.
+    pages: Option<PageSide>,
+    /// See [`ModelConfig::page`].
+    page_config: Option<Result<PageConfig>>,
+    /// Of a bundle.
+    manifest: Option<Box<Manifest>>,
 }
 
 /// A model on one device.
@@ -213,11 +223,41 @@ impl Reranker {
             model.set_batch_limits(Cost::limits(tokens));
         }
         let (kind, gpu_fault, gpu_kernel, canary) = (DeviceKind::Cpu, None, None, None);
-        let mut on_cpu = Self { model, kind, info, warnings, gpu_fault, gpu_kernel, canary };
+        let manifest = files.manifest().map(|manifest| Box::new(manifest.clone()));
+        let page_config = config.page.clone();
+        let on_cpu = Self {
+            model,
+            kind,
+            info,
+            warnings,
+            gpu_fault,
+            gpu_kernel,
+            canary,
+            pages: None,
+            page_config,
+            manifest,
+        };
+        let mut loaded = on_cpu.on_device(&files, &config, tokenizer, options, observer).await?;
+        if files.takes_pages() && loaded.page_config.is_some() {
+            loaded.load_pages(&files, observer).await?;
+        }
+        Ok(loaded)
+    }
+
+    /// The model on the device that `options` ask for.
+    async fn on_device(
+        self,
+        files: &CheckpointFiles,
+        config: &ModelConfig,
+        tokenizer: Arc<Tokenizer>,
+        options: &LoadOptions,
+        observer: &mut impl Observer,
+    ) -> Result<Self> {
+        let mut on_cpu = self;
         if options.device == DeviceChoice::Cpu {
             return Ok(on_cpu);
         }
-        match on_cpu.on_webgpu(&files, &config, tokenizer, options, observer).await {
+        match on_cpu.on_webgpu(files, config, tokenizer, options, observer).await {
             Ok((model, report, canary, kernel)) => {
                 on_cpu.gpu_kernel = Some(kernel);
                 match report.slowness() {
@@ -241,7 +281,7 @@ impl Reranker {
     /// # Errors
     /// [`Error::TooLarge`], and what the files say wrongly.
     pub fn require_room(files: &CheckpointFiles) -> Result<()> {
-        room::check(&ModelConfig::from_files(files)?.tensors(), Dtype::F32)
+        room::check(&ModelConfig::from_files(files)?.wanted_tensors(files)?, Dtype::F32)
     }
 
     /// The device that runs.
@@ -450,11 +490,10 @@ impl Reranker {
         }
         let longest = config.text.document_length.max(config.text.query_length);
         let (what, bytes) = device_check::largest_buffer(config, self.info.dtype, longest);
-        if let Some(limit) = options.gpu_buffer_limit.filter(|&limit| bytes > limit) {
-            let reason = format!(
-                "{what} takes {bytes} bytes in one buffer, and the GPU reads {limit} at most"
-            );
-            return Err(Error::WebGpuUnavailable { reason });
+        check_buffer((what, bytes), options.gpu_buffer_limit)?;
+        if let Some(page) = config.wanted_page(files).ok().flatten() {
+            let largest = device_check::largest_page_buffer(page, self.info.dtype);
+            check_buffer(largest, options.gpu_buffer_limit)?;
         }
         let device = device::webgpu().await?;
         let model = Model::load(files, config, tokenizer, &device, false, observer).await?;
@@ -497,6 +536,17 @@ impl Reranker {
     fn fallen_back(mut self, message: String) -> Self {
         self.warnings.push(Warning { code: "WEBGPU_FALLBACK", message });
         self
+    }
+}
+
+fn check_buffer((what, bytes): (String, u64), limit: Option<u64>) -> Result<()> {
+    match limit.filter(|&limit| bytes > limit) {
+        None => Ok(()),
+        Some(limit) => Err(Error::WebGpuUnavailable {
+            reason: format!(
+                "{what} takes {bytes} bytes in one buffer, and the GPU reads {limit} at most"
+            ),
+        }),
     }
 }
 

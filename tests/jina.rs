@@ -137,7 +137,8 @@ fn last_hidden_states(files: &CheckpointFiles, naming: Naming) -> Vec<f32> {
     let encoder = block_on(Encoder::load(&config, weights, &device, &mut Unobserved)).unwrap();
     let ids: Vec<u32> = (4..24).collect();
     let (attention_mask, lengths) = (vec![true; ids.len()], vec![ids.len()]);
-    let batch = TokenBatch { types: vec![0; ids.len()], ids, attention_mask, lengths };
+    let types = vec![0; ids.len()];
+    let batch = TokenBatch { ids, attention_mask, types, lengths, ..TokenBatch::default() };
     let states = block_on(encoder.forward(&batch, &mut Unwatched, &mut Unobserved)).unwrap();
     states.into_data().try_to_vec().unwrap()
 }

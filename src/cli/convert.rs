@@ -37,6 +37,10 @@ pub struct ConvertArgs {
     /// correlation of what goes into the score's function [default: 0.02, for q4 0.1].
     #[arg(long, value_name = "LOSS")]
     max_error: Option<f64>,
+    /// Leave out the weights that only pages need. Beside the others they lie in files of their own, which who encodes no pages does
+    /// not fetch.
+    #[arg(long)]
+    without_pages: bool,
     /// Where the checkpoint came from, for the manifest.
     #[arg(long)]
     repository: Option<String>,
@@ -71,11 +75,14 @@ impl DtypeArg {
 }
 
 pub fn run(args: &ConvertArgs) -> Result<(), CliError> {
-    let files = model::read_to_convert(&args.folder)?;
+    let mut files = model::read_to_convert(&args.folder)?;
     let output = output(args)?;
     let options = options(args);
     let overrides = args.overrides.overrides();
     let reference = parity::run(&model::load_files(files.clone(), overrides)?)?;
+    if !args.without_pages {
+        files.take_pages();
+    }
     let mut progress = Progress::new("convert", 0);
     let bundle = block_on(convert(files, &options, &mut progress))?;
     drop(progress);

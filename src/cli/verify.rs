@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use tabrank::Overrides;
+use tabrank::{CheckpointFiles, Overrides};
 
 use super::{CliError, index, model, parity};
 
@@ -26,7 +26,9 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     if index::is_index(&args.folder) {
         return index::verify(&args.folder);
     }
-    let files = model::read(&args.folder)?;
+    let mut files = CheckpointFiles::new();
+    files.take_pages();
+    model::read_into(&mut files, &args.folder)?;
     let tensors = files.tensors()?;
     parity::run(&model::load_files(files.clone(), Overrides::default())?)?;
     let hashes = match files.manifest() {

@@ -28,6 +28,33 @@ const SEED: u64 = 1;
 /// Root mean square of each input channel, by the first name of each product.
 pub(super) type Sizes = HashMap<String, Vec<f32>>;
 
+/// Sums of the squares of each input channel, by the first name of each product.
+#[derive(Default)]
+pub(super) struct Sums(HashMap<String, Vec<f64>>);
+
+impl Sums {
+    /// Adds those of some tokens, `[1, channels]` a product.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`].
+    pub(super) async fn add(&mut self, squares: Vec<(String, Numbers<2>)>) -> Result<()> {
+        for (name, squares) in squares {
+            let squares = device::read(squares).await?;
+            expect_finite(&squares, || format!("the input of {name}"))?;
+            let sum = self.0.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
+            sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
+        }
+        Ok(())
+    }
+
+    /// Of as many tokens.
+    pub(super) fn sizes(self, tokens: usize) -> Sizes {
+        let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;
+        let sizes = |sums: Vec<f64>| sums.into_iter().map(root).collect();
+        self.0.into_iter().map(|(name, sums)| (name, sizes(sums))).collect()
+    }
+}
+
 /// The random sequences on their way through the model in f32, a layer at a time.
 pub(super) struct Calibration<'a> {
     config: &'a ModelConfig,
@@ -125,24 +152,16 @@ impl<'a> Calibration<'a> {
         }
         let longest = self.batches.iter().map(|batch| batch.ids.len()).max().unwrap_or(0);
         let layer = Layer::load(&self.encoder, weights, index, longest, &device::cpu())?;
-        let mut sums: HashMap<String, Vec<f64>> = HashMap::new();
+        let mut sums = Sums::default();
         for (batch, hidden) in self.batches.iter().zip(&mut self.hidden) {
             let mut squares = Vec::new();
             let mut each = |name: &str, input: &Numbers<2>| {
                 squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
             };
             *hidden = layer.inputs(hidden.clone(), batch, &mut each, observer).await?;
-            for (name, squares) in squares {
-                let squares = device::read(squares).await?;
-                expect_finite(&squares, || format!("the input of {name}"))?;
-                let sum = sums.entry(name).or_insert_with(|| vec![0.0; squares.len()]);
-                sum.iter_mut().zip(squares).for_each(|(sum, square)| *sum += f64::from(square));
-            }
+            sums.add(squares).await?;
         }
-        let tokens: usize = self.batches.iter().map(|batch| batch.ids.len()).sum();
-        let root = |sum: f64| (sum / tokens as f64).sqrt() as f32;
-        let sizes = |sums: Vec<f64>| sums.into_iter().map(root).collect();
-        Ok(sums.into_iter().map(|(name, sums)| (name, sizes(sums))).collect())
+        Ok(sums.sizes(self.batches.iter().map(|batch| batch.ids.len()).sum()))
     }
 
     /// Whether the sequences' embeddings or scores are numbers.

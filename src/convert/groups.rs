@@ -7,7 +7,7 @@ use super::codes::{q4, q8};
 use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, TensorKind, TensorSpec, store};
 use crate::model::checkpoint::{CheckpointFiles, Place, Weights};
-use crate::model::config::ModelConfig;
+use crate::model::config::{ModelConfig, PageConfig};
 use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, Q8_BLOCK, TABLE_CODE, Values};
 use crate::observer::{Observer, pause};
 
@@ -22,9 +22,12 @@ pub(super) struct Group<'a> {
     pub(super) specs: Vec<TensorSpec>,
     /// The type that their matrices get.
     pub(super) dtype: Dtype,
+    /// Whether only pages need them.
+    pub(super) of_pages: bool,
 }
 
-/// The backbone's tensors, then those of each step of a cross-encoder's head, or each Dense module's and of what weighs tokens.
+/// The backbone's tensors, then those of each step of a cross-encoder's head, or each Dense module's and of what weighs tokens; then
+/// those that only pages need, if they are wanted.
 pub(super) fn groups<'a>(
     files: &'a CheckpointFiles,
     config: &ModelConfig,
@@ -37,6 +40,7 @@ pub(super) fn groups<'a>(
         path: String::new(),
         specs: config.encoder.tensors(),
         dtype,
+        of_pages: false,
     }];
     let mut add = |group: Group<'a>| {
         // Two modules may share a folder.
@@ -49,21 +53,38 @@ pub(super) fn groups<'a>(
         let weights = Weights::open(files, &names)?;
         let weights = if step.in_backbone() { weights.with_prefix(prefix, probe) } else { weights };
         let path = step.tensor_path().to_owned();
-        add(Group { weights, path, specs: step.tensors(), dtype });
+        add(Group { weights, path, specs: step.tensors(), dtype, of_pages: false });
     }
     for dense in config.dense() {
         let path = dense.tensor_path(config.layout).to_owned();
         let weights = config.dense_weights(files, dense)?;
         // A projection is small, and all that it loses ends in the embeddings.
         let dtype = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
-        add(Group { weights, path, specs: dense.tensors(config.layout), dtype });
+        add(Group { weights, path, specs: dense.tensors(config.layout), dtype, of_pages: false });
     }
     if let Some(weighting) = &config.weighting {
         let weights = Weights::open(files, std::slice::from_ref(&weighting.file))?;
         let path = weighting.tensor_path().to_owned();
-        add(Group { weights, path, specs: weighting.tensors(), dtype });
+        add(Group { weights, path, specs: weighting.tensors(), dtype, of_pages: false });
+    }
+    if let Some(page) = config.wanted_page(files)? {
+        groups.extend(page_groups(files, page, dtype)?);
     }
     Ok(groups)
+}
+
+/// The tower, and what stands behind it, which is small as a projection is.
+fn page_groups<'a>(
+    files: &'a CheckpointFiles,
+    page: &PageConfig,
+    dtype: Dtype,
+) -> Result<[Group<'a>; 2]> {
+    let group = |specs, dtype| {
+        let (weights, path) = (Weights::open_pages(files)?, String::new());
+        Ok(Group { weights, path, specs, dtype, of_pages: true })
+    };
+    let behind = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
+    Ok([group(page.vision.tensors(), dtype)?, group(page.connector_tensors(), behind)?])
 }
 
 impl Group<'_> {
@@ -114,7 +135,10 @@ impl Group<'_> {
             let stem = name.strip_suffix(new).filter(|stem| stem.ends_with("LayerNorm."))?;
             Some(format!("{stem}{old}")).filter(|name| self.weights.contains(name))
         };
-        old("weight", "gamma").or_else(|| old("bias", "beta")).unwrap_or_else(|| name.to_owned())
+        old("weight", "gamma")
+            .or_else(|| old("bias", "beta"))
+            .or_else(|| self.weights.older(name))
+            .unwrap_or_else(|| name.to_owned())
     }
 
     /// Some rows of a tensor in the type that they are stored in.

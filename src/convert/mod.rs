@@ -15,6 +15,7 @@ mod calibrate;
 mod channels;
 mod codes;
 mod groups;
+mod pages;
 mod parts;
 
 use std::cell::RefCell;
@@ -38,6 +39,7 @@ use crate::observer::{Observer, Stage, batch_done};
 use calibrate::Calibration;
 use channels::Channels;
 use groups::{Group, groups};
+use pages::PageCalibration;
 use parts::{Kind, NothingToFetch, Part, Parts};
 
 /// What to convert into.
@@ -81,7 +83,7 @@ pub async fn convert_from(
     }
     observer.stage(Stage::Convert);
     let config = ModelConfig::overridden(&files, &options.overrides)?;
-    room::check(&config.tensors(), options.dtype)?;
+    room::check(&config.wanted_tensors(&files)?, options.dtype)?;
     let groups = groups(&files, &config, options.dtype)?;
     let mut parts = Parts::new(&files, fetch, &groups)?;
     let mut conversion = Conversion::new(&files, &config, &groups, observer).await?;
@@ -96,6 +98,8 @@ struct Conversion<'a> {
     config: &'a ModelConfig,
     groups: &'a [Group<'a>],
     calibration: Calibration<'a>,
+    /// Of a model whose page side is converted.
+    pages: Option<PageCalibration<'a>>,
     /// Name of the file that says how texts become tokens.
     tokenizer: String,
     /// The rows of a table so far.
@@ -123,6 +127,7 @@ impl<'a> Conversion<'a> {
             config,
             groups,
             calibration,
+            pages: config.wanted_page(files)?.map(PageCalibration::new),
             tokenizer,
             table: None,
             writer,
@@ -142,8 +147,11 @@ impl<'a> Conversion<'a> {
             return self.add_rows(&part, rows.clone(), &tensors, observer).await;
         }
         let (group, tensors) = (&self.groups[part.group], RefCell::new(tensors));
+        if group.of_pages && !self.writer.has_pages() {
+            self.writer.begin_pages();
+        }
         let channels = match part.kind {
-            Kind::Layer(layer) => self.channels(layer, group.dtype, &tensors, observer).await?,
+            Kind::Layer(layer) => self.channels(layer, group, &tensors, observer).await?,
             Kind::Rows(_) | Kind::Other => Channels::default(),
         };
         let tensors = tensors.into_inner();
@@ -156,8 +164,10 @@ impl<'a> Conversion<'a> {
                 stored => self.write(stored?, observer).await?,
             }
         }
-        if part.kind == Kind::Other {
-            self.calibration.others(tensors);
+        match (&mut self.pages, part.kind == Kind::Other) {
+            (Some(pages), true) if group.of_pages => pages.others(tensors),
+            (_, true) => self.calibration.others(tensors),
+            (_, false) => {}
         }
         Ok(())
     }
@@ -166,15 +176,23 @@ impl<'a> Conversion<'a> {
     async fn channels(
         &mut self,
         layer: usize,
-        dtype: Dtype,
+        group: &Group<'_>,
         tensors: &RefCell<Tensors>,
         observer: &mut impl Observer,
     ) -> Result<Channels> {
         let weights = Weights::of_tensors(tensors, "");
-        let sizes = self.calibration.layer(layer, &weights, observer).await?;
-        let products = self.config.encoder.products().into_iter();
+        let (products, sizes) = match &mut self.pages {
+            Some(pages) if group.of_pages => {
+                (pages.products(), pages.layer(layer, &weights, observer).await?)
+            }
+            _ => {
+                let sizes = self.calibration.layer(layer, &weights, observer).await?;
+                (self.config.encoder.products(), sizes)
+            }
+        };
+        let products = products.into_iter();
         let products = products.filter(|product| layer_of(&product.names[0]) == Some(layer));
-        match dtype {
+        match group.dtype {
             Dtype::F32 | Dtype::F16 => Ok(Channels::default()),
             Dtype::Q8 | Dtype::Q4 => Channels::of(products, &weights, &sizes, observer).await,
         }

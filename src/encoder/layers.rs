@@ -27,17 +27,32 @@ pub(crate) fn product(weights: &Weights<'_>, product: &Product, device: &Device)
     Ok(Linear::new(weight, product.bias.then_some(bias), device))
 }
 
-/// `[tokens, hidden]`: each token's row of a vocabulary table, added to its row of `rows`.
+/// `[tokens, hidden]`: each token's row of a vocabulary table, or the vector that stands in its place, added to its row of `rows`.
+///
+/// # Panics
+/// If there are not as many vectors as tokens that they are for: who makes the batch counts them.
 pub(crate) fn with_tokens(
     table: &Matrix,
     batch: &TokenBatch,
     mut rows: Vec<f32>,
     device: &Device,
 ) -> Tensor<2> {
+    let (features, replaced) = match &batch.features {
+        Some(features) => (features.rows.as_slice(), Some(features.id)),
+        None => (&[][..], None),
+    };
+    let mut features = features.chunks_exact(table.columns);
     // Ids are below the table's rows: the tokenizer's vocabulary is checked against it at load.
     for (row, &id) in rows.chunks_exact_mut(table.columns).zip(&batch.ids) {
-        table.add_row(id as usize, row);
+        match replaced == Some(id) {
+            true => {
+                let vector = features.next().expect("there is a vector for each such token");
+                row.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+            }
+            false => table.add_row(id as usize, row),
+        }
     }
+    assert!(features.next().is_none(), "there is a token for each vector");
     tensor(rows, [batch.ids.len(), table.columns], device)
 }
 

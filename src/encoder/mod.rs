@@ -8,6 +8,7 @@ mod head;
 mod layers;
 mod modernbert;
 mod steps;
+pub(crate) mod vision;
 
 use burn::tensor::{Device, Tensor};
 

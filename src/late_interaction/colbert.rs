@@ -36,6 +36,7 @@ pub struct ColBert {
     similarity: Similarity,
     dimension: usize,
     hidden_size: usize,
+    max_length: usize,
     token_pooling: Option<TokenPooling>,
     vector: Result<VectorConfig>,
     device: Device,
@@ -72,6 +73,7 @@ impl ColBert {
             similarity: config.similarity,
             dimension: config.dimension,
             hidden_size: config.encoder.hidden_size(),
+            max_length: config.encoder.max_length(),
             token_pooling: config.token_pooling,
             vector: config.vector.clone(),
             device: device.clone(),
@@ -98,6 +100,11 @@ impl ColBert {
     /// Width of a hidden state.
     pub(crate) fn hidden_size(&self) -> usize {
         self.hidden_size
+    }
+
+    /// Most tokens that the encoder reads.
+    pub(crate) fn max_length(&self) -> usize {
+        self.max_length
     }
 
     /// How many token embeddings of a document stay: as the caller asks for, else as the checkpoint says.

@@ -90,6 +90,8 @@ impl<'a> Covered<'a> {
             token_pooling,
             vector,
             head,
+            // A text's embeddings are the same whatever reads pages.
+            page: _,
             overridden: _,
             warnings: _,
         } = config;

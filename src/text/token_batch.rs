@@ -59,8 +59,17 @@ pub struct TokenPair {
     pub truncated: bool,
 }
 
+/// Vectors that stand in place of the vocabulary table's rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Of the tokens with this id.
+    pub id: u32,
+    /// `[tokens with the id, hidden]`, in the tokens' order.
+    pub rows: Vec<f32>,
+}
+
 /// Several sequences under each other, without padding.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenBatch {
     /// Ids of all tokens, text after text.
     pub ids: Vec<u32>,
@@ -70,6 +79,8 @@ pub struct TokenBatch {
     pub types: Vec<usize>,
     /// Tokens of each text.
     pub lengths: Vec<usize>,
+    /// What is read in place of the table's rows, if anything is.
+    pub features: Option<Features>,
 }
 
 impl TokenBatch {

@@ -19,7 +19,8 @@ pub enum TensorKind {
     Table,
     /// A matrix that is multiplied.
     Product,
-    /// A large table that is added as it is, or a matrix of a cross-encoder's head: F16, or F32 in a bundle of f32.
+    /// A large table that is added as it is, a matrix of a cross-encoder's head or the one that pixels go through: F16, or F32 in a
+    /// bundle of f32.
     Half,
     /// All else, always F32.
     Plain,

@@ -97,6 +97,8 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
     /// The shards.
     pub weights: Vec<FileEntry>,
+    /// The shards of what reads pages, which only those need who encode some.
+    pub pages: Vec<FileEntry>,
 }
 
 impl Manifest {
@@ -107,7 +109,7 @@ impl Manifest {
         overrides: Overrides,
         embedding_id: String,
         files: Vec<FileEntry>,
-        weights: Vec<FileEntry>,
+        [weights, pages]: [Vec<FileEntry>; 2],
     ) -> Self {
         let embedding_id = Some(embedding_id);
         let version = match dtype {
@@ -115,12 +117,13 @@ impl Manifest {
             Dtype::F32 | Dtype::F16 if overrides.is_empty() => VERSION,
             Dtype::F32 | Dtype::F16 => VERSION_WITH_OVERRIDES,
         };
-        Self { version: version.to_owned(), dtype, source, overrides, embedding_id, files, weights }
+        let version = version.to_owned();
+        Self { version, dtype, source, overrides, embedding_id, files, weights, pages }
     }
 
     /// Files and shards.
     pub fn entries(&self) -> impl Iterator<Item = &FileEntry> {
-        self.files.iter().chain(&self.weights)
+        self.files.iter().chain(&self.weights).chain(&self.pages)
     }
 
     /// Reads a manifest; whether names lie below the folder is the caller's to check.
@@ -156,6 +159,10 @@ impl Manifest {
             embedding_id: optional_string(&map, "", "embedding_id")?,
             files: entries(&map, "files", u64::MAX)?,
             weights: entries(&map, "weights", MAX_SHARD as u64)?,
+            pages: match map.get("pages") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(_) => entries(&map, "pages", MAX_SHARD as u64)?,
+            },
         };
         manifest.check_names()?;
         Ok(manifest)
@@ -180,6 +187,9 @@ impl Manifest {
             "files": list(&self.files),
             "weights": list(&self.weights),
         });
+        if !self.pages.is_empty() {
+            manifest["pages"] = Value::Array(list(&self.pages));
+        }
         if !self.overrides.is_empty() {
             manifest["overrides"] = json!(self.overrides);
         }
@@ -188,13 +198,14 @@ impl Manifest {
 
     fn check_names(&self) -> Result<()> {
         let mut seen = HashSet::from([super::MANIFEST]);
-        for (field, entries) in [("files", &self.files), ("weights", &self.weights)] {
+        let lists = [("files", &self.files), ("weights", &self.weights), ("pages", &self.pages)];
+        for (field, entries) in lists {
             for (index, entry) in entries.iter().enumerate() {
                 let field = format!("{field}[{index}].name");
                 if !seen.insert(&entry.name) {
                     return Err(invalid(&field, &format!("{:?} is there twice", entry.name)));
                 }
-                if entry.name.ends_with(".safetensors") != std::ptr::eq(entries, &self.weights) {
+                if entry.name.ends_with(".safetensors") != !std::ptr::eq(entries, &self.files) {
                     return Err(invalid(&field, &format!("{:?} is in the wrong list", entry.name)));
                 }
             }

@@ -6,6 +6,7 @@
 //! tabrank.json                              the manifest; its presence makes a folder a bundle
 //! config.json, tokenizer.json, ...          the checkpoint's own files, byte for byte, under their own names
 //! weights-00001-of-00002.safetensors, ...   the weights, in shards of at most 16 MiB
+//! pages-00001-of-00002.safetensors, ...     of a model that reads pages, the weights that only pages need, in the same way
 //! ```
 //!
 //! # The manifest
@@ -24,6 +25,8 @@
 //! embedding_id  a string: see [`crate::model::embedding_id`]. For programs that load no models; a load makes its own
 //! files     [ { name, bytes, sha256 } ]: every file but the manifest and the weights
 //! weights   [ { name, bytes, sha256 } ]: the shards; their order means nothing
+//! pages     [ { name, bytes, sha256 } ]: the shards of what reads pages; absent where there are none. Who encodes no pages needs none
+//!           of them, and `embedding_id` says nothing of them
 //! ```
 //!
 //! `name` is a path below the folder, with `/`, of ASCII letters, digits, `.`, `_` and `-`, no part empty, `.` or `..`;
@@ -36,7 +39,8 @@
 //! tensor its type, shape and place), the tensors' bytes (little-endian, row-major, without gaps). Tensors have rank 1
 //! or 2.
 //!
-//! Names are the checkpoint's, without a prefix such as `bert.`, with LayerNorms named `weight` and `bias`. A Dense
+//! Names are the checkpoint's, without a prefix such as `bert.`, with LayerNorms named `weight` and `bias`. The kernel of a
+//! convolution is a matrix with a row a filter. A Dense
 //! module's stand behind its folder: `1_Dense/linear.weight`. Stanford's projection is `linear.weight`. There are no
 //! others than those the configuration calls for.
 //!
@@ -96,6 +100,8 @@ pub(crate) struct Bundle {
     read: BTreeSet<String>,
     /// Loading takes tensors out one by one, from shared references to the checkpoint.
     pub(crate) tensors: RefCell<Tensors>,
+    /// Those of the shards for pages.
+    pub(crate) pages: RefCell<Tensors>,
 }
 
 impl Bundle {
@@ -108,12 +114,17 @@ impl Bundle {
             manifest: Manifest::parse(bytes)?,
             read: BTreeSet::new(),
             tensors: RefCell::default(),
+            pages: RefCell::default(),
         })
     }
 
     /// Whether `name` is a shard.
     pub(crate) fn is_shard(&self, name: &str) -> bool {
-        self.manifest.weights.iter().any(|entry| entry.name == name)
+        self.shards().any(|shard| shard.name == name)
+    }
+
+    fn shards(&self) -> impl Iterator<Item = &FileEntry> {
+        self.manifest.weights.iter().chain(&self.manifest.pages)
     }
 
     /// Whether the tensors of this shard are there.
@@ -143,9 +154,14 @@ impl Bundle {
             // The hash says that these are the same bytes again.
             return Ok(());
         }
-        let tensors = self.tensors.get_mut();
+        let Manifest { weights, pages, .. } = &self.manifest;
+        let of_pages = pages.iter().any(|shard| shard.name == name);
+        let (tensors, shards) = match of_pages {
+            true => (self.pages.get_mut(), pages),
+            false => (self.tensors.get_mut(), weights),
+        };
         shard::read(name, bytes, tensors)?;
-        match self.read.len() == self.manifest.weights.len() {
+        match shards.iter().all(|shard| self.read.contains(&shard.name)) {
             true => tensors.join_parts(),
             false => Ok(()),
         }

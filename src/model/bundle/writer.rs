@@ -28,6 +28,8 @@ pub struct BundleFiles {
 pub(crate) struct BundleWriter {
     files: Vec<(String, Vec<u8>)>,
     shards: Vec<Vec<u8>>,
+    /// How many of the shards are not of the page side, once that has begun.
+    text_shards: Option<usize>,
     /// Tensors of the shard that is being filled.
     pending: Vec<(String, Tensor)>,
     /// Size that `pending` comes to at most.
@@ -38,6 +40,17 @@ impl BundleWriter {
     /// Adds a file of the checkpoint.
     pub(crate) fn file(&mut self, name: &str, bytes: Vec<u8>) {
         self.files.push((name.to_owned(), bytes));
+    }
+
+    /// What follows is of the page side, in shards of its own.
+    pub(crate) fn begin_pages(&mut self) {
+        self.close_shard();
+        self.text_shards = Some(self.shards.len());
+    }
+
+    /// Whether that has been said.
+    pub(crate) fn has_pages(&self) -> bool {
+        self.text_shards.is_some()
     }
 
     /// Adds a tensor, in parts if it does not fit one shard.
@@ -72,18 +85,16 @@ impl BundleWriter {
         observer: &mut impl Observer,
     ) -> Result<BundleFiles> {
         self.close_shard();
-        let count = self.shards.len();
-        let name = |index| format!("weights-{:05}-of-{count:05}.safetensors", index + 1);
-        let shards = self.shards.into_iter().enumerate();
-        let weights: Vec<(String, Vec<u8>)> =
-            shards.map(|(index, bytes)| (name(index), bytes)).collect();
-        let (settings, shards) =
-            (listed(&self.files, observer).await?, listed(&weights, observer).await?);
-        let id = embedding_id(&settings, &shards);
+        let pages = self.shards.split_off(self.text_shards.unwrap_or(self.shards.len()));
+        let (weights, pages) = (named("weights", self.shards), named("pages", pages));
+        let settings = listed(&self.files, observer).await?;
+        let shards = [listed(&weights, observer).await?, listed(&pages, observer).await?];
+        let id = embedding_id(&settings, &shards[0]);
         let manifest = Manifest::new(dtype, source, overrides, id, settings, shards).write();
         let mut files = vec![(MANIFEST.to_owned(), manifest)];
         files.extend(self.files);
         files.extend(weights);
+        files.extend(pages);
         Ok(BundleFiles { files })
     }
 
@@ -102,6 +113,12 @@ impl BundleWriter {
             self.size = 0;
         }
     }
+}
+
+fn named(what: &str, shards: Vec<Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+    let count = shards.len();
+    let name = |index| format!("{what}-{:05}-of-{count:05}.safetensors", index + 1);
+    shards.into_iter().enumerate().map(|(index, bytes)| (name(index), bytes)).collect()
 }
 
 /// Most bytes that a tensor adds to a header; a part's name has up to 24 digits more.

@@ -63,10 +63,23 @@ pub struct CheckpointFiles {
     reader: Option<Reader>,
     /// Whether pickles are asked for where there are no safetensors.
     takes_pickles: bool,
+    /// Which of a bundle's shards are asked for.
+    shards: Shards,
     /// The manifest and the tensors, if this is a bundle.
     bundle: Option<Bundle>,
     /// One more than the highest id that `tokenizer.json` names, once that was asked for.
     token_ids: OnceCell<u64>,
+}
+
+/// Which of a model's weights are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Shards {
+    /// Those that texts need.
+    #[default]
+    Texts,
+    /// Those that only pages need.
+    Pages,
+    Both,
 }
 
 impl CheckpointFiles {
@@ -138,6 +151,23 @@ impl CheckpointFiles {
         self.takes_pickles = true;
     }
 
+    /// Wants the weights that only pages need as well: [`CheckpointFiles::wanted`] asks for a bundle's shards with them, and they
+    /// become part of what is converted and loaded.
+    pub fn take_pages(&mut self) {
+        self.shards = Shards::Both;
+    }
+
+    /// Wants the weights that only pages need and no others, for a model that is loaded already. Of a checkpoint they lie in the same
+    /// files.
+    pub fn take_pages_alone(&mut self) {
+        self.shards = Shards::Pages;
+    }
+
+    /// Whether the weights that only pages need are wanted.
+    pub fn takes_pages(&self) -> bool {
+        self.shards != Shards::Texts
+    }
+
     /// Takes a file as `torch.save` writes a model's state: its pickle, and where its storages lie in it. Nothing is executed, and
     /// only tensors are taken; as of [`CheckpointFiles::insert_header`], they are read when their turn comes.
     ///
@@ -178,7 +208,10 @@ impl CheckpointFiles {
     /// As [`Weights::open`].
     pub fn tensors(&self) -> Result<Vec<TensorInfo>> {
         let mut tensors = Weights::open(self, &self.backbone_files()?)?.tensors();
-        if self.bundle.is_some() {
+        if let Some(bundle) = &self.bundle {
+            if !bundle.manifest.pages.is_empty() && self.takes_pages() {
+                tensors.extend(Weights::open_pages(self)?.tensors());
+            }
             return Ok(tensors);
         }
         for module in self.modules()?.iter().filter(|module| module.kind.has_weights()) {
@@ -201,6 +234,14 @@ impl CheckpointFiles {
     pub(crate) fn check_tensors(&self, specs: &[TensorSpec]) -> Result<()> {
         match &self.bundle {
             Some(bundle) => bundle.tensors.borrow().check(specs, bundle.manifest.dtype),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`CheckpointFiles::check_tensors`], of the tensors that only pages need.
+    pub(crate) fn check_page_tensors(&self, specs: &[TensorSpec]) -> Result<()> {
+        match &self.bundle {
+            Some(bundle) => bundle.pages.borrow().check(specs, bundle.manifest.dtype),
             None => Ok(()),
         }
     }
@@ -238,7 +279,7 @@ pub(crate) const ARTIFACT: &str = "artifact.metadata";
 /// How a model of pages renders queries and pages.
 pub(crate) const PROCESSOR: &str = "processor_config.json";
 /// How it cuts pages into pictures.
-const PREPROCESSOR: &str = "preprocessor_config.json";
+pub(crate) const PREPROCESSOR: &str = "preprocessor_config.json";
 const WEIGHTS: &str = "model.safetensors";
 const WEIGHT_INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";
@@ -261,6 +302,7 @@ fn open_bundle(bytes: &[u8]) -> Result<Bundle> {
     }
     check_total("files", &bundle.manifest.files, MAX_TOKENIZER)?;
     check_total("weights", &bundle.manifest.weights, MAX_WEIGHTS)?;
+    check_total("pages", &bundle.manifest.pages, MAX_WEIGHTS)?;
     Ok(bundle)
 }
 

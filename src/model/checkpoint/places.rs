@@ -46,6 +46,19 @@ impl Place {
         }
     }
 
+    /// The shape of the numbers, if it is to be `expected`: a convolution's kernel is a matrix too, with a row a filter.
+    pub(super) fn meant_shape(&self, expected: &[usize]) -> Vec<usize> {
+        match (self.shape.as_slice(), expected) {
+            (&[rows, depth, height, width], &[_, columns])
+                if depth.checked_mul(height).and_then(|area| area.checked_mul(width))
+                    == Some(columns) =>
+            {
+                vec![rows, columns]
+            }
+            (shape, _) => shape.to_vec(),
+        }
+    }
+
     /// The bytes of some rows of a matrix.
     pub(crate) fn rows(&self, rows: Range<usize>) -> Range<u64> {
         let row = self.shape[1..].iter().product::<usize>() * self.dtype.bitsize() / 8;

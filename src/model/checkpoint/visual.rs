@@ -24,7 +24,6 @@ const TOWER: &str = "text_model.";
 pub(crate) struct Visual<'a> {
     pub(crate) class: VisualClass,
     /// The settings of all its parts, of which the text backbone is one.
-    #[allow(dead_code, reason = "the parts that see pages come with them")]
     pub(crate) whole: Fields<'a>,
     /// The text backbone's own settings.
     pub(crate) text: Fields<'a>,

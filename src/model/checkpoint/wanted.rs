@@ -2,10 +2,11 @@
 
 use super::names::check_name;
 use super::{
-    CheckpointFiles, NO_PICKLES, PICKLE, PICKLE_INDEX, WEIGHT_INDEX, WEIGHTS, is_pickle, is_weights,
+    CheckpointFiles, NO_PICKLES, PICKLE, PICKLE_INDEX, Shards, WEIGHT_INDEX, WEIGHTS, is_pickle,
+    is_weights,
 };
 use crate::error::{Error, Result};
-use crate::model::bundle::{Bundle, Integrity, MANIFEST, MAX_MANIFEST};
+use crate::model::bundle::{Bundle, Integrity, MANIFEST, MAX_MANIFEST, Manifest};
 
 /// Largest `tokenizer.json`, in bytes; one with 250,000 entries has 17 MB.
 pub(super) const MAX_TOKENIZER: u64 = 64 << 20;
@@ -89,9 +90,13 @@ impl CheckpointFiles {
 
     /// The files that a bundle's manifest lists and that are not there yet.
     fn listed(&self, bundle: &Bundle) -> Vec<WantedFile> {
-        bundle
-            .manifest
-            .entries()
+        let Manifest { files, weights, pages, .. } = &bundle.manifest;
+        let texts = weights.iter().filter(|_| self.shards != Shards::Pages);
+        let pages = pages.iter().filter(|_| self.takes_pages());
+        files
+            .iter()
+            .chain(texts)
+            .chain(pages)
             .filter(|entry| !self.files.contains_key(&entry.name) && !bundle.has_read(&entry.name))
             .map(|entry| WantedFile {
                 name: entry.name.clone(),

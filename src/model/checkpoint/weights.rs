@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, Tensors};
 use crate::model::quantize::Matrix;
 
+/// A tensor by which the others are found that only pages need.
+const PAGES: &str = "vision_model.embeddings.patch_embedding.weight";
 /// Most files that an index spreads the tensors over.
 const MAX_SHARDS: usize = 256;
 
@@ -58,6 +60,23 @@ impl<'a> Weights<'a> {
             None => Stored::Files { files, places: places(files, names)? },
         };
         Ok(Self { file, tensors, prefix: String::new(), keep: true })
+    }
+
+    /// The tensors that only pages need, behind whatever this save puts before their names; of a bundle those of its own shards.
+    ///
+    /// # Errors
+    /// As [`Weights::open`]; [`Error::MissingTensor`] where there are none.
+    pub(crate) fn open_pages(files: &'a CheckpointFiles) -> Result<Self> {
+        let names = files.backbone_files()?;
+        let Some(bundle) = &files.bundle else {
+            return Self::open(files, &names)?.behind("", PAGES);
+        };
+        let mut weights = Self::of_tensors(&bundle.pages, "");
+        weights.file = names.into_iter().next().unwrap_or_default();
+        match weights.contains(PAGES) {
+            true => Ok(weights),
+            false => Err(weights.missing(PAGES)),
+        }
     }
 
     /// Tensors that are in memory under their names in a bundle, behind `path`.
@@ -136,6 +155,33 @@ impl<'a> Weights<'a> {
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorType`], [`Error::TensorNotFinite`].
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.read_full(&self.full(name), shape)
+    }
+
+    /// Holds the kernel of a convolution, which is read as a matrix, against its own shape; of a bundle nothing, which has the matrix.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorShape`].
+    pub(crate) fn expect_kernel(&self, name: &str, shape: &[usize]) -> Result<()> {
+        match &self.tensors {
+            Stored::Files { places, .. } => {
+                let name = self.full(name);
+                let found = &places.get(&name).ok_or_else(|| self.missing(&name))?.shape;
+                match found == shape {
+                    true => Ok(()),
+                    false => {
+                        let (expected, found) = (shape.to_vec(), found.clone());
+                        Err(Error::TensorShape { name, expected, found })
+                    }
+                }
+            }
+            Stored::Tensors { .. } => Ok(()),
+        }
+    }
+
+    /// What the code that came with the first models of pages calls a tensor, if this save has it so.
+    pub(crate) fn older(&self, name: &str) -> Option<String> {
+        let older = format!("{}.proj.weight", name.strip_suffix(".weight")?);
+        self.contains(&older).then_some(older)
     }
 
     /// The error for products of one input that are stored in different ways.
@@ -230,7 +276,7 @@ impl<'a> Weights<'a> {
     /// The shape that a tensor means, however it is stored; where it may be the `expected` one, that.
     fn shape(&self, name: &str, expected: &[usize]) -> Option<Vec<usize>> {
         match &self.tensors {
-            Stored::Files { places, .. } => Some(places.get(name)?.shape.clone()),
+            Stored::Files { places, .. } => Some(places.get(name)?.meant_shape(expected)),
             Stored::Tensors { tensors, path } => {
                 let tensors = tensors.borrow();
                 Some(tensors.get(&format!("{path}{name}"))?.meant_shape(expected))

@@ -13,6 +13,7 @@ mod left_out;
 mod modernbert;
 mod opened;
 mod overridden;
+mod page;
 mod products;
 mod projection;
 mod similarity;
@@ -38,6 +39,8 @@ pub use layout::Layout;
 pub(crate) use modernbert::TOKENS;
 pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
+pub use page::{MAX_TILES, PageConfig, PixelConfig, ResizeFilter, SiglipConfig, Splitting};
+pub(crate) use page::{PATCHES, PLACES};
 pub(crate) use products::layer_of;
 pub use products::{Product, Role};
 use projection::STANFORD_PROJECTION;
@@ -148,6 +151,8 @@ pub struct ModelConfig {
     pub vector: Result<VectorConfig>,
     /// How a cross-encoder makes a score; `None` of a model that makes embeddings.
     pub head: Option<HeadConfig>,
+    /// How pages are read: of a model that does, where the weights for it are there; or why that is not computed here.
+    pub page: Option<Result<PageConfig>>,
     /// What stands in place of the files' own settings.
     pub overridden: Overridden,
     /// What the user should know about this checkpoint.
@@ -190,6 +195,7 @@ impl ModelConfig {
         let similarity = similarity::read(&reading, layout)?;
         let token_pooling = token_pooling::read(&mut reading, layout)?;
         let vector = vector::read(&mut reading, layout, prompts, full)?;
+        let page = page::read(&mut reading, layout, &encoder)?;
         let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
             warnings.push(no_head());
@@ -206,6 +212,7 @@ impl ModelConfig {
             token_pooling,
             vector,
             head,
+            page,
             overridden,
             warnings,
         };

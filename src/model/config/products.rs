@@ -2,9 +2,11 @@
 
 use super::{
     DenseConfig, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig, ModelConfig,
-    ProjectionStep, TOKENS, WORDS, WeightingConfig,
+    PageConfig, ProjectionStep, TOKENS, WORDS, WeightingConfig,
 };
+use crate::error::Result;
 use crate::model::bundle::{TensorKind, TensorSpec};
+use crate::model::checkpoint::CheckpointFiles;
 
 /// What a product does, which decides how it is quantized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +116,16 @@ impl ModelConfig {
         tensors.extend(self.weighting.iter().flat_map(WeightingConfig::tensors));
         tensors.extend(self.head.iter().flat_map(HeadConfig::tensors));
         tensors
+    }
+
+    /// The tensors that are loaded or converted: all, and those that only pages need where they are wanted.
+    ///
+    /// # Errors
+    /// Why this folder's pages are not computed here.
+    pub(crate) fn wanted_tensors(&self, files: &CheckpointFiles) -> Result<Vec<TensorSpec>> {
+        let mut tensors = self.tensors();
+        tensors.extend(self.wanted_page(files)?.into_iter().flat_map(PageConfig::tensors));
+        Ok(tensors)
     }
 
     /// The Dense modules of the projection.

@@ -13,6 +13,7 @@
 
 mod definition;
 mod offsets;
+mod page;
 mod pairs;
 mod probe;
 mod window;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use definition::Definition;
 use offsets::{LowerCased, Trim, strip, without_prefix};
+pub(crate) use page::PagePrompt;
 pub use pairs::PairQuery;
 use pairs::PairTemplate;
 use tokenizers::{AddedToken, AddedVocabulary};
@@ -60,6 +62,8 @@ pub struct Tokenizer {
     pages_only: bool,
     /// Stands for a part of a page.
     image: Option<u32>,
+    /// What goes round the image of a page, if the model reads any.
+    page: Option<Result<PagePrompt>>,
 }
 
 /// How one kind of text becomes tokens.
@@ -106,6 +110,7 @@ impl Tokenizer {
         let tail = tail_tokens(&inner, tail)?;
         let image = pages.and_then(|pages| pages.image_token.as_ref());
         let image = image.and_then(|image| inner.token_to_id(image));
+        let page = config.page.as_ref().and_then(|page| page.as_ref().ok());
         // Of a pair each text must have room for a token.
         let (special, least) = match &pair {
             Some(pair) => (pair.special(), 2),
@@ -152,6 +157,7 @@ impl Tokenizer {
             pair,
             pages_only: pages.is_some(),
             image,
+            page: page.map(|config| PagePrompt::new(&inner, config)),
             lost: HashMap::new(),
             inner,
         };
@@ -236,6 +242,11 @@ impl Tokenizer {
         side.skip(&mut sequence);
         let text = frame.before..sequence.len() - frame.behind;
         Ok(long.windows(&sequence, text, frame.room))
+    }
+
+    /// The ids of pages, if the model reads any, or why they cannot be had: queries do without.
+    pub(crate) fn page_prompt(&self) -> Option<&Result<PagePrompt>> {
+        self.page.as_ref()
     }
 
     fn side(&self, kind: TextKind) -> &Side {

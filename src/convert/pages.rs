@@ -1,0 +1,108 @@
+//! How large is each input channel of the products that see pages? Measured on one made page: strokes on paper, as words are, a slope
+//! of grey and colours, as pictures have them.
+
+use std::cell::RefCell;
+
+use burn::tensor::Tensor as Numbers;
+
+use super::calibrate::{Sizes, Sums};
+use crate::device;
+use crate::encoder::vision::{TowerLayer, embed};
+use crate::error::Result;
+use crate::model::bundle::Tensors;
+use crate::model::checkpoint::Weights;
+use crate::model::config::{PageConfig, Product};
+use crate::observer::{Observer, pause};
+use crate::ops::tensor;
+use crate::random::SplitMix64;
+
+const SEED: u64 = 1;
+/// Pixels between two lines of strokes, and their height.
+const LINE: usize = 16;
+const STROKE: usize = 9;
+
+/// The made page on its way through the tower in f32, a layer at a time.
+pub(super) struct PageCalibration<'a> {
+    config: &'a PageConfig,
+    hidden: Option<Numbers<2>>,
+    /// Tensors that are in no layer, until they are needed.
+    others: Tensors,
+}
+
+impl<'a> PageCalibration<'a> {
+    pub(super) fn new(config: &'a PageConfig) -> Self {
+        Self { config, hidden: None, others: Tensors::default() }
+    }
+
+    /// The tower's products, in the order of computation.
+    pub(super) fn products(&self) -> Vec<Product> {
+        self.config.products()
+    }
+
+    /// Keeps tensors that are in no layer.
+    pub(super) fn others(&mut self, tensors: Tensors) {
+        self.others.extend(tensors);
+    }
+
+    /// Takes the page through a layer; the sizes of its products' inputs.
+    ///
+    /// # Errors
+    /// [`crate::Error::Overflow`] for a model that gives no numbers; [`crate::Error::Aborted`].
+    pub(super) async fn layer(
+        &mut self,
+        index: usize,
+        weights: &Weights<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Sizes> {
+        pause(observer).await?;
+        let hidden = match self.hidden.take() {
+            Some(hidden) => hidden,
+            None => self.embed()?,
+        };
+        let layer = TowerLayer::load(&self.config.vision, weights, index, &device::cpu())?;
+        let mut sums = Sums::default();
+        let mut squares = Vec::new();
+        let mut each = |name: &str, input: &Numbers<2>| {
+            squares.push((name.to_owned(), (input.clone() * input.clone()).sum_dim(0)));
+        };
+        self.hidden = Some(layer.inputs(hidden, &mut each, observer).await?);
+        sums.add(squares).await?;
+        Ok(sums.sizes(self.config.vision.patches()))
+    }
+
+    /// Takes the page to the first layer.
+    fn embed(&mut self) -> Result<Numbers<2>> {
+        let tensors = RefCell::new(std::mem::take(&mut self.others));
+        let weights = Weights::of_tensors(&tensors, "").keeping(false);
+        let (vision, device) = (&self.config.vision, device::cpu());
+        let patches =
+            tensor(made_page(self.config), [vision.patches(), vision.patch_width()], &device);
+        embed(vision, &weights, patches, &device)
+    }
+}
+
+/// Patches of a made page, row by row, each colour by colour.
+fn made_page(config: &PageConfig) -> Vec<f32> {
+    let (vision, mut random) = (&config.vision, SplitMix64(SEED));
+    let side = vision.image_size;
+    let mut page = vec![[0u8; 3]; side * side];
+    let mut ink = 0;
+    for (place, pixel) in page.iter_mut().enumerate() {
+        let (y, x) = (place / side, place % side);
+        if place % 3 == 0 {
+            ink = (random.next() >> 56) as u8;
+        }
+        let grey = match (y * 4 / side, x * 2 / side) {
+            (3, 0) => (x * 510 / side) as u8,
+            (3, _) => {
+                let colours = random.next().to_le_bytes();
+                *pixel = [colours[0], colours[1], colours[2]];
+                continue;
+            }
+            _ if y % LINE < STROKE && ink < 100 => ink,
+            _ => 255,
+        };
+        *pixel = [grey; 3];
+    }
+    vision.patches_of(&config.pixels, page.as_flattened())
+}

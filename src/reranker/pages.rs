@@ -1,0 +1,167 @@
+//! Pages: documents that are images. Only a model that reads them has the weights for it, and only once they were asked for.
+
+use std::ops::Range;
+
+use super::Reranker;
+use crate::device;
+use crate::device::DeviceKind;
+use crate::device_check::pages::check_pages;
+use crate::encoder::Unwatched;
+use crate::error::{Error, Result};
+use crate::image::Picture;
+use crate::late_interaction::colbert::ColBert;
+use crate::late_interaction::page::{
+    self, EncodedPage, PageInspection, PageLayout, PageOptions, PageSide,
+};
+use crate::model::checkpoint::CheckpointFiles;
+use crate::model::room;
+use crate::observer::{Observer, Stage};
+
+impl Reranker {
+    /// Loads what only pages need, onto the device that the model is on. `files` are the model's own, with
+    /// [`CheckpointFiles::take_pages`] or [`CheckpointFiles::take_pages_alone`]. A second call does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a model that reads no pages, and for the files of another one; what the files say wrongly;
+    /// [`Error::DeviceRejected`] for a GPU that computes something else than the CPU; [`Error::Aborted`].
+    pub async fn load_pages(
+        &mut self,
+        files: &CheckpointFiles,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        if self.pages.is_some() {
+            return Ok(());
+        }
+        observer.stage(Stage::Load);
+        let model = self.model.late("encoding of pages")?;
+        let config = match &self.page_config {
+            Some(config) => config.as_ref().map_err(Error::clone)?,
+            None => return Err(no_pages()),
+        };
+        if files.manifest() != self.manifest.as_deref() {
+            return Err(Error::argument("files", "are not those that the model was loaded from"));
+        }
+        let longest = page::prompt(model)?.longest();
+        if longest > model.max_length() {
+            let reason =
+                format!("of {longest} tokens are made, and the model reads {}", model.max_length());
+            return Err(Error::argument("pages", reason));
+        }
+        files.check_page_tensors(&config.tensors())?;
+        room::check(&config.tensors(), self.info.dtype)?;
+        let gpu = self.kind == DeviceKind::WebGpu;
+        let on_cpu = PageSide::load(files, config, &device::cpu(), gpu, observer).await?;
+        self.pages = Some(match gpu {
+            false => on_cpu,
+            true => {
+                let on_gpu = PageSide::load(files, config, model.device(), false, observer).await?;
+                check_pages(&on_gpu, &on_cpu, self.info.dtype, observer).await?;
+                on_gpu
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether pages can be encoded.
+    pub fn reads_pages(&self) -> bool {
+        self.pages.is_some()
+    }
+
+    /// The tiles of a picture.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for options that do not go with the model, and without [`Reranker::load_pages`].
+    pub fn page_tiles(&self, picture: &Picture, options: PageOptions) -> Result<PageLayout> {
+        self.page_layout([picture.width(), picture.height()], options)
+    }
+
+    /// The tiles of a picture of this width and height, which is cut without being looked at.
+    ///
+    /// # Errors
+    /// As [`Reranker::page_tiles`].
+    pub fn page_layout(&self, page: [usize; 2], options: PageOptions) -> Result<PageLayout> {
+        self.page_side()?.1.layout(page, options)
+    }
+
+    /// Vectors of some of a picture's tiles, `[tiles · tokens of a tile, hidden]`; no tile's depend on another's. The observer is told of
+    /// each tile.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for tiles that there are not and as [`Reranker::page_tiles`]; [`Error::Overflow`]; [`Error::DeviceRejected`];
+    /// [`Error::Aborted`].
+    pub async fn tile_features(
+        &self,
+        picture: &Picture,
+        tiles: Range<usize>,
+        options: PageOptions,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<f32>> {
+        let (_, pages) = self.page_side()?;
+        self.watch_gpu(observer).await?;
+        pages.features(picture, tiles, options, &mut Unwatched, observer).await
+    }
+
+    /// A page's vectors by those of all its tiles, in the tiles' order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for vectors that are not those of the layout's tiles and as [`Reranker::page_tiles`]; [`Error::Overflow`];
+    /// [`Error::DeviceRejected`]; [`Error::Aborted`].
+    pub async fn page_embeddings(
+        &self,
+        features: Vec<f32>,
+        layout: &PageLayout,
+        options: PageOptions,
+        observer: &mut impl Observer,
+    ) -> Result<EncodedPage> {
+        let (model, pages) = self.page_side()?;
+        self.watch_gpu(observer).await?;
+        pages.embeddings(model, features, layout, options, &mut Unwatched, observer).await
+    }
+
+    /// A page's vectors.
+    ///
+    /// # Errors
+    /// As [`Reranker::tile_features`] and [`Reranker::page_embeddings`].
+    pub async fn encode_page(
+        &self,
+        picture: &Picture,
+        options: PageOptions,
+        observer: &mut impl Observer,
+    ) -> Result<EncodedPage> {
+        let layout = self.page_tiles(picture, options)?;
+        let all = 0..layout.tiles();
+        let features = self.tile_features(picture, all, options, observer).await?;
+        self.page_embeddings(features, &layout, options, observer).await
+    }
+
+    /// Every stage of one page, for tests and bug reports.
+    ///
+    /// # Errors
+    /// As [`Reranker::encode_page`].
+    pub async fn inspect_page(
+        &self,
+        picture: &Picture,
+        options: PageOptions,
+    ) -> Result<PageInspection> {
+        let (model, pages) = self.page_side()?;
+        page::inspect(model, pages, picture, options).await
+    }
+
+    fn page_side(&self) -> Result<(&ColBert, &PageSide)> {
+        let model = self.model.late("encoding of pages")?;
+        match (&self.pages, &self.page_config) {
+            (Some(pages), _) => Ok((model, pages)),
+            (None, Some(Err(error))) => Err(error.clone()),
+            (None, Some(Ok(_))) => {
+                let reason = "cannot be encoded yet: what the model needs for it was not loaded";
+                Err(Error::argument("pages", reason))
+            }
+            (None, None) => Err(no_pages()),
+        }
+    }
+}
+
+fn no_pages() -> Error {
+    let reason = "cannot be encoded: this model reads none, or its folder lacks the weights for it";
+    Error::argument("pages", reason)
+}
