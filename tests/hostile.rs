@@ -555,7 +555,7 @@ fn text_settings_are_used_or_refused() {
             "sentence-transformers",
             pylate,
             "similarity_fn_name",
-            json!("meanmaxsim"),
+            json!("xtr"),
             "CHECKPOINT_UNSUPPORTED",
         ),
         (

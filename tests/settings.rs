@@ -582,7 +582,8 @@ fn sentence_transformers() -> Vec<File> {
                 ("model_type", json!("SentenceTransformer"), Refused),
                 ("model_type", json!("ColBERT"), Refused),
                 ("similarity_fn_name", json!("maxsim"), NoEffect("is the default")),
-                ("similarity_fn_name", json!("meanmaxsim"), Refused),
+                ("similarity_fn_name", json!("meanmaxsim"), Used),
+                ("similarity_fn_name", json!("xtr"), Refused),
                 ("query_prefix", json!("[Q] "), Refused),
                 ("document_prefix", json!("[D] "), Refused),
                 ("query_length", json!(8), Refused),
@@ -652,6 +653,50 @@ fn token_pooling() -> File {
     ];
     let name = "4_HierarchicalTokenPooling/config.json";
     File { case: POOLED, name, closed: true, fields }
+}
+
+/// Of models whose documents are pages: what transformers' classes and ColNanoVDR's module read.
+fn pages() -> Vec<File> {
+    let case = "visual/colmodernvbert";
+    let config = vec![
+        ("model_type", json!("colidefics3"), Refused),
+        ("embedding_dim", json!(12), Refused),
+        ("initializer_range", json!(0.5), NoEffect(TRAINING)),
+        ("vlm_config", Value::Null, Refused),
+        ("vlm_config/model_type", json!("idefics3"), Refused),
+        ("vlm_config/text_config", Value::Null, Refused),
+        ("vlm_config/text_config/model_type", json!("llama"), Refused),
+        ("vlm_config/text_config/is_causal", json!(true), Refused),
+        ("vlm_config/text_config/hidden_size", json!(32), Used),
+        ("vlm_config/text_config/norm_eps", json!(1e-3), Used),
+        ("vlm_config/text_config/local_attention", json!(16), Used),
+        ("vlm_config/text_config/rope_parameters/full_attention/rope_theta", json!(1e3), Used),
+        ("vlm_config/classifier_pooling", json!("mean"), NoEffect(HEADS)),
+    ];
+    let processor = vec![
+        ("query_prefix", json!("Query: "), Used),
+        ("query_prefix", json!(7), Refused),
+        ("chat_template", json!("{}"), NoEffect("the class takes none")),
+        ("processor_class", json!("Other"), NoEffect("the class of the model has its own")),
+    ];
+    let weighting = vec![
+        ("hidden_dim", json!(25), Refused),
+        ("hidden_name", json!("sentence_embedding"), Refused),
+        ("mv_name", json!("token_embeddings"), Refused),
+        ("learn_weights", json!(false), Refused),
+        ("special_token_ids", json!([729]), Used),
+        ("special_token_ids", json!([-1]), Refused),
+    ];
+    vec![
+        File { case, name: "config.json", closed: false, fields: config },
+        File { case, name: "processor_config.json", closed: false, fields: processor },
+        File {
+            case: "visual/colnanovdr",
+            name: "3_ColNanoVDRWeighting/config.json",
+            closed: true,
+            fields: weighting,
+        },
+    ]
 }
 
 /// Kinds of modules, by what stands in `type` of a list's second entry.
@@ -825,6 +870,7 @@ fn table() -> Vec<File> {
     files.extend(plain().into_iter().chain(pylate()).chain(sentence_transformers()));
     files.extend(cross_encoders());
     files.push(token_pooling());
+    files.extend(pages());
     files
 }
 
@@ -839,9 +885,10 @@ fn every_field_is_used_refused_or_without_effect() {
             let files = changed(&file, path, value);
             let found = read(&files);
             if let Ok(config) = &found {
-                // What embeddings depend on is what the configuration holds.
+                // What embeddings depend on is what the configuration holds, but for what a score is made of them by.
                 let id = embedding_id(&files, config, true).unwrap();
-                assert_eq!(id == base_id, *config == base, "{row}");
+                let alike = ModelConfig { similarity: base.similarity, ..config.clone() };
+                assert_eq!(id == base_id, alike == base, "{row}");
             }
             match (fate, found) {
                 (Refused, Err(error)) => names(&row, &error, file.name, path),

@@ -126,7 +126,8 @@ impl<'a> Late<'a> {
         values: Vec<f32>,
         observer: &mut impl Observer,
     ) -> Result<Vec<(usize, f32)>> {
-        let documents: Vec<(usize, f32)> = indices.iter().copied().zip(scores(values)).collect();
+        let documents: Vec<(usize, f32)> =
+            indices.iter().copied().zip(self.scores(values)).collect();
         if let Some(&(index, _)) = documents.iter().find(|(_, score)| !score.is_finite()) {
             // The embeddings are finite, and products of finite numbers can be beyond what is computed with.
             let (what, kind) = ("the score", TextKind::Document);
