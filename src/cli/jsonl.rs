@@ -213,6 +213,7 @@ pub fn text_of(error: &Error) -> Option<(TextKind, usize)> {
         Error::Tokenize { kind, index, .. } | Error::NotFinite { kind, index, .. } => {
             Some((*kind, *index))
         }
+        Error::PagesOnly { index } => Some((TextKind::Document, *index)),
         _ => None,
     }
 }

@@ -23,8 +23,8 @@ const SENTENCES: &[&str] = &[
 
 /// What a model makes of the sentences.
 pub enum Outcome {
-    /// Embeddings, as documents and as queries.
-    Embeddings([TokenEmbeddings; 2]),
+    /// Embeddings as queries, and as documents where those are texts.
+    Embeddings(Vec<TokenEmbeddings>),
     /// Of each with each.
     Pairs(Vec<PairInspection>),
 }
@@ -69,9 +69,15 @@ pub fn run(reranker: &Reranker) -> Result<Outcome, CliError> {
         let inspect = |(query, text): (&&str, &&str)| block_on(reranker.inspect_pair(query, text));
         return Ok(Outcome::Pairs(pairs.map(inspect).collect::<Result<_, _>>()?));
     }
-    let encode = |kind| block_on(reranker.encode(kind, SENTENCES, Pooling::None, &mut Unobserved));
-    let [documents, queries] = [encode(TextKind::Document)?, encode(TextKind::Query)?];
-    Ok(Outcome::Embeddings([documents.embeddings, queries.embeddings]))
+    let encode = |kind| {
+        let encoded = block_on(reranker.encode(kind, SENTENCES, Pooling::None, &mut Unobserved));
+        Ok(encoded?.embeddings)
+    };
+    let kinds = match reranker.info().pages_only {
+        true => &[TextKind::Query][..],
+        false => &[TextKind::Document, TextKind::Query],
+    };
+    Ok(Outcome::Embeddings(kinds.iter().copied().map(encode).collect::<Result<_, CliError>>()?))
 }
 
 /// Two models of one kind.
@@ -83,20 +89,28 @@ pub fn compare(expected: &Outcome, found: &Outcome) -> Parity {
     }
 }
 
-/// Token by token; embeddings have length 1.
-fn embeddings(expected: &[TokenEmbeddings; 2], found: &[TokenEmbeddings; 2]) -> Parity {
+/// Token by token.
+fn embeddings(expected: &[TokenEmbeddings], found: &[TokenEmbeddings]) -> Parity {
     let (mut tokens, mut sum, mut worst) = (0, 0.0, 1.0f64);
     for (expected, found) in expected.iter().zip(found) {
         let width = expected.dimension();
         let pairs = expected.values().chunks_exact(width).zip(found.values().chunks_exact(width));
         for (a, b) in pairs {
-            let cosine: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let cosine = cosine(a, b);
             tokens += 1;
             sum += cosine;
             worst = worst.min(cosine);
         }
     }
     Parity::Embeddings { tokens, mean: sum / tokens as f64, worst }
+}
+
+/// Embeddings of a model that weighs them are no unit vectors.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let product = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    product(a, b) / (product(a, a) * product(b, b)).sqrt().max(f64::MIN_POSITIVE)
 }
 
 fn pairs(expected: &[PairInspection], found: &[PairInspection]) -> Parity {
@@ -130,6 +144,12 @@ fn mean(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cosine_is_of_directions_alone() {
+        assert!((cosine(&[3.0, 0.0], &[0.1, 0.1]) - 0.5f64.sqrt()).abs() < 1e-7);
+        assert_eq!(cosine(&[0.0], &[1.0]), 0.0);
+    }
 
     #[test]
     fn correlations_are_those_of_the_definition() {
