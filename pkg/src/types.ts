@@ -299,8 +299,15 @@ export interface ModelInfo {
   lateInteraction: boolean;
   /** Width of a token's embedding; 0 of a cross-encoder. */
   dimension: number;
-  /** Embeddings are unit vectors, as nearly all models' are, so that similarities and normalized scores lie in [-1, 1]. */
+  /**
+   * Embeddings are unit vectors, as nearly all models' are, so that similarities and normalized scores lie in [-1, 1]. So they do of a model that weighs a query's tokens:
+   * its query's embeddings are no longer than 1 all together.
+   */
   normalized: boolean;
+  /** Documents are pages: it reads texts of queries alone, and documents are given by their embeddings. A document's text is refused (`INVALID_INPUT`). */
+  pagesOnly: boolean;
+  /** What a score of `late` is: the sum of the query tokens' greatest similarities, or their mean. */
+  similarity: SimilarityMeasure;
   layers: number;
   hiddenSize: number;
   vocabularySize: number;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use tabrank::model::config::Layout;
 use tabrank::model::embedding_id::embedding_id;
-use tabrank::{CheckpointFiles, ModelConfig, Overrides, Warning};
+use tabrank::{CheckpointFiles, ModelConfig, Overrides, Similarity, Warning};
 
 use super::overrides::OverrideArgs;
 use super::{CliError, index, inspect_file, model, readme};
@@ -68,6 +68,10 @@ struct Model {
     vocabulary_size: usize,
     query_length: usize,
     document_length: usize,
+    /// Whether documents are pages, of which no text is read.
+    pages_only: bool,
+    /// What a score is, `maxsim` or `meanmaxsim`.
+    similarity: &'static str,
     query_prefix: String,
     document_prefix: String,
     /// What queries are filled up to.
@@ -183,6 +187,8 @@ impl Model {
             vocabulary_size: config.encoder.vocab_size(),
             query_length: config.text.query_length,
             document_length: config.text.document_length,
+            pages_only: config.text.pages.is_some(),
+            similarity: config.similarity.name(),
             query_prefix: config.text.query_prefix.clone(),
             document_prefix: config.text.document_prefix.clone(),
             expansion_length: config.text.query_expansion.as_ref().map(|e| e.length),
@@ -284,7 +290,13 @@ fn print_model(out: &mut impl Write, kind: &str, dtype: &str, model: &Model) -> 
     let (query, document) = (model.query_length, model.document_length);
     match model.activation {
         Some(_) => writeln!(out, "query and document up to {document} tokens together")?,
+        None if model.pages_only => {
+            writeln!(out, "queries up to {query} tokens, documents are pages")?;
+        }
         None => writeln!(out, "queries up to {query} tokens, documents up to {document}")?,
+    }
+    if model.similarity != Similarity::MaxSim.name() {
+        writeln!(out, "a score is the mean over the query's tokens, {}", model.similarity)?;
     }
     if let Some(id) = &model.embedding_id {
         writeln!(out, "embedding id {id}")?;

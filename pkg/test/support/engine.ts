@@ -13,6 +13,8 @@ export const INFO: ModelInfo = {
   lateInteraction: false,
   dimension: 2,
   normalized: true,
+  pagesOnly: false,
+  similarity: "maxsim",
   layers: 1,
   hiddenSize: 2,
   vocabularySize: 10,
