@@ -7,13 +7,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::difference;
+use common::stopper::Stopper;
 use pollster::block_on;
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use serde::Deserialize;
 use tabrank::image::Picture;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, DeviceChoice, Dtype, EncodedPage, LoadOptions, PageLayout,
-    PageOptions, Reranker, Source, Unobserved, convert,
+    CheckpointFiles, ConvertOptions, DeviceChoice, Dtype, EncodedPage, Error, LoadOptions,
+    PageLayout, PageOptions, Reranker, Source, Unobserved, convert,
 };
 
 /// Of f32, at each stage.
@@ -475,4 +477,67 @@ fn a_page_side_that_is_not_computed_is_said_where_pages_are_read() {
         let error = try_load(&files).map(drop).unwrap_err().to_string();
         assert!(error.contains(says), "{pointer}: {error}");
     }
+}
+
+#[test]
+fn a_call_tells_of_each_tile_and_stops_between_layers() {
+    let (case, options) = (Case::read(), PageOptions::default());
+    let reranker = load(&native());
+    let picture = case.picture(0);
+    let stopped = |stopper: &mut Stopper| {
+        block_on(reranker.tile_features(&picture, 2..5, options, stopper)).map(drop)
+    };
+    let mut whole = Stopper::at_batch(usize::MAX);
+    assert_eq!(stopped(&mut whole), Ok(()));
+    assert_eq!(whole.done, [(1, 3), (2, 3), (3, 3)]);
+    // Of a tile each of three layers twice, and the connector.
+    assert!(whole.pauses > 3 * 7, "{} pauses", whole.pauses);
+    for pause in [1, 2, whole.pauses / 2, whole.pauses] {
+        let mut stopper = Stopper::at_pause(pause);
+        assert_eq!(stopped(&mut stopper), Err(Error::Aborted), "at pause {pause}");
+        assert_eq!(stopper.pauses, pause);
+    }
+    assert_eq!(stopped(&mut Stopper::at_batch(2)), Err(Error::Aborted));
+}
+
+#[test]
+fn tensors_that_are_not_what_is_called_for_are_named() {
+    let file = fs::read(folder().join("checkpoint/model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let tower = "vlm.vision_model.";
+    let saved = |change: &dyn Fn(&str, TensorView<'_>) -> Option<(Vec<usize>, Vec<u8>)>| {
+        let mut all = Vec::new();
+        for (name, view) in tensors.tensors() {
+            let dtype = view.dtype();
+            if let Some((shape, bytes)) = change(&name, view) {
+                all.push((name, dtype, shape, bytes));
+            }
+        }
+        let views = all.iter().map(|(name, dtype, shape, bytes)| {
+            (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+        });
+        let mut files = native();
+        let bytes = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+        files.insert("model.safetensors", bytes).unwrap();
+        try_load(&files).map(drop).unwrap_err().to_string()
+    };
+    let same = |view: TensorView<'_>| Some((view.shape().to_vec(), view.data().to_vec()));
+    let norm = format!("{tower}post_layernorm.weight");
+    let missing = saved(&|name, view| if name == norm { None } else { same(view) });
+    assert_eq!(missing, format!("tensor {norm} is missing from model.safetensors"));
+    let kernel = format!("{tower}embeddings.patch_embedding.weight");
+    let turned = saved(&|name, view| match name == kernel {
+        true => Some((vec![32, 8, 3, 8], view.data().to_vec())),
+        false => same(view),
+    });
+    assert!(turned.contains("[32, 8, 3, 8]") && turned.contains(&kernel), "{turned}");
+    let connector = "vlm.connector.modality_projection.weight";
+    let infinite = saved(&|name, view| {
+        let mut bytes = view.data().to_vec();
+        if name == connector {
+            bytes[..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+        }
+        Some((view.shape().to_vec(), bytes))
+    });
+    assert_eq!(infinite, format!("tensor {connector} holds a value that is not finite"));
 }

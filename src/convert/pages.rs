@@ -13,7 +13,6 @@ use crate::model::bundle::Tensors;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{PageConfig, Product};
 use crate::observer::{Observer, pause};
-use crate::ops::tensor;
 use crate::random::SplitMix64;
 
 const SEED: u64 = 1;
@@ -74,10 +73,7 @@ impl<'a> PageCalibration<'a> {
     fn embed(&mut self) -> Result<Numbers<2>> {
         let tensors = RefCell::new(std::mem::take(&mut self.others));
         let weights = Weights::of_tensors(&tensors, "").keeping(false);
-        let (vision, device) = (&self.config.vision, device::cpu());
-        let patches =
-            tensor(made_page(self.config), [vision.patches(), vision.patch_width()], &device);
-        embed(vision, &weights, patches, &device)
+        embed(&self.config.vision, &weights, made_page(self.config), &device::cpu())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{PageConfig, SiglipConfig};
 use crate::observer::{Observer, pause};
-use crate::ops::{Bounds, Linear};
+use crate::ops::{Bounds, Linear, tensor};
 use siglip::{Siglip, SiglipLayer};
 
 /// A tower and the layer behind it, on one device.
@@ -90,13 +90,15 @@ fn shuffle(x: Tensor<2>, side: usize, factor: usize) -> Tensor<2> {
     by_block.reshape([down * across, factor * factor * width])
 }
 
-/// What stands in front of a tower's layers, alone: for a model of which not all is in memory at a time.
+/// What stands in front of a tower's layers, alone, over the numbers of a whole square: for a model of which not all is in memory at a
+/// time.
 pub(crate) fn embed(
     config: &SiglipConfig,
     weights: &Weights<'_>,
-    patches: Tensor<2>,
+    numbers: Vec<f32>,
     device: &Device,
 ) -> Result<Tensor<2>> {
+    let patches = tensor(numbers, [config.patches(), config.patch_width()], device);
     Ok(siglip::SiglipEmbeddings::load(config, weights, device)?.forward(patches))
 }
 
@@ -139,15 +141,13 @@ fn whole(patches: usize, device: &Device) -> Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device;
-    use crate::ops::tensor;
 
     /// Token (R, C) is the block at (R, C), of whose patches each keeps its numbers together.
     #[test]
     fn patches_that_lie_together_become_one_token() {
         let (side, width) = (4, 2);
         let values: Vec<f32> = (0..side * side * width).map(|n| n as f32).collect();
-        let x = tensor(values, [side * side, width], &device::cpu());
+        let x = tensor(values, [side * side, width], &Device::flex());
         let shuffled = shuffle(x, side, 2);
         assert_eq!(shuffled.dims(), [4, 8]);
         let values: Vec<f32> = shuffled.into_data().try_to_vec().unwrap();
