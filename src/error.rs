@@ -43,6 +43,9 @@ pub enum Error {
          embeddings"
     )]
     PagesOnly { index: usize },
+    /// A file of a picture is damaged, hostile or of an unknown kind.
+    #[error("the picture {reason}")]
+    InvalidPicture { reason: String },
     /// A picture has no pixels, or more than are taken.
     #[error(
         "the picture has {width} × {height} pixels; at least one, at most 65,535 a side and 89,478,485 in all are taken"
@@ -216,6 +219,7 @@ impl Error {
             | Error::InvalidVectors { .. }
             | Error::Overlap { .. }
             | Error::PagesOnly { .. }
+            | Error::InvalidPicture { .. }
             | Error::PictureSize { .. }
             | Error::PictureRatio { .. } => "INVALID_INPUT",
             Error::ModelMismatch { .. } | Error::IndexModel { .. } => "MODEL_MISMATCH",

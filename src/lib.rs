@@ -44,17 +44,21 @@ pub mod reranker;
 pub mod stages;
 pub mod text;
 mod text_kind;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(tabrank_decoder)))]
 #[allow(unsafe_code)]
 mod wasm;
+// A module that exports this alone holds nothing else: the linker leaves out what nobody calls.
+#[cfg(all(target_arch = "wasm32", tabrank_decoder))]
+#[path = "wasm/decoder.rs"]
+mod wasm;
 
+pub use crate::image::Picture;
 pub use batching::Cost;
 pub use convert::{ConvertOptions, convert};
 pub use cross_encoder::{PairInspection, PairScore};
 pub use device::{DeviceChoice, DeviceKind};
 pub use device_check::kernels::GpuKernel;
 pub use error::{Error, Result, Warning};
-pub use image::Picture;
 pub use late_interaction::codec::file::{EmbeddingsFile, EmbeddingsInfo, EmbeddingsWriter};
 pub use late_interaction::codec::residual::ResidualParts;
 pub use late_interaction::codec::{
