@@ -19,6 +19,7 @@ const MODULES = {
   "wasm/tabrank_bg.wasm": "dist/tabrank.wasm",
   "wasm/tabrank_relaxed_bg.wasm": "dist/tabrank-relaxed.wasm",
   "wasm/tabrank_gpu_bg.wasm": "dist/tabrank-gpu.wasm",
+  "wasm/tabrank_images_bg.wasm": "dist/tabrank-images.wasm",
 };
 
 /** There is one class of errors, whichever entry point throws one. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compiles the crate for the browser into pkg/wasm/: a module for the CPU, the same with relaxed SIMD for the browsers
 # that have it, and one with both devices, since a GPU is held against the CPU. One JavaScript glue, tabrank.js, serves
-# the first two; what is asked of WebGPU is in that of the third, tabrank_gpu.js.
+# the first two; what is asked of WebGPU is in that of the third, tabrank_gpu.js. A fourth, with a glue of its own, decodes
+# pictures as browsers do not, and holds nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,6 +36,9 @@ optimize pkg/wasm/tabrank_bg.wasm &
 jobs=($!)
 compile pkg/wasm/relaxed tabrank relaxed-simd "${small[@]}"
 optimize pkg/wasm/relaxed/tabrank_bg.wasm --enable-relaxed-simd &
+jobs+=($!)
+compile pkg/wasm tabrank_images images "${small[@]}" --cfg tabrank_decoder
+optimize pkg/wasm/tabrank_images_bg.wasm &
 jobs+=($!)
 compile pkg/wasm tabrank_gpu gpu
 optimize pkg/wasm/tabrank_gpu_bg.wasm

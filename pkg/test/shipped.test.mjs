@@ -49,7 +49,7 @@ describe("what is shipped", () => {
     expect(others.sort()).toEqual([".cargo_vcs_info.json", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig", "LICENSE", "README.md"]);
   }, 60_000);
 
-  test.each(["tabrank.wasm", "tabrank-relaxed.wasm", "tabrank-gpu.wasm"])("%s holds no path of the machine that built it", (name) => {
+  test.each(["tabrank.wasm", "tabrank-relaxed.wasm", "tabrank-gpu.wasm", "tabrank-images.wasm"])("%s holds no path of the machine that built it", (name) => {
     const module = readFileSync(`${ROOT}pkg/dist/${name}`, "latin1");
     const places = [`${homedir()}/`, ROOT, "/.cargo/", "registry/src/"];
     expect(places.filter((place) => module.includes(place))).toEqual([]);
