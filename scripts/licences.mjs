@@ -29,7 +29,7 @@ else if (readFileSync(FILE, "utf8") !== made) throw new Error("pkg/LICENCES.txt 
 
 /** What the modules are linked of: no build script, no macro and nothing of tests. `cargo tree` knows which features are in force, `cargo metadata` where sources are. */
 function shippedCrates() {
-  const chosen = ["--locked", "--features", "gpu,relaxed-simd"];
+  const chosen = ["--locked", "--features", "gpu,images,relaxed-simd"];
   const tree = cargo("tree", ...chosen, "--target", WASM, "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}");
   const shipped = new Set(tree.trim().split("\n").slice(1).map((line) => line.split(" ").slice(0, 2).join(" ")));
   const { packages } = JSON.parse(cargo("metadata", ...chosen, "--format-version", "1", "--filter-platform", WASM));

@@ -7,7 +7,7 @@ other=$(mktemp -d)
 trap 'rm -rf "$other"' EXIT
 git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from=- | tar --extract --directory "$other"
 make --directory "$other" --silent "pkg/wasm/tabrank_relaxed_bg.wasm"
-for module in tabrank_bg.wasm tabrank_relaxed_bg.wasm tabrank_gpu_bg.wasm; do
+for module in tabrank_bg.wasm tabrank_relaxed_bg.wasm tabrank_gpu_bg.wasm tabrank_images_bg.wasm; do
   sha256sum "pkg/wasm/$module"
   cmp "pkg/wasm/$module" "$other/pkg/wasm/$module" || { echo "$module is not the same from another folder." >&2; exit 1; }
 done

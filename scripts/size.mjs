@@ -7,7 +7,7 @@ import { BUDGETS, sizeOf } from "./module-sizes.mjs";
 import { wasmContents } from "./wasm-sections.mjs";
 
 const NAMED = new URL("../target/named/pkg/wasm/", import.meta.url);
-const MODULES = { "tabrank.wasm": "tabrank_bg.wasm", "tabrank-gpu.wasm": "tabrank_gpu_bg.wasm" };
+const MODULES = { "tabrank.wasm": "tabrank_bg.wasm", "tabrank-gpu.wasm": "tabrank_gpu_bg.wasm", "tabrank-images.wasm": "tabrank_images_bg.wasm" };
 const OURS = "tabrank";
 /** Rows of a table; what is left is one more. */
 const ROWS = 24;

@@ -27,7 +27,7 @@ fn crc(bytes: &[u8]) -> u32 {
 /// A file of the fixtures.
 macro_rules! fixture {
     ($name:literal) => {
-        &include_bytes!(concat!("../../../tests/fixtures/visual/pictures/files/", $name))[..]
+        include_bytes!(concat!("../../../tests/fixtures/visual/pictures/files/", $name)) as &[u8]
     };
 }
 
