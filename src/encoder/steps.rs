@@ -117,8 +117,8 @@ mod tests {
         let attended: Vec<bool> = (0..42).map(|token| token % 7 != 3).collect();
         let bounds = Bounds::new(&lengths, &attended, &Device::flex());
         let rope = Rope::new(1e4, width, 37, &Device::flex());
-        for window in [None, Some(4)] {
-            let how = Attention { heads, rope: Some(&rope), window };
+        for (window, causal) in [(None, false), (None, true), (Some(4), false)] {
+            let how = Attention { heads, rope: Some(&rope), window, causal };
             let whole = bits(attention(qkv.clone(), &bounds, how));
             for most in [1, 2, 4] {
                 let mut observer = Unobserved;

@@ -14,6 +14,8 @@ pub struct Attention<'a> {
     pub rope: Option<&'a Rope>,
     /// Farthest token that is attended to, in tokens to either side; none for the whole text.
     pub window: Option<usize>,
+    /// Whether tokens behind a token are not attended to.
+    pub causal: bool,
 }
 
 /// Rotary positions (Su et al., 2021), by halves: at place `p`, value `i` of a head and value `i + width / 2` are the
@@ -89,5 +91,6 @@ pub fn attention(qkv: Tensor<2>, bounds: &Bounds, how: Attention<'_>) -> Tensor<
         rotation,
         how.heads,
         how.window,
+        how.causal,
     ))
 }

@@ -9,6 +9,9 @@
 //! | [`maxsim()`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
 //! | [`maxsim_coded`] | the same, codes as they are | the same kernel, codes widened in registers |
 //!
+//! What only models take that run on the CPU alone is made of Burn's own operations, which every device has: [`rms_norm`], [`turn`],
+//! [`shared`].
+//!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention()`] and [`maxsim()`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the
 //! fast versions against them.
@@ -27,6 +30,9 @@ mod linear;
 mod maxsim;
 pub mod plain;
 pub mod profile;
+mod rms_norm;
+mod shared;
+mod turn;
 pub mod variants;
 mod weight;
 
@@ -46,6 +52,9 @@ pub use cpu::{CodedQuery, Nearest, forms};
 pub use gate::Gate;
 pub use linear::{Linear, feed_forward};
 pub use maxsim::{BatchEmbeddings, maxsim, scores};
+pub use rms_norm::rms_norm;
+pub use shared::shared;
+pub use turn::{Angles, Axis, Place, turn};
 use weight::{PackedMatrix, PackedWeight, Quantized};
 
 /// The operations by device. Shapes are those of the functions that call them.
@@ -71,6 +80,7 @@ pub(crate) trait EncoderOps: Backend {
         #[extension_type] rotation: Rotation<Self>,
         heads: usize,
         window: Option<usize>,
+        causal: bool,
     ) -> FloatTensor<Self>;
 
     fn add_layer_norm(

@@ -3,6 +3,8 @@
 //! No operation makes a finite number of an input that is infinite or NaN, nor of a value on the way that is too large
 //! for f32: see `within_f32`.
 
+mod places;
+
 use std::ops::Range;
 
 use half::f16;
@@ -10,6 +12,8 @@ use half::f16;
 use crate::model::activation::{Activation, GELU_TANH, LAPLACE};
 use crate::model::quantize::{Dtype, Matrix, NIBBLE_ZERO, Q4_BLOCK, Q8_BLOCK, Values, nibble};
 use crate::ops::{CodedRows, Gate, ResidualTables};
+
+pub use places::{rms_norm, shared, turned_by};
 
 /// Largest magnitude of a similarity. Unit vectors have 1 at most; what is beyond may be infinite in the next order of
 /// summation, so that devices would not agree on it.
@@ -95,12 +99,14 @@ fn erf(x: f64) -> f64 {
     sum * std::f64::consts::FRAC_2_SQRT_PI
 }
 
-/// How heads attend: their number, the base of [`crate::ops::Rope`] or none, and the farthest key that a query sees or none.
+/// How heads attend: their number, the base of [`crate::ops::Rope`] or none, and the farthest key that a query sees or none, and
+/// whether it sees none behind it.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
     pub count: usize,
     pub base: Option<f64>,
     pub window: Option<usize>,
+    pub causal: bool,
 }
 
 /// `softmax(Q·Kᵀ / √d)·V` a text and head; `qkv` `[rows, 3 · hidden]`.
@@ -113,7 +119,8 @@ pub fn attention(qkv: &[f32], starts: &[i32], masked: &[i32], heads: Heads) -> V
     for range in starts.windows(2) {
         let text = range[0] as usize..range[1] as usize;
         for row in text.clone() {
-            let seen = |key: &usize| heads.window.is_none_or(|most| key.abs_diff(row) <= most);
+            let near = |key: usize| heads.window.is_none_or(|most| key.abs_diff(row) <= most);
+            let seen = |&key: &usize| near(key) && (key <= row || !heads.causal);
             let keys: Vec<usize> = text.clone().filter(|&k| masked[k] == 0).filter(seen).collect();
             for head in 0..heads.count {
                 let columns = head * width..(head + 1) * width;

@@ -3,6 +3,7 @@
 mod coded;
 mod forms;
 mod not_finite;
+mod places;
 mod variants;
 
 pub(crate) use coded::check_coding;
@@ -85,8 +86,8 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         let base = [10_000.0, 160_000.0][index % 2];
         let window = 3 * index;
         for base in [None, width.is_multiple_of(2).then_some(base)] {
-            for window in [None, Some(window)] {
-                let heads = plain::Heads { count, base, window };
+            for (window, causal) in [(None, false), (None, true), (Some(window), index % 2 == 1)] {
+                let heads = plain::Heads { count, base, window, causal };
                 let lengths: Vec<usize> = (0..5).map(|_| 1 + random.below(70)).collect();
                 found.push(check_attention(device, &lengths, heads, width, &mut random).await?);
             }
@@ -94,8 +95,8 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
     }
     // Longer than what the CPU takes at once, and as much as a GPU takes two queries at a time of.
     for (count, width, lengths) in [(1, 8, &[3, 1_100][..]), (16, 4, &[258, 1, 263])] {
-        for window in [None, Some(40)] {
-            let heads = plain::Heads { count, base: Some(1e4), window };
+        for (window, causal) in [(None, false), (None, true), (Some(40), false)] {
+            let heads = plain::Heads { count, base: Some(1e4), window, causal };
             found.push(check_attention(device, lengths, heads, width, &mut random).await?);
         }
     }
@@ -119,6 +120,7 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
         found.extend(forms::check(device, &mut random).await?);
     }
     found.extend(coded::check(device, &mut random).await?);
+    found.extend(places::check(device, &mut random).await?);
     found.extend(not_finite::check(device, &mut random).await?);
     Ok(found)
 }
@@ -243,7 +245,12 @@ async fn check_attention(
     let bounds = Bounds::new(lengths, &attended, device);
     let longest = lengths.iter().copied().fold(0, usize::max);
     let rope = heads.base.map(|base| Rope::new(base, width, longest, device));
-    let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
+    let how = Attention {
+        heads: heads.count,
+        rope: rope.as_ref(),
+        window: heads.window,
+        causal: heads.causal,
+    };
     let qkv = tensor(qkv, [rows, 3 * hidden], device);
     // An input that is held elsewhere stays as it is.
     let first = read(super::attention(qkv.clone(), &bounds, how)).await?;

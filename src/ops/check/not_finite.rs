@@ -32,8 +32,10 @@ pub(super) async fn check(device: &Device, random: &mut Random) -> Result<Vec<Di
             }
         }
     }
-    for (base, window) in [(None, None), (Some(1e4), None), (Some(1e4), Some(5))] {
-        let heads = plain::Heads { count: 2, base, window };
+    let whole = plain::Heads { count: 2, base: None, window: None, causal: false };
+    let turned = plain::Heads { base: Some(1e4), ..whole };
+    let causal = plain::Heads { causal: true, ..turned };
+    for heads in [whole, turned, plain::Heads { window: Some(5), ..turned }, causal] {
         for value in VALUES {
             for parts in [&[0][..], &[1], &[2]] {
                 found.push(check_attention(device, parts, value, heads, random).await?);
@@ -92,10 +94,16 @@ async fn check_attention(
     let mut expected = plain::attention(&qkv, &[0, 37, 46], &masked, heads);
     let bounds = Bounds::new(&lengths, &attended, device);
     let rope = heads.base.map(|base| Rope::new(base, hidden / heads.count, 37, device));
-    let how = Attention { heads: heads.count, rope: rope.as_ref(), window: heads.window };
+    let how = Attention {
+        heads: heads.count,
+        rope: rope.as_ref(),
+        window: heads.window,
+        causal: heads.causal,
+    };
     let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, how);
     let mut found = read(output).await?;
-    let sees = |place: usize| heads.window.is_none_or(|most| place.abs_diff(row) <= most);
+    let near = |place: usize| heads.window.is_none_or(|most| place.abs_diff(row) <= most);
+    let sees = |place: usize| near(place) && (row <= place || !heads.causal);
     for blind in (0..lengths[0]).filter(|&place| !sees(place)) {
         found[blind * hidden..(blind + 1) * hidden].fill(0.0);
         expected[blind * hidden..(blind + 1) * hidden].fill(0.0);
@@ -112,12 +120,13 @@ async fn check_norms(
     device: &Device,
     value: f32,
     random: &mut Random,
-) -> Result<[Difference; 4], String> {
+) -> Result<[Difference; 5], String> {
     let [rows, width, _] = SHAPE;
     let x = spoilt(random.values(rows * width), value, random);
     let (gamma, beta) = (random.positive(width), random.values(width));
     let zeros = vec![0.0; x.len()];
     let unit = plain::normalize(&x, width);
+    let by_squares = plain::rms_norm(&x, &gamma, 1e-12);
     let normal = plain::layer_norm(&x, &gamma, &beta, 1e-12);
     let place = |values: Vec<f32>| -> Tensor<2> { tensor(values, [rows, width], device) };
     let (g, b) = (tensor(gamma, [width], device), tensor(beta, [width], device));
@@ -125,10 +134,12 @@ async fn check_norms(
     let added = ops::add_layer_norm(place(zeros.clone()), place(x.clone()), &g, &b, 1e-12);
     let (_, beside) = ops::sum_layer_norm(place(zeros), place(x.clone()), &g, &b, 1e-12);
     let whole = ops::layer_norm(place(x.clone()), &g, &b, 1e-12);
+    let squares = ops::rms_norm(place(x.clone()), &g, 1e-12);
     Ok([
         difference("layer norm of a sum", case.clone(), added, &normal).await?,
         difference("layer norm beside a sum", case.clone(), beside, &normal).await?,
         difference("layer norm", case.clone(), whole, &normal).await?,
+        difference("norm by squares", case.clone(), squares, &by_squares).await?,
         difference("normalize", case, ops::normalize(place(x)), &unit).await?,
     ])
 }

@@ -36,17 +36,16 @@ pub(crate) struct Heads<'a> {
     pub(crate) rotation: Option<&'a [f32]>,
     /// Farthest key that a query sees.
     pub(crate) window: Option<usize>,
+    /// Whether a query sees no key behind it.
+    pub(crate) causal: bool,
 }
 
 impl Heads<'_> {
     /// Keys of a text of `length` that one of its `queries` sees.
     fn seen(&self, queries: Range<usize>, length: usize) -> Range<usize> {
-        match self.window {
-            None => 0..length,
-            Some(window) => {
-                queries.start.saturating_sub(window)..queries.end.saturating_add(window).min(length)
-            }
-        }
+        let window = self.window.unwrap_or(length);
+        let behind = if self.causal { 0 } else { window };
+        queries.start.saturating_sub(window)..queries.end.saturating_add(behind).min(length)
     }
 }
 

@@ -24,7 +24,8 @@ const LOWEST: f32 = f32::MIN;
 
 /// `qkv` `[tokens, 3 · hidden]` holds each token's query, key and value side by side; `starts` `[documents + 1]` is where
 /// each document's tokens begin, and their end; `masked` `[tokens]` is 1 where a key may not be attended to.
-/// A query passes over the keys of its document that are at most `window` tokens away, or over all.
+/// A query passes over the keys of its document that are at most `window` tokens away, or over all; where it is `causal`, over none
+/// behind it.
 /// → `[tokens, hidden]`, zero where a query has no key.
 pub(crate) fn attention(
     qkv: CubeTensor,
@@ -32,6 +33,7 @@ pub(crate) fn attention(
     masked: CubeTensor,
     heads: usize,
     window: Option<usize>,
+    causal: bool,
 ) -> CubeTensor {
     let [tokens, triple] = matrix(&qkv);
     let hidden = triple / 3;
@@ -39,6 +41,8 @@ pub(crate) fn attention(
     let size = hidden / heads;
     assert_eq!(size * heads, hidden, "heads are equal");
     let documents = starts.meta.shape()[0] - 1;
+    let before = window.map_or(tokens, |window| window.min(tokens));
+    let behind = if causal { 0 } else { before };
     let (client, out) = (qkv.client.clone(), output(&qkv, [tokens, hidden]));
     if tokens * hidden > 0 {
         let pairs = size <= NARROW && tokens.div_ceil(2) * heads >= BUSY;
@@ -62,7 +66,8 @@ pub(crate) fn attention(
                 tokens,
                 documents,
                 hidden / width(size),
-                window.map_or(tokens, |window| window.min(tokens)),
+                before,
+                behind,
                 1.0 / (size as f32).sqrt(),
                 size / width(size),
                 queries,
@@ -82,7 +87,8 @@ fn attention_kernel<N: Size>(
     tokens: usize,
     documents: usize,
     hidden: usize,
-    window: usize,
+    before: usize,
+    behind: usize,
     scale: f32,
     #[comptime] vectors: usize,
     #[comptime] queries: usize,
@@ -106,8 +112,8 @@ fn attention_kernel<N: Size>(
         let own = min(token + q, tokens - 1);
         let document = text_of(starts, documents, own);
         let begin = starts[document] as usize;
-        firsts.push(select(own - begin > window, own - min(window, own), begin));
-        ends.push(min(min(starts[document + 1] as usize, tokens), own + window + 1));
+        firsts.push(select(own - begin > before, own - min(before, own), begin));
+        ends.push(min(min(starts[document + 1] as usize, tokens), own + behind + 1));
         #[unroll]
         for i in 0..vectors {
             query.push(qkv[own * stride + head + i] * Vector::<f32, N>::new(scale));

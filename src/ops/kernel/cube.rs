@@ -28,12 +28,13 @@ impl EncoderOps for CubeBackend {
         rotation: Rotation<Self>,
         heads: usize,
         window: Option<usize>,
+        causal: bool,
     ) -> FloatTensor<Self> {
         let qkv = match rotation {
             Rotation::Absent => qkv,
             Rotation::Table(table) => super::rotate(qkv, table, starts.clone()),
         };
-        super::attention(qkv, starts, masked, heads, window)
+        super::attention(qkv, starts, masked, heads, window, causal)
     }
 
     fn add_layer_norm(
