@@ -62,7 +62,12 @@ pub fn read_into(files: &mut CheckpointFiles, folder: &Path) -> Result<(), CliEr
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
-            return read_unasked(files, folder, &weights);
+            read_unasked(files, folder, &weights)?;
+            // An adapter's settings call for its weights.
+            if files.wanted()?.is_empty() {
+                return Ok(());
+            }
+            continue;
         }
         for file in wanted {
             if !weights.read_one(files, folder, &file)? {
@@ -82,8 +87,10 @@ fn read_unasked(
         return Ok(());
     }
     let adapter = files.adapter_file()?;
-    if is_taken(&folder.join(&adapter)) {
-        files.insert(&adapter, Vec::new())?;
+    if files.get(&adapter).is_none() && is_taken(&folder.join(&adapter)) {
+        let file =
+            WantedFile { name: adapter, optional: true, limit: MAX_SETTINGS, integrity: None };
+        weights.read_one(files, folder, &file)?;
     }
     if files.get(SENTENCE_TRANSFORMERS).is_none() {
         let name = SENTENCE_TRANSFORMERS.to_owned();

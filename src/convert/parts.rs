@@ -155,11 +155,14 @@ impl<'a, F: Fetch> Parts<'a, F> {
             };
             let (_, span, bytes) = read.iter().find(holds).expect("a span holds each tensor");
             let at = |offset: u64| (offset - span.start) as usize;
-            let values = place.values(&spec.name, &bytes[at(range.start)..at(range.end)])?;
+            let rows = match &part.kind {
+                Kind::Rows(rows) => rows.clone(),
+                _ => 0..spec.shape[0],
+            };
             let mut shape = spec.shape.clone();
-            if let Kind::Rows(rows) = &part.kind {
-                shape[0] = rows.len();
-            }
+            shape[0] = rows.len();
+            let bytes = &bytes[at(range.start)..at(range.end)];
+            let values = place.adapted(self.files, &spec.name, rows, bytes)?;
             Ok((spec.name.clone(), Tensor::f32(shape, values)))
         };
         self.pieces(part)?.into_iter().map(tensor).collect()

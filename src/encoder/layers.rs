@@ -100,6 +100,33 @@ impl LayerNorm {
     }
 }
 
+/// A norm without a mean over the last axis.
+pub(crate) struct RmsNorm {
+    gamma: Tensor<1>,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    /// From `{name}.weight`, to which `offset` is added.
+    pub(crate) fn load(
+        weights: &Weights<'_>,
+        name: &str,
+        size: usize,
+        offset: f32,
+        epsilon: f64,
+        device: &Device,
+    ) -> Result<Self> {
+        let mut gamma = weights.read(&format!("{name}.weight"), &[size])?;
+        gamma.iter_mut().for_each(|value| *value += offset);
+        Ok(Self { gamma: tensor(gamma, [size], device), epsilon: epsilon as f32 })
+    }
+
+    /// `[tokens, size]` → the same shape.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        ops::rms_norm(x, &self.gamma, self.epsilon)
+    }
+}
+
 /// A Dense module of sentence-transformers: `f(x·Wᵀ + b)`, to which what went in may be added.
 pub(crate) struct Dense {
     linear: Linear,

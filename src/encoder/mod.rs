@@ -4,6 +4,7 @@
 //! only place that tells them apart.
 
 mod bert;
+mod decoder;
 mod head;
 mod layers;
 mod modernbert;
@@ -14,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 
 pub(crate) use head::Head;
 pub(crate) use layers::Dense;
-use layers::LayerNorm;
+use layers::{LayerNorm, RmsNorm};
 
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
@@ -27,6 +28,7 @@ use crate::text::token_batch::TokenBatch;
 pub enum Encoder {
     Bert(Box<bert::Bert>),
     ModernBert(Box<modernbert::ModernBert>),
+    Decoder(Box<decoder::Decoder>),
 }
 
 /// What may be seen on the way through an encoder.
@@ -69,6 +71,10 @@ impl Encoder {
                 let load = modernbert::ModernBert::load(config, weights, device, observer);
                 Ok(Encoder::ModernBert(Box::new(load.await?)))
             }
+            EncoderConfig::Decoder(config) => {
+                let decoder = decoder::Decoder::load(config, weights, device, observer).await?;
+                Ok(Encoder::Decoder(Box::new(decoder)))
+            }
         }
     }
 
@@ -86,6 +92,7 @@ impl Encoder {
         match self {
             Encoder::Bert(bert) => bert.forward(batch, watch, observer).await,
             Encoder::ModernBert(bert) => bert.forward(batch, watch, observer).await,
+            Encoder::Decoder(decoder) => decoder.forward(batch, watch, observer).await,
         }
     }
 }
@@ -94,6 +101,7 @@ impl Encoder {
 pub(crate) enum Embeddings {
     Bert(bert::BertEmbeddings),
     ModernBert(modernbert::ModernBertEmbeddings),
+    Decoder(decoder::DecoderEmbeddings),
 }
 
 impl Embeddings {
@@ -113,6 +121,9 @@ impl Embeddings {
             EncoderConfig::ModernBert(config) => Embeddings::ModernBert(
                 modernbert::ModernBertEmbeddings::load(config, weights, device)?,
             ),
+            EncoderConfig::Decoder(config) => {
+                Embeddings::Decoder(decoder::DecoderEmbeddings::load(config, weights, device)?)
+            }
         })
     }
 
@@ -121,6 +132,7 @@ impl Embeddings {
         match self {
             Embeddings::Bert(embeddings) => embeddings.forward(batch),
             Embeddings::ModernBert(embeddings) => embeddings.forward(batch),
+            Embeddings::Decoder(embeddings) => embeddings.forward(batch),
         }
     }
 }
@@ -129,6 +141,7 @@ impl Embeddings {
 pub(crate) enum Layer {
     Bert(Box<bert::LoneLayer>),
     ModernBert(Box<modernbert::LoneLayer>),
+    Decoder(Box<decoder::LoneLayer>),
 }
 
 impl Layer {
@@ -152,6 +165,10 @@ impl Layer {
                 let layer = modernbert::LoneLayer::load(config, weights, layer, longest, device)?;
                 Layer::ModernBert(Box::new(layer))
             }
+            EncoderConfig::Decoder(config) => {
+                let layer = decoder::LoneLayer::load(config, weights, layer, device)?;
+                Layer::Decoder(Box::new(layer))
+            }
         })
     }
 
@@ -172,6 +189,23 @@ impl Layer {
         match self {
             Layer::Bert(layer) => layer.forward(x, &bounds, watch, observer).await,
             Layer::ModernBert(layer) => layer.forward(x, &bounds, watch, observer).await,
+            Layer::Decoder(layer) => layer.forward(x, batch, watch, observer).await,
+        }
+    }
+}
+
+/// What a backbone does behind its last layer.
+pub(crate) enum LastNorm {
+    Mean(LayerNorm),
+    Squares(RmsNorm),
+}
+
+impl LastNorm {
+    /// `[tokens, hidden]` → the same shape.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            LastNorm::Mean(norm) => norm.forward(x),
+            LastNorm::Squares(norm) => norm.forward(x),
         }
     }
 }
@@ -184,11 +218,14 @@ pub(crate) fn last_norm(
     config: &EncoderConfig,
     weights: &Weights<'_>,
     device: &Device,
-) -> Result<Option<LayerNorm>> {
+) -> Result<Option<LastNorm>> {
     match config {
         EncoderConfig::Bert(_) => Ok(None),
         EncoderConfig::ModernBert(config) => {
-            modernbert::final_norm(config, weights, device).map(Some)
+            modernbert::final_norm(config, weights, device).map(|norm| Some(LastNorm::Mean(norm)))
+        }
+        EncoderConfig::Decoder(config) => {
+            decoder::last_norm(config, weights, device).map(|norm| Some(LastNorm::Squares(norm)))
         }
     }
 }

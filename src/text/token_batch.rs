@@ -81,6 +81,8 @@ pub struct TokenBatch {
     pub lengths: Vec<usize>,
     /// What is read in place of the table's rows, if anything is.
     pub features: Option<Features>,
+    /// Where each token is, by time, row and column; none where it is counted from its text's first.
+    pub places: Option<Vec<[u32; 3]>>,
 }
 
 impl TokenBatch {

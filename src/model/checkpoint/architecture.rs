@@ -11,6 +11,8 @@ pub enum Architecture {
     Bert(BertArchitecture),
     /// Also Ettin, mmBERT and Granite R2.
     ModernBert,
+    /// A language model that reads pages.
+    Decoder(DecoderArchitecture),
 }
 
 /// BERT and what is built like it.
@@ -26,6 +28,14 @@ pub enum BertArchitecture {
     XlmRoberta,
 }
 
+/// The language models that read pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum DecoderArchitecture {
+    /// PaliGemma's.
+    Gemma,
+    Qwen2Vl,
+}
+
 impl Architecture {
     /// # Errors
     /// A `model_type` that is missing or none of these.
@@ -37,6 +47,10 @@ impl Architecture {
             "distilbert" => BertArchitecture::DistilBert,
             "jina_embeddings_v3" => BertArchitecture::JinaEmbeddingsV3,
             "modernbert" => return Ok(Self::ModernBert),
+            "gemma" => return Ok(Self::Decoder(DecoderArchitecture::Gemma)),
+            "qwen2_vl" | "qwen2_vl_text" => {
+                return Ok(Self::Decoder(DecoderArchitecture::Qwen2Vl));
+            }
             "roberta" => BertArchitecture::Roberta,
             "xlm-roberta" => BertArchitecture::XlmRoberta,
             other => {
@@ -54,6 +68,17 @@ impl Architecture {
         match self {
             Architecture::Bert(architecture) => architecture.name(),
             Architecture::ModernBert => "modernbert",
+            Architecture::Decoder(architecture) => architecture.name(),
+        }
+    }
+}
+
+impl DecoderArchitecture {
+    /// Its `model_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DecoderArchitecture::Gemma => "gemma",
+            DecoderArchitecture::Qwen2Vl => "qwen2_vl_text",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which file is where in each layout? The rounds of [`CheckpointFiles::wanted`].
 
+use super::adapter::ADAPTER_WEIGHTS;
 use super::modules::{self, Module, ModuleKind};
 use super::{
     ADAPTER, ARTIFACT, Architecture, CheckpointFiles, MODULES, NO_PICKLES, PICKLE, PICKLE_INDEX,
@@ -33,6 +34,20 @@ impl CheckpointFiles {
     /// What `modules.json` says wrongly.
     pub fn adapter_file(&self) -> Result<String> {
         Ok(format!("{}{ADAPTER}", self.transformer_path()?))
+    }
+
+    /// Where an adapter's weights lie.
+    ///
+    /// # Errors
+    /// As [`CheckpointFiles::adapter_file`].
+    pub(super) fn adapter_weights(&self) -> Result<String> {
+        Ok(format!("{}{ADAPTER_WEIGHTS}", self.transformer_path()?))
+    }
+
+    /// Whether an adapter changes the weights; of other models than those of pages it is refused.
+    pub(crate) fn is_adapted(&self) -> Result<bool> {
+        let there = self.bundle.is_none() && self.get(&self.adapter_file()?).is_some();
+        Ok(there && self.visual()?.is_some())
     }
 
     /// Who saved it, if this is a model of pages.
@@ -100,6 +115,9 @@ impl CheckpointFiles {
         }
         files.extend(self.token_files()?.into_iter().map(|name| (format!("{root}{name}"), true)));
         files.extend(self.backbone_choices(&root)?);
+        if self.is_adapted()? {
+            files.push((self.adapter_weights()?, false));
+        }
         for module in self.modules()? {
             if module.kind.has_weights() {
                 let file = module.path_of(WEIGHTS);

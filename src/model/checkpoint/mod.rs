@@ -16,6 +16,7 @@
 //! Recognised layouts: plain transformers, sentence-transformers (bi-encoder and version 6
 //! multi-vector), PyLate, Stanford ColBERT, models of pages of transformers and colpali-engine.
 
+mod adapter;
 mod architecture;
 mod bytes;
 mod fields;
@@ -33,7 +34,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub use architecture::{Architecture, BertArchitecture};
+pub use architecture::{Architecture, BertArchitecture, DecoderArchitecture};
 pub use bytes::ReadAt;
 use bytes::Reader;
 pub(crate) use fields::{Fields, not_json};
@@ -42,7 +43,7 @@ use names::check_name;
 pub use pickle::{MAX_PICKLE, no_archive};
 pub(crate) use places::Place;
 pub use places::header_end;
-pub(crate) use visual::{Visual, VisualClass};
+pub(crate) use visual::{Visual, VisualClass, VisualModel};
 pub use wanted::{MAX_SETTINGS, WantedFile};
 use wanted::{MAX_TOKENIZER, MAX_WEIGHTS, limit_of};
 pub use weights::{TensorInfo, Weights};
@@ -225,7 +226,8 @@ impl CheckpointFiles {
     /// The files that are no weights, in order of their names: what a bundle takes over.
     pub(crate) fn settings_found(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter().filter(|(name, _)| {
-            !is_weights(name) && !is_pickle(name) && !name.ends_with(".index.json")
+            let adapter = name.ends_with(ADAPTER);
+            !is_weights(name) && !is_pickle(name) && !name.ends_with(".index.json") && !adapter
         })
     }
 
@@ -273,7 +275,7 @@ pub(crate) const MODULES: &str = "modules.json";
 /// but where it is likely; who can look into the folder inserts it, so that a model whose modules are missing is refused.
 pub const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 /// By this file the libraries tell an adapter, whose weights change those beside it. No load asks for it: it would be absent from all
-/// but a few folders. Who can look into the folder inserts [`CheckpointFiles::adapter_file`], so that it is refused.
+/// but a few folders. Who can look into the folder inserts [`CheckpointFiles::adapter_file`], so that it is heeded, or refused.
 pub const ADAPTER: &str = "adapter_config.json";
 pub(crate) const ARTIFACT: &str = "artifact.metadata";
 /// How a model of pages renders queries and pages.

@@ -113,6 +113,7 @@ impl View {
         let start = storage.start.checked_add(self.offset.checked_mul(size)?)?;
         let end = start.checked_add(count.checked_mul(size)?)?;
         (end <= storage.end).then(|| Place {
+            low: None,
             file: file.to_owned(),
             dtype: self.dtype,
             shape: self.shape.clone(),

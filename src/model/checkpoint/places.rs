@@ -8,11 +8,14 @@
 //! ```
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{self, Metadata};
 
+use super::CheckpointFiles;
+use super::adapter::LowRank;
 use super::weights::TensorInfo;
 use crate::error::{Error, Result};
 use crate::model::contents::found_instead;
@@ -23,13 +26,15 @@ const PREFIX: usize = 8;
 const MAX_HEADER: u64 = 16 << 20;
 
 /// A tensor in a weight file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Place {
     pub(crate) file: String,
     pub(super) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
     /// From the file's start.
     pub(crate) bytes: Range<u64>,
+    /// What an adapter adds to it.
+    pub(super) low: Option<Arc<LowRank>>,
 }
 
 impl Place {
@@ -66,11 +71,29 @@ impl Place {
         at(rows.start)..at(rows.end)
     }
 
+    /// The numbers of some rows, whose bytes these are, with what an adapter adds to them.
+    ///
+    /// # Errors
+    /// As [`Place::values`], and what reading the adapter answers.
+    pub(crate) fn adapted(
+        &self,
+        files: &CheckpointFiles,
+        name: &str,
+        rows: Range<usize>,
+        bytes: &[u8],
+    ) -> Result<Vec<f32>> {
+        let mut values = self.values(name, bytes)?;
+        if let Some(low) = &self.low {
+            low.add(files, rows, &mut values)?;
+        }
+        Ok(values)
+    }
+
     /// The numbers that some of its bytes hold.
     ///
     /// # Errors
     /// [`Error::TensorType`], [`Error::TensorNotFinite`], naming the tensor.
-    pub(crate) fn values(&self, name: &str, bytes: &[u8]) -> Result<Vec<f32>> {
+    pub(super) fn values(&self, name: &str, bytes: &[u8]) -> Result<Vec<f32>> {
         let values = to_f32(self.dtype, bytes).ok_or_else(|| Error::TensorType {
             name: name.to_owned(),
             found: format!("{:?}", self.dtype),
@@ -135,7 +158,7 @@ pub(super) fn places(file: &str, start: &[u8], size: u64) -> Result<Vec<(String,
         reached = to;
         let bytes = end + from as u64..end + to as u64;
         let (file, dtype, shape) = (file.to_owned(), info.dtype, info.shape.clone());
-        places.push((name, Place { file, dtype, shape, bytes }));
+        places.push((name, Place { file, dtype, shape, bytes, low: None }));
     }
     let expected = end + reached as u64;
     match expected == size {

@@ -4,6 +4,10 @@
 //! | --- | --- | --- | --- |
 //! | `ColModernVBertForRetrieval` of transformers | `colmodernvbert` | `vlm_config.text_config` | `embedding_proj_layer` |
 //! | `ColModernVBert` of colpali-engine | `modernvbert` | `text_config` | `custom_text_proj` |
+//! | `ColPaliForRetrieval` of transformers | `colpali` | `vlm_config.text_config` | `embedding_proj_layer` |
+//! | `ColPali` of colpali-engine | `paligemma` | `text_config` | `custom_text_proj` |
+//! | `ColQwen2ForRetrieval` of transformers | `colqwen2` | `vlm_config.text_config` | `embedding_proj_layer` |
+//! | `ColQwen2` of colpali-engine | `qwen2_vl` | `text_config`, or the whole file | `custom_text_proj` |
 //!
 //! Sources: `ColModernVBertConfig`, `ModernVBertConfig` and their models in transformers 5.24 and colpali-engine 0.3.18.
 
@@ -36,14 +40,26 @@ pub(crate) enum VisualClass {
     ColModernVBertForRetrieval,
     /// colpali-engine's.
     ColModernVBert,
+    ColPaliForRetrieval,
+    ColPali,
+    ColQwen2ForRetrieval,
+    ColQwen2,
+}
+
+/// What it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VisualModel {
+    ColModernVBert,
+    ColPali,
+    ColQwen2,
 }
 
 impl VisualClass {
     /// The projection, by its name among the weights.
     pub(crate) fn projection(self) -> &'static str {
-        match self {
-            VisualClass::ColModernVBertForRetrieval => "embedding_proj_layer",
-            VisualClass::ColModernVBert => "custom_text_proj",
+        match self.is_of_transformers() {
+            true => "embedding_proj_layer",
+            false => "custom_text_proj",
         }
     }
 
@@ -51,6 +67,29 @@ impl VisualClass {
     pub(crate) fn tower(self) -> &'static str {
         match self {
             VisualClass::ColModernVBertForRetrieval | VisualClass::ColModernVBert => TOWER,
+            // No other part has a vocabulary table of this name, and before it versions put different parts.
+            _ => "",
+        }
+    }
+
+    /// Whether transformers' own class has saved it, not colpali-engine's.
+    pub(crate) fn is_of_transformers(self) -> bool {
+        matches!(
+            self,
+            VisualClass::ColModernVBertForRetrieval
+                | VisualClass::ColPaliForRetrieval
+                | VisualClass::ColQwen2ForRetrieval
+        )
+    }
+
+    /// What it computes.
+    pub(crate) fn model(self) -> VisualModel {
+        match self {
+            VisualClass::ColModernVBertForRetrieval | VisualClass::ColModernVBert => {
+                VisualModel::ColModernVBert
+            }
+            VisualClass::ColPaliForRetrieval | VisualClass::ColPali => VisualModel::ColPali,
+            VisualClass::ColQwen2ForRetrieval | VisualClass::ColQwen2 => VisualModel::ColQwen2,
         }
     }
 }
@@ -62,33 +101,58 @@ impl<'a> Visual<'a> {
     /// A model of pages whose text backbone is not described, or is none that is computed.
     pub(crate) fn of(config: &Fields<'a>) -> Result<Option<Self>> {
         Ok(match config.string("model_type")? {
-            Some("colmodernvbert") => Some(of_transformers(config)?),
-            Some("modernvbert") => Some(of_colpali_engine(config)?),
+            Some("colmodernvbert") => {
+                let class = VisualClass::ColModernVBertForRetrieval;
+                Some(of_transformers(config, class, "modernvbert")?)
+            }
+            Some("colpali") => {
+                Some(of_transformers(config, VisualClass::ColPaliForRetrieval, "paligemma")?)
+            }
+            Some("colqwen2") => {
+                Some(of_transformers(config, VisualClass::ColQwen2ForRetrieval, "qwen2_vl")?)
+            }
+            Some("modernvbert") => {
+                Some(of_colpali_engine(config, VisualClass::ColModernVBert, "ColModernVBert")?)
+            }
+            Some("paligemma") => Some(of_colpali_engine(config, VisualClass::ColPali, "ColPali")?),
+            Some("qwen2_vl") => Some(of_colpali_engine(config, VisualClass::ColQwen2, "ColQwen2")?),
             _ => None,
         })
     }
 }
 
-fn of_transformers<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
+fn of_transformers<'a>(
+    config: &Fields<'a>,
+    class: VisualClass,
+    whole_type: &'static str,
+) -> Result<Visual<'a>> {
     let whole = config.required("vlm_config", config.object("vlm_config")?)?;
     match whole.string("model_type")? {
-        Some("modernvbert") => {}
+        Some(own) if own == whole_type => {}
         other => {
             let other = other.unwrap_or("(none)");
-            return Err(whole.unsupported("model_type", other, "modernvbert is"));
+            return Err(whole.unsupported(
+                "model_type",
+                other,
+                "modernvbert, paligemma and qwen2_vl are, each in its class",
+            ));
         }
     }
-    let text = whole.required("text_config", whole.object("text_config")?)?;
-    Ok(Visual { class: VisualClass::ColModernVBertForRetrieval, whole, text })
+    let text = text_of(&whole, class)?;
+    Ok(Visual { class, whole, text })
 }
 
-fn of_colpali_engine<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
+fn of_colpali_engine<'a>(
+    config: &Fields<'a>,
+    class: VisualClass,
+    name: &str,
+) -> Result<Visual<'a>> {
     let classes = config.strings("architectures")?.unwrap_or_default();
-    if !classes.iter().any(|class| class == "ColModernVBert") {
-        let hint = "ColModernVBert is, which has a projection";
+    if !classes.iter().any(|class| class == name) {
+        let hint = "ColModernVBert, ColPali and ColQwen2 are, which have a projection, each with its model_type";
         return Err(config.unsupported("architectures", &classes.join(", "), hint));
     }
-    let text = config.required("text_config", config.object("text_config")?)?;
+    let text = text_of(config, class)?;
     let text = match text.string("model_type")? {
         Some("modernvbert_text") => with_base(text)?,
         _ => text,
@@ -98,7 +162,17 @@ fn of_colpali_engine<'a>(config: &Fields<'a>) -> Result<Visual<'a>> {
         Some(rows) => text.with_defaults(vec![(ADDED_ROWS, rows.clone())]),
         None => text,
     };
-    Ok(Visual { class: VisualClass::ColModernVBert, whole: config.clone(), text })
+    Ok(Visual { class, whole: config.clone(), text })
+}
+
+/// The text backbone's settings; before transformers 4.52 those of Qwen2-VL stood among the others.
+fn text_of<'a>(whole: &Fields<'a>, class: VisualClass) -> Result<Fields<'a>> {
+    match whole.object("text_config")? {
+        None if class.model() == VisualModel::ColQwen2 && whole.has("num_hidden_layers") => {
+            Ok(whole.clone())
+        }
+        text => whole.required("text_config", text),
+    }
 }
 
 /// colpali-engine's own class of settings says a part of them, and names a repository for the rest.

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::CheckpointFiles;
 use super::fields::Fields;
 use super::places::Place;
+use super::{CheckpointFiles, adapter};
 use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, Tensors};
 use crate::model::quantize::Matrix;
@@ -57,7 +57,7 @@ impl<'a> Weights<'a> {
                 let path = if backbone { "" } else { folder }.to_owned();
                 Stored::Tensors { tensors: &bundle.tensors, path }
             }
-            None => Stored::Files { files, places: places(files, names)? },
+            None => Stored::Files { files, places: adapted_places(files, names)? },
         };
         Ok(Self { file, tensors, prefix: String::new(), keep: true })
     }
@@ -301,7 +301,17 @@ impl<'a> Weights<'a> {
 }
 
 fn values(files: &CheckpointFiles, name: &str, place: &Place) -> Result<Vec<f32>> {
-    place.values(name, &files.bytes(&place.file, place.bytes.clone())?)
+    let rows = 0..place.shape.first().copied().unwrap_or(0);
+    place.adapted(files, name, rows, &files.bytes(&place.file, place.bytes.clone())?)
+}
+
+/// The tensors of several files by name; of the backbone's, as an adapter beside them makes them.
+fn adapted_places(files: &CheckpointFiles, names: &[String]) -> Result<BTreeMap<String, Place>> {
+    let mut tensors = places(files, names)?;
+    if files.is_adapted()? && files.backbone_files()? == names {
+        adapter::apply(files, &mut tensors)?;
+    }
+    Ok(tensors)
 }
 
 /// The tensors of several files by name.

@@ -43,7 +43,8 @@ pub(super) fn refuse(
 fn refuse_second_body(weights: &Weights<'_>, file: &str, encoder: &EncoderConfig) -> Result<()> {
     let (prefix, table) = encoder.prefix();
     let prefixed = format!("{prefix}{table}");
-    match weights.contains(table) && weights.contains(&prefixed) {
+    // What stands before the names of a model of pages is found out, and there must be one.
+    match !prefix.is_empty() && weights.contains(table) && weights.contains(&prefixed) {
         false => Ok(()),
         true => Err(Error::InvalidField {
             file: file.to_owned(),

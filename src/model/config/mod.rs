@@ -7,6 +7,7 @@
 
 mod backbone;
 mod bert;
+mod decoder;
 mod head;
 mod layout;
 mod left_out;
@@ -34,6 +35,8 @@ use crate::model::overrides::Overrides;
 pub use crate::model::activation::Activation;
 pub use bert::{BertConfig, Naming, Positions};
 pub(crate) use bert::{POSITIONS, TYPES, WORDS};
+pub use decoder::DecoderConfig;
+pub(crate) use decoder::EMBEDDINGS;
 pub use head::{HeadConfig, HeadStep, LinearConfig, NormConfig};
 pub use layout::Layout;
 pub(crate) use modernbert::TOKENS;
@@ -64,6 +67,7 @@ pub(crate) const MAX_LENGTH: usize = 8_192;
 pub enum EncoderConfig {
     Bert(BertConfig),
     ModernBert(ModernBertConfig),
+    Decoder(DecoderConfig),
 }
 
 impl EncoderConfig {
@@ -72,6 +76,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.hidden_size,
             EncoderConfig::ModernBert(config) => config.hidden_size,
+            EncoderConfig::Decoder(config) => config.hidden_size,
         }
     }
 
@@ -80,6 +85,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.num_hidden_layers,
             EncoderConfig::ModernBert(config) => config.num_hidden_layers,
+            EncoderConfig::Decoder(config) => config.num_hidden_layers,
         }
     }
 
@@ -88,6 +94,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.vocab_size,
             EncoderConfig::ModernBert(config) => config.vocab_size,
+            EncoderConfig::Decoder(config) => config.vocab_size,
         }
     }
 
@@ -99,6 +106,7 @@ impl EncoderConfig {
             EncoderConfig::ModernBert(config) => {
                 (config.vocab_size, config.additional_vocab_size) = (rows, None);
             }
+            EncoderConfig::Decoder(config) => config.vocab_size = rows,
         }
         config
     }
@@ -110,7 +118,7 @@ impl EncoderConfig {
                 Positions::Absolute { padding, .. } => padding,
                 Positions::Rotary { .. } => None,
             },
-            EncoderConfig::ModernBert(_) => None,
+            EncoderConfig::ModernBert(_) | EncoderConfig::Decoder(_) => None,
         }
     }
 
@@ -119,6 +127,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.positions.longest(),
             EncoderConfig::ModernBert(config) => config.max_length(),
+            EncoderConfig::Decoder(config) => config.max_length(),
         }
     }
 
@@ -127,6 +136,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.architecture.name(),
             EncoderConfig::ModernBert(_) => Architecture::ModernBert.name(),
+            EncoderConfig::Decoder(config) => config.architecture.name(),
         }
     }
 }
@@ -222,18 +232,18 @@ impl ModelConfig {
     }
 }
 
-/// The libraries would add an adapter's weights to those of the folder.
+/// The libraries would add an adapter's weights to those of the folder; here that is done for models of pages.
 fn refuse_adapter(files: &CheckpointFiles) -> Result<()> {
     let file = files.adapter_file()?;
-    match files.get(&file) {
-        None => Ok(()),
-        Some(_) => Err(Error::Unsupported {
-            file,
-            field: "an adapter".to_owned(),
-            value: "beside the weights".to_owned(),
-            hint: "merge it into its base model (`merge_and_unload` of peft) and save that",
-        }),
+    if files.get(&file).is_none() || files.is_adapted()? {
+        return Ok(());
     }
+    Err(Error::Unsupported {
+        file,
+        field: "an adapter".to_owned(),
+        value: "beside the weights".to_owned(),
+        hint: "merge it into its base model (`merge_and_unload` of peft) and save that",
+    })
 }
 
 /// A checkpoint that is being read.
@@ -276,6 +286,13 @@ fn encoder(reading: &mut Reading<'_>) -> Result<EncoderConfig> {
     Ok(match Architecture::of(&config)? {
         Architecture::ModernBert => {
             EncoderConfig::ModernBert(ModernBertConfig::read(&config, warnings)?)
+        }
+        Architecture::Decoder(which) if reading.files.visual()?.is_none() => {
+            let hint = "as the text side of a model of pages it is";
+            return Err(config.unsupported("model_type", which.name(), hint));
+        }
+        Architecture::Decoder(which) => {
+            EncoderConfig::Decoder(DecoderConfig::read(&config, which, warnings)?)
         }
         Architecture::Bert(which) => {
             EncoderConfig::Bert(BertConfig::read(reading.files, &config, which, warnings)?)

@@ -1,8 +1,8 @@
 //! Which tensors does a model have, and which are multiplied with what?
 
 use super::{
-    DenseConfig, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig, ModelConfig,
-    PageConfig, ProjectionStep, TOKENS, WORDS, WeightingConfig,
+    DenseConfig, EMBEDDINGS, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig,
+    ModelConfig, PageConfig, ProjectionStep, TOKENS, WORDS, WeightingConfig,
 };
 use crate::error::Result;
 use crate::model::bundle::{TensorKind, TensorSpec};
@@ -46,6 +46,9 @@ impl EncoderConfig {
             EncoderConfig::ModernBert(config) => (0..config.num_hidden_layers)
                 .flat_map(|layer| config.layer_products(layer))
                 .collect(),
+            EncoderConfig::Decoder(config) => (0..config.num_hidden_layers)
+                .flat_map(|layer| config.layer_products(layer))
+                .collect(),
         }
     }
 
@@ -54,6 +57,7 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => (config.prefix(), WORDS),
             EncoderConfig::ModernBert(config) => (config.prefix(), TOKENS),
+            EncoderConfig::Decoder(_) => ("", EMBEDDINGS),
         }
     }
 
@@ -62,13 +66,14 @@ impl EncoderConfig {
         match self {
             EncoderConfig::Bert(config) => config.tensors(),
             EncoderConfig::ModernBert(config) => config.tensors(),
+            EncoderConfig::Decoder(config) => config.tensors(),
         }
     }
 }
 
 impl Product {
     /// The weights, each with its bias.
-    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+    pub(super) fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
         self.names.iter().flat_map(|name| {
             let shape = [self.rows, self.columns];
             let bias = || spec(&format!("{name}.bias"), &[self.rows], TensorKind::Plain);

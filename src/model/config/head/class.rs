@@ -21,6 +21,10 @@ pub(super) fn read(
     match encoder {
         EncoderConfig::Bert(bert) => Ok((PoolingMode::Cls, of_bert(config, bert)?)),
         EncoderConfig::ModernBert(bert) => of_modernbert(config, bert, warnings),
+        EncoderConfig::Decoder(_) => {
+            let hint = "in a model of pages it is";
+            Err(config.unsupported("model_type", encoder.name(), hint))
+        }
     }
 }
 

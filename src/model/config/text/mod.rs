@@ -68,6 +68,8 @@ pub struct PageQueries {
     pub image_token: Option<String>,
     /// Tokens that yield no embedding, by their ids.
     pub dropped_ids: Vec<u32>,
+    /// Whether what `tokenizer.json` puts round a text is left out.
+    pub bare: bool,
 }
 
 /// Queries shorter than `length` are filled up with a token, whose embeddings are scored like all others.
@@ -106,7 +108,7 @@ pub(super) fn read(
             settings.check_max_seq_length(reading, positions)?;
             match layout {
                 Layout::CrossEncoder => cross_encoder::read(reading, &settings, own)?,
-                Layout::Visual => visual::read(reading, &settings, own)?,
+                Layout::Visual => visual::read(reading, &settings, tokenizer, own)?,
                 _ => sentence_transformers::read(reading, layout, &settings, own)?,
             }
         }

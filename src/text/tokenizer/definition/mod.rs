@@ -43,7 +43,7 @@ pub(super) fn build(bytes: &[u8], config: &ModelConfig) -> Result<Definition> {
     tokenizer.with_pre_tokenizer(pre_tokenizer);
     added::add(&mut tokenizer, &parts, config)?;
     let Template { processor, trim, pair } = Template::read(&parts, &tokenizer, config)?;
-    tokenizer.with_post_processor(Some(processor));
+    tokenizer.with_post_processor(processor);
     tokenizer.set_encode_special_tokens(config.tokenizer.splits_special_tokens);
     Ok(Definition { tokenizer, trim, pair })
 }

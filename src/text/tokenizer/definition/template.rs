@@ -1,5 +1,5 @@
 //! The special tokens that go round a text, and round the two of a pair. At least one is needed: a text without any token would
-//! leave the encoder nothing to attend to.
+//! leave the encoder nothing to attend to. A model of pages has tokens of its own behind each query, and may do without.
 
 use serde_json::{Map, Value, json};
 use tokenizers::PostProcessorWrapper;
@@ -29,7 +29,8 @@ enum Piece {
 
 /// What goes round a text, and whether white space counts in the offsets of its words.
 pub(super) struct Template {
-    pub processor: PostProcessorWrapper,
+    /// `None` where nothing goes round a text.
+    pub processor: Option<PostProcessorWrapper>,
     pub trim: Option<Trim>,
     /// What goes round the texts of a pair, if the model reads any.
     pub pair: Option<PairTemplate>,
@@ -45,6 +46,9 @@ impl Template {
         tokenizer: &Tokenizer,
         config: &ModelConfig,
     ) -> Result<Self> {
+        if let Some(trim) = unframed(parts, config)? {
+            return Ok(Self { processor: None, trim, pair: None });
+        }
         let wants_pair = config.head.is_some();
         let (pieces, pair, trim) = match &config.tokenizer.class {
             TokenizerClass::Bert(_) => {
@@ -65,7 +69,22 @@ impl Template {
             return Err(invalid("post_processor needs one text and a special token".to_owned()));
         }
         let pair = pair.filter(|_| wants_pair).map(|pair| of_pair(pair, config)).transpose()?;
-        Ok(Self { processor: build(&pieces)?, trim, pair })
+        Ok(Self { processor: Some(build(&pieces)?), trim, pair })
+    }
+}
+
+/// Whether a model of pages puts nothing round a text: as its processor says, or as the file does, and then whether white space
+/// counts in offsets.
+fn unframed(parts: &Fields<'_>, config: &ModelConfig) -> Result<Option<Option<Trim>>> {
+    let Some(pages) = config.text.pages.as_ref().filter(|pages| !pages.suffix.is_empty()) else {
+        return Ok(None);
+    };
+    if pages.bare {
+        return Ok(Some(None));
+    }
+    match parts.object("post_processor")? {
+        Some(part) if part.string("type")? == Some("ByteLevel") => trimmed(&part).map(Some),
+        _ => Ok(None),
     }
 }
 

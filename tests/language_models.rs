@@ -1,0 +1,241 @@
+//! Queries of the language models that read pages, ColPali's Gemma and ColQwen2's Qwen2, stage by stage the same as the reference
+//! libraries, whoever saved the folder and with an adapter beside it: ids equal, hidden states within 1e-4 of their largest value,
+//! embeddings within 1e-4.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{difference, fixtures, gather, load, load_with};
+use pollster::block_on;
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tabrank::{
+    CheckpointFiles, ConvertOptions, Dtype, Inspection, Overrides, Reranker, Source, TextKind,
+    Unobserved, convert,
+};
+
+const TOLERANCE: f32 = 1e-4;
+const MODELS: [&str; 2] = ["colpali", "colqwen2"];
+
+#[derive(Deserialize)]
+struct Expected {
+    queries: Vec<Text>,
+    engine_queries: Vec<Text>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    ids: Vec<u32>,
+}
+
+struct Case {
+    folder: PathBuf,
+    expected: Expected,
+    tensors: Vec<u8>,
+}
+
+impl Case {
+    fn read(name: &str) -> Self {
+        let folder = fixtures().join("visual").join(name);
+        let json = fs::read(folder.join("expected.json")).unwrap();
+        let expected = serde_json::from_slice(&json).unwrap();
+        let tensors = fs::read(folder.join("expected.safetensors")).unwrap();
+        Self { folder, expected, tensors }
+    }
+
+    /// The files of some saves, of which an earlier one's stand in place of a later one's.
+    fn files(&self, saves: &[&str]) -> CheckpointFiles {
+        let find = |name: &str| {
+            saves.iter().find_map(|save| fs::read(self.folder.join(save).join(name)).ok())
+        };
+        let mut files = gather(find).unwrap();
+        // Nothing asks for an adapter: who looks into a folder finds it.
+        let adapter = files.adapter_file().unwrap();
+        if let Some(bytes) = find(&adapter) {
+            files.insert(&adapter, bytes).unwrap();
+            for file in files.wanted().unwrap() {
+                files.insert(&file.name, find(&file.name).unwrap()).unwrap();
+            }
+        }
+        files
+    }
+
+    fn tensor(&self, name: &str) -> Option<Vec<f32>> {
+        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
+        let view = tensors.tensor(name).ok()?;
+        let values = view.data().chunks_exact(4);
+        Some(values.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
+    }
+
+    /// Every stage of a query that the reference has written under `name`.
+    fn compare(&self, reranker: &Reranker, name: &str, query: &Text, tolerance: f32) {
+        let Inspection { tokens, hidden_states, embeddings } = inspect(reranker, &query.text);
+        assert_eq!(tokens.ids, query.ids, "ids of {name}");
+        assert!(tokens.attention_mask.iter().all(|&seen| seen), "attention of {name}");
+        assert!(tokens.embedding_mask.iter().all(|&yields| yields), "embeddings of {name}");
+        let last = hidden_states.len() - 1;
+        let mut compared = 0;
+        for (layer, state) in hidden_states.iter().enumerate() {
+            let layer = if layer == last { "norm".to_owned() } else { layer.to_string() };
+            let Some(reference) = self.tensor(&format!("{name}.hidden.{layer}")) else {
+                continue;
+            };
+            let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
+            let worst = difference(state, &reference) / largest;
+            assert!(worst < tolerance, "hidden {layer} of {name}: {worst}");
+            compared += 1;
+        }
+        assert!([0, hidden_states.len()].contains(&compared), "hidden states of {name}");
+        let reference = self.tensor(&format!("{name}.embeddings")).unwrap();
+        let worst = difference(embeddings.values(), &reference);
+        assert!(worst < tolerance, "embeddings of {name}: {worst}");
+    }
+}
+
+fn inspect(reranker: &Reranker, query: &str) -> Inspection {
+    block_on(reranker.inspect(TextKind::Query, query)).unwrap()
+}
+
+#[test]
+fn every_stage_of_a_query_equals_the_reference() {
+    for model in MODELS {
+        let case = Case::read(model);
+        for saves in [&["checkpoint"][..], &["older", "checkpoint"]] {
+            let reranker = load(&case.files(saves));
+            assert_eq!(case.expected.queries.len(), 3);
+            for (index, query) in case.expected.queries.iter().enumerate() {
+                case.compare(&reranker, &format!("query.{index}"), query, TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn queries_of_folders_of_colpali_engine_have_its_prompt() {
+    for model in MODELS {
+        let case = Case::read(model);
+        let reranker = load(&case.files(&["engine"]));
+        assert_eq!(case.expected.engine_queries.len(), 3);
+        for (index, query) in case.expected.engine_queries.iter().enumerate() {
+            case.compare(&reranker, &format!("engine.query.{index}"), query, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn an_adapter_beside_the_weights_is_merged() {
+    for model in MODELS {
+        let case = Case::read(model);
+        let reranker = load(&case.files(&["adapter", "engine"]));
+        let query = &case.expected.engine_queries[0];
+        case.compare(&reranker, "adapter.query.0", query, TOLERANCE);
+        // Without it the vectors are others.
+        let plain = inspect(&load(&case.files(&["engine"])), &query.text).embeddings;
+        let reference = case.tensor("adapter.query.0.embeddings").unwrap();
+        assert!(difference(plain.values(), &reference) > 0.01);
+    }
+}
+
+/// The parts that see pages stay behind, an adapter is merged, and what the bundle computes is what its checkpoint does, as far as
+/// its type goes.
+#[test]
+fn a_bundle_computes_what_its_checkpoint_does() {
+    for model in MODELS {
+        let case = Case::read(model);
+        for saves in [&["checkpoint"][..], &["adapter", "engine"]] {
+            let files = case.files(saves);
+            let query = &case.expected.queries[2].text;
+            let own = inspect(&load(&files), query);
+            let types =
+                [(Dtype::F32, 1e-6), (Dtype::F16, 1e-3), (Dtype::Q8, 0.05), (Dtype::Q4, 0.2)];
+            for (dtype, tolerance) in types {
+                let (source, overrides) = (Source::default(), Overrides::default());
+                let options = ConvertOptions { dtype, source, overrides };
+                let bundle = block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap();
+                let bundle = CheckpointFiles::from_bundle(&bundle).unwrap();
+                assert!(bundle.get("adapter_config.json").is_none());
+                let names: Vec<_> = bundle.tensors().unwrap();
+                assert!(names.iter().all(|tensor| !tensor.name.contains("lora_")));
+                let found = inspect(&load(&bundle), query);
+                assert_eq!(found.tokens, own.tokens);
+                let (found, own) = (found.embeddings.values(), own.embeddings.values());
+                let apart = found.iter().zip(own).map(|(a, b)| (a - b).abs());
+                let mean = apart.sum::<f32>() / own.len() as f32;
+                assert!(mean < tolerance, "{model} {saves:?} {}: {mean}", dtype.name());
+            }
+        }
+    }
+}
+
+/// What an adapter's settings say beside what is computed.
+#[test]
+fn adapters_that_are_not_computed_are_refused_by_name() {
+    let case = Case::read("colpali");
+    let path = case.folder.join("adapter/adapter_config.json");
+    let config: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let refusal = |change: &dyn Fn(&mut Value)| {
+        let mut config = config.clone();
+        change(&mut config);
+        let mut files = case.files(&["adapter", "engine"]);
+        files.insert("adapter_config.json", config.to_string().into_bytes()).unwrap();
+        load_with(&files, Overrides::default()).err().map(|error| error.to_string())
+    };
+    assert_eq!(refusal(&|_| ()), None);
+    // Fields of versions to come that say nothing.
+    assert_eq!(refusal(&|config| config["of_later"] = json!(null)), None);
+    assert_eq!(refusal(&|config| config["of_later"] = json!(false)), None);
+    let proj = "custom_text_proj";
+    for (change, culprit) in [
+        (
+            &(|config: &mut Value| config["peft_type"] = json!("LOHA")) as &dyn Fn(&mut Value),
+            "peft_type",
+        ),
+        (&|config| config["use_dora"] = json!(true), "use_dora"),
+        (&|config| config["of_later"] = json!(3), "of_later"),
+        (&|config| config["bias"] = json!("all"), "bias"),
+        (&|config| config["fan_in_fan_out"] = json!(true), "fan_in_fan_out"),
+        (&|config| config["init_lora_weights"] = json!("pissa"), "init_lora_weights"),
+        (&|config| config["r"] = json!(3), "lora_A"),
+        (&|config| config["r"] = json!(0), "adapter_config.json: r"),
+        (&|config| config["lora_alpha"] = Value::Null, "lora_alpha is missing"),
+        (&|config| config["rank_pattern"] = json!({ proj: 2 }), "custom_text_proj.lora_A"),
+        (&|config| config["alpha_pattern"] = json!({ "q_.*": 2 }), "alpha_pattern.q_.*"),
+    ] {
+        let found = refusal(change).unwrap_or_else(|| panic!("{culprit} was taken"));
+        assert!(found.contains(culprit), "{found}, not {culprit}");
+    }
+}
+
+/// The scale is that of peft: by the rank, or by its root, and of a module that a pattern names by that one's own.
+#[test]
+fn an_adapter_is_scaled_as_its_settings_say() {
+    let case = Case::read("colpali");
+    let path = case.folder.join("adapter/adapter_config.json");
+    let config: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let query = &case.expected.engine_queries[0].text;
+    let vectors = |change: &dyn Fn(&mut Value)| {
+        let mut config = config.clone();
+        change(&mut config);
+        let mut files = case.files(&["adapter", "engine"]);
+        files.insert("adapter_config.json", config.to_string().into_bytes()).unwrap();
+        inspect(&load(&files), query).embeddings.values().to_vec()
+    };
+    // Its rank is 4 and its alpha 8.
+    let own = vectors(&|_| ());
+    let rooted = vectors(&|config| {
+        (config["use_rslora"], config["lora_alpha"]) = (json!(true), json!(4));
+    });
+    assert_eq!(rooted, own);
+    let elsewhere = vectors(&|config| {
+        config["lora_alpha"] = json!(1);
+        let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        config["alpha_pattern"] = modules.into_iter().map(|name| (name, 8)).collect();
+        config["alpha_pattern"]["^custom_text_proj"] = json!(8);
+    });
+    assert_eq!(elsewhere, own);
+    assert!(difference(&vectors(&|config| config["lora_alpha"] = json!(4)), &own) > 1e-3);
+}
