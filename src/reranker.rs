@@ -20,9 +20,12 @@ use crate::late_interaction::page::PageSide;
 use crate::late_interaction::stream::Batches;
 use crate::late_interaction::token_pooling::TokenPooling;
 use crate::late_interaction::vectors::Pooling;
+use crate::late_interaction::whole_page::WholePage;
 use crate::model::bundle::Manifest;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{Layout, ModelConfig, PageConfig, ProjectionStep, Similarity};
+use crate::model::config::{
+    Layout, ModelConfig, PageConfig, ProjectionStep, Similarity, WholePageConfig,
+};
 use crate::model::embedding_id::embedding_id;
 use crate::model::overrides::Overrides;
 use crate::model::quantize::Dtype;
@@ -127,8 +130,11 @@ pub struct Reranker {
     canary: Option<Canary>,
     /// What reads pages, once it was asked for.
     pages: Option<PageSide>,
+    /// The same of a model that sees a page in one piece.
+    whole_pages: Option<WholePage>,
     /// See [`ModelConfig::page`].
     page_config: Option<Result<PageConfig>>,
+    whole_page_config: Option<Result<WholePageConfig>>,
     /// Of a bundle.
     manifest: Option<Box<Manifest>>,
 }
@@ -225,6 +231,7 @@ impl Reranker {
         let (kind, gpu_fault, gpu_kernel, canary) = (DeviceKind::Cpu, None, None, None);
         let manifest = files.manifest().map(|manifest| Box::new(manifest.clone()));
         let page_config = config.page.clone();
+        let whole_page_config = config.whole_page.clone();
         let on_cpu = Self {
             model,
             kind,
@@ -234,11 +241,14 @@ impl Reranker {
             gpu_kernel,
             canary,
             pages: None,
+            whole_pages: None,
             page_config,
+            whole_page_config,
             manifest,
         };
         let mut loaded = on_cpu.on_device(&files, &config, tokenizer, options, observer).await?;
-        if files.takes_pages() && loaded.page_config.is_some() {
+        let has_pages = loaded.page_config.is_some() || loaded.whole_page_config.is_some();
+        if files.takes_pages() && has_pages {
             loaded.load_pages(&files, observer).await?;
         }
         Ok(loaded)

@@ -1,6 +1,6 @@
-//! Queries of the language models that read pages, ColPali's Gemma and ColQwen2's Qwen2, stage by stage the same as the reference
-//! libraries, whoever saved the folder and with an adapter beside it: ids equal, hidden states within 1e-4 of their largest value,
-//! embeddings within 1e-4.
+//! The language models that read pages, ColPali's Gemma and ColQwen2's Qwen2, stage by stage the same as the reference libraries, whoever
+//! saved the folder and with an adapter beside it: queries and pages, ids equal, hidden states of both towers within 1e-4 of their
+//! largest value, embeddings within 1e-4.
 
 mod common;
 
@@ -12,9 +12,10 @@ use pollster::block_on;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tabrank::image::Picture;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Inspection, Overrides, Reranker, Source, TextKind,
-    Unobserved, convert,
+    CheckpointFiles, ConvertOptions, Dtype, Error, Inspection, Overrides, PageOptions, Reranker,
+    Similarity, Source, TextKind, Unobserved, convert, score,
 };
 
 const TOLERANCE: f32 = 1e-4;
@@ -24,6 +25,24 @@ const MODELS: [&str; 2] = ["colpali", "colqwen2"];
 struct Expected {
     queries: Vec<Text>,
     engine_queries: Vec<Text>,
+    pages: Vec<Page>,
+    #[serde(default)]
+    engine_pages: Vec<Prompt>,
+    scores: Vec<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    size: [usize; 2],
+    ids: Vec<u32>,
+    patches: Vec<u8>,
+    /// Rows and columns of patches, before they are merged.
+    grid: Option<[usize; 2]>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    ids: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +64,19 @@ impl Case {
         let expected = serde_json::from_slice(&json).unwrap();
         let tensors = fs::read(folder.join("expected.safetensors")).unwrap();
         Self { folder, expected, tensors }
+    }
+
+    fn picture(&self, page: usize) -> Picture {
+        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
+        let pixels = tensors.tensor(&format!("page.{page}.pixels")).unwrap();
+        let [width, height] = self.expected.pages[page].size;
+        Picture::from_rgb(width, height, pixels.data().to_vec()).unwrap()
+    }
+
+    fn load_pages(&self, saves: &[&str]) -> Reranker {
+        let mut files = self.files(saves);
+        files.take_pages();
+        load(&files)
     }
 
     /// The files of some saves, of which an earlier one's stand in place of a later one's.
@@ -96,6 +128,20 @@ impl Case {
     }
 }
 
+/// What a page comes to, and how far it may be from what the reference made of it, over the largest value and 1.
+fn check(name: &str, found: &[f32], reference: &[f32], tolerance: f32) {
+    let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
+    let worst = difference(found, reference) / largest;
+    assert!(worst < tolerance, "{name}: {worst}");
+}
+
+/// `0`, `1` and so on, and `norm` for the last.
+fn named(states: &[Vec<f32>]) -> impl Iterator<Item = (String, &Vec<f32>)> {
+    let last = states.len() - 1;
+    let name = move |place| if place == last { "norm".to_owned() } else { format!("{place}") };
+    (0..).map(name).zip(states)
+}
+
 fn inspect(reranker: &Reranker, query: &str) -> Inspection {
     block_on(reranker.inspect(TextKind::Query, query)).unwrap()
 }
@@ -138,6 +184,120 @@ fn an_adapter_beside_the_weights_is_merged() {
         let reference = case.tensor("adapter.query.0.embeddings").unwrap();
         assert!(difference(plain.values(), &reference) > 0.01);
     }
+}
+
+#[test]
+fn every_stage_of_a_page_equals_the_reference() {
+    for model in MODELS {
+        let case = Case::read(model);
+        for saves in [&["checkpoint"][..], &["older", "checkpoint"]] {
+            let reranker = case.load_pages(saves);
+            assert!(reranker.reads_pages());
+            for (index, page) in case.expected.pages.iter().enumerate() {
+                let at = format!("{model} {saves:?} page.{index}");
+                let picture = case.picture(index);
+                let found = block_on(reranker.inspect_page(&picture, PageOptions::default()));
+                let found = found.unwrap();
+                assert_eq!(found.tokens.ids, page.ids, "ids of {at}");
+                assert_eq!(found.layout.tiles(), 1);
+                let patches: Vec<u8> = found.page.patches.iter().map(|&is| u8::from(is)).collect();
+                assert_eq!(patches, page.patches, "patches of {at}");
+                let grid = page.grid.map_or([4, 4], |grid| grid.map(|side| side / 2));
+                assert_eq!((found.page.grid, found.page.tile), (grid, None), "grid of {at}");
+                assert_eq!(found.page.places().len(), grid[0] * grid[1]);
+                let towers = [("vision", &found.tower[0]), ("hidden", &found.hidden_states)];
+                for (tower, states) in towers {
+                    for (layer, state) in named(states) {
+                        let name = format!("page.{index}.{tower}.{layer}");
+                        if let Some(reference) = case.tensor(&name) {
+                            check(&format!("{at} {name}"), state, &reference, TOLERANCE);
+                        }
+                    }
+                }
+                if let Some(reference) = case.tensor(&format!("page.{index}.features")) {
+                    check(&format!("{at} features"), &found.features, &reference, TOLERANCE);
+                }
+                let reference = case.tensor(&format!("page.{index}.embeddings")).unwrap();
+                check(&at, found.page.embeddings.values(), &reference, TOLERANCE);
+            }
+        }
+        assert!(
+            case.tensor("page.0.features").is_some() && case.tensor("page.0.hidden.norm").is_some()
+        );
+        assert!(case.tensor("page.0.vision.norm").is_some());
+    }
+}
+
+/// Their prompts are those of the engine, the numbers those of the weights.
+#[test]
+fn pages_of_folders_of_colpali_engine_equal_the_reference() {
+    for model in MODELS {
+        let case = Case::read(model);
+        for saves in [&["engine"][..], &["adapter", "engine"]] {
+            let reranker = case.load_pages(saves);
+            let picture = case.picture(0);
+            let found = block_on(reranker.inspect_page(&picture, PageOptions::default())).unwrap();
+            let expected = &case.expected;
+            let ids =
+                expected.engine_pages.first().map_or(&expected.pages[0].ids, |page| &page.ids);
+            assert_eq!(&found.tokens.ids, ids, "{model}");
+            let name = match saves.len() {
+                2 => "adapter.page.0.embeddings",
+                _ if expected.engine_pages.is_empty() => "page.0.embeddings",
+                _ => "engine.page.0.embeddings",
+            };
+            let reference = case.tensor(name).unwrap();
+            check(
+                &format!("{model} {name}"),
+                found.page.embeddings.values(),
+                &reference,
+                TOLERANCE,
+            );
+        }
+    }
+}
+
+#[test]
+fn pages_score_as_in_the_reference() {
+    for model in MODELS {
+        let case = Case::read(model);
+        let reranker = case.load_pages(&["checkpoint"]);
+        let (query, row) = (&case.expected.queries[0].text, &case.expected.scores[0]);
+        let query = inspect(&reranker, query).embeddings;
+        for (index, expected) in row.iter().enumerate() {
+            let options = PageOptions::default();
+            let picture = case.picture(index);
+            let page = block_on(reranker.encode_page(&picture, options, &mut Unobserved));
+            let page = page.unwrap().embeddings;
+            let found = score(query.values(), &page, Similarity::MaxSim).unwrap()[0];
+            let relative = (found - expected).abs() / expected.abs();
+            assert!(relative < TOLERANCE, "{model} page {index}: {found}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn options_and_parts_of_pages_are_held_against_the_model() {
+    let case = Case::read("colqwen2");
+    let reranker = case.load_pages(&["checkpoint"]);
+    let picture = case.picture(0);
+    let fewer = PageOptions { longest_edge: Some(512), ..PageOptions::default() };
+    let error = block_on(reranker.encode_page(&picture, fewer, &mut Unobserved)).unwrap_err();
+    assert!(error.to_string().contains("longestEdge"), "{error}");
+    let layout = reranker.page_tiles(&picture, PageOptions::default()).unwrap();
+    let embed = |features| {
+        let options = PageOptions::default();
+        block_on(reranker.page_embeddings(features, &layout, options, &mut Unobserved))
+    };
+    assert!(embed(vec![0.0; 7]).unwrap_err().to_string().contains("features"));
+    assert!(embed(vec![f32::NAN; 15 * 32]).is_err());
+    assert!(embed(vec![0.5; 15 * 32]).is_ok());
+    let long = Picture::from_rgb(4_000, 2, vec![0; 4_000 * 2 * 3]).unwrap();
+    let error = reranker.page_tiles(&long, PageOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::PictureRatio { .. }), "{error}");
+    let patches = PageOptions { only_patches: true, ..PageOptions::default() };
+    let page = block_on(reranker.encode_page(&picture, patches, &mut Unobserved)).unwrap();
+    assert!(page.patches.len() == 15 && page.patches.iter().all(|&is| is));
 }
 
 /// The parts that see pages stay behind, an adapter is merged, and what the bundle computes is what its checkpoint does, as far as

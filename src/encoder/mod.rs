@@ -24,6 +24,9 @@ use crate::observer::Observer;
 use crate::ops::Bounds;
 use crate::text::token_batch::TokenBatch;
 
+/// A language model's configuration is refused there, so that its code is left out.
+const NO_TAB: &str = "no language model is loaded in a tab";
+
 /// A backbone with its weights on one device.
 pub enum Encoder {
     Bert(Box<bert::Bert>),
@@ -71,6 +74,7 @@ impl Encoder {
                 let load = modernbert::ModernBert::load(config, weights, device, observer);
                 Ok(Encoder::ModernBert(Box::new(load.await?)))
             }
+            EncoderConfig::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             EncoderConfig::Decoder(config) => {
                 let decoder = decoder::Decoder::load(config, weights, device, observer).await?;
                 Ok(Encoder::Decoder(Box::new(decoder)))
@@ -92,6 +96,7 @@ impl Encoder {
         match self {
             Encoder::Bert(bert) => bert.forward(batch, watch, observer).await,
             Encoder::ModernBert(bert) => bert.forward(batch, watch, observer).await,
+            Encoder::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             Encoder::Decoder(decoder) => decoder.forward(batch, watch, observer).await,
         }
     }
@@ -121,6 +126,7 @@ impl Embeddings {
             EncoderConfig::ModernBert(config) => Embeddings::ModernBert(
                 modernbert::ModernBertEmbeddings::load(config, weights, device)?,
             ),
+            EncoderConfig::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             EncoderConfig::Decoder(config) => {
                 Embeddings::Decoder(decoder::DecoderEmbeddings::load(config, weights, device)?)
             }
@@ -132,6 +138,7 @@ impl Embeddings {
         match self {
             Embeddings::Bert(embeddings) => embeddings.forward(batch),
             Embeddings::ModernBert(embeddings) => embeddings.forward(batch),
+            Embeddings::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             Embeddings::Decoder(embeddings) => embeddings.forward(batch),
         }
     }
@@ -165,6 +172,7 @@ impl Layer {
                 let layer = modernbert::LoneLayer::load(config, weights, layer, longest, device)?;
                 Layer::ModernBert(Box::new(layer))
             }
+            EncoderConfig::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             EncoderConfig::Decoder(config) => {
                 let layer = decoder::LoneLayer::load(config, weights, layer, device)?;
                 Layer::Decoder(Box::new(layer))
@@ -189,6 +197,7 @@ impl Layer {
         match self {
             Layer::Bert(layer) => layer.forward(x, &bounds, watch, observer).await,
             Layer::ModernBert(layer) => layer.forward(x, &bounds, watch, observer).await,
+            Layer::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
             Layer::Decoder(layer) => layer.forward(x, batch, watch, observer).await,
         }
     }
@@ -224,6 +233,7 @@ pub(crate) fn last_norm(
         EncoderConfig::ModernBert(config) => {
             modernbert::final_norm(config, weights, device).map(|norm| Some(LastNorm::Mean(norm)))
         }
+        EncoderConfig::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
         EncoderConfig::Decoder(config) => {
             decoder::last_norm(config, weights, device).map(|norm| Some(LastNorm::Squares(norm)))
         }

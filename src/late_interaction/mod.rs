@@ -20,3 +20,4 @@ pub mod stream;
 pub mod token_pooling;
 pub mod vectors;
 pub mod weighting;
+pub(crate) mod whole_page;

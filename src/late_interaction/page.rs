@@ -346,10 +346,10 @@ pub(crate) fn prompt(model: &ColBert) -> Result<&PagePrompt> {
 
 /// Keeps the hidden states.
 #[derive(Default)]
-struct States(Vec<Tensor<2>>);
+pub(crate) struct States(Vec<Tensor<2>>);
 
 impl States {
-    async fn read(self) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn read(self) -> Result<Vec<Vec<f32>>> {
         let mut states = Vec::new();
         for state in self.0 {
             states.push(read(state).await?);
@@ -364,7 +364,7 @@ impl Watch for States {
     }
 }
 
-fn check_finite(values: &[f32]) -> Result<()> {
+pub(crate) fn check_finite(values: &[f32]) -> Result<()> {
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(()),
         false => Err(Error::Overflow { what: "a vector of the page".to_owned() }),

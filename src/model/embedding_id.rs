@@ -92,6 +92,7 @@ impl<'a> Covered<'a> {
             head,
             // A text's embeddings are the same whatever reads pages.
             page: _,
+            whole_page: _,
             overridden: _,
             warnings: _,
         } = config;

@@ -13,6 +13,7 @@ use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::page::{
     self, EncodedPage, PageInspection, PageLayout, PageOptions, PageSide,
 };
+use crate::late_interaction::whole_page::{self, WholePage};
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::room;
 use crate::observer::{Observer, Stage};
@@ -29,11 +30,19 @@ impl Reranker {
         files: &CheckpointFiles,
         observer: &mut impl Observer,
     ) -> Result<()> {
-        if self.pages.is_some() {
+        if self.reads_pages() {
             return Ok(());
         }
         observer.stage(Stage::Load);
         let model = self.model.late("encoding of pages")?;
+        let whole = self.whole_page_config.as_ref().filter(|_| !cfg!(target_arch = "wasm32"));
+        if let Some(config) = whole {
+            let config = config.as_ref().map_err(Error::clone)?;
+            whole_page::prompt(model)?;
+            let device = model.device().clone();
+            self.whole_pages = Some(WholePage::load(files, config, &device, observer).await?);
+            return Ok(());
+        }
         let config = match &self.page_config {
             Some(config) => config.as_ref().map_err(Error::clone)?,
             None => return Err(no_pages()),
@@ -64,7 +73,7 @@ impl Reranker {
 
     /// Whether pages can be encoded.
     pub fn reads_pages(&self) -> bool {
-        self.pages.is_some()
+        self.pages.is_some() || self.whole().is_some()
     }
 
     /// The tiles of a picture.
@@ -80,7 +89,10 @@ impl Reranker {
     /// # Errors
     /// As [`Reranker::page_tiles`].
     pub fn page_layout(&self, page: [usize; 2], options: PageOptions) -> Result<PageLayout> {
-        self.page_side()?.1.layout(page, options)
+        match self.whole() {
+            Some(pages) => pages.layout(page, options),
+            None => self.page_side()?.1.layout(page, options),
+        }
     }
 
     /// Vectors of some of a picture's tiles, `[tiles · tokens of a tile, hidden]`; no tile's depend on another's. The observer is told of
@@ -96,6 +108,13 @@ impl Reranker {
         options: PageOptions,
         observer: &mut impl Observer,
     ) -> Result<Vec<f32>> {
+        if let Some(pages) = self.whole() {
+            if tiles != (0..1) {
+                return Err(Error::argument("tiles", "are not 0 to 1, the page in one piece"));
+            }
+            self.watch_gpu(observer).await?;
+            return pages.features(picture, options, &mut Unwatched, observer).await;
+        }
         let (_, pages) = self.page_side()?;
         self.watch_gpu(observer).await?;
         pages.features(picture, tiles, options, &mut Unwatched, observer).await
@@ -113,6 +132,12 @@ impl Reranker {
         options: PageOptions,
         observer: &mut impl Observer,
     ) -> Result<EncodedPage> {
+        if let Some(pages) = self.whole() {
+            let model = self.model.late("encoding of pages")?;
+            self.watch_gpu(observer).await?;
+            let watch = &mut Unwatched;
+            return pages.embeddings(model, features, layout, options, watch, observer).await;
+        }
         let (model, pages) = self.page_side()?;
         self.watch_gpu(observer).await?;
         pages.embeddings(model, features, layout, options, &mut Unwatched, observer).await
@@ -143,8 +168,17 @@ impl Reranker {
         picture: &Picture,
         options: PageOptions,
     ) -> Result<PageInspection> {
+        if let Some(pages) = self.whole() {
+            let model = self.model.late("encoding of pages")?;
+            return whole_page::inspect(model, pages, picture, options).await;
+        }
         let (model, pages) = self.page_side()?;
         page::inspect(model, pages, picture, options).await
+    }
+
+    /// A model that sees a page in one piece; in a tab there is none, and its code is left out.
+    fn whole(&self) -> Option<&WholePage> {
+        self.whole_pages.as_ref().filter(|_| !cfg!(target_arch = "wasm32"))
     }
 
     fn page_side(&self) -> Result<(&ColBert, &PageSide)> {

@@ -7,7 +7,9 @@
 //!
 //! The vectors take the places of the image tokens' rows of the vocabulary table, in front of the text tower's first norm.
 
+mod qwen2;
 mod siglip;
+mod whole;
 
 use burn::tensor::{Device, Tensor};
 
@@ -18,6 +20,7 @@ use crate::model::config::{PageConfig, SiglipConfig};
 use crate::observer::{Observer, pause};
 use crate::ops::{Bounds, Linear, tensor};
 use siglip::{Siglip, SiglipLayer};
+pub(crate) use whole::WholeTower;
 
 /// A tower and the layer behind it, on one device.
 pub(crate) struct PageTower {

@@ -48,7 +48,8 @@ impl CheckpointFiles {
         listed.or_else(|| self.get(name).map(sha256))
     }
 
-    /// A hash of each file that holds weights: SHA-256 of a bundle's, which its manifest has, XXH3 of a checkpoint's.
+    /// A hash of each file that holds weights: SHA-256 of a bundle's, which its manifest has, XXH3 of a checkpoint's; and of what scales
+    /// an adapter's.
     ///
     /// # Errors
     /// [`Error::MissingFile`].
@@ -59,7 +60,12 @@ impl CheckpointFiles {
         }
         self.backbone_files()?;
         let weights = self.sizes().filter(|(name, _)| is_weights(name));
-        weights.map(|(name, size)| self.hash(name, size)).collect()
+        let mut hashes: Vec<String> =
+            weights.map(|(name, size)| self.hash(name, size)).collect::<Result<_>>()?;
+        if self.is_adapted()? {
+            hashes.extend(self.sha256(&self.adapter_file()?));
+        }
+        Ok(hashes)
     }
 
     /// The XXH3 of a weight file, in hexadecimal.

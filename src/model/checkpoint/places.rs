@@ -54,9 +54,10 @@ impl Place {
     /// The shape of the numbers, if it is to be `expected`: a convolution's kernel is a matrix too, with a row a filter.
     pub(super) fn meant_shape(&self, expected: &[usize]) -> Vec<usize> {
         match (self.shape.as_slice(), expected) {
-            (&[rows, depth, height, width], &[_, columns])
-                if depth.checked_mul(height).and_then(|area| area.checked_mul(width))
-                    == Some(columns) =>
+            (&[rows, ref rest @ ..], &[_, columns])
+                if rest.len() > 2
+                    && rest.iter().try_fold(1usize, |all, &size| all.checked_mul(size))
+                        == Some(columns) =>
             {
                 vec![rows, columns]
             }

@@ -22,6 +22,8 @@ pub struct Weights<'a> {
     tensors: Stored<'a>,
     /// What this save puts before the backbone's names, e.g. `bert.`.
     prefix: String,
+    /// What stands in this save in place of the start of some names.
+    renamed: Option<[&'static str; 2]>,
     keep: bool,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Weights<'a> {
             }
             None => Stored::Files { files, places: adapted_places(files, names)? },
         };
-        Ok(Self { file, tensors, prefix: String::new(), keep: true })
+        Ok(Self { file, tensors, prefix: String::new(), renamed: None, keep: true })
     }
 
     /// The tensors that only pages need, behind whatever this save puts before their names; of a bundle those of its own shards.
@@ -82,7 +84,7 @@ impl<'a> Weights<'a> {
     /// Tensors that are in memory under their names in a bundle, behind `path`.
     pub(crate) fn of_tensors(tensors: &'a RefCell<Tensors>, path: &str) -> Self {
         let tensors = Stored::Tensors { tensors, path: path.to_owned() };
-        Self { file: String::new(), tensors, prefix: String::new(), keep: true }
+        Self { file: String::new(), tensors, prefix: String::new(), renamed: None, keep: true }
     }
 
     /// Where a tensor of the backbone lies in its file.
@@ -269,8 +271,17 @@ impl<'a> Weights<'a> {
         }
     }
 
+    /// Takes names that begin with `new` where `old` is asked for.
+    pub(crate) fn renamed(mut self, old: &'static str, new: &'static str) -> Self {
+        self.renamed = Some([old, new]);
+        self
+    }
+
     fn full(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+        match self.renamed.and_then(|[old, new]| Some([new, name.strip_prefix(old)?])) {
+            Some([new, rest]) => format!("{}{new}{rest}", self.prefix),
+            None => format!("{}{name}", self.prefix),
+        }
     }
 
     /// The shape that a tensor means, however it is stored; where it may be the `expected` one, that.

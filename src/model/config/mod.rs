@@ -42,8 +42,11 @@ pub use layout::Layout;
 pub(crate) use modernbert::TOKENS;
 pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
-pub use page::{MAX_TILES, PageConfig, PixelConfig, ResizeFilter, SiglipConfig, Splitting};
-pub(crate) use page::{PATCHES, PLACES};
+pub use page::{
+    MAX_TILES, PageConfig, PixelConfig, Qwen2VisionConfig, ResizeFilter, SiglipConfig, Splitting,
+    WholePageConfig, WholeTowerConfig,
+};
+pub(crate) use page::{PATCHES, PLACES, QWEN2_PATCHES};
 pub(crate) use products::layer_of;
 pub use products::{Product, Role};
 use projection::STANFORD_PROJECTION;
@@ -163,6 +166,8 @@ pub struct ModelConfig {
     pub head: Option<HeadConfig>,
     /// How pages are read: of a model that does, where the weights for it are there; or why that is not computed here.
     pub page: Option<Result<PageConfig>>,
+    /// The same of a model that sees a page in one piece.
+    pub whole_page: Option<Result<WholePageConfig>>,
     /// What stands in place of the files' own settings.
     pub overridden: Overridden,
     /// What the user should know about this checkpoint.
@@ -206,6 +211,7 @@ impl ModelConfig {
         let token_pooling = token_pooling::read(&mut reading, layout)?;
         let vector = vector::read(&mut reading, layout, prompts, full)?;
         let page = page::read(&mut reading, layout, &encoder)?;
+        let whole_page = page::read_whole(&mut reading, layout, &encoder)?;
         let Reading { mut warnings, overridden, .. } = reading;
         if layout == Layout::Plain {
             warnings.push(no_head());
@@ -223,6 +229,7 @@ impl ModelConfig {
             vector,
             head,
             page,
+            whole_page,
             overridden,
             warnings,
         };
@@ -289,6 +296,11 @@ fn encoder(reading: &mut Reading<'_>) -> Result<EncoderConfig> {
         }
         Architecture::Decoder(which) if reading.files.visual()?.is_none() => {
             let hint = "as the text side of a model of pages it is";
+            return Err(config.unsupported("model_type", which.name(), hint));
+        }
+        Architecture::Decoder(which) if cfg!(target_arch = "wasm32") => {
+            let hint = "in a tab none so large is, and its queries' embeddings come from a backend; \
+                        the command line and the crate load it";
             return Err(config.unsupported("model_type", which.name(), hint));
         }
         Architecture::Decoder(which) => {

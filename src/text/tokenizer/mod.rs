@@ -16,6 +16,7 @@ mod offsets;
 mod page;
 mod pairs;
 mod probe;
+mod whole_page;
 mod window;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +27,7 @@ pub(crate) use page::PagePrompt;
 pub use pairs::PairQuery;
 use pairs::PairTemplate;
 use tokenizers::{AddedToken, AddedVocabulary};
+pub(crate) use whole_page::WholePrompt;
 
 use crate::error::{Error, Result, Warning};
 use crate::model::checkpoint::CheckpointFiles;
@@ -64,6 +66,8 @@ pub struct Tokenizer {
     image: Option<u32>,
     /// What goes round the image of a page, if the model reads any.
     page: Option<Result<PagePrompt>>,
+    /// The same of a page that is seen in one piece.
+    whole: Option<Result<WholePrompt>>,
 }
 
 /// How one kind of text becomes tokens.
@@ -111,6 +115,7 @@ impl Tokenizer {
         let image = pages.and_then(|pages| pages.image_token.as_ref());
         let image = image.and_then(|image| inner.token_to_id(image));
         let page = config.page.as_ref().and_then(|page| page.as_ref().ok());
+        let whole = config.whole_page.as_ref().and_then(|page| page.as_ref().ok());
         // Of a pair each text must have room for a token.
         let (special, least) = match &pair {
             Some(pair) => (pair.special(), 2),
@@ -158,6 +163,7 @@ impl Tokenizer {
             pages_only: pages.is_some(),
             image,
             page: page.map(|config| PagePrompt::new(&inner, config)),
+            whole: whole.map(|config| WholePrompt::new(&inner, config)),
             lost: HashMap::new(),
             inner,
         };
@@ -247,6 +253,11 @@ impl Tokenizer {
     /// The ids of pages, if the model reads any, or why they cannot be had: queries do without.
     pub(crate) fn page_prompt(&self) -> Option<&Result<PagePrompt>> {
         self.page.as_ref()
+    }
+
+    /// As [`Tokenizer::page_prompt`], of pages that are seen in one piece.
+    pub(crate) fn whole_prompt(&self) -> Option<&Result<WholePrompt>> {
+        self.whole.as_ref()
     }
 
     fn side(&self, kind: TextKind) -> &Side {

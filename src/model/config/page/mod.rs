@@ -10,7 +10,9 @@
 //! Where transformers 5 has saved the processor, all that it says is in `processor_config.json`.
 
 mod processor;
+mod qwen2;
 mod siglip;
+mod whole;
 
 use serde::Serialize;
 
@@ -19,11 +21,17 @@ use super::{
 };
 use crate::error::{Error, Result, Warning};
 use crate::model::bundle::{TensorKind, TensorSpec};
-use crate::model::checkpoint::{CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, Weights};
+use crate::model::checkpoint::{
+    CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, VisualModel, Weights,
+};
 use crate::model::config::products::spec;
 pub use processor::{PixelConfig, ResizeFilter, Splitting};
+pub(crate) use qwen2::QWEN2_PATCHES;
+pub use qwen2::Qwen2VisionConfig;
 pub use siglip::SiglipConfig;
 pub(crate) use siglip::{PATCHES, PLACES};
+pub(super) use whole::read as read_whole;
+pub use whole::{WholePageConfig, WholeTowerConfig};
 
 /// The layer between the tower and the text's, by transformers' name.
 const CONNECTOR: &str = "connector.modality_projection";
@@ -85,6 +93,9 @@ pub(super) fn read(
     let Some(visual) = config.map_or(Ok(None), |config| Visual::of(&config))? else {
         return Ok(None);
     };
+    if visual.class.model() != VisualModel::ColModernVBert {
+        return Ok(None);
+    }
     let text = (encoder.vocab_size(), encoder.hidden_size());
     let mut warnings = Vec::new();
     let page = PageConfig::read(files, &reading.root, &visual.whole, text, &mut warnings);

@@ -53,13 +53,7 @@ pub(super) fn read(
     image: &Fields<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Splitting, PixelConfig)> {
-    refuse_kind(image)?;
-    // Without one of these steps the numbers are others; a picture of one page is never padded.
-    for field in ["do_convert_rgb", "do_resize", "do_rescale", "do_normalize"] {
-        if image.bool(field)? == Some(false) {
-            return Err(image.unsupported(field, "false", "true is"));
-        }
-    }
+    refuse_kind(image, &["Idefics3ImageProcessor", "ModernVBertImageProcessor"])?;
     let edge = |field| -> Result<Option<usize>> {
         image.object(field)?.map_or(Ok(None), |size| size.count("longest_edge", MAX_EDGE))
     };
@@ -73,9 +67,30 @@ pub(super) fn read(
     let splitting = Splitting {
         longest_edge,
         tile,
-        filter: filter(image, warnings)?,
+        filter: filter(image, 1, warnings)?,
         split: image.or_default("do_image_splitting", split, true, warnings)?,
     };
+    Ok((splitting, read_numbers(image, warnings)?))
+}
+
+/// Of a processor that leaves a page in one piece.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_pixels(
+    image: &Fields<'_>,
+    warnings: &mut Vec<Warning>,
+) -> Result<(ResizeFilter, PixelConfig)> {
+    Ok((filter(image, 3, warnings)?, read_numbers(image, warnings)?))
+}
+
+fn read_numbers(image: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<PixelConfig> {
+    // Without one of these steps the numbers are others; a picture of one page is never padded.
+    for field in ["do_convert_rgb", "do_resize", "do_rescale", "do_normalize"] {
+        if image.bool(field)? == Some(false) {
+            return Err(image.unsupported(field, "false", "true is"));
+        }
+    }
     let scale = image.float("rescale_factor")?;
     let pixels = PixelConfig {
         scale: positive(image, "rescale_factor", scale.unwrap_or(1.0 / 255.0))?,
@@ -85,26 +100,24 @@ pub(super) fn read(
     for std in pixels.std {
         positive(image, "image_std", std)?;
     }
-    Ok((splitting, pixels))
+    Ok(pixels)
 }
 
-fn refuse_kind(image: &Fields<'_>) -> Result<()> {
+/// Another processor than the first of `kinds`, under any of its names.
+pub(super) fn refuse_kind(image: &Fields<'_>, kinds: &[&str]) -> Result<()> {
     let field = "image_processor_type";
     match image.string(field)? {
-        Some(kind)
-            if !kind.starts_with("Idefics3ImageProcessor")
-                && !kind.starts_with("ModernVBertImageProcessor") =>
-        {
-            Err(image.unsupported(field, kind, "Idefics3ImageProcessor is"))
+        Some(kind) if !kinds.iter().any(|own| kind.starts_with(own)) => {
+            Err(image.unsupported(field, kind, "the processor of the model's own class is"))
         }
         _ => Ok(()),
     }
 }
 
 /// By Pillow's numbers.
-fn filter(image: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<ResizeFilter> {
+fn filter(image: &Fields<'_>, default: u64, warnings: &mut Vec<Warning>) -> Result<ResizeFilter> {
     let number = image.value("resample").map(|value| value.as_u64().unwrap_or(u64::MAX));
-    match image.or_default("resample", number, 1, warnings)? {
+    match image.or_default("resample", number, default, warnings)? {
         1 => Ok(ResizeFilter::Lanczos),
         2 => Ok(ResizeFilter::Bilinear),
         3 => Ok(ResizeFilter::Bicubic),
