@@ -303,3 +303,30 @@ fn lists_that_numpy_wrote_are_read_and_made() {
         assert_eq!(made, file.embeddings, "{name}");
     }
 }
+
+/// The bits are sentence-transformers' `ubinary`, and a first pass over them scores as its numbers do with bits of −1 and 1, but for a factor.
+#[test]
+fn a_first_pass_over_signs_scores_as_the_reference() {
+    let folder = common::fixtures().join("visual/binary");
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let file = fs::read(folder.join("expected.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let bytes = |name: String| tensors.tensor(&name).unwrap().data().to_vec();
+    let floats = |name: String| -> Vec<f32> {
+        let bytes = bytes(name);
+        bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+    };
+    for case in expected["cases"].as_array().unwrap() {
+        let (dimension, page) = (case["dimension"].as_u64().unwrap() as usize, &case["page"]);
+        let query = floats(format!("{dimension}.query"));
+        let mut pages = TokenEmbeddings::new(dimension);
+        pages.push(&floats(format!("{dimension}.page.{page}")));
+        let signs = Codec::Binary.compress(&pages).unwrap();
+        let Rows::Binary(bits) = signs.rows() else { panic!("they are bits") };
+        assert_eq!(*bits, bytes(format!("{dimension}.page.{page}.bits")));
+        let found = maxsim_compressed(&query, &signs)[0] * (dimension as f32).sqrt();
+        let signed = case["signed"].as_f64().unwrap() as f32;
+        assert!((found - signed).abs() < 1e-4, "{found} and {signed} of {case}");
+    }
+}

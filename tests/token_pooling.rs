@@ -7,7 +7,7 @@ use std::fs;
 use common::{Fixture, difference, fixtures, load, pooled_checkpoint};
 use pollster::block_on;
 use serde::Deserialize;
-use tabrank::late_interaction::token_pooling::pool;
+use tabrank::late_interaction::token_pooling::{pool, pool_patches};
 use tabrank::{
     EncodeOptions, Error, Pooling, RerankOptions, Reranker, Result, Similarity, TextKind,
     TokenEmbeddings, TokenPooling, Unobserved, score,
@@ -39,6 +39,32 @@ fn assert_same_rows(found: &[f32], expected: &[f32], dimension: usize, tolerance
     for row in expected.chunks_exact(dimension) {
         let place = left.iter().position(|other| difference(row, other) < tolerance);
         left.remove(place.unwrap_or_else(|| panic!("{what}: no row is {row:?}")));
+    }
+}
+
+#[derive(Deserialize)]
+struct ExpectedPatches {
+    dimension: usize,
+    documents: Vec<Vec<f32>>,
+    cases: Vec<PatchesCase>,
+}
+
+#[derive(Deserialize)]
+struct PatchesCase {
+    factor: usize,
+    pooled: Vec<Vec<f32>>,
+}
+
+#[test]
+fn pooled_patches_are_those_of_colpali_engine() {
+    let json = fs::read(fixtures().join("token_pooling/colpali-engine.json")).unwrap();
+    let ExpectedPatches { dimension, documents, cases } = serde_json::from_slice(&json).unwrap();
+    for PatchesCase { factor, pooled } in cases {
+        for (index, (rows, expected)) in documents.iter().zip(&pooled).enumerate() {
+            let what = format!("factor {factor}, page {index}");
+            let found = pool_patches(rows, dimension, factor).unwrap();
+            assert_same_rows(&found, expected, dimension, TOLERANCE, &what);
+        }
     }
 }
 

@@ -10,6 +10,9 @@
 //! sentence-transformers 6.2 (`HierarchicalTokenPooling`) compute by SciPy's `linkage` and `fcluster` (`maxclust`). They give the
 //! means in the order of cluster labels; here a mean stands where the first token of its cluster stood, which no score depends on.
 //!
+//! colpali-engine's `HierarchicalTokenPooler`, for the patches of a page, clusters otherwise: each embedding is a point whose coordinates are its
+//! distances `1 − u·v` from all of them, and `d` is the Euclidean distance of two such points. Means are of length 1.
+//!
 //! The merges are found along chains of nearest neighbours (Murtagh, "A survey of recent advances in hierarchical clustering
 //! algorithms", 1983): in O(n²) steps, with n(n − 1)/2 distances in memory, those of one document at a time.
 
@@ -63,13 +66,61 @@ pub fn pool(
     let mut pooled = protected.to_vec();
     match clusters < count {
         true if count > MOST => return Err(too_long(index, count)),
-        true => pooled.extend(means(rest, dimension, &flat_clusters(rest, dimension, clusters))),
+        true => pooled.extend(means(
+            rest,
+            dimension,
+            &flat_clusters(Linkage::new(rest, dimension, distance), clusters),
+        )),
         false => pooled.extend_from_slice(rest),
     }
     if pooling.normalize {
         pooled.chunks_exact_mut(dimension).for_each(normalize);
     }
     Ok(pooled)
+}
+
+/// A page's patches, `[patches, dimension]`, as colpali-engine 0.3.18 pools them: `max(⌊n / factor⌋, 1)` means of length 1 or fewer.
+///
+/// # Errors
+/// [`Error::Argument`] for more than 8,192 patches.
+///
+/// # Panics
+/// If `rows` is not a whole number of rows: the caller's arithmetic is broken.
+pub fn pool_patches(rows: &[f32], dimension: usize, factor: usize) -> Result<Vec<f32>> {
+    assert_eq!(rows.len() % dimension, 0, "a page has whole rows");
+    let count = rows.len() / dimension;
+    let clusters = (count / factor.max(1)).max(1);
+    if clusters >= count {
+        return Ok(rows.to_vec());
+    }
+    if count > MOST {
+        let reason = format!("has {count} patches; at most {MOST} are pooled");
+        return Err(Error::argument("page", reason));
+    }
+    let points = points(rows, dimension);
+    let labels = flat_clusters(Linkage::new(&points, count, euclidean), clusters);
+    let mut pooled = means(rows, dimension, &labels);
+    pooled.chunks_exact_mut(dimension).for_each(normalize);
+    Ok(pooled)
+}
+
+/// Of each row its distances from all of them, `[rows, rows]`.
+fn points(rows: &[f32], dimension: usize) -> Vec<f32> {
+    let each = || rows.chunks_exact(dimension);
+    each().flat_map(|row| each().map(move |other| 1.0 - dot(row, other))).collect()
+}
+
+/// Of two points, as far as they are numbers.
+fn euclidean(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let square = |(a, b): (&f32, &f32)| (a - b) * (a - b);
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(square).sum();
+    for pair in a.zip(b) {
+        sums.iter_mut().zip(pair.0.iter().zip(pair.1)).for_each(|(sum, pair)| *sum += square(pair));
+    }
+    let distance = (sums.iter().sum::<f32>() + rest).sqrt();
+    if distance > 0.0 { distance.min(f32::MAX) } else { 0.0 }
 }
 
 fn too_long(index: usize, count: usize) -> Error {
@@ -98,8 +149,8 @@ fn normalize(row: &mut [f32]) {
 }
 
 /// The cluster of each row, numbered by their first rows: at most `most` of them, fewer than there are rows.
-fn flat_clusters(rows: &[f32], dimension: usize, most: usize) -> Vec<usize> {
-    let mut merges = Linkage::new(rows, dimension).merges();
+fn flat_clusters(linkage: Linkage, most: usize) -> Vec<usize> {
+    let mut merges = linkage.merges();
     merges.sort_by(|a, b| a.height.total_cmp(&b.height));
     let highest = merges[merges.len() - most].height;
     let mut roots: Vec<usize> = (0..=merges.len()).collect();
@@ -150,7 +201,7 @@ struct Linkage {
 }
 
 impl Linkage {
-    fn new(rows: &[f32], dimension: usize) -> Self {
+    fn new(rows: &[f32], dimension: usize, distance: fn(&[f32], &[f32]) -> f32) -> Self {
         let rows: Vec<&[f32]> = rows.chunks_exact(dimension).collect();
         let mut distances = Vec::with_capacity(rows.len() * (rows.len() - 1) / 2);
         for (i, row) in rows.iter().enumerate() {
@@ -241,7 +292,9 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LANES, MOST, TokenPooling, flat_clusters, numbered, pool};
+    use super::{
+        LANES, Linkage, MOST, TokenPooling, distance, flat_clusters, numbered, pool, pool_patches,
+    };
     use crate::random::SplitMix64;
 
     fn unit_rows(random: &mut SplitMix64, count: usize, dimension: usize) -> Vec<f32> {
@@ -289,7 +342,7 @@ mod tests {
             for clusters in 1..count {
                 let expected = merged(&rows, LANES + 3, clusters);
                 assert_eq!(
-                    flat_clusters(&rows, LANES + 3, clusters),
+                    flat_clusters(Linkage::new(&rows, LANES + 3, distance), clusters),
                     expected,
                     "{clusters} of {count}"
                 );
@@ -307,6 +360,26 @@ mod tests {
             assert!((2..=8 * 3).contains(&pooled.len()), "{value}");
         }
         assert!(pool(&[], 3, TokenPooling::by(2.0), 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn patches_are_pooled_by_themselves() {
+        let rows = unit_rows(&mut SplitMix64(3), 20, 6);
+        assert_eq!(pool_patches(&rows, 6, 1).unwrap(), rows);
+        let pooled = pool_patches(&rows, 6, 3).unwrap();
+        assert!((1..=6).contains(&(pooled.len() / 6)));
+        for row in pooled.chunks_exact(6) {
+            assert!((super::dot(row, row) - 1.0).abs() < 1e-5);
+        }
+        assert_eq!(pool_patches(&rows, 6, 100).unwrap().len(), 6);
+        assert!(pool_patches(&[], 6, 3).unwrap().is_empty());
+        let mut rows = rows;
+        rows[10..25].fill(f32::NAN);
+        assert_eq!(pool_patches(&rows, 6, 3).unwrap().len() % 6, 0);
+        assert_eq!(
+            pool_patches(&vec![1.0; MOST + 1], 1, 2).unwrap_err().to_string(),
+            "page has 8193 patches; at most 8192 are pooled"
+        );
     }
 
     #[test]
