@@ -18,6 +18,7 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       { text: "Set a content security policy", link: "/how-to/content-security-policy" },
       { text: "Take the worker from another origin", link: "/how-to/cross-origin-worker" },
       { text: "Rank on the command line", link: "/how-to/command-line" },
+      { text: "Search pages as images", link: "/how-to/pages" },
     ],
   },
   {

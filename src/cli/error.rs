@@ -48,6 +48,9 @@ pub enum CliError {
     /// A line of a data file is wrong.
     #[error("{file}:{line}:{column}: {reason}")]
     Line { file: String, line: usize, column: usize, reason: String },
+    /// A page image, by its key, or a file of them.
+    #[error("{key}: {reason}")]
+    Page { key: String, reason: String },
     /// A data file as a whole.
     #[error("{} {reason}", path.display())]
     Data { path: PathBuf, reason: &'static str },
@@ -115,6 +118,7 @@ impl CliError {
         match self {
             CliError::Argument { .. }
             | CliError::Line { .. }
+            | CliError::Page { .. }
             | CliError::Data { .. }
             | CliError::Folder { .. }
             | CliError::Loss { .. }

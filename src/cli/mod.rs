@@ -19,8 +19,10 @@ mod long;
 mod model;
 mod output;
 mod overrides;
+mod pages;
 mod parity;
 mod partial;
+mod pdf;
 mod pickle;
 mod progress;
 mod readme;
@@ -66,6 +68,7 @@ enum Command {
     Encode(encode::EncodeArgs),
     Codec(codec::CodecArgs),
     Index(index::IndexArgs),
+    Pages(pages::PagesArgs),
     Convert(convert::ConvertArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -90,6 +93,11 @@ impl ModelArgs {
     /// The model that these name.
     fn load(&self) -> Result<Reranker, CliError> {
         model::load(&self.model, &self.options())
+    }
+
+    /// The same with all that only pages need.
+    fn load_with_pages(&self) -> Result<Reranker, CliError> {
+        model::load_with_pages(&self.model, &self.options())
     }
 
     /// A file to write. What is in the model's folder is never replaced.
@@ -157,6 +165,7 @@ pub fn run(args: Args) -> Result<(), CliError> {
         Command::Encode(args) => encode::run(&args),
         Command::Codec(args) => codec::run(&args),
         Command::Index(args) => index::run(&args),
+        Command::Pages(args) => pages::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),

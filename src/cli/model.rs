@@ -19,7 +19,31 @@ use super::{CliError, pickle, say};
 
 /// Loads the bundle or checkpoint in `folder`; says what runs, and prints its warnings.
 pub fn load(folder: &Path, options: &LoadOptions) -> Result<Reranker, CliError> {
-    let loaded = read(folder).and_then(|files| {
+    loaded(folder, read(folder), options)
+}
+
+/// Loads one that encodes pages, with what only these need.
+pub fn load_with_pages(folder: &Path, options: &LoadOptions) -> Result<Reranker, CliError> {
+    let mut files = CheckpointFiles::new();
+    files.take_pages();
+    let read = read_into(&mut files, folder).map(|()| files);
+    let reranker = loaded(folder, read, options)?;
+    match reranker.reads_pages() {
+        true => Ok(reranker),
+        false => {
+            let reason = "is of a model that reads texts alone; pages want one that sees, such as ColModernVBERT".to_owned();
+            Err(CliError::Folder { folder: folder.to_owned(), reason })
+        }
+    }
+}
+
+/// The model that was read, or could not be; says what runs, and prints its warnings.
+fn loaded(
+    folder: &Path,
+    files: Result<CheckpointFiles, CliError>,
+    options: &LoadOptions,
+) -> Result<Reranker, CliError> {
+    let loaded = files.and_then(|files| {
         block_on(Reranker::load(files, options, &mut Unobserved)).map_err(CliError::from)
     });
     let reranker = loaded.map_err(|error| error.of_model(folder))?;

@@ -16,6 +16,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: Option<ProgressBar>,
     what: &'static str,
+    /// What is counted.
+    unit: &'static str,
     start: Instant,
     last_line: Instant,
     end: Option<Instant>,
@@ -29,12 +31,25 @@ impl Progress {
                 .expect("the template is well formed");
             ProgressBar::new(total as u64).with_style(style).with_message(what)
         });
-        Self { bar, what, start: Instant::now(), last_line: Instant::now(), end: None }
+        Self {
+            bar,
+            what,
+            unit: "texts",
+            start: Instant::now(),
+            last_line: Instant::now(),
+            end: None,
+        }
     }
 
     /// The same of a task for which there is time until then, if it has an end.
     pub fn until(mut self, end: Option<Instant>) -> Self {
         self.end = end;
+        self
+    }
+
+    /// The same of a task that counts something else.
+    pub fn counting(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
         self
     }
 
@@ -58,10 +73,13 @@ impl Progress {
     pub fn advance(&mut self, texts: u64, bytes: u64) {
         match &self.bar {
             Some(bar) => {
-                bar.set_message(format!("{}: {texts} texts", self.what));
+                bar.set_message(format!("{}: {texts} {}", self.what, self.unit));
                 bar.set_position(bytes);
             }
-            None => self.line(format_args!("{texts} texts")),
+            None => {
+                let unit = self.unit;
+                self.line(format_args!("{texts} {unit}"));
+            }
         }
     }
 

@@ -12,6 +12,8 @@ pub mod index;
 pub mod index_command;
 pub mod list;
 pub mod pairs;
+#[cfg(feature = "cli")]
+pub mod pdf;
 pub mod stages;
 pub mod stopper;
 

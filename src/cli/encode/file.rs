@@ -61,10 +61,20 @@ impl<'a> EmbeddingsFile<'a> {
     pub fn finish(self) -> Result<(), CliError> {
         let Self { output, settings, mut spill } = self;
         let mut writer = settings.writer();
+        if settings.keeps_ids {
+            let ids = (0..spill.held.len()).map(|place| spill.id(place));
+            writer.ids = Some(ids.collect::<io::Result<_>>().map_err(|error| spill.failed(error))?);
+        }
+        if settings.keeps_pages {
+            writer.grid = Some(spill.held_pages.iter().map(|page| page.grid).collect());
+            writer.page = Some(spill.held_pages.iter().map(|page| page.page).collect());
+        }
         let held = std::mem::take(&mut spill.held);
         writer.push(&held.iter().map(|text| text.length as usize).collect::<Vec<_>>());
         writer.indices = Some(held.iter().map(|text| text.index).collect());
-        writer.truncated = Some(held.iter().map(|text| text.truncated).collect());
+        // A page is never cut.
+        let truncated = || held.iter().map(|text| text.truncated).collect();
+        writer.truncated = (!settings.keeps_pages).then(truncated);
         drop(held);
         output.write(|out| write(writer, &mut spill.planes, out))?;
         spill.done()

@@ -17,12 +17,12 @@ use clap::ValueEnum;
 use tabrank::late_interaction::codec::CompressedEmbeddings;
 use tabrank::{EncodeOptions, LongDocuments, Pooling, Reranker, TextKind};
 
-use self::file::EmbeddingsFile;
+pub use self::file::EmbeddingsFile;
 use self::lines::Lines;
 pub use self::settings::Settings;
 use self::shares::Share;
 pub use self::source::Source;
-pub use self::spill::{Spill, State, Text, left};
+pub use self::spill::{PageFields, Spill, State, Text, left};
 pub use self::texts::{Item, Mark, Stretch, Texts, ToItem};
 use super::compress::CompressArgs;
 use super::jsonl::{self, InputArgs, Record, Records};
@@ -99,6 +99,8 @@ pub struct Batch<'a> {
     pub items: &'a [Item],
     pub compressed: &'a CompressedEmbeddings,
     pub truncated: &'a [bool],
+    /// Of page images, else empty.
+    pub pages: &'a [PageFields],
 }
 
 impl Batch<'_> {
@@ -281,7 +283,7 @@ impl<'a> Run<'a> {
             done += items.len() as u64;
             self.truncated += truncated.iter().filter(|cut| **cut).count();
             self.progress.advance(done, self.read.get());
-            sink.take(&Batch { items, compressed, truncated })?;
+            sink.take(&Batch { items, compressed, truncated, pages: &[] })?;
         }
         match share.error {
             Some(error) => Err(jsonl::located(error, self.settings.kind, |at| &items[at].place)),

@@ -21,6 +21,8 @@ pub struct Settings {
     pub info: EmbeddingsInfo,
     /// Whether the texts' ids are kept beside their rows.
     pub keeps_ids: bool,
+    /// Whether they are page images, of which size and grid are kept.
+    pub keeps_pages: bool,
     pub said: Said,
 }
 
@@ -55,7 +57,16 @@ impl Settings {
         let said = said.map(|(name, value)| (name.to_owned(), value)).into();
         let info = EmbeddingsInfo { embedding_id, token_pooling };
         CompressedEmbeddings::new(codec.clone(), dimension)?;
-        Ok(Self { kind, options, codec, dimension, info, keeps_ids: false, said })
+        Ok(Self {
+            kind,
+            options,
+            codec,
+            dimension,
+            info,
+            keeps_ids: false,
+            keeps_pages: false,
+            said,
+        })
     }
 
     /// Of rows that were made beforehand.
@@ -72,7 +83,16 @@ impl Settings {
         ];
         let said = said.map(|(name, value)| (name.to_owned(), value)).into();
         let (kind, options) = (TextKind::Document, EncodeOptions::default());
-        Ok(Self { kind, options, codec, dimension, info, keeps_ids: false, said })
+        Ok(Self {
+            kind,
+            options,
+            codec,
+            dimension,
+            info,
+            keeps_ids: false,
+            keeps_pages: false,
+            said,
+        })
     }
 
     /// The file that is made with them.

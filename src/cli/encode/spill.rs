@@ -1,5 +1,5 @@
 //! Embeddings on their way: the rows of each tensor grow on disk by themselves, with a state that a later run goes on from. Nine bytes a
-//! text are held: its number of rows, its line, and whether it was cut; and eight where ids are kept.
+//! text are held: its number of rows, its line, and whether it was cut; eight where ids are kept, and sixteen of a page image.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -22,6 +22,10 @@ const IDS: &str = "ids";
 const TEXT: usize = 9;
 /// Bytes of the length of an id.
 const LENGTH: usize = 4;
+/// File of what is known of each page image.
+const PAGES: &str = "pages";
+/// Bytes of a page image in its file.
+const PAGE: usize = 16;
 
 /// Rows on disk.
 pub struct Spill<'a> {
@@ -32,9 +36,12 @@ pub struct Spill<'a> {
     partial: Option<Partial>,
     texts: File,
     ids: Option<File>,
+    pages: Option<File>,
     pub planes: Vec<File>,
     /// What is known of each text.
     pub held: Vec<Text>,
+    /// What is known of each page image; empty where they are none.
+    pub held_pages: Vec<PageFields>,
     /// Where each one's id begins in the file of them.
     id_starts: Vec<u64>,
     /// Bytes of all of them.
@@ -47,6 +54,13 @@ pub struct Text {
     pub length: u32,
     pub index: u32,
     pub truncated: bool,
+}
+
+/// What is known of a page image: rows and columns of its patches, zeros where there is no such grid any more, and its width and height.
+#[derive(Clone, Copy, Default)]
+pub struct PageFields {
+    pub grid: [u32; 2],
+    pub page: [f32; 2],
 }
 
 /// How far a run has come.
@@ -128,10 +142,22 @@ impl<'a> Spill<'a> {
         open: impl Fn(&str) -> io::Result<File>,
     ) -> io::Result<Self> {
         let (texts, ids) = (open(TEXTS)?, settings.keeps_ids.then(|| open(IDS)).transpose()?);
+        let pages = settings.keeps_pages.then(|| open(PAGES)).transpose()?;
         let planes = (0..settings.planes()).map(|place| open(&format!("plane-{place}")));
         let planes = planes.collect::<Result<_, _>>()?;
-        let (held, id_starts) = (Vec::new(), Vec::new());
-        Ok(Self { name, settings, partial: None, texts, ids, planes, held, id_starts, id_bytes: 0 })
+        Ok(Self {
+            name,
+            settings,
+            partial: None,
+            texts,
+            ids,
+            pages,
+            planes,
+            held: Vec::new(),
+            held_pages: Vec::new(),
+            id_starts: Vec::new(),
+            id_bytes: 0,
+        })
     }
 
     /// # Errors
@@ -157,9 +183,11 @@ impl<'a> Spill<'a> {
     fn take_up(&mut self, state: &State) -> io::Result<bool> {
         let Some(bytes) = (TEXT as u64).checked_mul(state.mark.texts) else { return Ok(false) };
         let ids = self.ids.is_some().then_some(state.ids);
-        let ends = [bytes].into_iter().chain(ids).chain(state.planes.iter().copied());
+        let pages = self.pages.is_some().then_some((PAGE as u64).saturating_mul(state.mark.texts));
+        let ends = [bytes].into_iter().chain(ids).chain(pages).chain(state.planes.iter().copied());
         let ends: Vec<u64> = ends.collect();
-        let files = [&mut self.texts].into_iter().chain(&mut self.ids).chain(&mut self.planes);
+        let files = [&mut self.texts].into_iter().chain(&mut self.ids);
+        let files = files.chain(&mut self.pages).chain(&mut self.planes);
         let mut files: Vec<&mut File> = files.collect();
         if ends.len() != files.len() {
             return Ok(false);
@@ -181,6 +209,12 @@ impl<'a> Spill<'a> {
             None => Some(Vec::new()),
         };
         let Some(id_starts) = id_starts else { return Ok(false) };
+        let held_pages = match pages {
+            Some(bytes) => read(files[1 + usize::from(ids.is_some())], bytes)?,
+            None => Vec::new(),
+        };
+        self.held_pages =
+            held_pages.as_chunks::<PAGE>().0.iter().map(PageFields::from_bytes).collect();
         for (file, end) in files.into_iter().zip(ends) {
             file.set_len(end)?;
             file.seek(io::SeekFrom::End(0))?;
@@ -202,6 +236,12 @@ impl<'a> Spill<'a> {
         self.texts
             .write_all(&texts.iter().flat_map(|text| text.to_bytes()).collect::<Vec<u8>>())?;
         self.held.extend(texts);
+        if let Some(file) = &mut self.pages {
+            file.write_all(
+                &batch.pages.iter().flat_map(|page| page.to_bytes()).collect::<Vec<_>>(),
+            )?;
+            self.held_pages.extend(batch.pages);
+        }
         let Some(file) = &mut self.ids else { return Ok(()) };
         let mut bytes = Vec::new();
         for id in batch.items.iter().filter_map(|item| item.id.as_ref()) {
@@ -236,6 +276,7 @@ impl<'a> Spill<'a> {
             bytes.push(plane.metadata()?.len());
         }
         self.texts.sync_data()?;
+        self.pages.as_ref().map_or(Ok(()), File::sync_data)?;
         let ids = match &self.ids {
             Some(file) => file.sync_data().map(|()| self.id_bytes)?,
             None => 0,
@@ -304,6 +345,23 @@ fn id_starts(file: &mut File, bytes: u64, count: usize) -> io::Result<Option<Vec
         end += LENGTH as u64 + length;
     }
     Ok((end == bytes && starts.len() == count).then_some(starts))
+}
+
+impl PageFields {
+    fn to_bytes(self) -> [u8; PAGE] {
+        let ([rows, columns], [width, height]) = (self.grid, self.page);
+        let numbers = [rows, columns, width.to_bits(), height.to_bits()];
+        let mut bytes = [0; PAGE];
+        let places = bytes.as_chunks_mut::<4>().0;
+        places.iter_mut().zip(numbers).for_each(|(place, number)| *place = number.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; PAGE]) -> Self {
+        let number = |at: usize| u32::from_le_bytes(bytes.as_chunks().0[at]);
+        let page = [f32::from_bits(number(2)), f32::from_bits(number(3))];
+        Self { grid: [number(0), number(1)], page }
+    }
 }
 
 impl Text {

@@ -47,6 +47,12 @@ impl Item {
         let index = index.map_err(|_| record.place.wrong("has no 32-bit index"))?;
         Ok(Self { index, place: record.place, id, text: String::new() })
     }
+
+    /// A page image, by its key.
+    pub fn page(index: u32, key: String) -> Self {
+        let place = Place { file: key.as_str().into(), line: 1, column: 1 };
+        Self { index, place, id: Some(key), text: String::new() }
+    }
 }
 
 impl AsRef<str> for Item {
@@ -77,7 +83,8 @@ impl Mark {
         Self::of(0, &Sha256::new())
     }
 
-    fn of(texts: u64, hash: &Sha256) -> Self {
+    /// Behind so many texts, which have this hash.
+    pub fn of(texts: u64, hash: &Sha256) -> Self {
         let digest = hash.clone().finalize();
         Self { texts, sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
     }

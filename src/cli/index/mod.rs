@@ -22,6 +22,7 @@ use self::change::{AddArgs, DeleteArgs};
 pub use self::foreign::is_index;
 pub use self::inspect::{inspect, verify};
 use self::merge::MergeArgs;
+pub use self::rows::RowsFile;
 use self::search::SearchArgs;
 use super::CliError;
 

@@ -136,7 +136,7 @@ fn hand_over(
 ) -> Result<(), CliError> {
     let compressed = stored_by(&settings.codec, rows.read(first..first + items.len())?)?;
     let truncated = vec![false; items.len()];
-    sink.take(&Batch { items, compressed: &compressed, truncated: &truncated })
+    sink.take(&Batch { items, compressed: &compressed, truncated: &truncated, pages: &[] })
 }
 
 /// Rows as a codec stores them, each core some of them.

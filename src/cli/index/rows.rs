@@ -12,11 +12,12 @@ use serde_json::{Map, Value, json};
 use tabrank::{CompressedEmbeddings, EmbeddingsFile, EmbeddingsInfo, ResidualCodec};
 
 use crate::cli::CliError;
+use crate::cli::encode::PageFields;
 
 /// Longest header, in bytes.
 const MAX_HEADER: u64 = 1 << 20;
 /// Tensors with a row a document, and a row a token.
-const OF_DOCUMENTS: [&str; 2] = ["lengths", "indices"];
+const OF_DOCUMENTS: [&str; 4] = ["lengths", "indices", "grid", "page"];
 const OF_TOKENS: [&str; 4] = ["embeddings", "scales", "codes", "residuals"];
 
 /// An embeddings file that is read in pieces.
@@ -32,6 +33,10 @@ pub struct RowsFile {
     ends: Vec<u64>,
     /// The line of each document.
     lines: Vec<u32>,
+    /// What each document is called, if the file says so.
+    ids: Option<Vec<String>>,
+    /// Of page images.
+    pages: Vec<PageFields>,
     pub info: EmbeddingsInfo,
     pub dimension: usize,
 }
@@ -60,7 +65,7 @@ impl RowsFile {
         let bytes = file.metadata().map_err(unreadable)?.len();
         let header = serde_json::from_slice(&header).unwrap_or(Value::Null);
         let described = described(header, bytes.saturating_sub(start));
-        let (metadata, tensors) = described.ok_or_else(|| wrong(path))?;
+        let (metadata, tensors, ids) = described.ok_or_else(|| wrong(path))?;
         let mut rows = Self {
             path: path.to_owned(),
             file: file.into(),
@@ -70,6 +75,8 @@ impl RowsFile {
             codecs,
             ends: Vec::new(),
             lines: Vec::new(),
+            ids,
+            pages: Vec::new(),
             info: EmbeddingsInfo::default(),
             dimension: 0,
         };
@@ -93,7 +100,11 @@ impl RowsFile {
         let fits = self.tensors.iter().filter(of_tokens).all(|tensor| tensor.rows == end);
         // Lines ascend, as documents do where they are read beside them.
         let ascend = self.lines.is_sorted_by(|a, b| a < b) && self.lines.len() == self.ends.len();
-        match fits && ascend {
+        let (grid, page) = (self.numbers("grid")?, self.numbers("page")?);
+        self.pages = pages(grid.unwrap_or_default(), page.unwrap_or_default());
+        let are_pages = self.pages.is_empty() || self.pages.len() == self.ends.len();
+        let are_named = self.ids.as_ref().is_none_or(|ids| ids.len() == self.ends.len());
+        match fits && ascend && are_pages && are_named {
             true => Ok(()),
             false => Err(wrong(&self.path)),
         }
@@ -107,6 +118,21 @@ impl RowsFile {
         let bytes = self.bytes(tensor, 0..tensor.rows)?;
         let numbers = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
         Ok(Some(numbers.collect()))
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// What a document is called; nothing if the file does not say it.
+    pub fn id(&self, place: usize) -> &str {
+        self.ids.as_ref().map_or("", |ids| &ids[place])
+    }
+
+    /// What is known of a page image.
+    pub fn page(&self, place: usize) -> Option<PageFields> {
+        self.pages.get(place).copied()
     }
 
     /// The place of the document of a line.
@@ -169,17 +195,25 @@ fn header(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(header)
 }
 
-/// Metadata, and the tensors that are read, of all that take so many bytes; ids are those of the documents' own file.
-fn described(header: Value, bytes: u64) -> Option<(Value, Vec<Tensor>)> {
+/// Each page's grid and size, of which there are as many.
+fn pages(grid: Vec<u32>, page: Vec<u32>) -> Vec<PageFields> {
+    let (grids, sizes) = (grid.as_chunks::<2>().0, page.as_chunks::<2>().0);
+    let each = grids.iter().zip(sizes);
+    each.map(|(&grid, size)| PageFields { grid, page: size.map(f32::from_bits) }).collect()
+}
+
+/// Metadata, the tensors that are read, of all that take so many bytes, and ids, which are not read with each piece.
+fn described(header: Value, bytes: u64) -> Option<(Value, Vec<Tensor>, Option<Vec<String>>)> {
     let Value::Object(mut header) = header else { return None };
     let mut metadata = header.remove("__metadata__")?;
-    metadata.as_object_mut()?.remove("ids");
+    let ids = metadata.as_object_mut()?.remove("ids");
+    let ids = ids.and_then(|ids| serde_json::from_str(ids.as_str()?).ok());
     let tensors = header.into_iter().map(|(name, tensor)| Tensor::of(name, &tensor));
     let mut tensors: Vec<Tensor> = tensors.collect::<Option<_>>()?;
     let end = tensors.iter().map(|tensor| tensor.begin + tensor.rows * tensor.row_bytes).max();
     let known = |name: &str| OF_DOCUMENTS.iter().chain(&OF_TOKENS).any(|known| *known == name);
     tensors.retain(|tensor| known(&tensor.name));
-    (end == Some(bytes)).then_some((metadata, tensors))
+    (end == Some(bytes)).then_some((metadata, tensors, ids))
 }
 
 impl Tensor {

@@ -14,8 +14,8 @@ use crate::cli::jsonl::Record;
 /// Where embeddings come from.
 #[derive(clap::Args)]
 pub struct EmbeddingsArgs {
-    /// Embeddings of candidates, a file of `tabrank encode -o`: those of "indices" are the lines, from 0. Such a candidate is not encoded, and
-    /// needs a "text" only where a stage reads it.
+    /// Embeddings of candidates, a file of `tabrank encode -o`, whose "indices" are the lines, from 0, or of `tabrank pages encode`, whose keys are the
+    /// objects' "id". Such a candidate is not encoded, and needs a "text" only where a stage reads it.
     #[arg(long, value_name = "FILE")]
     embeddings: Option<PathBuf>,
     /// The file of a residual codec that embeddings are stored by. May be given several times.
@@ -43,6 +43,44 @@ pub struct Brought {
     groups: Vec<Group>,
     /// For each candidate its group, and its place in that.
     of: Vec<Option<(usize, usize)>>,
+}
+
+/// Where a file has the embeddings of each candidate.
+enum Places {
+    /// By its line.
+    Lines(HashMap<usize, usize>),
+    /// By its id.
+    Ids(HashMap<String, usize>),
+}
+
+impl Places {
+    /// # Errors
+    /// A line or an id that comes twice.
+    fn of(file: &EmbeddingsFile, path: &Path) -> Result<Self, CliError> {
+        let count = file.embeddings.len();
+        let places = match (&file.ids, &file.indices) {
+            (Some(ids), _) => Places::Ids(ids.iter().cloned().zip(0..).collect()),
+            (None, Some(indices)) => {
+                Places::Lines(indices.iter().map(|&line| line as usize).zip(0..).collect())
+            }
+            (None, None) => Places::Lines((0..count).map(|place| (place, place)).collect()),
+        };
+        let (found, reason) = match &places {
+            Places::Lines(lines) => (lines.len(), "has a line twice among its indices"),
+            Places::Ids(ids) => (ids.len(), "has an id twice"),
+        };
+        match found == count {
+            true => Ok(places),
+            false => Err(CliError::Data { path: path.to_owned(), reason }),
+        }
+    }
+
+    fn find(&self, record: &Record) -> Option<usize> {
+        match self {
+            Places::Lines(lines) => lines.get(&record.index).copied(),
+            Places::Ids(ids) => ids.get(&record.id().ok()?).copied(),
+        }
+    }
 }
 
 /// Embeddings of one codec, width and model.
@@ -112,9 +150,9 @@ impl Brought {
         records: &[Record],
     ) -> Result<(), CliError> {
         let file = EmbeddingsFile::read(&path.display().to_string(), &read(path)?, codecs)?;
-        let lines = self.lines(&file, path)?;
+        let places = Places::of(&file, path)?;
         for (place, record) in records.iter().enumerate() {
-            let Some(&position) = lines.get(&record.index) else { continue };
+            let Some(position) = places.find(record) else { continue };
             if file.embeddings.lengths()[position] == 0 {
                 continue;
             }
@@ -126,22 +164,6 @@ impl Brought {
         let EmbeddingsFile { embeddings, info, .. } = file;
         self.groups.push(Group { embeddings, embedding_id: info.embedding_id });
         Ok(())
-    }
-
-    /// Where the embeddings of each line are.
-    fn lines(&self, file: &EmbeddingsFile, path: &Path) -> Result<HashMap<usize, usize>, CliError> {
-        let count = file.embeddings.len();
-        let lines: HashMap<usize, usize> = match &file.indices {
-            Some(indices) => indices.iter().map(|&line| line as usize).zip(0..).collect(),
-            None => (0..count).map(|place| (place, place)).collect(),
-        };
-        match lines.len() == count {
-            true => Ok(lines),
-            false => {
-                let reason = "has a line twice among its indices";
-                Err(CliError::Data { path: path.to_owned(), reason })
-            }
-        }
     }
 
     /// Which model's a candidate's embeddings are, by its place among `models`: the one that they name, else the first.
