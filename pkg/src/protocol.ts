@@ -15,6 +15,8 @@ import type { CodecName } from "./vectors.js";
 /** The folder of a checkpoint or of a bundle on a server. */
 export interface FolderLocation {
   kind: "folder";
+  /** Which of its files: those of the page side, or all others. */
+  part?: "pages";
   /** Absolute, without a name or a password; its path ends in `/`. */
   url: string;
   /** What it is listed under in the storage: the address without its secrets, or a hub and a model's id there. */
@@ -28,6 +30,7 @@ export interface FolderLocation {
 /** Files that the page gave. */
 export interface GivenLocation {
   kind: "files";
+  part?: "pages";
   files: Record<string, Blob>;
 }
 
@@ -69,6 +72,8 @@ export interface LoadAnswer {
   model?: ModelInfo;
   /** If a GPU was found right. */
   gpuKernel?: GpuKernel;
+  /** The page side came with the rest. */
+  hasPages?: boolean;
   warnings: Warning[];
 }
 
@@ -259,6 +264,77 @@ export interface MatchesAnswer {
   similarities: Float32Array;
 }
 
+export interface OpenPagesRequest {
+  /** The page side's, by their place in the folder; none where it came with the rest. */
+  files: Record<string, Blob>;
+}
+
+/** A file, or what the page has drawn. */
+export interface PixelsRequest {
+  picture: Blob | ImageBitmap;
+  /** Pixels that it may have. */
+  most: number;
+}
+
+/** Four bytes a pixel, of which the last plays no part. */
+export interface PixelsAnswer {
+  width: number;
+  height: number;
+  rgba: Uint8Array;
+}
+
+export interface LayoutsRequest {
+  sizes: (readonly [width: number, height: number])[];
+  longestEdge?: number | undefined;
+}
+
+/** How a page is cut: rows and columns of tiles, 0 where it is seen as a whole, and how many there are with that of the whole page. */
+export interface PageLayout {
+  tiles: number;
+  rows: number;
+  columns: number;
+}
+
+/** A page that was decoded. Blobs cross without a copy. */
+export interface PixelsAtHand {
+  /** The same for each call about this page, and another page's never. */
+  page: number;
+  width: number;
+  height: number;
+  rgba: Blob;
+}
+
+export interface TilesRequest {
+  picture: PixelsAtHand;
+  /** Tiles from `start` up to `end`. */
+  start: number;
+  end: number;
+  longestEdge?: number | undefined;
+}
+
+export interface PageRequest extends Pick<PixelsAtHand, "width" | "height"> {
+  /** Of all tiles, in their order. */
+  features: Float32Array;
+  longestEdge?: number | undefined;
+  onlyPatches?: boolean | undefined;
+  keep?: KeptCodec | undefined;
+}
+
+/** One page's embeddings, and where on it they are. */
+export interface PageAnswer {
+  codec: KeptCodec;
+  dimension: number;
+  rows: number;
+  codes: Uint8Array;
+  scales?: Float32Array;
+  grid: [rows: number, columns: number];
+  page: [width: number, height: number];
+  /** Patches of a tile's side, where they come tile after tile. */
+  tile?: number;
+  /** 1 for each row that is a patch's. */
+  patches: Uint8Array;
+}
+
 /** The folder of an index on a server. */
 export interface IndexLocation extends Pick<FolderLocation, "url" | "source" | "headers"> {
   cache: "use" | "off";
@@ -309,12 +385,20 @@ export interface Calls {
   matches: { request: MatchesRequest; answer: MatchesAnswer };
   measure: { request: Record<never, never>; answer: Speed };
   codec: { request: CodecRequest; answer: CodecAnswer };
+  openPages: { request: OpenPagesRequest; answer: Record<never, never> };
+  pixels: { request: PixelsRequest; answer: PixelsAnswer };
+  layouts: { request: LayoutsRequest; answer: PageLayout[] };
+  tiles: { request: TilesRequest; answer: Float32Array };
+  page: { request: PageRequest; answer: PageAnswer };
   openIndex: { request: OpenIndexRequest; answer: IndexInfo };
   searchIndex: { request: SearchIndexRequest; answer: SearchIndexAnswer };
   checkOperations: { request: CheckRequest; answer: OperationDifference[] };
 }
 
 export type CallName = keyof Calls;
+
+/** Calls whose effect a new worker has to have too. */
+export type StandingCall = { [K in "codec" | "openPages"]: { name: K; request: Calls[K]["request"] } }["codec" | "openPages"];
 
 export type CallMessage = { [K in CallName]: { type: "call"; id: number; name: K; request: Calls[K]["request"] } }[CallName];
 

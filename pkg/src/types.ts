@@ -1,5 +1,6 @@
 /** The public types: what goes into a {@link Reranker} and what comes out. Lengths of text are in UTF-16 units, times in milliseconds. */
 
+import type { PageSide } from "./pages.js";
 import type { GivenEmbeddings, ListedEmbeddings, TrainedCodec } from "./vectors.js";
 
 /** Where the model runs: `auto` takes WebGPU when it is there and gives right numbers, else the CPU. */
@@ -93,6 +94,8 @@ export interface Limits {
   embeddingBytes: number;
   /** Calls that run or wait at one time; one more is refused with `BUSY`; 32. */
   queue: number;
+  /** Pixels a page; 67,108,864. */
+  pagePixels: number;
   /** Milliseconds that the worker may give no sign of life while it starts or has work: then it is replaced like one that died; 10,000. It gives one each second. */
   silence: number;
 }
@@ -223,7 +226,10 @@ export interface LoadOptions {
 }
 
 /** See {@link LoadOptions}. */
-export type PreloadOptions = Pick<LoadOptions, "dtype" | "revision" | "hub" | "headers" | "persist" | "onProgress" | "onWarning" | "signal" | "simd" | "workerUrl" | "wasmUrl" | "limits">;
+export interface PreloadOptions extends Pick<LoadOptions, "dtype" | "revision" | "hub" | "headers" | "persist" | "onProgress" | "onWarning" | "signal" | "simd" | "workerUrl" | "wasmUrl" | "limits"> {
+  /** Brings the side of the model that reads pages too, where it has one that is kept apart; false. */
+  pages?: boolean;
+}
 
 /** What has become of a model that was to be stored. */
 export interface Preloaded {
@@ -263,6 +269,8 @@ export interface ProbedModel {
   bytes?: number;
   /** Of a bundle that is not stored: the type of its weights. */
   dtype?: Dtype;
+  /** Of a bundle that has a side for pages, which a load does not bring: whether it is stored, and its bytes. */
+  pages?: { stored: boolean; bytes: number };
   /** How fast an earlier visit found it to be here, in the last 30 days; undefined where none ranked enough to tell. `estimate` of a loaded model tells what documents take. */
   speed?: DeviceSpeed;
 }
@@ -279,6 +287,8 @@ export interface StoredModel {
   revision: string;
   /** As it was asked for. */
   dtype?: Dtype;
+  /** Of the side that reads pages, which is stored by itself. */
+  part?: "pages";
   /** The commit that the hub had for the revision when the files were fetched, where it names one. */
   commit?: string;
   /** Of its files. Versions share what they have in common, so together they may take less. */
@@ -331,6 +341,8 @@ export interface ModelInfo {
    * `specialTokens` among them; not the device. Embeddings of one id can be held against each other. A version, `v1-`, and 32 hexadecimal digits.
    */
   embeddingId: string;
+  /** Of a model that encodes pages too; see `encodePages`. */
+  pages?: PageSide;
 }
 
 /** Texts done, of all texts of a call. */
@@ -357,6 +369,8 @@ export interface LongDocumentOptions {
 
 export interface ExplainOptions extends LongDocumentOptions {
   signal?: AbortSignal;
+  /** What embeddings of the codec `residual` are scored with, where the document brings such. */
+  codecs?: readonly TrainedCodec[];
 }
 
 export interface EstimateOptions<T = string> extends LongDocumentOptions {

@@ -8,8 +8,9 @@ const SRC = fileURLToPath(new URL("../src/", import.meta.url));
 /** Each part of the package, a file at the top or a folder, and the parts that it may import. */
 const ALLOWED = {
   cli: ["index", "node", "ranking", "types", "vectors", "version"],
-  types: ["vectors"],
+  types: ["pages", "vectors"],
   files: [],
+  pages: [],
   "gpu-adapter": ["error", "storage", "types"],
   marking: [],
   node: [],
@@ -24,9 +25,9 @@ const ALLOWED = {
   protocol: ["error", "ranking", "search", "storage", "types", "vectors"],
   storage: ["error", "files", "patience", "types", "version"],
   adapters: ["index"],
-  page: ["error", "files", "gpu-adapter", "marking", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
+  page: ["error", "files", "gpu-adapter", "marking", "node", "pages", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors", "version"],
   worker: ["error", "files", "gpu-adapter", "node", "patience", "protocol", "ranking", "redacted", "safetensors", "search", "storage", "types", "vectors"],
-  index: ["error", "marking", "page", "ranking", "search", "types", "vectors"],
+  index: ["error", "marking", "page", "pages", "ranking", "search", "types", "vectors"],
   candidates: ["index"],
 };
 

@@ -11,7 +11,7 @@ import { notify } from "./notify.js";
 import { type CallOptions, type WorkerClient, WorkerDeath } from "./worker-client.js";
 
 /** Calls that can be cut. */
-export type CutName = "rerank" | "encode";
+export type CutName = "rerank" | "encode" | "tiles";
 
 /** A part of the list, and what a worker made of it. */
 export interface Answered<K extends CutName> {

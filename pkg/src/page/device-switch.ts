@@ -4,7 +4,7 @@
  * those workers end. What was measured is remembered. A GPU that fails later gives what it was at to the CPU, whose worker starts anew.
  */
 
-import type { CallName, Calls } from "../protocol.js";
+import type { CallName, Calls, StandingCall } from "../protocol.js";
 import { findDeviceChoice, type Measured, rememberDeviceChoice } from "../storage/device-choices.js";
 import type { AdapterName } from "../storage/hardware-notes.js";
 import type { CallProgress, ChosenDevice, Device, DeviceChange, DeviceSpeed, GpuKernel, Warning } from "../types.js";
@@ -31,8 +31,8 @@ export class DeviceSwitch implements Client {
   /** Whether the GPU is found good. */
   #isReady = false;
   #current: Client;
-  /** Codecs, which each side is given. */
-  readonly #codecs: Calls["codec"]["request"][] = [];
+  /** Codecs and the page side, which each of both is given. */
+  readonly #standing: StandingCall[] = [];
   /** What keeps the device from changing. */
   #holds = 0;
   /** Who waits until nothing does. */
@@ -101,7 +101,7 @@ export class DeviceSwitch implements Client {
 
   async call<K extends Called>(name: K, request: Calls[K]["request"], options: CallOptions): Promise<Calls[K]["answer"]> {
     const release = this.hold();
-    if (name === "codec") this.#codecs.push(request as Calls["codec"]["request"]);
+    if (name === "codec" || name === "openPages") this.#standing.push({ name, request } as StandingCall);
     const told = { ...options, onProgress: rising(options.onProgress) };
     try {
       return await this.#current.call(name, request, told);
@@ -166,7 +166,7 @@ export class DeviceSwitch implements Client {
     if (!this.#isReady || this.#holds > 0 || this.#current === this.#gpu) return;
     this.#current = this.#gpu!;
     this.#why = "measured";
-    this.#giveCodecs();
+    this.#giveStanding();
     this.#cpu.rest();
     notify(this.#onChange, { device: "webgpu", previous: "cpu" });
   }
@@ -179,7 +179,7 @@ export class DeviceSwitch implements Client {
     this.#isReady = false;
     this.#current = this.#cpu;
     if (this.ended.aborted) return;
-    this.#giveCodecs();
+    this.#giveStanding();
     this.#stay(reason instanceof Error && reason.message !== "" ? reason.message : undefined);
     if (wasInUse) notify(this.#onChange, { device: "cpu", previous: "webgpu" });
   }
@@ -191,8 +191,8 @@ export class DeviceSwitch implements Client {
   }
 
   /** A worker answers in turn, so that what it is called for next finds them. */
-  #giveCodecs(): void {
-    for (const codec of this.#codecs) void this.#current.call("codec", codec, {}).catch(() => {});
+  #giveStanding(): void {
+    for (const { name, request } of this.#standing) void this.#current.call(name, request, {}).catch(() => {});
   }
 }
 

@@ -55,6 +55,11 @@ export class DocumentCache {
     this.#onFailure = onFailure;
   }
 
+  /** Storage did not do what it was asked for. */
+  failed(error: unknown): void {
+    this.#onFailure(error);
+  }
+
   /** `era`: in which the ranking began. */
   async find(sought: readonly Sought[], circumstances: Circumstances, era: number): Promise<Findings> {
     const nothing = { hits: new Map(), vectors: undefined, keys: new Map(), names: new Map(), era };

@@ -4,7 +4,7 @@ import { RerankerError } from "../error.js";
 import type { Limits } from "../types.js";
 import { answerOf, invalid, invalidKind, isArray, kindOf, read, withArticle } from "./invalid.js";
 
-export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, embeddingBytes: 268_435_456, queue: 32, silence: 10_000 };
+export const DEFAULT_LIMITS: Limits = { documents: 1_000, textLength: 1_048_576, totalLength: 16_777_216, embeddingBytes: 268_435_456, pagePixels: 67_108_864, queue: 32, silence: 10_000 };
 
 /** A skiplist has some tens. */
 const MOST_WORDS = 10_000;

@@ -7,14 +7,14 @@ import { DEFAULT_LIMITS, itemsOf } from "./input.js";
 import { invalid } from "./invalid.js";
 import { bytesIn, FORMAT, type ListFile, VERSION } from "./list-file.js";
 import { areFinite, joinedRows, kindOfRows } from "./row-lists.js";
-import { ARRAYS, type ArrayKind, codeBytes } from "./rows.js";
+import { ARRAYS, type ArrayKind, codeBytes, rowsBetween } from "./rows.js";
 
 /** No model is asked, nor is anything sent. */
 const READING = { limits: { ...DEFAULT_LIMITS, embeddingBytes: Infinity }, dimensionOf: () => undefined };
 
 /** The file of these documents' embeddings. */
 export function writeEmbeddings(documents: readonly (GivenEmbeddings | null | undefined)[]): ArrayBuffer {
-  const given = itemsOf(documents, "documents", Infinity, (document, place) => rowsGiven(document, { place, ...READING }));
+  const given = itemsOf(documents, "documents", Infinity, (document, place) => patchesFirst(rowsGiven(document, { place, ...READING })));
   const there = given.filter((rows) => rows !== undefined);
   const [first] = there;
   if (!first) throw invalid("documents has no embeddings");
@@ -26,11 +26,18 @@ export function writeEmbeddings(documents: readonly (GivenEmbeddings | null | un
   return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
 }
 
+/** In a list a page's patches come first, row by row; then those of the overview, and what is no patch. No score depends on it. */
+function patchesFirst(rows: GivenRows | undefined): GivenRows | undefined {
+  if (!rows?.patches || rows.patches.areFirst) return rows;
+  const { inOrder } = rows.patches;
+  const patches = new Set(inOrder);
+  const others = Array.from({ length: rows.rows }, (_, row) => row).filter((row) => !patches.has(row));
+  return { ...rows, ...joinedRows([...inOrder, ...others].map((row) => rowsBetween(rows, row, row + 1))) };
+}
+
 /** Two numbers a document, zeros for one that is no page image, if there is such a one. */
 function pagesOf(given: readonly (GivenRows | undefined)[]): Pick<ListFile, "grid" | "page"> {
   const patches = given.map((rows) => rows?.patches);
-  const other = patches.findIndex((one) => one?.areFirst === false);
-  if (other >= 0) throw invalid(`documents[${other}].patches cannot be written: in a list patches come first, row by row`);
   if (patches.every((one) => one === undefined)) return {};
   const pairs = (name: "grid" | "page") => patches.flatMap((one) => one?.[name] ?? [0, 0]);
   return { grid: Uint32Array.from(pairs("grid")), page: Float32Array.from(pairs("page")) };

@@ -1,6 +1,7 @@
 /** Checks the options of a load or a call. Each is read once: what a getter or a proxy would answer the next time is never seen. */
 
 import type { Windows } from "../protocol.js";
+import type { EncodePagesOptions, EstimatePagesOptions } from "../pages.js";
 import type { BudgetOptions, PageOptions, RerankOptions } from "../ranking.js";
 import type { IndexOptions, SearchOptions } from "../search.js";
 import type { CheckOptions, EncodeOptions, EstimateOptions, ExplainOptions, LoadOptions, LongDocumentOptions, Overrides, PreloadOptions, ProbeOptions, ScorerOptions, SimilarityOptions, StoredModelOptions, TokenPooling, TokenPoolingOptions, VectorCacheOptions } from "../types.js";
@@ -60,6 +61,7 @@ const PRELOAD: Checks<PreloadOptions> = {
   workerUrl: LOAD.workerUrl,
   wasmUrl: LOAD.wasmUrl,
   limits: LOAD.limits,
+  pages: kind("boolean"),
 };
 
 const PROBE: Checks<ProbeOptions> = { ...STORED, signal: LOAD.signal };
@@ -84,10 +86,13 @@ const DEFAULT_VECTOR_CACHE: Required<VectorCacheOptions> = { maxBytes: 32_000_00
 
 const LONG: Checks<LongDocumentOptions> = { longDocuments: word("cut", "windows"), overlap: requireCount(0), maxWindows: requireCount(1) };
 
-const EXPLAIN: Checks<ExplainOptions> = { ...LONG, signal: requireSignal };
+const READ = { ...LONG, signal: requireSignal };
+
+// What `codecs` holds is checked as it is read.
+const EXPLAIN: Checks<ExplainOptions> = { ...READ, codecs: () => {} };
 
 // What `tokenPooling` holds is checked as it is read.
-const CALL = { ...EXPLAIN, onProgress: kind("function"), text: kind("function"), tokenPooling: () => {} };
+const CALL = { ...READ, onProgress: kind("function"), text: kind("function"), tokenPooling: () => {} };
 
 const RERANK: Checks<AnyBudget<never>> = {
   ...CALL,
@@ -110,9 +115,13 @@ const RERANK: Checks<AnyBudget<never>> = {
   id: kind("function"),
 };
 
+const ESTIMATE_PAGES: Checks<EstimatePagesOptions> = { signal: requireSignal, onProgress: kind("function"), longestEdge: requireCount(1) };
+
+const ENCODE_PAGES: Checks<EncodePagesOptions> = { ...ESTIMATE_PAGES, onlyPatches: kind("boolean"), vectorCache: kind("boolean") };
+
 const PAGE: Checks<PageOptions> = { signal: requireSignal, onProgress: kind("function") };
 
-const ESTIMATE: Checks<EstimateOptions<never>> = { ...EXPLAIN, query: kind("string"), text: kind("function") };
+const ESTIMATE: Checks<EstimateOptions<never>> = { ...READ, query: kind("string"), text: kind("function") };
 
 const ENCODE: Checks<EncodeOptions<never>> = { ...CALL, pooling: word("none", "mean", "cls", "checkpoint") };
 
@@ -161,6 +170,8 @@ export const checkRerank = <T>(options: AnyBudget<T>): CheckedRerank<T> => {
   const list = stages === undefined ? undefined : checkStages(stages);
   return { ...there, ...(list && { stages: list }), ...(fuse !== undefined && { fuse: checkFusion(fuse, list ?? []) }) };
 };
+export const checkEncodePages = (options: EncodePagesOptions): EncodePagesOptions => checked(options, ENCODE_PAGES);
+export const checkEstimatePages = (options: EstimatePagesOptions): EstimatePagesOptions => checked(options, ESTIMATE_PAGES);
 export const checkPage = (options: PageOptions): PageOptions => checked(options, PAGE);
 export const checkEncode = <T>(options: EncodeOptions<T>): CheckedEncode<T> => {
   const there = withTokenPooling(withWindows(checked(options, ENCODE)));

@@ -5,6 +5,8 @@ import type { DeviceSwitch } from "./device-switch.js";
 import type { DocumentCache } from "./document-cache.js";
 import { invalidKind, read } from "./invalid.js";
 import type { Latest } from "./latest.js";
+import type { PageRate } from "./page-rate.js";
+import type { PageSide } from "./page-side.js";
 import type { Rate } from "./rate.js";
 
 export interface Own {
@@ -15,6 +17,9 @@ export interface Own {
   model: ModelInfo;
   latest: Latest;
   rate: Rate;
+  /** Of a model that reads pages. */
+  pageSide: PageSide;
+  pageRate: PageRate;
   /** Called after each ranking. */
   noteSpeed(): void;
   /** Whether the browser keeps this site's storage. */

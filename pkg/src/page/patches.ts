@@ -35,6 +35,11 @@ export class Patches {
     return this.#tile === undefined && [...this.#cells].every(([row, cell]) => row === cell);
   }
 
+  /** Their embeddings' rows as they lie on the page, row by row, and then those of the overview. */
+  get inOrder(): number[] {
+    return [...this.#cells].sort(([, a], [, b]) => a - b).map(([row]) => row);
+  }
+
   /** Nothing for the embedding of another token. */
   at(row: number): Patch | undefined {
     const cell = this.#cells.get(row);

@@ -7,6 +7,7 @@
  * | `encode` of documents | anywhere | one part behind the other |
  * | `rerank` in one stage by a model | by documents; those of the same text go together, and so do those that bring embeddings, which take next to no time | by score, then by place |
  * | `rerank` in several stages, or fused | what is left when a model's turn comes, in the same way | one worker ranks by the scores, see {@link stagedRanking} |
+ * | `tiles` of a page | by tiles | one part behind the other |
  * | all else | not at all | |
  *
  * What ranks needs the whole list: the order, what a stage keeps, thresholds and fusion are one worker's, and so is all of a call that tells documents apart
@@ -18,11 +19,12 @@
  * comes takes parts of what is left. One that dies is let go, and another takes its place at a later call. Where the first worker is on a GPU it is alone.
  */
 
-import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest, Speed } from "../protocol.js";
+import type { CallMessage, CallName, Calls, EncodeRequest, LoadRequest, PartialScores, RerankRequest, Speed, StandingCall, TilesRequest } from "../protocol.js";
 import type { CallProgress, Device, ModelInfo, Warning } from "../types.js";
 import { Cut, tokensOf, type Unit } from "./cut.js";
 import { type Answered, CutCall, type CutName, type CutPlan } from "./cut-call.js";
 import { Headcount } from "./headcount.js";
+import { joinedArrays } from "./joined-arrays.js";
 import { joinedEmbeddings, joinedRanking } from "./joined-answers.js";
 import { notify } from "./notify.js";
 import { type Batch, secondBatch } from "./second-batch.js";
@@ -34,6 +36,9 @@ type Called = Exclude<CallName, "load">;
 
 /** Milliseconds that are left of a first call for which others are started: several times what it takes until one is there. */
 const LONG = 1_000;
+
+/** Tokens of a text that take as long as a tile of a page: its patches, before four by four of them become one. */
+const TILE = 1_024;
 
 export interface PoolSetup {
   model: ModelInfo;
@@ -57,8 +62,8 @@ export class Pool implements Client {
   /** Those that are loading. */
   readonly #coming = new Set<WorkerClient>();
   readonly #cutCalls: CutCall<CutName>[] = [];
-  /** Codecs, which each worker is given. */
-  readonly #codecs: Calls["codec"]["request"][] = [];
+  /** Codecs and the page side, which each worker is given. */
+  readonly #standing: StandingCall[] = [];
   #open = 0;
   /** Whether the first one has given a result. */
   #mayGrow = false;
@@ -130,8 +135,12 @@ export class Pool implements Client {
         return this.#rerank(request, options);
       case "encode":
         return this.#encode(request, options);
+      case "tiles":
+        return this.#tiles(request, options);
       case "codec":
-        return this.#addCodec(request, options);
+        return this.#stand({ name, request }, options);
+      case "openPages":
+        return this.#stand({ name, request }, options);
       default:
         return this.#first.call(name as Called, request as never, options);
     }
@@ -177,12 +186,22 @@ export class Pool implements Client {
     return joinedEmbeddings(await this.#inParts({ name: "encode", cut, total: texts.length, requestOf }, options));
   }
 
-  async #addCodec(request: Calls["codec"]["request"], options: CallOptions): Promise<Calls["codec"]["answer"]> {
-    const answer = await this.#first.call("codec", request, options);
+  /** A tile is as long as a text of that many tokens, about. */
+  async #tiles(request: TilesRequest, options: CallOptions): Promise<Calls["tiles"]["answer"]> {
+    const { start, end } = request;
+    const cut = new Cut(Array.from({ length: end - start }, (_, place) => ({ places: [place], cost: TILE })), "in a row");
+    if (!this.#isFor(cut)) return this.#whole("tiles", request, cut, options);
+    const requestOf = (places: readonly number[]) => ({ ...request, start: start + places[0]!, end: start + places.at(-1)! + 1 });
+    const parts = await this.#inParts({ name: "tiles", cut, total: end - start, requestOf }, options);
+    return joinedArrays(Float32Array, parts.map(({ answer }) => answer));
+  }
+
+  async #stand({ name, request }: StandingCall, options: CallOptions): Promise<unknown> {
+    const answer = await this.#first.call(name, request, options);
     // Whoever is loading takes it from there.
-    this.#codecs.push(request);
+    this.#standing.push({ name, request } as StandingCall);
     const others = this.#members.filter((client) => client !== this.#first);
-    await Promise.all(others.map((client) => client.call("codec", request, {}).catch(() => this.#lost(client))));
+    await Promise.all(others.map((client) => client.call(name, request, {}).catch(() => this.#lost(client))));
     return answer;
   }
 
@@ -231,7 +250,7 @@ export class Pool implements Client {
     this.#coming.add(client);
     try {
       await client.load();
-      for (const codec of this.#codecs) await client.call("codec", codec, {});
+      for (const { name, request } of this.#standing) await client.call(name, request, {});
       this.#members.push(client);
     } catch (error) {
       if (!client.ended.aborted) this.#headcount.failed();

@@ -1,11 +1,12 @@
 /** What would a load find here? Nothing of a model is fetched but what says how large it is. */
 
+import { type Bytes, MANIFEST } from "../files.js";
 import { lookForGpu } from "../gpu-adapter.js";
 import { within } from "../patience.js";
 import { fileUrl } from "../storage/model-cache.js";
 import { persistence } from "../storage/persistence.js";
 import { findSpeed } from "../storage/speed-notes.js";
-import { storedBytes, type ModelPlace } from "../storage/stored-models.js";
+import { storedBytes, storedFile, type ModelPlace } from "../storage/stored-models.js";
 import type { DeviceSpeed, Probe, ProbedModel, ProbeOptions } from "../types.js";
 import { cores } from "./headcount.js";
 import { checkProbe } from "./options.js";
@@ -47,8 +48,35 @@ async function storageHere(): Promise<Probe["storage"]> {
 async function modelAt(place: ModelPlace, signal: AbortSignal | undefined): Promise<ProbedModel> {
   const bytes = await storedBytes(place).catch(() => undefined);
   const speed = await findSpeed(place).catch(() => undefined);
-  const found = bytes === undefined ? await downloadOf(place, signal) : { bytes };
-  return { stored: bytes !== undefined, ...found, ...(speed && { speed: plain(speed) }) };
+  const manifest = await (bytes === undefined ? manifestOf(place, signal) : storedManifest(place));
+  const found = bytes === undefined ? await downloadOf(place, manifest, signal) : { bytes };
+  const pages = await pagesAt(place, manifest);
+  return { stored: bytes !== undefined, ...found, ...(pages && { pages }), ...(speed && { speed: plain(speed) }) };
+}
+
+/** Of a bundle that has a side for pages. */
+async function pagesAt(place: ModelPlace, manifest: Manifest): Promise<ProbedModel["pages"]> {
+  const stored = await storedBytes({ ...place, part: "pages" }).catch(() => undefined);
+  if (stored !== undefined) return { stored: true, bytes: stored };
+  const bytes = bytesOf(manifest.pages);
+  return bytes === undefined ? undefined : { stored: false, bytes };
+}
+
+/** Of a bundle that is stored, and keeps its page side apart. */
+export async function hasPageSide(place: ModelPlace): Promise<boolean> {
+  return bytesOf((await storedManifest(place)).pages) !== undefined;
+}
+
+async function storedManifest(place: ModelPlace): Promise<Manifest> {
+  return parsed(await storedFile(place, MANIFEST).catch(() => undefined));
+}
+
+function parsed(manifest: Bytes | undefined): Manifest {
+  try {
+    return JSON.parse(new TextDecoder().decode(manifest)) as Manifest;
+  } catch {
+    return {};
+  }
 }
 
 function plain({ device, workers, tokensPerSecond }: DeviceSpeed): DeviceSpeed {
@@ -58,15 +86,32 @@ function plain({ device, workers, tokensPerSecond }: DeviceSpeed): DeviceSpeed {
 type Download = Pick<ProbedModel, "bytes" | "dtype">;
 
 /** The manifest of a bundle says all; of a checkpoint the server says how large the weights are, or the list of their shards does. */
-async function downloadOf(place: ModelPlace, signal: AbortSignal | undefined): Promise<Download> {
-  return (await bundle(place, signal)) ?? (await weights(place, signal)) ?? (await shards(place, signal)) ?? {};
+async function downloadOf(place: ModelPlace, manifest: Manifest, signal: AbortSignal | undefined): Promise<Download> {
+  return bundle(manifest) ?? (await weights(place, signal)) ?? (await shards(place, signal)) ?? {};
 }
 
-async function bundle(place: ModelPlace, signal: AbortSignal | undefined): Promise<Download | undefined> {
-  const { files, dtype } = (await json(place, "tabrank.json", signal)) as { files?: { bytes?: unknown }[]; dtype?: Download["dtype"] };
-  if (!Array.isArray(files)) return undefined;
-  const bytes = files.reduce((sum, file) => sum + Number(file?.bytes), 0);
+/** All files but those of the page side. */
+function bundle({ files, weights, dtype }: Manifest): Download | undefined {
+  const [most, shards = 0] = [bytesOf(files), bytesOf(weights)];
+  if (most === undefined) return undefined;
+  const bytes = most + shards;
   return { ...(Number.isSafeInteger(bytes) && { bytes }), ...(typeof dtype === "string" && { dtype }) };
+}
+
+interface Manifest {
+  files?: unknown;
+  weights?: unknown;
+  pages?: unknown;
+  dtype?: Download["dtype"];
+}
+
+async function manifestOf(place: ModelPlace, signal: AbortSignal | undefined): Promise<Manifest> {
+  return (await json(place, MANIFEST, signal)) as Manifest;
+}
+
+/** Undefined where there is no list of files. */
+function bytesOf(files: unknown): number | undefined {
+  return Array.isArray(files) && files.length > 0 ? files.reduce((sum: number, file: { bytes?: unknown } | null) => sum + Number(file?.bytes), 0) : undefined;
 }
 
 async function weights(place: ModelPlace, signal: AbortSignal | undefined): Promise<Download | undefined> {

@@ -17,6 +17,8 @@ import { openClient } from "./open-client.js";
 import { checkLoad, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
 import { engineFor, modelLocation, originOf, placeOfModel, storedPlace } from "./places.js";
+import { PageRate } from "./page-rate.js";
+import { fetchPageSide, PageSide } from "./page-side.js";
 import { Pool } from "./pool.js";
 import { Rate } from "./rate.js";
 import type { Client } from "./worker-client.js";
@@ -46,7 +48,8 @@ export async function loadReranker(source: string | URL | CheckpointFiles, optio
   const rate = new Rate(model);
   const place = load.checkpoint?.kind === "folder" && load.checkpoint.cache !== "off" ? { ...load.checkpoint, dtype: checked.dtype } : undefined;
   const noteSpeed = place ? speedNoter(place, devices, rate) : () => {};
-  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate, noteSpeed, persisted, cache });
+  const pageSide = new PageSide(devices, answer.hasPages ?? false, (listening) => fetchPageSide(load, limits, checked, listening));
+  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate, pageSide, pageRate: new PageRate(), noteSpeed, persisted, cache });
   return { door, vectorCache: { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() }, simd: answer.simd };
 }
 

@@ -2,6 +2,7 @@
 /** The page's door to the model. */
 
 import { RerankerError } from "../error.js";
+import type { EncodePagesOptions, EstimatePagesOptions, GivenPage, PagesEstimate, PageSize } from "../pages.js";
 import type { BudgetOptions, Paging, PagingOptions, QueryEmbeddings, RerankOptions, RerankOutput } from "../ranking.js";
 import type {
   CheckpointFiles,
@@ -19,6 +20,7 @@ import type {
   PreloadOptions,
   Probe,
   ProbeOptions,
+  ScoredExplanation,
   Simd,
   StoredModel,
   StoredModelOptions,
@@ -26,6 +28,7 @@ import type {
   VectorCache,
   Warning,
 } from "../types.js";
+import type { DocumentEmbeddings, GivenEmbeddings } from "../vectors.js";
 import { asBlobs } from "./blobs.js";
 import { DISPOSE } from "./dispose.js";
 import { isAddress } from "./invalid.js";
@@ -244,13 +247,40 @@ export class Reranker {
   }
 
   /**
-   * For each query token the document token it matched best.
+   * Pages' embeddings, of a model that reads images: what rankings take as `embeddings`, and lists of embeddings are written of. Its page side is fetched with the first
+   * page, and stays in this browser. Pages are read one after the other, and the tiles of each by all workers; a page takes tens of seconds on one core.
+   *
+   * @example
+   * const pages = await reranker.encodePages(files, { onProgress: ({ done, total }) => (bar.value = done / total) });
+   * const { results } = await reranker.rerank("what did it cost?", pages, { embeddings: (page) => page });
+   */
+  async encodePages(pages: readonly GivenPage[], options: EncodePagesOptions = {}): Promise<DocumentEmbeddings[]> {
+    const own = this.own();
+    return own.calls.encodePages(own, pages, options);
+  }
+
+  /**
+   * What encoding pages would take, by their sizes. The first time, before any page was encoded, the page side is fetched and a tile encoded for a measurement.
+   *
+   * @example
+   * const { milliseconds } = await reranker.estimatePages(files.map(() => ({ width: 1240, height: 1754 })));
+   */
+  async estimatePages(pages: readonly (PageSize | Blob)[], options: EstimatePagesOptions = {}): Promise<PagesEstimate> {
+    const own = this.own();
+    return own.calls.estimatePages(own, pages, options);
+  }
+
+  /**
+   * For each query token the document token it matched best; of a page the patch, and a map of how similar all of it is. A page is what `encodePages` gave, or
+   * embeddings that a backend sent.
    *
    * @example
    * const { matches } = await reranker.explain(query, text);
    * for (const { document: { start, end }, share } of matches) if (start !== null) mark(start, end, share);
    */
-  async explain(query: string, document: string, options: ExplainOptions = {}): Promise<Explanation> {
+  explain(query: string, document: string, options?: ExplainOptions): Promise<Explanation>;
+  explain(query: string, document: GivenEmbeddings, options?: ExplainOptions): Promise<ScoredExplanation>;
+  async explain(query: string, document: string | GivenEmbeddings, options: ExplainOptions = {}): Promise<Explanation | ScoredExplanation> {
     const own = this.own();
     return own.calls.explain(own, query, document, options);
   }
@@ -272,4 +302,4 @@ export class Reranker {
   }
 }
 
-const CALLS = ["rerank", "paging", "estimate", "encodeQuery", "encodeDocuments", "explain", "persisted", "dispose"] as const;
+const CALLS = ["rerank", "paging", "estimate", "encodeQuery", "encodeDocuments", "encodePages", "estimatePages", "explain", "persisted", "dispose"] as const;

@@ -23,7 +23,7 @@ const LOSS_PAUSE = 60_000;
 const LOAD = 0;
 
 /** Calls whose effect a new worker has to have too. */
-const STANDING: readonly CallName[] = ["codec", "openIndex"];
+const STANDING: readonly CallName[] = ["codec", "openIndex", "openPages"];
 
 export interface ClientSetup {
   spawn(): Worker;

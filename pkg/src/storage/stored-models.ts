@@ -27,10 +27,12 @@ export interface ModelPlace {
   headers: Record<string, string>;
   /** The type of weights that was asked for, if one was. */
   dtype?: Dtype | undefined;
+  /** The side that reads pages, which is kept as a model of its own. */
+  part?: "pages" | undefined;
 }
 
 /** What is written down with a set. */
-export interface About extends Pick<StoredModel, "source" | "hub" | "revision" | "dtype" | "commit"> {
+export interface About extends Pick<StoredModel, "source" | "hub" | "revision" | "dtype" | "part" | "commit"> {
   /** The same for all revisions of a model. */
   family: string;
   /** What there was to warn of when it was fetched. */
@@ -48,10 +50,10 @@ export async function openStore(): Promise<ModelStore> {
   return store;
 }
 
-export async function identify({ url, source, hub, revision, headers, dtype }: ModelPlace): Promise<{ key: string; about: About }> {
+export async function identify({ url, source, hub, revision, headers, dtype, part }: ModelPlace): Promise<{ key: string; about: About }> {
   const { username, password, search } = new URL(url);
-  const family = await hashOf([source, hub, dtype, username, password, search, Object.entries(headers).sort()]);
-  const about: About = { source, ...(hub !== undefined && { hub }), revision, ...(dtype && { dtype }), family, trials: 0 };
+  const family = await hashOf([source, hub, dtype, username, password, search, Object.entries(headers).sort(), ...(part ? [part] : [])]);
+  const about: About = { source, ...(hub !== undefined && { hub }), revision, ...(dtype && { dtype }), ...(part && { part }), family, trials: 0 };
   return { key: await hashOf([family, revision]), about };
 }
 
@@ -67,10 +69,17 @@ export async function storedBytes(place: ModelPlace): Promise<number | undefined
   return current && (await store.isWhole(current)) ? bytesIn(current) : undefined;
 }
 
-/** Deletes all of one model; whether there was anything. */
+/** The bytes of a file of the accepted version, if they are there. */
+export async function storedFile(place: ModelPlace, name: string): Promise<Bytes | undefined> {
+  const [store, { key }] = await Promise.all([openStore(), identify(place)]);
+  const entry = (await store.current(key))?.entries[name];
+  return entry ? store.read(entry.sha256) : undefined;
+}
+
+/** Deletes all of one model, its page side too; whether there was anything. */
 export async function deleteStored(place: ModelPlace): Promise<boolean> {
-  const model = await identify(place);
-  return drop(({ key }) => key === model.key);
+  const models = await Promise.all([identify(place), identify({ ...place, part: "pages" })]);
+  return drop(({ key }) => models.some((model) => model.key === key));
 }
 
 /** Deletes every model, or every version of those from one source; whether there was anything. */

@@ -10,6 +10,8 @@ import { withHint } from "./hints.js";
 import { noteGpuFault } from "./gpu.js";
 import { loadEngine } from "./load-engine.js";
 import { OpenIndex } from "./open-index.js";
+import { PageEncoder } from "./page-encoder.js";
+import { pixelsOf } from "./pixels.js";
 import { ProductForm } from "./product-form.js";
 import { speedOf } from "./speed.js";
 import { StageClock } from "./stage-clock.js";
@@ -40,6 +42,7 @@ export class Dispatcher<C extends Checkpoint> {
   #parts: Parts<C> | undefined;
   #queue: Promise<void> = Promise.resolve();
   #engine: Engine | undefined;
+  #pages: PageEncoder<C> | undefined;
   #index: Promise<OpenIndex> | undefined;
   /** The engine's, which is not asked again: after a panic it cannot answer. */
   #device: Device | undefined;
@@ -118,6 +121,16 @@ export class Dispatcher<C extends Checkpoint> {
         return { type: "answer", id, name, answer: await speedOf(this.#loadedEngine(), this.#hooks(id)) };
       case "codec":
         return { type: "answer", id, name, answer: this.#loaded().vectors.addCodec(request) };
+      case "openPages":
+        return { type: "answer", id, name, answer: await loaded(this.#pages).open(request, this.#hooks(id)) };
+      case "pixels":
+        return { type: "answer", id, name, answer: await pixelsOf(request) };
+      case "layouts":
+        return { type: "answer", id, name, answer: loaded(this.#pages).layouts(request) };
+      case "tiles":
+        return { type: "answer", id, name, answer: await loaded(this.#pages).tiles(request, this.#hooks(id)) };
+      case "page":
+        return { type: "answer", id, name, answer: await loaded(this.#pages).page(request, this.#hooks(id)) };
       case "openIndex":
         return { type: "answer", id, name, answer: await this.#openIndex(id, request) };
       case "searchIndex":
@@ -138,10 +151,11 @@ export class Dispatcher<C extends Checkpoint> {
     this.#engine = (await loadEngine(module, request, post, onPanic)) ?? undefined;
     const simd = module.simd();
     if (!this.#engine) return { device: (this.#device = request.device === "webgpu" ? "webgpu" : "cpu"), simd, warnings: [] };
-    const { device, info, warnings, gpuKernel } = this.#engine;
+    const { device, info, warnings, gpuKernel, hasPages } = this.#engine;
     this.#device = device;
+    this.#pages = new PageEncoder(module, this.#engine);
     await productForm.recall();
-    return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }) };
+    return { device, simd, model: info, warnings, ...(gpuKernel && { gpuKernel }), ...(hasPages && { hasPages }) };
   }
 
   async #rerank(id: number, { query, texts, vectors, base, partial = false, until, ...request }: RerankRequest): Promise<RerankAnswer> {
@@ -215,10 +229,10 @@ export class Dispatcher<C extends Checkpoint> {
     return (done: number, total: number) => this.#post({ type: "batch", id, done, total });
   }
 
-  /** Whether a call has encoded texts on the CPU with quantized weights. */
+  /** Whether a call has encoded texts or pages on the CPU with quantized weights. */
   #multipliesBytes({ name }: CallMessage): boolean {
     const quantized = this.#engine?.info.dtype === "q8" || this.#engine?.info.dtype === "q4";
-    return quantized && this.#device === "cpu" && (name === "rerank" || name === "encode");
+    return quantized && this.#device === "cpu" && (name === "rerank" || name === "encode" || name === "tiles");
   }
 
   #loaded(): Parts<C> {
@@ -303,6 +317,12 @@ function arraysOf({ name, answer }: AnswerMessage): ArrayBufferView[] {
       return [answer];
     case "matches":
       return [answer.similarities];
+    case "pixels":
+      return [answer.rgba];
+    case "tiles":
+      return [answer];
+    case "page":
+      return [answer.codes, answer.patches, ...(answer.scales ? [answer.scales] : [])];
     case "searchIndex":
       return [answer.scores];
     default:

@@ -4,11 +4,15 @@
  */
 
 import type * as glue from "../../wasm/tabrank.js";
+import type { KeptCodec, PageAnswer, PageLayout } from "../protocol.js";
 
 export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
-export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
+export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free"> & {
+  /** Of the files those of the page side are wanted, in place of the weights; to be said first. */
+  wantPages(): void;
+};
 
 /** The files of a bundle that a conversion has made, in wasm memory. */
 export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
@@ -16,7 +20,28 @@ export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
 /** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
 export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
-export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain" | "cost">;
+export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain" | "cost"> & PageEngine;
+
+/** A page's pixels, in wasm memory. */
+export interface Picture {
+  free(): void;
+}
+
+export interface PageSettings {
+  longestEdge?: number;
+}
+
+/** What an engine does with pages. */
+export interface PageEngine {
+  /** Whether the page side is there. */
+  readonly hasPages: boolean;
+  /** Takes the page side's files. */
+  addPages(checkpoint: Checkpoint, hooks: glue.Hooks): Promise<void>;
+  pageLayout(width: number, height: number, settings: PageSettings): PageLayout;
+  /** What the vision tower makes of tiles from `start` up to `end`. */
+  tileFeatures(picture: Picture, start: number, end: number, settings: PageSettings, hooks: glue.Hooks): Promise<Float32Array>;
+  pageEmbeddings(features: Float32Array, width: number, height: number, settings: PageSettings & { onlyPatches?: boolean; keep?: KeptCodec }, hooks: glue.Hooks): Promise<PageAnswer>;
+}
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;
@@ -38,6 +63,8 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   useProductForm(form: string): boolean;
   measureProductForms(): glue.ProductForm[];
   Checkpoint: new () => C;
+  /** Takes four bytes a pixel. */
+  Picture: new (width: number, height: number, rgba: Uint8Array) => Picture;
   /** Takes a checkpoint, of weights the headers or all. Throws before it reads where the weights are more than the memory is taken to hold. */
   convert(checkpoint: C, options: glue.ConvertSettings, hooks: glue.Hooks, read: ReadPart): Promise<MadeBundle>;
   /** Embeddings that a call's documents bring along. The call takes them. */

@@ -67,7 +67,7 @@ export class FolderFiles implements FileSource {
   begin(weights: boolean): void {
     const answer = this.#ask(MANIFEST, this.#httpCacheFor(MANIFEST)).then(async (answer) => {
       const manifest = answer instanceof Download ? await answer.peek(limitOf(MANIFEST)) : undefined;
-      if (manifest && weights && !this.version?.hasEarlier) for (const name of firstWeights(manifest)) this.#beginWith(name, this.#ask(name, this.httpCache));
+      if (manifest && weights && !this.version?.hasEarlier) for (const name of firstWeights(manifest, this.location.part)) this.#beginWith(name, this.#ask(name, this.httpCache));
       return answer;
     });
     this.#beginWith(MANIFEST, answer);
@@ -295,10 +295,10 @@ function isSame(name: string, before: Entry, now: Download): boolean {
 }
 
 /** Of those that a manifest lists as many as are read at one time; the engine says what is wrong with one that is none. */
-function firstWeights(manifest: Bytes): string[] {
+function firstWeights(manifest: Bytes, part: FolderLocation["part"]): string[] {
   try {
-    const { weights } = JSON.parse(new TextDecoder().decode(manifest)) as { weights: { name: string; bytes: number }[] };
-    const first = weights.slice(0, WEIGHTS_AHEAD).filter(({ name, bytes }) => isInside(name) && bytes <= limitOf(name));
+    const { weights, pages } = JSON.parse(new TextDecoder().decode(manifest)) as Record<"weights" | "pages", { name: string; bytes: number }[]>;
+    const first = (part === "pages" ? pages : weights).slice(0, WEIGHTS_AHEAD).filter(({ name, bytes }) => isInside(name) && bytes <= limitOf(name));
     return first.map(({ name }) => name);
   } catch {
     return [];

@@ -47,9 +47,10 @@ export async function loadEngine<C extends Checkpoint>(
   // What the page gave, and is loaded as it is, it has already.
   const isNews = location.kind === "folder" || request.convert !== undefined;
   const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
-  const preparation = new Preparation(shared?.watched(module) ?? module, ready, request.convert, meter, hooks(meter));
+  const watched = shared?.watched(module) ?? module;
+  const preparation = new Preparation(location.part === "pages" ? ofPages(watched) : watched, ready, request.convert, meter, hooks(meter));
   const engine = fromPlace(location, request, post, preparation, async (checkpoint) => {
-    if (request.storeOnly) return checkpoint.free();
+    if (request.storeOnly) return handedOver(checkpoint, shared?.of(checkpoint), post);
     const { unavailable, bufferLimit } = await ready;
     if (device !== "cpu" && unavailable === undefined) post({ type: "trying-webgpu" });
     const { specialTokens, overrides } = request;
@@ -73,6 +74,22 @@ export async function loadEngine<C extends Checkpoint>(
   engine.catch(() => {});
   await ready;
   return engine;
+}
+
+/** What was to be stored, for whoever wants it at once. */
+function handedOver(checkpoint: Checkpoint, files: Record<string, Blob> | undefined, post: (message: FromWorker) => void): void {
+  checkpoint.free();
+  if (files) post({ type: "files", files });
+}
+
+/** The module, whose checkpoints want the page side. */
+function ofPages<C extends Checkpoint>(module: EngineModule<C>): EngineModule<C> {
+  const construct = (Checkpoint: new () => C) => {
+    const checkpoint = new Checkpoint();
+    checkpoint.wantPages();
+    return checkpoint;
+  };
+  return { ...module, Checkpoint: new Proxy(module.Checkpoint, { construct }) };
 }
 
 /** A load on the CPU does not wait for it. */

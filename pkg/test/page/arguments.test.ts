@@ -192,7 +192,7 @@ describe("arguments at the edge of their type", () => {
     ["a limit that is no number", { limits: { textLength: Number.NaN } }, "limits.textLength is NaN; expected a positive integer"],
     ["a limit that no integer is", { limits: { totalLength: 2 ** 53 } }, "limits.totalLength is 9007199254740992; expected a positive integer"],
     ["a limit that is null", { limits: { queue: null } }, "limits.queue is null; expected a positive integer"],
-    ["a limit that there is not", { limits: { docs: 1 } }, "limits.docs is no limit; there are documents, textLength, totalLength, embeddingBytes, queue, silence"],
+    ["a limit that there is not", { limits: { docs: 1 } }, "limits.docs is no limit; there are documents, textLength, totalLength, embeddingBytes, pagePixels, queue, silence"],
     ["a hub without an address", { hub: "" }, "hub is an empty string; expected an address"],
     ["a worker without an address", { workerUrl: "" }, "workerUrl is an empty string; expected an address"],
     ["a header's name", { headers: { "a b": "c" } }, "headers are no valid HTTP headers"],

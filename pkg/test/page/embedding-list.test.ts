@@ -38,9 +38,15 @@ test("pages of a list keep their grids; other documents have zeros", async () =>
   const list = EmbeddingList.from(await EmbeddingList.write([page, { embeddings: [[1]] }]));
   expect(list.at(0)).toMatchObject({ grid: [2, 3], page: [612, 792] });
   expect(list.at(1)).toMatchObject({ grid: [0, 0], page: [0, 0] });
-  const message = "documents[0].patches cannot be written: in a list patches come first, row by row";
-  const tiled: DocumentEmbeddings = { embeddings: new Float32Array(8), dimension: 1, grid: [2, 4], patches: { tile: 2 } };
-  await expect(EmbeddingList.write([tiled])).rejects.toThrow(expect.objectContaining({ message }));
+});
+
+test("patches of a list come first, row by row, however the page had them; then the overview's, and what is no patch", async () => {
+  const rows = [100, 0, 1, 4, 5, 2, 3, 6, 7, 50, 51, 52, 53, 101];
+  const mask = rows.map((value) => value < 100);
+  const tiled: DocumentEmbeddings = { embeddings: Float32Array.from(rows), dimension: 1, grid: [2, 4], page: [4, 2], patches: { tile: 2, mask } };
+  const list = EmbeddingList.from(await EmbeddingList.write([tiled, { embeddings: [[1]] }]));
+  expect(list.at(0)).toMatchObject({ grid: [2, 4], page: [4, 2], embeddings: Float32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 50, 51, 52, 53, 100, 101) });
+  expect(list.at(1)!.embeddings).toEqual(Float32Array.of(1));
 });
 
 describe.each(CODECS)("a list in %s", (codec) => {

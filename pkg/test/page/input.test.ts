@@ -78,7 +78,7 @@ describe("limits", () => {
   test("are kept exactly", () => {
     expect(textsOf(["abcd", "ab"], undefined, limits)).toHaveLength(2);
     expect(() => checkTotalLength(["abcd", "ab"], limits)).not.toThrow();
-    expect(checkLimits(undefined)).toEqual({ documents: 1000, textLength: 2 ** 20, totalLength: 2 ** 24, embeddingBytes: 2 ** 28, queue: 32, silence: 10_000 });
+    expect(checkLimits(undefined)).toEqual({ documents: 1000, textLength: 2 ** 20, totalLength: 2 ** 24, embeddingBytes: 2 ** 28, pagePixels: 2 ** 26, queue: 32, silence: 10_000 });
   });
 
   test("are positive integers", () => {

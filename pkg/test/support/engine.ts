@@ -1,10 +1,10 @@
 /** An engine without numbers: it wants a few files, scores a text by its length, and can be told to fail. */
 
 import { MANIFEST } from "../../src/files.js";
-import type { CodecAnswer, ConvertOptions, Cost, KeptCodec, KeptVectors, VectorGroup, Windows } from "../../src/protocol.js";
+import type { CodecAnswer, ConvertOptions, Cost, KeptCodec, KeptVectors, PageAnswer, PageLayout, VectorGroup, Windows } from "../../src/protocol.js";
 import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
-import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
+import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, PageSettings, Picture, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
 import { FakeIndex } from "./search-index.js";
 
 export const INFO: ModelInfo = {
@@ -47,9 +47,14 @@ export class FakeCheckpoint implements Checkpoint, MadeBundle {
   readonly headers = new Map<string, { header: Uint8Array; size: number }>();
   #rounds: WantedFile[][];
   #manifest: Manifest | undefined;
+  #wantsPages = false;
 
   constructor(rounds = ROUNDS) {
     this.#rounds = [[{ name: MANIFEST, optional: true }], ...rounds];
+  }
+
+  wantPages(): void {
+    this.#wantsPages = true;
   }
 
   get isBundle(): boolean {
@@ -67,7 +72,7 @@ export class FakeCheckpoint implements Checkpoint, MadeBundle {
 
   add(name: string, bytes: Uint8Array, hash = hashOf(bytes)): void {
     if (name === MANIFEST) this.#read(new TextDecoder().decode(bytes));
-    const listed = this.#manifest?.files.find((file) => file.name === name);
+    const listed = [...(this.#manifest?.files ?? []), ...(this.#manifest?.pages ?? [])].find((file) => file.name === name);
     if (listed && hash !== listed.sha256) throw engineError("INTEGRITY_FAILED", `${name} has another hash`);
     this.added.set(name, bytes.slice());
   }
@@ -102,7 +107,9 @@ export class FakeCheckpoint implements Checkpoint, MadeBundle {
     if (!manifest.endsWith("}")) throw engineError("BUNDLE_INVALID", "the manifest is no JSON");
     this.#manifest = JSON.parse(manifest) as Manifest;
     if (this.#manifest.version !== VERSION) throw engineError("BUNDLE_VERSION", "the bundle is of another version");
-    this.#rounds = [this.#manifest.files.map((file) => ({ ...file, optional: false }))];
+    const { files, pages = [] } = this.#manifest;
+    const wanted = this.#wantsPages ? [...files.filter(({ name }) => !name.endsWith(".safetensors")), ...pages] : files;
+    this.#rounds = [wanted.map((file) => ({ ...file, optional: false }))];
   }
 }
 
@@ -112,6 +119,7 @@ interface Manifest {
   version: number;
   dtype: Dtype;
   files: { name: string; bytes: number; sha256: string }[];
+  pages?: { name: string; bytes: number; sha256: string }[];
 }
 
 /** A bundle's files, with a manifest that the fake engine understands: `files` lists the weights too, which `weights` names. */
@@ -174,6 +182,13 @@ export class FakeEngine implements Engine {
   info = INFO;
   readonly gpuFault: string | undefined = undefined;
   readonly gpuKernel: Engine["gpuKernel"] = undefined;
+  hasPages = false;
+  /** What was added of the page side. */
+  readonly pageFiles: string[][] = [];
+  /** Tiles that were read, as parts of which pictures. */
+  readonly tiles: [picture: FakePicture, start: number, end: number][] = [];
+  /** Called before each tile. */
+  beforeTile: (tile: number) => void | Promise<void> = () => {};
   /** Called before each text; may throw, wait, or pause as between two layers. */
   beforeText: (text: string, pause: () => boolean | Promise<boolean>) => void | Promise<void> = () => {};
   /** UTF-16 units of a text that are read. */
@@ -254,6 +269,39 @@ export class FakeEngine implements Engine {
     return { score: 1, queryTruncated: query.length > this.longest, truncated: document.length > this.longest, matches: [] };
   }
 
+  async addPages(checkpoint: Checkpoint): Promise<void> {
+    this.pageFiles.push((checkpoint as FakeCheckpoint).names());
+    this.hasPages = true;
+  }
+
+  /** Tiles of 10 pixels, or of the longest edge that is asked for, and one of the whole page. */
+  pageLayout(width: number, height: number, { longestEdge = 10 }: PageSettings): PageLayout {
+    const [rows, columns] = [Math.ceil(height / longestEdge), Math.ceil(width / longestEdge)];
+    return { tiles: rows * columns + 1, rows, columns };
+  }
+
+  /** A tile's number, and the first value of its picture. */
+  async tileFeatures(picture: Picture, start: number, end: number, _: PageSettings, hooks: Hooks): Promise<Float32Array> {
+    if (!this.hasPages) throw engineError("INTERNAL", "tiles came before the page side");
+    this.tiles.push([picture as FakePicture, start, end]);
+    for (let tile = start; tile < end; tile++) {
+      await this.beforeTile(tile);
+      if (!(await hooks.batch?.(tile - start + 1, end - start))) throw engineError("ABORTED", "stopped");
+    }
+    return Float32Array.from({ length: 2 * (end - start) }, (_, at) => (at % 2 === 0 ? start + at / 2 : (picture as FakePicture).rgba[0]!));
+  }
+
+  /** A row for each tile, of one patch; with those around them one more in front. */
+  async pageEmbeddings(features: Float32Array, width: number, height: number, { onlyPatches = false, keep = "f32", ...settings }: PageSettings & { onlyPatches?: boolean; keep?: KeptCodec }): Promise<PageAnswer> {
+    const { rows: gridRows, columns } = this.pageLayout(width, height, settings);
+    const values = onlyPatches ? features : Float32Array.of(-1, -1, ...features);
+    const rows = values.length / 2;
+    const codes = keep === "f32" ? new Uint8Array(values.slice().buffer) : Uint8Array.from(values);
+    const patches = new Uint8Array(rows).fill(1);
+    if (!onlyPatches) patches[0] = 0;
+    return { codec: keep, dimension: 2, rows, codes: codes.slice(0, rows * codeBytes(keep, 2)), ...(keep === "int8" && { scales: new Float32Array(rows).fill(1) }), grid: [gridRows, columns], page: [width, height], tile: 1, patches };
+  }
+
   /** How many there was time for. */
   async #texts(texts: string[], hooks: Hooks, tell: (place: number) => unknown = () => {}): Promise<number> {
     for (const [index, text] of texts.entries()) {
@@ -266,6 +314,23 @@ export class FakeEngine implements Engine {
     }
     hooks.stage?.("score");
     return texts.length;
+  }
+}
+
+export class FakePicture implements Picture {
+  /** Those that were not freed. */
+  static held = 0;
+
+  constructor(
+    readonly width: number,
+    readonly height: number,
+    readonly rgba: Uint8Array,
+  ) {
+    FakePicture.held++;
+  }
+
+  free(): void {
+    FakePicture.held--;
   }
 }
 
@@ -355,6 +420,7 @@ export function fakeModule(load: Load = async () => new FakeEngine()): FakeModul
     useProductForm: () => true,
     measureProductForms: () => [],
     Checkpoint: FakeCheckpoint,
+    Picture: FakePicture,
     convert,
     DocumentVectors: FakeVectors,
     ResidualCodecHandle: FakeCodec,
