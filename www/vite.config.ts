@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createReadStream, readdirSync, readFileSync } from "node:fs";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
@@ -35,6 +35,32 @@ const PUBLIC = ["icon.svg", "theme.js"];
 
 const isText = (name: string) => /\.(html|css|js)$/.test(name);
 
+const PDF = new URL("node_modules/pdfjs-dist/", import.meta.url);
+
+const { version: pdfVersion } = JSON.parse(read("node_modules/pdfjs-dist/package.json")) as { version: string };
+
+const PDF_FOLDER = `assets/pdf-${pdfVersion}`;
+
+/** What pdf.js fetches for some PDFs: tables of East Asian characters, the fonts that a PDF may take for granted, decoders of pictures. Their licences lie beside them. */
+const PDF_PARTS = ["cmaps", "standard_fonts", "wasm"];
+
+const pdfData: Plugin = {
+  name: "pdf-data",
+  generateBundle() {
+    for (const part of PDF_PARTS) {
+      const names = readdirSync(new URL(part, PDF)).filter((name) => !name.endsWith(".js"));
+      for (const name of names) this.emitFile({ type: "asset", fileName: `${PDF_FOLDER}/${part}/${name}`, source: readFileSync(new URL(`${part}/${name}`, PDF)) });
+    }
+  },
+  configureServer({ middlewares }) {
+    middlewares.use(`/${PDF_FOLDER}`, ({ url = "" }, response, next) => {
+      const path = url.split("?", 1)[0]!.slice(1);
+      if (!PDF_PARTS.some((part) => path.startsWith(`${part}/`)) || path.includes("..")) return next();
+      createReadStream(new URL(path, PDF)).on("error", () => next()).pipe(response);
+    });
+  },
+};
+
 /** Tells the service worker which files there are; the shell is what pages need to open, without parts that are fetched later. */
 const offline: Plugin = {
   name: "offline",
@@ -44,9 +70,9 @@ const offline: Plugin = {
     const worker = outputs.find(({ fileName }) => fileName === "service-worker.js");
     if (worker?.type !== "chunk") this.error("there is no service worker");
     const chunks = outputs.filter((output) => output.type === "chunk" && output !== worker);
-    const later = new Set(chunks.flatMap((chunk) => (chunk.type === "chunk" ? chunk.dynamicImports : [])));
     const files = outputs.map(({ fileName }) => fileName).filter((name) => name !== "service-worker.js");
-    const linked = chunks.filter(({ fileName }) => !later.has(fileName)).map(({ fileName }) => fileName);
+    const linked = new Set(chunks.flatMap((chunk) => (chunk.type === "chunk" && chunk.isEntry ? [chunk.fileName] : [])));
+    for (const name of linked) for (const next of chunks.flatMap((chunk) => (chunk.type === "chunk" && chunk.fileName === name ? chunk.imports : []))) linked.add(next);
     const shell = [...files.filter((name) => /\.(html|css)$/.test(name)), ...linked, ...PUBLIC];
     const contents = outputs.map((output) => (isText(output.fileName) ? (output.type === "chunk" ? output.code : String(output.source)) : output.fileName));
     const version = createHash("sha256").update(contents.join("\0") + PUBLIC.map((name) => read(`public/${name}`)).join("\0")).digest("hex").slice(0, 12);
@@ -56,12 +82,12 @@ const offline: Plugin = {
 
 export default defineConfig({
   base: "./",
-  plugins: [sharedHead, offline],
+  plugins: [sharedHead, pdfData, offline],
   // A missing model file has to be a 404: the single-page fallback would answer with HTML.
   appType: "mpa",
   // Pre-bundling moves the package away from its worker and its wasm file.
   optimizeDeps: { exclude: ["tabrank"] },
-  define: { TABRANK_VERSION: JSON.stringify(version) },
+  define: { TABRANK_VERSION: JSON.stringify(version), PDF_FOLDER: JSON.stringify(PDF_FOLDER) },
   build: {
     rollupOptions: {
       input: ["index.html", "bench.html", "src/service-worker.ts"],

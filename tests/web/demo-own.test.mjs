@@ -6,7 +6,7 @@ import { prepareTinyData, tinyModel } from "./lib/demo-data.mjs";
 import * as native from "./lib/native.mjs";
 import { openBrowser } from "./lib/package.mjs";
 import { needDemo } from "./lib/paths.mjs";
-import { makePdf } from "./lib/pdf.mjs";
+import { makeChinesePdf, makePdf } from "./lib/pdf.mjs";
 
 const LIMIT = { timeout: 60_000 };
 const TEXTS = ["The river runs past the mill.", "Oil and water do not mix.", "The price of bread rose in October."];
@@ -111,6 +111,18 @@ it("a PDF's text, page by page; what reads it is fetched with the first one alon
   await askOwn();
   assert.equal((await titles())[0], "mill.pdf, page 3");
   assert.equal(await page().textContent("#first-rows > .row:first-child .row-text"), TEXTS[2]);
+});
+
+it("a PDF's Chinese, by the tables of characters that lie beside the page", LIMIT, async () => {
+  await open();
+  browser.server.requests.length = 0;
+  await choose({ ...file("oil.pdf", ""), buffer: makeChinesePdf("石油和水不能混合") });
+  await page().waitForSelector("#own-taken:has-text('1 text in use: oil.pdf (1)')");
+  assert.ok(requested("/cmaps/").length > 0);
+  await demo.loadModel();
+  await demo.ask("石油");
+  await demo.reranked();
+  assert.equal(await page().textContent("#first-rows > .row:first-child .row-text"), "石油和水不能混合");
 });
 
 it("nothing of a text in an error, nothing taken of what is no text", LIMIT, async () => {

@@ -8,6 +8,25 @@ export function makePdf(texts) {
     const drawing = `BT /F1 12 Tf 40 700 Td (${text}) Tj ET`;
     objects.push(`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents ${5 + 2 * i} 0 R /Resources << /Font << /F1 3 0 R >> >> >>`, `<< /Length ${drawing.length} >>\nstream\n${drawing}\nendstream`);
   }
+  return fileOf(objects);
+}
+
+/** A page of Chinese in a font that the reader is to have, by a table of characters that it is to have too. `text`: of the plane that all fonts have. */
+export function makeChinesePdf(text) {
+  const codes = [...text].map((letter) => letter.codePointAt(0).toString(16).padStart(4, "0")).join("");
+  const drawing = `BT /F1 24 Tf 40 700 Td <${codes}> Tj ET`;
+  return fileOf([
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [4 0 R] /Count 1 >>",
+    "<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H /DescendantFonts [6 0 R] >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 5 0 R /Resources << /Font << /F1 3 0 R >> >> >>",
+    `<< /Length ${drawing.length} >>\nstream\n${drawing}\nendstream`,
+    "<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >> /FontDescriptor 7 0 R >>",
+    "<< /Type /FontDescriptor /FontName /STSong-Light /Flags 6 /FontBBox [-25 -254 1000 880] /ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >>",
+  ]);
+}
+
+function fileOf(objects) {
   let file = "%PDF-1.4\n";
   const starts = objects.map((object, i) => {
     const start = file.length;

@@ -17,6 +17,8 @@ export interface ReadTexts {
   texts: OwnText[];
   /** With any, nothing of the file is taken. */
   faults: Fault[];
+  /** Of a PDF that can be opened, whether it holds text or not. */
+  pages?: number;
 }
 
 /** Names of the field or column that holds a text, and a title, in the order in which they are looked for. */
