@@ -20,6 +20,13 @@ export function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(1) : whole.format(Math.round(value))} ms`;
 }
 
+/** For what takes long enough to be waited for. */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 90) return count(Math.max(1, Math.round(seconds)), "second");
+  return seconds < 5400 ? count(Math.round(seconds / 60), "minute") : count(Math.round(seconds / 3600), "hour");
+}
+
 export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }

@@ -10,6 +10,9 @@ export interface KnownModel extends Required<ModelFacts> {
 
 export const OWN_MODEL = { licence: "Apache 2.0", about: "English, 256 tokens a text; a plain encoder, small and quick" };
 
+/** Of Hugging Face too: reads pages as images, and no texts. */
+export const PAGE_MODEL = { id: "ModernVBERT/colmodernvbert-merged", name: "ColModernVBERT", about: "English; 250 million parameters, small for what it does" };
+
 export const KNOWN_MODELS: readonly KnownModel[] = [
   { id: "mixedbread-ai/mxbai-edge-colbert-v0-17m", size: 67_818_744, licence: "Apache 2.0", about: "English, ModernBERT of 7 layers" },
   { id: "answerdotai/answerai-colbert-small-v1", size: 133_610_664, licence: "Apache 2.0", about: "English, BERT of 12 layers" },

@@ -4,6 +4,7 @@ import { CollectionIndex } from "./collection-index.ts";
 import { loadCorpus } from "./corpus.ts";
 import { Model } from "./model.ts";
 import { type ModelSource, sameSource } from "./model-place.ts";
+import type { PageSearch } from "./pages/page-search.ts";
 import { QuestionVector } from "./question-vector.ts";
 import { RequestCounter } from "./network.ts";
 import { asProblem } from "./problem.ts";
@@ -22,6 +23,7 @@ import { showRequests } from "./view/network-panel.ts";
 import { mountOfflineNotes } from "./view/offline-notes.ts";
 import { mountOwnTexts } from "./view/own-texts.ts";
 import { mountPageImage } from "./view/page-image.ts";
+import { mountPages } from "./view/pages.ts";
 import { mountRerankedList } from "./view/reranked-list.ts";
 import { mountSearchForm } from "./view/search-form.ts";
 import { mountSettingsPanel } from "./view/settings-panel.ts";
@@ -81,7 +83,7 @@ function mount(): void {
   mountStageSwitch(store);
   mountPageImage(new URL("page/", location.href));
   mountSettingsPanel(store, choose);
-  mountOwnTexts(store, useTexts, announce);
+  mountOwnTexts(store, useTexts, mountPages(store, settings.pageModel, searchPages, announce), announce);
   mountSharePanel(store, announce);
   mountSkipLink();
   mountOfflineNotes(announce);
@@ -115,6 +117,12 @@ async function apply(patch: Partial<Choices>): Promise<void> {
     return search.again(true);
   }
   return search.again(false);
+}
+
+/** What draws and reads pages is fetched with the first PDF. */
+async function searchPages(changed: () => void): Promise<PageSearch> {
+  const { PageSearch } = await import("./pages/page-search.ts");
+  return new PageSearch(settings.pageModel, () => store.state.weights, () => model.load(), changed);
 }
 
 /** Other texts, or with nothing the page's own again. The question before was about others. */

@@ -1,5 +1,6 @@
 // Settings in the page's fragment, which browsers do not send: a link shares them, and back and forward go through them.
 import { type FirstStage, WORDS } from "./first-stage-words.ts";
+import { PAGE_MODEL } from "./known-models.ts";
 import type { ModelSource } from "./model-place.ts";
 import type { Device, Weights } from "./state.ts";
 
@@ -15,6 +16,8 @@ export interface Choices {
 export interface Settings extends Choices {
   /** Where models are loaded from by their id: Hugging Face, or a folder of this site that answers as it does. */
   hub: URL;
+  /** Reads pages as images. */
+  pageModel: ModelSource;
   /** Folder of the corpus with its vectors. */
   data: URL;
   /** Settings that were given and cannot be used. */
@@ -47,6 +50,7 @@ export function readSettings(page: URL, hubs = true): Settings {
     candidates: read<number>("candidates", DEFAULTS.candidates, asCount),
     source: read("hub-model", folder, (text) => (hubs ? asHubModel(text, hub) : undefined)),
     hub,
+    pageModel: read("page-model", { kind: "hub", id: PAGE_MODEL.id, hub }, (text) => asModel(asFolder(text, page))),
     data: read("data", new URL("data/", page), (text) => asFolder(text, page)),
     refused,
   };
@@ -75,6 +79,7 @@ export function fragmentOf({ device, weights, firstStage, candidates, source }: 
     candidates: candidates === DEFAULTS.candidates ? null : String(candidates),
     model: source.kind === "folder" && !source.hasBundles ? source.folder.pathname : null,
     "hub-model": source.kind === "hub" ? source.id : null,
+    "page-model": before.get("page-model"),
     hub: before.get("hub"),
     data: before.get("data"),
     q: question ?? null,

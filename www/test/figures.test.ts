@@ -1,6 +1,6 @@
 import type { Explanation } from "tabrank";
 import { describe, expect, it } from "vitest";
-import { count, megabytes, megabytesOf, milliseconds, percent } from "../src/format.ts";
+import { count, duration, megabytes, megabytesOf, milliseconds, percent } from "../src/format.ts";
 import { HEAT_LEVELS, heatLevel, heatScale, levelFloor } from "../src/heat.ts";
 import { asProblem, failure } from "../src/problem.ts";
 import { rankChange } from "../src/rank-change.ts";
@@ -11,6 +11,12 @@ describe("rankChange", () => {
     expect(rankChange(8, 1)).toEqual({ direction: "up", text: "up 7" });
     expect(rankChange(1, 3)).toEqual({ direction: "down", text: "down 2" });
     expect(rankChange(4, 4)).toEqual({ direction: "same", text: "same" });
+  });
+});
+
+describe("duration", () => {
+  it("is told as coarsely as it is known", () => {
+    expect([200, 1_400, 40_000, 89_000, 91_000, 540_000, 9_000_000].map(duration)).toEqual(["1 second", "1 second", "40 seconds", "89 seconds", "2 minutes", "9 minutes", "3 hours"]);
   });
 });
 

@@ -8,6 +8,8 @@ export interface Collection {
   /** What was taken, and of what how many texts. */
   parts: { name: string; count: number }[];
   faults: Fault[];
+  /** PDFs whose pages can be looked at, whatever is the matter with their text. */
+  pdfs: { file: OwnFile; pages: number }[];
 }
 
 const MOST_BYTES = 64_000_000;
@@ -21,9 +23,10 @@ export interface OwnFile {
 
 /** All of a file or nothing of it. */
 export async function collect(files: readonly OwnFile[]): Promise<Collection> {
-  const collection: Collection = { paragraphs: [], parts: [], faults: [] };
+  const collection: Collection = { paragraphs: [], parts: [], faults: [], pdfs: [] };
   for (const [at, file] of files.entries()) {
-    const { texts, faults } = await readFile(file);
+    const { texts, faults, pages = 0 } = await readFile(file);
+    if (pages > 0) collection.pdfs.push({ file, pages });
     const room = MOST_DOCUMENTS - collection.paragraphs.length;
     if (faults.length > 0) collection.faults.push(...faults);
     else if (texts.length > room) collection.faults.push({ place: file.name || "the pasted text", message: `has ${texts.length} texts, and there is room for ${room} more` });

@@ -1,5 +1,6 @@
 // Texts of the user's own: pasted, chosen as files, or dropped anywhere on the page. What reads them is fetched when there are some.
 import { count } from "../format.ts";
+import { MOST_PAGES } from "../pages/most-pages.ts";
 import type { Collection, OwnFile } from "../own/collect.ts";
 import { changed, type OwnTexts, type Store } from "../state.ts";
 import type { Announce } from "./announcer.ts";
@@ -8,8 +9,8 @@ import { button, byId, el, fill } from "./dom.ts";
 /** Faults that are listed; more of the same kind tell nothing new. */
 const LISTED = 8;
 
-/** `use`: these texts from now on, or with nothing the page's own. */
-export function mountOwnTexts(store: Store, use: (own: OwnTexts | undefined) => void, announce: Announce): void {
+/** `use`: these texts from now on, or with nothing the page's own. `look`: at a PDF's pages as images. */
+export function mountOwnTexts(store: Store, use: (own: OwnTexts | undefined) => void, look: (pdf: OwnFile) => void, announce: Announce): void {
   const status = byId("own-status");
   const pasted = byId<HTMLTextAreaElement>("own-text");
   const files = byId<HTMLInputElement>("own-files");
@@ -24,9 +25,10 @@ export function mountOwnTexts(store: Store, use: (own: OwnTexts | undefined) => 
     const { collect } = await import("../own/collect.ts");
     const collection = await collect(found);
     if (collection.parts.length > 0) use(collection);
-    fill(status, ...taken(store.state.own, giveUp), ...faultList(collection));
+    fill(status, ...taken(store.state.own, giveUp), ...faultList(collection), ...pageOffers(collection, look));
     announce(told(collection));
     if (collection.faults.length === 0) byId("question").focus();
+    else if (collection.parts.length === 0) status.querySelector<HTMLElement>(".look")?.focus();
   };
   byId("own-form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -47,6 +49,15 @@ function taken(own: OwnTexts | undefined, giveUp: () => void): HTMLElement[] {
   if (own === undefined) return [];
   const names = own.parts.map(({ name, count: texts }) => `${name || "pasted"} (${texts})`).join(", ");
   return [el("p", { id: "own-taken" }, `${count(own.paragraphs.length, "text")} in use: ${names}.`), el("p", {}, button("Back to the page’s own text", giveUp, { id: "own-leave" }))];
+}
+
+/** What its text does not have: tables, charts, the layout; of a scanned one it has nothing. */
+function pageOffers({ pdfs }: Collection, look: (pdf: OwnFile) => void): HTMLElement[] {
+  return pdfs.map(({ file, pages }) => {
+    const most = pages > MOST_PAGES ? `, of which the first ${MOST_PAGES} are looked at` : "";
+    const told = `${file.name} has ${count(pages, "page")}${most}. As images their tables, charts and layout count too; that takes a model of its own, and some time.`;
+    return el("p", {}, told, " ", button(pages === 1 ? "Search its page as an image" : "Search its pages as images", () => look(file), { class: "look" }));
+  });
 }
 
 function faultList({ faults }: Collection): HTMLElement[] {
