@@ -19,6 +19,7 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
       { text: "Take the worker from another origin", link: "/how-to/cross-origin-worker" },
       { text: "Rank on the command line", link: "/how-to/command-line" },
       { text: "Search pages as images", link: "/how-to/pages" },
+      { text: "Pages on the command line", link: "/how-to/pages-command-line" },
     ],
   },
   {

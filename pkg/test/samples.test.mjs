@@ -27,6 +27,7 @@ declare const pages: { body: string }[];
 declare const queryRows: Float32Array, values: Float32Array, lengths: Uint32Array, rows: Int8Array, scales: Float32Array;
 declare const queries: import("tabrank").Embeddings;
 declare const documentEmbeddings: import("tabrank").Embeddings;
+declare const files: Blob[];
 declare const configBlob: Blob, tokenizerBlob: Blob, weightsBlob: Blob;
 declare const bar: { value: number };
 declare function show(...shown: unknown[]): void;
