@@ -9,7 +9,7 @@ export { Scorer } from "./page/scorer.js";
 export { Index } from "./page/search-index.js";
 export { type ErrorCode, type ErrorDetails, RerankerError } from "./error.js";
 export type { Mark, MarkOptions, Passage, TextRange } from "./marking.js";
-export type { EncodePagesOptions, EstimatePagesOptions, GivenPage, PageEncodingOptions, PagePicture, PagePixels, PagesEstimate, PageSide, PageSize, PagesProgress } from "./pages.js";
+export type { EncodePagesOptions, EstimatePagesOptions, GivenPage, PageEncodingOptions, PagePicture, PagePixels, PagesEstimate, PageSize, PagesProgress } from "./pages.js";
 export type {
   Bm25Stage,
   BudgetOptions,
@@ -59,6 +59,7 @@ export type {
   ModelInfo,
   OperationDifference,
   Overrides,
+  PageSide,
   Patch,
   PlacedExplanation,
   PlacedMatch,

@@ -70,13 +70,3 @@ export interface PagesEstimate {
   /** What it is reckoned from: tiles of `calls` that came before, or, where there were none yet, one of a blank page, a `sample`. */
   measured: { by: "calls" | "sample"; tiles: number; milliseconds: number };
 }
-
-/** The side of a model that reads pages: it is no part of a load, and is fetched with the first page. */
-export interface PageSide {
-  /** The edge that pages are brought to, unless a call says otherwise. */
-  longestEdge: number;
-  /** Of the square that the vision tower sees at once. */
-  tileSize: number;
-  /** Of its weights. */
-  bytes: number;
-}

@@ -1,6 +1,5 @@
 /** The public types: what goes into a {@link Reranker} and what comes out. Lengths of text are in UTF-16 units, times in milliseconds. */
 
-import type { PageSide } from "./pages.js";
 import type { GivenEmbeddings, ListedEmbeddings, TrainedCodec } from "./vectors.js";
 
 /** Where the model runs: `auto` takes WebGPU when it is there and gives right numbers, else the CPU. */
@@ -298,6 +297,16 @@ export interface StoredModel {
   usedAt: Date;
   /** False for a download that has not ended, and where the browser has deleted a part. */
   complete: boolean;
+}
+
+/** The side of a model that reads pages: it is no part of a load, and is fetched with the first page. */
+export interface PageSide {
+  /** The edge that pages are brought to, unless a call says otherwise. */
+  longestEdge: number;
+  /** Of the square that the vision tower sees at once. */
+  tileSize: number;
+  /** Of its weights. */
+  bytes: number;
 }
 
 /** What the checkpoint's own files say. */

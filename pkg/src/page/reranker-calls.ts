@@ -1,18 +1,19 @@
 /** The calls of a Reranker: what was asked is checked, and goes to the worker. */
 
-import type { EncodePagesOptions, EstimatePagesOptions, GivenPage, PagesEstimate, PageSize } from "../pages.js";
 import type { QueryEmbeddings, RerankOutput } from "../ranking.js";
 import type { EncodeOptions, Estimate, EstimateOptions, ExplainOptions, Explanation, ScoredExplanation, TokenEmbeddings } from "../types.js";
-import type { DocumentEmbeddings, GivenEmbeddings } from "../vectors.js";
+import type { GivenEmbeddings } from "../vectors.js";
 import { estimate } from "./estimate.js";
+import { explainPage } from "./explain-page.js";
 import { joined, requireRoomForEmbeddings } from "./fit.js";
 import { checkQuery, checkText, checkTotalLength, listOf, textsOf } from "./input.js";
 import { invalid } from "./invalid.js";
 import { type AnyBudget, checkEncode, checkEstimate, checkExplain, checkRerank } from "./options.js";
 import type { Own } from "./own.js";
 import { rank } from "./pipeline.js";
-import { missing } from "./rest.js";
 
+export { encodePages } from "./encode-pages.js";
+export { estimatePages } from "./estimate-pages.js";
 export { pagingOf } from "./paging.js";
 
 export async function rerank<T>(own: Own, query: string | QueryEmbeddings, documents: readonly T[], options: AnyBudget<T>): Promise<RerankOutput<T, number | null>> {
@@ -51,32 +52,13 @@ export async function encodeDocuments<T>(own: Own, documents: readonly T[], opti
   return joined(await client.call("encode", { kind: "document", texts, pooling, tokenPooling, windows }, rest));
 }
 
-export async function encodePages(own: Own, pages: readonly GivenPage[], options: EncodePagesOptions): Promise<DocumentEmbeddings[]> {
-  const { encodePages } = await forPages();
-  return encodePages(own, pages, options);
-}
-
-export async function estimatePages(own: Own, pages: readonly (PageSize | Blob)[], options: EstimatePagesOptions): Promise<PagesEstimate> {
-  const { estimatePages } = await forPages();
-  return estimatePages(own, pages, options);
-}
-
 export async function explain(own: Own, query: string, document: string | GivenEmbeddings, options: ExplainOptions): Promise<Explanation | ScoredExplanation> {
   const { client, limits } = encoderOf(own);
-  if (typeof document === "object" && document !== null) return (await forPages()).explainPage(own, query, document, options);
+  if (typeof document === "object" && document !== null) return explainPage(own, query, document, options);
   const { signal, windows, codecs } = checkExplain(options);
   if (codecs) throw invalid("codecs is given, and document is a text");
   const request = { query: checkQuery(query, limits), document: checkText(document, "document", limits), windows };
   return client.call("explain", request, { signal });
-}
-
-/** Most pages of the web have no need of them. */
-async function forPages() {
-  try {
-    return await import("./pages-calls.js");
-  } catch (cause) {
-    throw missing(cause);
-  }
 }
 
 /** Refuses what a cross-encoder cannot do. */

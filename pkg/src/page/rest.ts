@@ -13,7 +13,7 @@ let fetched: Promise<Rest> | undefined;
 export async function rest(options?: object): Promise<Rest> {
   fetched ??= import("./calls.js").catch((cause: unknown) => {
     fetched = undefined;
-    throw missing(cause);
+    throw new RerankerError({ code: "NETWORK", message: "a script of the package could not be loaded", hint: HINT }, { cause });
   });
   const signal = signalOf(options);
   const waiting = new AbortController();
@@ -22,11 +22,6 @@ export async function rest(options?: object): Promise<Rest> {
   } finally {
     waiting.abort();
   }
-}
-
-/** A script that did not come. */
-export function missing(cause: unknown): RerankerError {
-  return new RerankerError({ code: "NETWORK", message: "a script of the package could not be loaded", hint: HINT }, { cause });
 }
 
 /** What else it may be is seen where options are checked. */
