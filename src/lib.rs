@@ -88,7 +88,7 @@ pub use model::overrides::Overrides;
 pub use model::quantize::Dtype;
 pub use observer::{Observer, Stage, Unobserved};
 pub use ops::variants::{Kernel, Trial};
-pub use reranker::{LoadOptions, ModelInfo, ModelKind, Reranker};
+pub use reranker::{LoadOptions, ModelInfo, ModelKind, PageInfo, Reranker};
 pub use stages::bm25::Bm25Options;
 pub use stages::fusion::Fusion;
 pub use stages::options::{RerankOptions, StageKind, StageOptions};

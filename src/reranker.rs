@@ -3,6 +3,8 @@
 
 mod pages;
 
+pub use pages::PageInfo;
+
 use std::sync::Arc;
 
 use crate::batching::Cost;

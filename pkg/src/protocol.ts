@@ -61,6 +61,8 @@ export interface LoadRequest {
   overrides?: Overrides;
   /** Once they are loaded, its files come back for other workers that are to load the same. */
   share?: boolean;
+  /** The page side comes with the rest: what is converted here is so once. */
+  withPages?: boolean;
   /** The files are fetched and stored, and no engine is made of them. */
   storeOnly?: boolean;
 }

@@ -299,7 +299,7 @@ export interface StoredModel {
   complete: boolean;
 }
 
-/** The side of a model that reads pages: it is no part of a load, and is fetched with the first page. */
+/** The side of a model that reads pages. Of a bundle it is no part of a load, and is fetched with the first page; of a checkpoint, and of what is converted here, it is. */
 export interface PageSide {
   /** The edge that pages are brought to, unless a call says otherwise. */
   longestEdge: number;

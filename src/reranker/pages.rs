@@ -14,11 +14,35 @@ use crate::late_interaction::page::{
     self, EncodedPage, PageInspection, PageLayout, PageOptions, PageSide,
 };
 use crate::late_interaction::whole_page::{self, WholePage};
+use crate::model::bundle::TensorSpec;
 use crate::model::checkpoint::CheckpointFiles;
 use crate::model::room;
 use crate::observer::{Observer, Stage};
 
+/// How a model reads pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageInfo {
+    /// Pixels of a page's longer side, unless a call says otherwise.
+    pub longest_edge: usize,
+    /// Pixels of a tile's side.
+    pub tile_size: usize,
+    /// Of the weights that only pages need, as they are stored.
+    pub bytes: u64,
+}
+
 impl Reranker {
+    /// How pages are read, whether what they need was loaded or not; `None` for a model that reads none.
+    pub fn page_info(&self) -> Option<PageInfo> {
+        let config = self.page_config.as_ref()?.as_ref().ok()?;
+        let values = |spec: &TensorSpec| spec.shape.iter().product::<usize>() as u64;
+        let bytes = match &self.manifest {
+            Some(manifest) => manifest.pages.iter().map(|entry| entry.integrity.bytes).sum(),
+            None => 4 * config.tensors().iter().map(values).sum::<u64>(),
+        };
+        let (longest_edge, tile_size) = (config.splitting.longest_edge, config.splitting.tile);
+        Some(PageInfo { longest_edge, tile_size, bytes })
+    }
+
     /// Loads what only pages need, onto the device that the model is on. `files` are the model's own, with
     /// [`CheckpointFiles::take_pages`] or [`CheckpointFiles::take_pages_alone`]. A second call does nothing.
     ///

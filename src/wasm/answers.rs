@@ -96,6 +96,25 @@ pub struct ModelInfo {
     /// The type of the weights that are multiplied.
     dtype: Dtype,
     embedding_id: String,
+    /// Of a model that reads pages.
+    #[tsify(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pages: Option<PageSide>,
+}
+
+/// What a model says of how it reads pages.
+#[derive(Tsify, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageSide {
+    longest_edge: usize,
+    tile_size: usize,
+    bytes: f64,
+}
+
+impl From<crate::PageInfo> for PageSide {
+    fn from(crate::PageInfo { longest_edge, tile_size, bytes }: crate::PageInfo) -> Self {
+        Self { longest_edge, tile_size, bytes: bytes as f64 }
+    }
 }
 
 impl From<&crate::ModelInfo> for ModelInfo {
@@ -139,6 +158,7 @@ impl From<&crate::ModelInfo> for ModelInfo {
             weight_bytes,
             dtype: dtype.into(),
             embedding_id,
+            pages: None,
         }
     }
 }

@@ -28,6 +28,15 @@ impl Checkpoint {
         Self::default()
     }
 
+    /// Wants what pages need too, or that alone, for a model that is loaded already; of a checkpoint it lies in the same files.
+    #[wasm_bindgen(js_name = wantPages)]
+    pub fn want_pages(&mut self, alone: bool) {
+        match alone {
+            true => self.files.take_pages_alone(),
+            false => self.files.take_pages(),
+        }
+    }
+
     /// Files to fetch next; empty when the checkpoint is complete.
     pub fn wanted(&self) -> Result<Vec<Ts<WantedFile>>, JsValue> {
         let wanted = self.files.wanted().map_err(throw)?;

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::answers::{
     Cost, EncoderParts, EngineWarning, Explanation, GpuKernel, Inspection, KeptVectors, ModelInfo,
-    PairInspection, Ranked, bytes, sizes,
+    PageSide, PairInspection, Ranked, bytes, sizes,
 };
 use super::checkpoint::Checkpoint;
 use super::observer::{JsHooks, JsObserver};
@@ -25,7 +25,7 @@ use crate::{
 /// A loaded model on one device.
 #[wasm_bindgen]
 pub struct Engine {
-    reranker: Reranker,
+    pub(super) reranker: Reranker,
 }
 
 #[wasm_bindgen]
@@ -37,9 +37,13 @@ impl Engine {
         hooks: JsHooks,
     ) -> Result<Engine, JsValue> {
         let options = from_js(options)?.into();
-        let reranker = Reranker::load(checkpoint.files, &options, &mut JsObserver::new(hooks))
-            .await
-            .map_err(throw)?;
+        let mut files = checkpoint.files;
+        if files.manifest().is_none() {
+            // Of a checkpoint they lie in the same files as all else.
+            files.take_pages();
+        }
+        let reranker =
+            Reranker::load(files, &options, &mut JsObserver::new(hooks)).await.map_err(throw)?;
         Ok(Engine { reranker })
     }
 
@@ -67,7 +71,9 @@ impl Engine {
 
     #[wasm_bindgen(getter)]
     pub fn info(&self) -> Ts<ModelInfo> {
-        to_js(&self.reranker.info().into())
+        let mut info = ModelInfo::from(self.reranker.info());
+        info.pages = self.reranker.page_info().map(PageSide::from);
+        to_js(&info)
     }
 
     /// Ranks `documents` against `query`, a text or embeddings of one. Those whose embeddings are among `vectors` are not encoded, and

@@ -14,6 +14,7 @@
 //! | What goes in, and what comes out? | `options`, `ranking`, `answers` |
 //! | How does the caller watch and stop a call? | `observer` |
 //! | How do a query and texts come in? | `texts` |
+//! | How does a page come in, and what becomes of it? | `pages` |
 //! | How do embeddings of documents come in? | `vectors` |
 //! | What is there for tests and benches alone? | `probes` |
 
@@ -24,6 +25,7 @@ mod forms;
 mod index;
 mod observer;
 mod options;
+mod pages;
 mod probes;
 mod ranking;
 mod scored;

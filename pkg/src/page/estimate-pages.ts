@@ -26,16 +26,17 @@ export async function estimatePages(own: Own, given: readonly (PageSize | Blob)[
     const { width, height } = isA(page, Blob) ? await decodedPage(own, { picture: page }, `pages[${index}]`, signal) : page;
     sizes.push([width, height]);
   }
+  const meter = new PagesMeter(list.length, onProgress);
+  await own.pageSide.open({ signal, onProgress: (progress) => meter.fetched(progress) });
   const layouts = await own.client.call("layouts", { sizes, longestEdge }, { signal });
   const tiles = layouts.reduce((sum, layout) => sum + layout.tiles, 0);
   const known = own.pageRate.of(own.client.device);
-  const measured = known ? { by: "calls" as const, ...known } : { by: "sample" as const, ...(await sampled(own, signal, new PagesMeter(list.length, onProgress))) };
+  const measured = known ? { by: "calls" as const, ...known } : { by: "sample" as const, ...(await sampled(own, signal)) };
   return { milliseconds: (tiles * measured.milliseconds) / measured.tiles, pages: list.length, tiles, measured };
 }
 
 /** A tile of a blank page by one worker, whose time is shared by those that there are. */
-async function sampled(own: Own, signal: AbortSignal | undefined, meter: PagesMeter): Promise<MeasuredTiles> {
-  await own.pageSide.open({ signal, onProgress: (progress) => meter.fetched(progress) });
+async function sampled(own: Own, signal: AbortSignal | undefined): Promise<MeasuredTiles> {
   const rgba = new Blob([new Uint8Array(4 * BLANK ** 2).fill(255)]);
   const begin = performance.now();
   await own.client.call("tiles", { picture: { page: 0, width: BLANK, height: BLANK, rgba }, start: 0, end: 1 }, { signal });

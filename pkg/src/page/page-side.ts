@@ -53,8 +53,8 @@ export class PageSide {
 
 /** The files of the page side of the model that `load` loads. */
 export async function fetchPageSide(load: LoadRequest, limits: Limits, options: LoadOptions, { signal, onProgress }: SideListening): Promise<Files> {
-  const { checkpoint, convert } = load;
-  if (checkpoint?.kind === "files" && !convert) return checkpoint.files;
+  const { checkpoint } = load;
+  if (checkpoint?.kind === "files") return checkpoint.files;
   const { workerUrl, onWarning } = options;
   const request: LoadRequest = { ...load, checkpoint: { ...checkpoint!, part: "pages" }, device: "cpu", resume: false, storeOnly: true, share: true };
   const { client } = await openClient(request, limits, { onProgress, ...(signal && { signal }), ...(workerUrl !== undefined && { workerUrl }), ...(onWarning && { onWarning }) });

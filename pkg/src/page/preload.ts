@@ -22,7 +22,7 @@ export async function preloadModel(source: string | URL, options: PreloadOptions
   const place = placeOfModel(source, checked);
   const asked = persistence(checked.persist ?? false);
   const model = await stored(source, checked, place);
-  const side = checked.pages && (await hasPageSide(place)) ? await stored(source, checked, { ...place, part: "pages" }) : 0;
+  const side = checked.pages && !checked.dtype && (await hasPageSide(place)) ? await stored(source, checked, { ...place, part: "pages" }) : 0;
   const bytes = model === undefined || side === undefined ? undefined : model + side;
   const persisted = await within(PATIENCE, asked, () => undefined).catch(() => false);
   return { stored: bytes !== undefined, bytes: bytes ?? 0, persisted };
@@ -41,7 +41,7 @@ async function stored(source: string | URL, options: PreloadOptions, place: Mode
 async function fetchModel(source: string | URL, options: PreloadOptions, part: ModelPlace["part"]): Promise<void> {
   const { dtype } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
-  const load: LoadRequest = { ...engineFor("cpu", options), checkpoint: { ...modelLocation(source, options), ...(part && { part }) }, device: "cpu", convert, resume: false, storeOnly: true };
+  const load: LoadRequest = { ...engineFor("cpu", options), checkpoint: { ...modelLocation(source, options), ...(part && { part }) }, device: "cpu", convert, resume: false, ...(convert && { withPages: true }), storeOnly: true };
   const { client } = await openClient(load, checkLimits(options.limits), options);
   client.stop(undefined);
 }

@@ -56,6 +56,7 @@ async function modelAt(place: ModelPlace, signal: AbortSignal | undefined): Prom
 
 /** Of a bundle that has a side for pages. */
 async function pagesAt(place: ModelPlace, manifest: Manifest): Promise<ProbedModel["pages"]> {
+  if (place.dtype !== undefined) return undefined;
   const stored = await storedBytes({ ...place, part: "pages" }).catch(() => undefined);
   if (stored !== undefined) return { stored: true, bytes: stored };
   const bytes = bytesOf(manifest.pages);

@@ -101,5 +101,5 @@ function loadRequest(source: string | URL | CheckpointFiles, options: LoadOption
   const checkpoint = modelLocation(source, options);
   const { device = "auto", dtype, specialTokens, overrides } = options;
   const convert = dtype && { dtype, ...originOf(source, options) };
-  return { ...engineFor(device, options), checkpoint, device, convert, resume: false, ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
+  return { ...engineFor(device, options), checkpoint, device, convert, resume: false, ...(convert && { withPages: true }), ...(specialTokens === "text" && { specialTokens }), ...(overrides && { overrides }) };
 }

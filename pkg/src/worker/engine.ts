@@ -10,8 +10,8 @@ export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, Ranked,
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
 export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free"> & {
-  /** Of the files those of the page side are wanted, in place of the weights; to be said first. */
-  wantPages(): void;
+  /** The page side's files are wanted too, or alone; to be said first. */
+  wantPages(alone: boolean): void;
 };
 
 /** The files of a bundle that a conversion has made, in wasm memory. */

@@ -48,7 +48,8 @@ export async function loadEngine<C extends Checkpoint>(
   const isNews = location.kind === "folder" || request.convert !== undefined;
   const shared = request.share && isNews ? new SharedFiles<C>() : undefined;
   const watched = shared?.watched(module) ?? module;
-  const preparation = new Preparation(location.part === "pages" ? ofPages(watched) : watched, ready, request.convert, meter, hooks(meter));
+  const isOfPages = location.part === "pages";
+  const preparation = new Preparation(isOfPages || request.withPages ? wantingPages(watched, isOfPages) : watched, ready, request.convert, meter, hooks(meter));
   const engine = fromPlace(location, request, post, preparation, async (checkpoint) => {
     if (request.storeOnly) return handedOver(checkpoint, shared?.of(checkpoint), post);
     const { unavailable, bufferLimit } = await ready;
@@ -82,11 +83,11 @@ function handedOver(checkpoint: Checkpoint, files: Record<string, Blob> | undefi
   if (files) post({ type: "files", files });
 }
 
-/** The module, whose checkpoints want the page side. */
-function ofPages<C extends Checkpoint>(module: EngineModule<C>): EngineModule<C> {
+/** The module, whose checkpoints want the page side too, or alone. */
+function wantingPages<C extends Checkpoint>(module: EngineModule<C>, alone: boolean): EngineModule<C> {
   const construct = (Checkpoint: new () => C) => {
     const checkpoint = new Checkpoint();
-    checkpoint.wantPages();
+    checkpoint.wantPages(alone);
     return checkpoint;
   };
   return { ...module, Checkpoint: new Proxy(module.Checkpoint, { construct }) };

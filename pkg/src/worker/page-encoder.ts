@@ -46,7 +46,7 @@ export class PageEncoder<C extends Checkpoint> {
 
   async #load(files: Record<string, Blob>, hooks: Hooks): Promise<void> {
     const checkpoint = new this.#module.Checkpoint();
-    checkpoint.wantPages();
+    checkpoint.wantPages(true);
     try {
       await gather(checkpoint, new GivenFiles(files), new LoadMeter(() => {}));
     } catch (error) {

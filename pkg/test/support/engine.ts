@@ -53,8 +53,8 @@ export class FakeCheckpoint implements Checkpoint, MadeBundle {
     this.#rounds = [[{ name: MANIFEST, optional: true }], ...rounds];
   }
 
-  wantPages(): void {
-    this.#wantsPages = true;
+  wantPages(alone: boolean): void {
+    this.#wantsPages = alone;
   }
 
   get isBundle(): boolean {
