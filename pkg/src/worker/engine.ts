@@ -4,15 +4,11 @@
  */
 
 import type * as glue from "../../wasm/tabrank.js";
-import type { KeptCodec, PageAnswer, PageLayout } from "../protocol.js";
 
-export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
+export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, PageEmbeddings, PageEmbeddingSettings, PageLayout, PageSettings, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
 
 /** The files of a checkpoint or of a bundle, in wasm memory. What a manifest says is known once it was added, or noted as missing. */
-export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free"> & {
-  /** The page side's files are wanted too, or alone; to be said first. */
-  wantPages(alone: boolean): void;
-};
+export type Checkpoint = Pick<glue.Checkpoint, "isBundle" | "dtype" | "wantPages" | "wanted" | "add" | "addHeader" | "addMissing" | "requireRoom" | "free">;
 
 /** The files of a bundle that a conversion has made, in wasm memory. */
 export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
@@ -20,28 +16,14 @@ export type MadeBundle = Pick<glue.MadeBundle, "names" | "take">;
 /** Brings bytes of a weight file from `start` up to `end`; none are asked for twice. */
 export type ReadPart = (file: string, start: number, end: number) => Promise<Uint8Array>;
 
-export type Engine = Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain" | "cost"> & PageEngine;
+export interface Engine extends Pick<glue.Engine, "device" | "warnings" | "info" | "gpuFault" | "gpuKernel" | "rerank" | "encode" | "explain" | "cost" | "hasPages" | "pageLayout" | "pageEmbeddings"> {
+  /** Takes the checkpoint. */
+  addPages(checkpoint: Checkpoint, hooks: glue.Hooks): Promise<void>;
+  tileFeatures(picture: Picture, start: number, end: number, settings: glue.PageSettings, hooks: glue.Hooks): Promise<Float32Array>;
+}
 
 /** A page's pixels, in wasm memory. */
-export interface Picture {
-  free(): void;
-}
-
-export interface PageSettings {
-  longestEdge?: number;
-}
-
-/** What an engine does with pages. */
-export interface PageEngine {
-  /** Whether the page side is there. */
-  readonly hasPages: boolean;
-  /** Takes the page side's files. */
-  addPages(checkpoint: Checkpoint, hooks: glue.Hooks): Promise<void>;
-  pageLayout(width: number, height: number, settings: PageSettings): PageLayout;
-  /** What the vision tower makes of tiles from `start` up to `end`. */
-  tileFeatures(picture: Picture, start: number, end: number, settings: PageSettings, hooks: glue.Hooks): Promise<Float32Array>;
-  pageEmbeddings(features: Float32Array, width: number, height: number, settings: PageSettings & { onlyPatches?: boolean; keep?: KeptCodec }, hooks: glue.Hooks): Promise<PageAnswer>;
-}
+export type Picture = Pick<glue.Picture, "free">;
 
 /** Embeddings of documents, in wasm memory. */
 export type ScoredDocuments = Pick<glue.ScoredDocuments, "maxsim" | "similarities" | "free">;

@@ -2,10 +2,25 @@
 
 /** Texts of one line, of letters that need no escape. */
 export function makePdf(texts) {
-  const pages = texts.map((_, i) => `${4 + 2 * i} 0 R`).join(" ");
-  const objects = ["<< /Type /Catalog /Pages 2 0 R >>", `<< /Type /Pages /Kids [${pages}] /Count ${texts.length} >>`, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"];
-  for (const [i, text] of texts.entries()) {
-    const drawing = `BT /F1 12 Tf 40 700 Td (${text}) Tj ET`;
+  return makeDrawings(texts.map((text) => line(text, 40, 700)));
+}
+
+/** A page of text, one with a table and one with a chart: what a text has nothing of. */
+export function makeReport() {
+  const rules = Array.from({ length: 5 }, (_, row) => `40 ${660 - 40 * row} m 340 ${660 - 40 * row} l S`).join("\n");
+  const cells = Array.from({ length: 12 }, (_, cell) => line(`${cell % 3 === 0 ? "year" : ""} ${1970 + 7 * cell}`, 50 + 100 * (cell % 3), 635 - 40 * Math.floor(cell / 3))).join("\n");
+  const bars = [80, 190, 120, 260].map((height, bar) => `0.1 0.3 ${0.2 * bar} rg ${60 + 110 * bar} 200 70 ${height} re f`).join("\n");
+  return makeDrawings([line("The price of oil rose in October.", 40, 700), `${rules}\n${cells}`, `${bars}\n40 200 m 520 200 l S`]);
+}
+
+function line(text, x, y) {
+  return `BT /F1 12 Tf ${x} ${y} Td (${text}) Tj ET`;
+}
+
+function makeDrawings(drawings) {
+  const pages = drawings.map((_, i) => `${4 + 2 * i} 0 R`).join(" ");
+  const objects = ["<< /Type /Catalog /Pages 2 0 R >>", `<< /Type /Pages /Kids [${pages}] /Count ${drawings.length} >>`, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"];
+  for (const [i, drawing] of drawings.entries()) {
     objects.push(`<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents ${5 + 2 * i} 0 R /Resources << /Font << /F1 3 0 R >> >> >>`, `<< /Length ${drawing.length} >>\nstream\n${drawing}\nendstream`);
   }
   return fileOf(objects);

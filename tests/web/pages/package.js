@@ -297,7 +297,39 @@ async function embeddingsHash(name, documents) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** A page as a test names it: pixels as numbers, or the address of a file. */
+const pageOf = async ({ url, rgba, ...size }) => (url ? (await fetch(url)).blob() : { ...size, rgba: Uint8Array.from(rgba) });
+
+const encodedPages = new Map();
+
+/** Pages as plain numbers, and what was told on the way. They stay here by the model's name, for rankings. */
+async function encodePages(name, pages, { abortAfter, ...options } = {}) {
+  const [told, abort] = [[], new AbortController()];
+  const onProgress = (progress) => {
+    told.push(progress);
+    if (progress.phase === "encode" && progress.tiles.done === abortAfter) abort.abort();
+  };
+  const given = pages.map((page) => () => pageOf(page));
+  const encoded = await rerankers.get(name).reranker.encodePages(given, { ...options, signal: abort.signal, onProgress });
+  encodedPages.set(name, encoded);
+  return { told, pages: encoded.map(({ embeddings, scales, patches, ...page }) => ({ ...page, embeddings: [...embeddings], tile: patches.tile, mask: [...patches.mask] })) };
+}
+
+/** What a question makes of the pages that were encoded last: scores in their order, and the explanation of one. */
+async function askPages(name, query, explained) {
+  const { reranker } = rerankers.get(name);
+  const pages = encodedPages.get(name);
+  const { results } = await reranker.rerank(query, pages, { embeddings: (page) => page });
+  const scores = results.toSorted((a, b) => a.index - b.index).map(({ score }) => score);
+  const { matches, maps } = await reranker.explain(query, pages[explained]);
+  const list = EmbeddingList.from(await EmbeddingList.write(pages));
+  const listed = await reranker.rerank(query, pages.map(() => ({})), { embeddings: list });
+  return { scores, matches, maps: maps.map(({ values }) => [...values]), listed: listed.results.toSorted((a, b) => a.index - b.index).map(({ score }) => score) };
+}
+
 globalThis.harness = {
+  encodePages: (...parameters) => outcome(encodePages(...parameters)),
+  askPages: (...parameters) => outcome(askPages(...parameters)),
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
   abortLoadAfter,
