@@ -231,7 +231,7 @@ async function fillDetails(search: PageSearch, question: string, place: number, 
   try {
     const explanation = await search.explain(question, place);
     const picture = named(await search.pdf!.draw(place, OPENED), page.title);
-    fill(details, ...pageHeat(picture, page, tokensOf(explanation)));
+    fill(details, ...pageHeat(picture, page, tokensOf(question, explanation)));
   } catch (error) {
     fill(details, problemNote("The places could not be shown.", asProblem(error), () => void fillDetails(search, question, place, details)));
   }
@@ -244,6 +244,9 @@ function named(canvas: HTMLCanvasElement, title: string): HTMLCanvasElement {
 }
 
 /** Of the question's own words: what the model puts before and behind them is not the reader's concern. */
-function tokensOf({ matches, maps = [] }: ScoredExplanation): HeatToken[] {
-  return matches.flatMap((match, place) => (match.query.start === null ? [] : [{ token: match.query.token, match, map: maps[place]! }]));
+function tokensOf(question: string, { matches, maps = [] }: ScoredExplanation): HeatToken[] {
+  return matches.flatMap((match, place) => {
+    const { start, end, token } = match.query;
+    return start === null ? [] : [{ token: question.slice(start, end!).trim() || token, match, map: maps[place]! }];
+  });
 }
