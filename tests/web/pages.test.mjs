@@ -110,6 +110,19 @@ describe("pages on the CPU", () => {
   });
 });
 
+describe("twenty large pages", () => {
+  before(() => open({ device: "cpu", workers: 1, workerUrl: "../pages/memory-worker.js" }));
+  after(() => browser?.close());
+
+  it("take no more memory than one", LIMIT, async (test) => {
+    const large = (count) => Array.from({ length: count }, (_, seed) => ({ width: 1_240, height: 1_754, seed: seed + 1 }));
+    const one = await value(tab.harness("pageMemory", "it", large(1)));
+    const twenty = await value(tab.harness("pageMemory", "it", large(20)));
+    test.diagnostic(`${one / 1e6} MB for one, ${twenty / 1e6} MB for twenty`);
+    assert.ok(one > 0 && twenty <= one + 4e6, `${one} bytes for one, ${twenty} for twenty`);
+  });
+});
+
 describe("pages by several workers", () => {
   before(() => open({ device: "cpu", workers: 2 }));
   after(() => browser?.close());

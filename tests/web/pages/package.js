@@ -297,8 +297,21 @@ async function embeddingsHash(name, documents) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A page as a test names it: pixels as numbers, or the address of a file. */
-const pageOf = async ({ url, rgba, ...size }) => (url ? (await fetch(url)).blob() : { ...size, rgba: Uint8Array.from(rgba) });
+/** A page as a test names it: pixels as numbers, the address of a file, or a size and a number that all of its pixels are made of. */
+const pageOf = async ({ url, rgba, seed, ...size }) => (url ? (await fetch(url)).blob() : { ...size, rgba: rgba ? Uint8Array.from(rgba) : madePixels(size, seed) });
+
+const madePixels = ({ width, height }, seed) => new Uint8Array(4 * width * height).map((_, at) => (at * seed) >> 3);
+
+/** The largest wasm memory of the workers that tell theirs while a task runs. */
+async function mostMemory(task) {
+  const channel = new BroadcastChannel("wasm-memory");
+  let most = 0;
+  channel.onmessage = ({ data }) => (most = Math.max(most, data));
+  await task();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  channel.close();
+  return most;
+}
 
 const encodedPages = new Map();
 
@@ -329,6 +342,7 @@ async function askPages(name, query, explained) {
 
 globalThis.harness = {
   encodePages: (...parameters) => outcome(encodePages(...parameters)),
+  pageMemory: (name, pages) => outcome(mostMemory(() => encodePages(name, pages))),
   askPages: (...parameters) => outcome(askPages(...parameters)),
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
