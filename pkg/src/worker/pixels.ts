@@ -25,6 +25,7 @@ function drawn(bitmap: ImageBitmap, most: number): PixelsAnswer {
   const { width, height } = bitmap;
   try {
     requireFew(width, height, most);
+    if (typeof OffscreenCanvas === "undefined") throw new RerankerError({ code: "INVALID_INPUT", message: "the page is a picture, and this browser has no OffscreenCanvas to take its pixels from", hint: "Pass its pixels: { width, height, rgba }." });
     const canvas = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true, alpha: true });
     if (!canvas) throw new RerankerError({ code: "OUT_OF_MEMORY", message: `the browser gave no canvas of ${width} × ${height} pixels` });
     canvas.drawImage(bitmap, 0, 0);
