@@ -314,7 +314,7 @@ export interface TilesRequest {
   longestEdge?: number | undefined;
 }
 
-export interface PageRequest extends Pick<PixelsAtHand, "width" | "height"> {
+export interface PageRequest extends Pick<PixelsAtHand, "page" | "width" | "height"> {
   /** Of all tiles, in their order. */
   features: Float32Array;
   longestEdge?: number | undefined;

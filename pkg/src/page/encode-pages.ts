@@ -1,11 +1,10 @@
 /**
  * Encodes pages in turn, so that the memory it takes is one page's, however many there are: a page is decoded by one worker, its tiles are read by all, and one makes
- * the page's embeddings of what those have become.
+ * the page's embeddings of what those have become. The others read the next page's tiles meanwhile.
  */
 
 import type { EncodePagesOptions, GivenPage } from "../pages.js";
 import type { KeptCodec, PageAnswer, PixelsAnswer, PixelsAtHand } from "../protocol.js";
-import type { Device } from "../types.js";
 import type { DocumentEmbeddings } from "../vectors.js";
 import { invalid } from "./invalid.js";
 import { reworded } from "./names.js";
@@ -37,16 +36,23 @@ export async function encodePages(own: Own, given: readonly GivenPage[], options
   const cache = vectorCache && own.cache ? new PageCache(own.cache, own.model) : undefined;
   const shared = { own, longestEdge, onlyPatches, cache, signal, meter: new PagesMeter(list.length, onProgress) };
   const encoded: DocumentEmbeddings[] = [];
+  let before: Promise<void> | undefined;
   for (const [index, page] of list.entries()) {
-    encoded.push(documentOf(await pageOf(page, `pages[${index}]`, shared), own.model.embeddingId));
-    shared.meter.pageDone();
+    const finish = await begun(page, `pages[${index}]`, shared);
+    const finishing = finish().then((answer) => void (encoded[index] = documentOf(answer, own.model.embeddingId)));
+    // What it fails with is told when it is waited for.
+    finishing.catch(() => {});
+    await before;
     own.client.requireOpen(signal);
+    before = finishing;
+    if (index === list.length - 1) await finishing;
+    shared.meter.pageDone();
   }
   return encoded;
 }
 
-/** From the cache, if it is there. Until the page is done no other device takes over. */
-async function pageOf(given: GivenPage, place: string, shared: Shared): Promise<PageAnswer> {
+/** What is left to do for a page whose tiles were read, or nothing where the cache knows it. Until that is done no other device takes over. */
+async function begun(given: GivenPage, place: string, shared: Shared): Promise<() => Promise<PageAnswer>> {
   const { own, cache, longestEdge, onlyPatches } = shared;
   const { width, height, rgba } = await decodedPage(own, await readPage(given, place, own.limits), place, shared.signal);
   const hash = await cache?.hashOf(rgba as Uint8Array<ArrayBuffer>);
@@ -55,30 +61,37 @@ async function pageOf(given: GivenPage, place: string, shared: Shared): Promise<
   try {
     const circumstances: PageCircumstances = { device: own.client.device, longestEdge, onlyPatches };
     const known = hash === undefined ? undefined : await cache!.find(hash, [width, height], circumstances);
-    if (known) return known;
-    const { answer, device } = await encodedPage(picture, shared);
-    // One that was lost on the way has left a part of it to the other, whose numbers are not the same to the last bit.
-    if (hash !== undefined && device === circumstances.device) cache!.keep(hash, [width, height], circumstances, answer);
-    return answer;
+    const finish = known ? async () => known : await readTiles(picture, shared);
+    return async () => {
+      try {
+        const answer = await finish();
+        // A device that was lost on the way has left a part of it to the other, whose numbers are not the same to the last bit.
+        if (!known && hash !== undefined && own.client.device === circumstances.device) cache!.keep(hash, [width, height], circumstances, answer);
+        return answer;
+      } finally {
+        release();
+      }
+    };
   } catch (error) {
-    throw reworded(error, (message) => message.replace(/^the page\b/, place));
-  } finally {
     release();
+    throw reworded(error, (message) => message.replace(/^the page\b/, place));
   }
 }
 
-async function encodedPage(picture: PixelsAtHand, { own, longestEdge, onlyPatches, cache, signal, meter }: Shared): Promise<{ answer: PageAnswer; device: Device }> {
+async function readTiles(picture: PixelsAtHand, { own, longestEdge, onlyPatches, cache, signal, meter }: Shared): Promise<() => Promise<PageAnswer>> {
   const { client } = own;
   await own.pageSide.open({ signal, onProgress: (progress) => meter.fetched(progress) });
-  const { width, height } = picture;
+  const { page, width, height } = picture;
   const [layout] = await client.call("layouts", { sizes: [[width, height]], longestEdge }, { signal });
   const tiles = layout!.tiles;
   meter.begins(tiles);
   const begin = performance.now();
   const features = await client.call("tiles", { picture, start: 0, end: tiles, longestEdge }, { signal, onProgress: (progress) => meter.tiles(progress) });
-  const answer = await client.call("page", { features, width, height, longestEdge, onlyPatches, keep: cache?.codec }, { signal });
-  own.pageRate.add(client.device, { tiles, milliseconds: performance.now() - begin });
-  return { answer, device: client.device };
+  return async () => {
+    const answer = await client.call("page", { page, features, width, height, longestEdge, onlyPatches, keep: cache?.codec }, { signal });
+    own.pageRate.add(client.device, { tiles, milliseconds: performance.now() - begin });
+    return answer;
+  };
 }
 
 /** By a worker, unless the page has done it. What cannot cross says so in words of its own. */

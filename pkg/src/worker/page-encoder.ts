@@ -37,9 +37,9 @@ export class PageEncoder<C extends Checkpoint> {
     return this.#engine.tileFeatures(await this.#pictureOf(picture), start, end, settingsOf(longestEdge), hooks);
   }
 
-  async page({ features, width, height, longestEdge, onlyPatches, keep }: PageRequest, hooks: Hooks): Promise<PageAnswer> {
+  async page({ page, features, width, height, longestEdge, onlyPatches, keep }: PageRequest, hooks: Hooks): Promise<PageAnswer> {
     await this.#opened;
-    this.#letGo();
+    if (this.#held?.page === page) this.#letGo();
     const settings = { ...settingsOf(longestEdge), ...(onlyPatches !== undefined && { onlyPatches }), ...(keep && { keep }) };
     return this.#engine.pageEmbeddings(features, width, height, settings, hooks);
   }
