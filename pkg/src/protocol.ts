@@ -276,6 +276,8 @@ export interface PixelsRequest {
   picture: Blob | ImageBitmap;
   /** Pixels that it may have. */
   most: number;
+  /** Address of the module for files that browsers decode otherwise. */
+  wasm: string;
 }
 
 /** Four bytes a pixel, of which the last plays no part. */

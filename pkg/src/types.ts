@@ -221,6 +221,8 @@ export interface LoadOptions {
   wasmUrl?: string | URL;
   /** Address of `tabrank/tabrank-gpu.wasm`, which has both devices and is fetched only where there is a GPU, where it is put elsewhere. */
   gpuWasmUrl?: string | URL;
+  /** Address of `tabrank/tabrank-images.wasm`, which is fetched with the first page in a file that browsers decode otherwise than models expect, where it is put elsewhere. */
+  imagesWasmUrl?: string | URL;
   limits?: Partial<Limits>;
 }
 

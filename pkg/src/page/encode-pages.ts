@@ -98,7 +98,7 @@ async function readTiles(picture: PixelsAtHand, { own, longestEdge, onlyPatches,
 export async function decodedPage(own: Own, page: ReadPage, place: string, signal: AbortSignal | undefined): Promise<PixelsAnswer> {
   if ("pixels" in page) return page.pixels as PixelsAnswer;
   try {
-    return await own.client.call("pixels", { picture: page.picture, most: own.limits.pagePixels }, { signal });
+    return await own.client.call("pixels", { picture: page.picture, most: own.limits.pagePixels, wasm: own.imagesWasm }, { signal });
   } catch (error) {
     if (error instanceof Error && error.cause instanceof DOMException && error.cause.name === "DataCloneError") throw invalid(`${place} cannot be read: it was closed, or holds what another site does not let this one see`, undefined, error.cause);
     throw reworded(error, (message) => message.replace(/^the page\b/, place));

@@ -48,6 +48,7 @@ const LOAD: Checks<LoadOptions> = {
   workerUrl: requireAddress,
   wasmUrl: requireAddress,
   gpuWasmUrl: requireAddress,
+  imagesWasmUrl: requireAddress,
   limits: kind("object"),
 };
 

@@ -20,6 +20,8 @@ export interface Own {
   /** Of a model that reads pages. */
   pageSide: PageSide;
   pageRate: PageRate;
+  /** Address of the module that decodes pictures. */
+  imagesWasm: string;
   /** Called after each ranking. */
   noteSpeed(): void;
   /** Whether the browser keeps this site's storage. */

@@ -119,6 +119,11 @@ export function wasmUrl({ wasmUrl: given, simd = "auto" }: LoadOptions): string 
   return withoutCredentials(absolute(url, "wasmUrl"));
 }
 
+/** The module that decodes pictures. */
+export function imagesWasmUrl({ imagesWasmUrl: given }: Pick<LoadOptions, "imagesWasmUrl">): string {
+  return withoutCredentials(absolute(given ?? new URL("./tabrank-images.wasm", import.meta.url), "imagesWasmUrl"));
+}
+
 /** The module with both devices. */
 function gpuWasmUrl({ gpuWasmUrl: given }: Pick<LoadOptions, "gpuWasmUrl">): string {
   return withoutCredentials(absolute(given ?? new URL("./tabrank-gpu.wasm", import.meta.url), "gpuWasmUrl"));

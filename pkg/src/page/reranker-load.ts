@@ -16,7 +16,7 @@ import { Latest } from "./latest.js";
 import { openClient } from "./open-client.js";
 import { checkLoad, checkStored, checkVectorCache } from "./options.js";
 import { doorTo, type Own } from "./own.js";
-import { engineFor, modelLocation, originOf, placeOfModel, storedPlace } from "./places.js";
+import { engineFor, imagesWasmUrl, modelLocation, originOf, placeOfModel, storedPlace } from "./places.js";
 import { PageRate } from "./page-rate.js";
 import { fetchPageSide, PageSide } from "./page-side.js";
 import { Pool } from "./pool.js";
@@ -49,7 +49,7 @@ export async function loadReranker(source: string | URL | CheckpointFiles, optio
   const place = load.checkpoint?.kind === "folder" && load.checkpoint.cache !== "off" ? { ...load.checkpoint, dtype: checked.dtype } : undefined;
   const noteSpeed = place ? speedNoter(place, devices, rate) : () => {};
   const pageSide = new PageSide(devices, answer.hasPages ?? false, (listening) => fetchPageSide(load, limits, checked, listening));
-  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate, pageSide, pageRate: new PageRate(), noteSpeed, persisted, cache });
+  const door = doorTo({ calls, client: devices, limits, model, latest: new Latest(), rate, pageSide, pageRate: new PageRate(), imagesWasm: imagesWasmUrl(checked), noteSpeed, persisted, cache });
   return { door, vectorCache: { size: async () => cache?.store.size() ?? { memory: 0, stored: 0 }, clear: async () => cache?.store.clear() }, simd: answer.simd };
 }
 

@@ -4,6 +4,7 @@ import type { ErrorData } from "../error.js";
 import type { AnswerMessage, CallMessage, CostAnswer, CostRequest, EncodeAnswer, EncodeRequest, EngineKind, ExplainRequest, FromWorker, LoadAnswer, LoadRequest, MatchesAnswer, MatchesRequest, OpenIndexRequest, PartialScores, RerankAnswer, RerankRequest, SearchIndexAnswer, SearchIndexRequest, SimilarityRequest, ToWorker } from "../protocol.js";
 import type { IndexInfo } from "../search.js";
 import type { Device, Explanation, Progress } from "../types.js";
+import type { Decoder } from "./decoder.js";
 import type { Checkpoint, Engine, EngineModule, Hooks } from "./engine.js";
 import { errorData, isDeath } from "./failure.js";
 import { withHint } from "./hints.js";
@@ -36,6 +37,7 @@ interface Parts<C extends Checkpoint> {
 export class Dispatcher<C extends Checkpoint> {
   readonly #engines: Record<EngineKind, EngineModule<C>>;
   readonly #send: Post;
+  readonly #decoder: Decoder;
   /** Calls that wait or run, and were not cancelled: what ends each. */
   readonly #open = new Map<number, AbortController>();
   readonly #eventLoop = new EventLoop();
@@ -51,9 +53,10 @@ export class Dispatcher<C extends Checkpoint> {
   #phase: Progress["phase"] = "compile";
   #dead = false;
 
-  constructor(engines: Record<EngineKind, EngineModule<C>>, send: Post) {
+  constructor(engines: Record<EngineKind, EngineModule<C>>, send: Post, decoder: Decoder) {
     this.#engines = engines;
     this.#send = send;
+    this.#decoder = decoder;
     this.#post({ type: "started" });
   }
 
@@ -124,7 +127,7 @@ export class Dispatcher<C extends Checkpoint> {
       case "openPages":
         return { type: "answer", id, name, answer: await loaded(this.#pages).open(request, this.#hooks(id)) };
       case "pixels":
-        return { type: "answer", id, name, answer: await pixelsOf(request) };
+        return { type: "answer", id, name, answer: await pixelsOf(request, this.#decoder) };
       case "layouts":
         return { type: "answer", id, name, answer: loaded(this.#pages).layouts(request) };
       case "tiles":

@@ -4,6 +4,7 @@
  */
 
 import type * as glue from "../../wasm/tabrank.js";
+import type * as images from "../../wasm/tabrank_images.js";
 
 export type { DocumentVectors, Encoded, Hooks, IndexPart, IndexSettings, PageEmbeddings, PageEmbeddingSettings, PageLayout, PageSettings, Ranked, RerankSettings, ResidualCodecHandle, WantedFile } from "../../wasm/tabrank.js";
 
@@ -58,4 +59,11 @@ export interface EngineModule<C extends Checkpoint = Checkpoint> {
   /** Holds every operation of a device against its definition. */
   checkOperations(device: glue.Device, seed: number): Promise<glue.OperationDifference[]>;
   Engine: { load(checkpoint: C, options: glue.LoadSettings, hooks: glue.Hooks): Promise<Engine> };
+}
+
+/** What decodes pictures. */
+export interface ImagesModule {
+  init(input: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  /** Of a whole file. */
+  DecodedPicture: new (file: Uint8Array) => Pick<images.DecodedPicture, "width" | "height" | "intoRgba">;
 }

@@ -2,14 +2,14 @@
 
 import { RerankerError } from "../error.js";
 import type { PixelsAnswer, PixelsRequest } from "../protocol.js";
-import { decode } from "./decoder.js";
+import type { Decoder } from "./decoder.js";
 import { factsOf, LOOKED_AT } from "./picture-size.js";
 
-export async function pixelsOf({ picture, most }: PixelsRequest): Promise<PixelsAnswer> {
+export async function pixelsOf({ picture, most, wasm }: PixelsRequest, decoder: Decoder): Promise<PixelsAnswer> {
   if (!(picture instanceof Blob)) return drawn(picture, most);
   const { size, isPlain } = factsOf(new Uint8Array(await picture.slice(0, LOOKED_AT).arrayBuffer()));
   if (size) requireFew(...size, most);
-  return isPlain ? drawn(await decoded(picture), most) : within(await decode(picture, most), most);
+  return isPlain ? drawn(await decoded(picture), most) : within(await decoder.decode(picture, wasm), most);
 }
 
 /** As the reference reads it: no colour profile, and turned as the camera was held. */

@@ -10,7 +10,7 @@ declare const WASM_SHA256: readonly string[];
 const ONE_VERSION = "Serve the wasm modules and worker.js of one version of this package";
 
 /** For whoever names the one module in place of the other. */
-export const ADDRESSES = "wasmUrl is the address of tabrank/tabrank.wasm or tabrank/tabrank-relaxed.wasm, gpuWasmUrl that of tabrank/tabrank-gpu.wasm.";
+export const ADDRESSES = "wasmUrl is the address of tabrank/tabrank.wasm or tabrank/tabrank-relaxed.wasm, gpuWasmUrl that of tabrank/tabrank-gpu.wasm, imagesWasmUrl that of tabrank/tabrank-images.wasm.";
 
 /** Insecure contexts cannot hash, and have nothing that is worth proving. Node, which has no contexts, reads its own from a file. */
 export function needsProof(url: string): boolean {

@@ -2,7 +2,9 @@
 
 import * as cpu from "../../wasm/tabrank.js";
 import * as both from "../../wasm/tabrank_gpu.js";
+import * as images from "../../wasm/tabrank_images.js";
 import type { ToWorker } from "../protocol.js";
+import { Decoder } from "./decoder.js";
 import { Dispatcher } from "./dispatcher.js";
 import { watchGpu } from "./gpu.js";
 import { type Scope, threadScope } from "./thread-scope.js";
@@ -11,7 +13,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const scope = typeof self === "undefined" ? threadScope() : webScope();
 
-const dispatcher = new Dispatcher({ cpu: { ...cpu, init: cpu.default }, both: { ...both, init: both.default } }, scope.post);
+const dispatcher = new Dispatcher({ cpu: { ...cpu, init: cpu.default }, both: { ...both, init: both.default } }, scope.post, new Decoder({ ...images, init: images.default }));
 
 watchGpu({ failed: (message, discarded) => dispatcher.gpuFailed(message, discarded), silent: (message) => dispatcher.gpuSilent(message) });
 

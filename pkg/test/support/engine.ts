@@ -5,6 +5,7 @@ import type { CodecAnswer, ConvertOptions, Cost, KeptCodec, KeptVectors, PageAns
 import { codeBytes } from "../../src/page/rows.js";
 import type { Device, DeviceChoice, Dtype, Explanation, ModelInfo, Pooling, TokenPooling } from "../../src/types.js";
 import type { Checkpoint, DocumentVectors, Encoded, Engine, EngineModule, Hooks, MadeBundle, PageSettings, Picture, Ranked, ReadPart, RerankSettings, ResidualCodecHandle, ScoredDocuments, WantedFile } from "../../src/worker/engine.js";
+import { Decoder } from "../../src/worker/decoder.js";
 import { FakeIndex } from "./search-index.js";
 
 export const INFO: ModelInfo = {
@@ -407,6 +408,23 @@ class FakeDocuments implements ScoredDocuments {
 export interface FakeModule extends EngineModule<FakeCheckpoint> {
   /** As the engine does from its panic hook. */
   panic(message: string): void;
+}
+
+/** Of files with as many pixels in a row as they have bytes. */
+export function fakeDecoder(): Decoder {
+  class DecodedPicture {
+    readonly height = 1;
+    readonly width: number;
+
+    constructor(file: Uint8Array) {
+      this.width = file.length;
+    }
+
+    intoRgba(): Uint8Array {
+      return new Uint8Array(4 * this.width);
+    }
+  }
+  return new Decoder({ init: async () => {}, DecodedPicture });
 }
 
 export function fakeModule(load: Load = async () => new FakeEngine()): FakeModule {

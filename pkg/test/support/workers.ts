@@ -4,7 +4,7 @@ import { vi } from "vitest";
 import type { CallMessage, FromWorker, ToWorker } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
-import { type FakeCheckpoint, type FakeModule, INFO } from "./engine.js";
+import { type FakeCheckpoint, fakeDecoder, type FakeModule, INFO } from "./engine.js";
 
 /** A worker that the test speaks for. */
 export class ScriptedWorker extends EventTarget {
@@ -66,7 +66,7 @@ export class LoopWorker extends EventTarget {
 
   constructor(module: FakeModule) {
     super();
-    this.#dispatcher = new Dispatcher({ cpu: module, both: module }, (message, transfer) => this.#deliver(message, transfer));
+    this.#dispatcher = new Dispatcher({ cpu: module, both: module }, (message, transfer) => this.#deliver(message, transfer), fakeDecoder());
   }
 
   postMessage(message: ToWorker, transfer: Transferable[] = []): void {

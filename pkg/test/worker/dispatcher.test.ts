@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { EncodeAnswer, FromWorker, LoadRequest, RerankAnswer, RerankRequest } from "../../src/protocol.js";
 import { Dispatcher } from "../../src/worker/dispatcher.js";
 import { nextTask } from "../../src/worker/task.js";
-import { engineError, FakeEngine, fakeModule, INFO } from "../support/engine.js";
+import { engineError, fakeDecoder, FakeEngine, fakeModule, INFO } from "../support/engine.js";
 import { stubStorage } from "../support/storage.js";
 
 const WASM = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
@@ -22,7 +22,7 @@ class Session {
     this.dispatcher = new Dispatcher({ cpu: this.module, both: this.module }, (message, transfer) => {
       this.messages.push(message);
       this.transfers.push(transfer);
-    });
+    }, fakeDecoder());
     this.dispatcher.receive({ type: "call", id: 0, name: "load", request: LOAD });
   }
 
