@@ -321,15 +321,17 @@ $(STAMPS)/bench-tools: $(STAMPS)/npm-bench $(STAMPS)/chromium benches/browser/re
 	target/bench/python/bin/pip install --quiet --requirement benches/browser/requirements.txt
 	@touch $@
 
-$(STAMPS)/bench-models: $(STAMPS)/bench-tools $(MINILM) benches/browser/random_checkpoint.py
+$(STAMPS)/bench-models: $(STAMPS)/bench-tools $(MINILM) $(wildcard benches/browser/random_*.py)
 	target/bench/python/bin/python benches/browser/random_checkpoint.py --tokenizer $(dir $(MINILM)) --out target/bench/models
+	target/bench/python/bin/python benches/browser/random_page_checkpoint.py --tokenizer $(dir $(MINILM)) --out target/bench/page-models
 	@touch $@
 
-$(STAMPS)/bench-onnx: $(STAMPS)/bench-models benches/browser/export_onnx.py benches/browser/export_maxsim.py
+$(STAMPS)/bench-onnx: $(STAMPS)/bench-models $(wildcard benches/browser/export_*.py)
 	for model in $(dir $(MINILM)) target/bench/models/*; do \
 	  target/bench/python/bin/python benches/browser/export_onnx.py --model $$model --out target/bench/onnx; \
 	done
 	target/bench/python/bin/python benches/browser/export_maxsim.py --out target/bench/onnx/maxsim
+	target/bench/python/bin/python benches/browser/export_page_onnx.py --model target/bench/page-models/colmodernvbert --out target/bench/onnx
 	@touch $@
 
 $(STAMPS)/bench-bundles: $(CLI) $(STAMPS)/bench-models
@@ -339,6 +341,8 @@ $(STAMPS)/bench-bundles: $(CLI) $(STAMPS)/bench-models
 	  mkdir -p target/bench/bundles/$$name; \
 	  for dtype in q8 q4; do $(CLI) convert $$model --dtype $$dtype -o target/bench/bundles/$$name/$$dtype; done; \
 	done
+	mkdir -p target/bench/bundles/colmodernvbert
+	$(CLI) convert target/bench/page-models/colmodernvbert --dtype q8 -o target/bench/bundles/colmodernvbert/q8
 	@touch $@
 
 $(STAMPS)/reference: tests/reference/requirements.txt | $(STAMPS)

@@ -9,6 +9,7 @@ import { MAXSIM, timeMaxsim } from "./lib/maxsim.mjs";
 import { measure } from "./lib/measure.mjs";
 import { machine } from "./lib/machine.mjs";
 import { options } from "./lib/options.mjs";
+import { PAGES, timePages } from "./lib/pages.mjs";
 import { failures, print } from "./lib/report.mjs";
 import { samples } from "./lib/sample.mjs";
 import { serve } from "./lib/server.mjs";
@@ -20,7 +21,7 @@ async function main() {
   const report = settings.from ? JSON.parse(await readFile(settings.from, "utf8")) : await measured(settings);
   print(report, settings);
   if (settings.json) await save(settings.json, report);
-  if (failures(report.contestants).length) process.exitCode = 1;
+  if (failures(report).length) process.exitCode = 1;
 }
 
 async function measured(settings) {
@@ -36,6 +37,7 @@ async function measured(settings) {
   if (settings.only?.includes(FORMS) ?? true) report.forms = await measureForms(browser, server, settings);
   if (settings.only?.includes(MAXSIM) ?? true) report.maxsim = await timeMaxsim(browser, server, settings);
   if (settings.only?.includes(VECTORS) ?? true) report.vectors = await vectors(browser, server, settings);
+  if (settings.only?.includes(PAGES) ?? true) report.pages = await timePages(browser, server, settings);
   await browser.close();
   server.close();
   report.seconds = (performance.now() - start) / 1000;

@@ -2,7 +2,7 @@
 
 const TOP = 10;
 // Smallest mean cosine to f32. An int8 graph of the same weights reaches 0.99; far below that it is not the same computation.
-const SAME = { f32: 0.9999, fp32: 0.9999, q8: 0.95, q4: 0.9 };
+export const SAME = { f32: 0.9999, fp32: 0.9999, q8: 0.95, q4: 0.9 };
 
 /** Adds to every contestant how far it agrees with the first of its group that ran in f32, and what is wrong if it does not. */
 export function compare(contestants, uploads) {
@@ -32,7 +32,7 @@ function embeddings(bytes) {
 }
 
 /** Mean and worst cosine over all tokens of all documents. */
-function cosines(a, b) {
+export function cosines(a, b) {
   if (a.dimension !== b.dimension || a.lengths.join() !== b.lengths.join()) {
     return { problem: "other numbers of token vectors for the same texts" };
   }

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { FORMS } from "./forms.mjs";
 import { groups } from "./groups.mjs";
 import { MAXSIM } from "./maxsim.mjs";
+import { PAGES } from "./pages.mjs";
 import { VECTORS } from "./vectors.mjs";
 
 /** Batch sizes at which the peers are fastest on these texts; see README.md. */
@@ -147,7 +148,7 @@ function everyone(settings) {
 
 export function contestants(settings) {
   const all = everyone(settings);
-  const ids = [...all.map(({ id }) => id), FORMS, MAXSIM, VECTORS];
+  const ids = [...all.map(({ id }) => id), FORMS, MAXSIM, VECTORS, PAGES];
   const isKnown = (only) => ids.includes(only) || all.some(({ group }) => only === `${group}:`);
   const unknown = settings.only?.find((only) => !isKnown(only));
   if (unknown) throw new Error(`no contestant "${unknown}"; there are ${ids.join(", ")}`);

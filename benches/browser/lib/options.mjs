@@ -12,7 +12,7 @@ const USAGE = `node run.mjs [options]
   --runs N           warm reranks of each contestant, in turns; the median counts (3)
   --documents N      documents to rerank on the CPU (100); a tenth of them where the model is large
   --only A,B         only these contestants, by id, or by GROUP: all of a group; forms for the byte product and maxsim for MaxSim alone,
-                     vectors for documents that need not be encoded
+                     vectors for documents that need not be encoded, pages for a page that is an image
   --json FILE        write the raw figures
   --from FILE        measure nothing, print what --json wrote
   --markdown         print the tables as Markdown, for docs/explanation/figures.md
@@ -21,6 +21,7 @@ const USAGE = `node run.mjs [options]
   --baseline DIR     another one, of an older version say: its q8 takes turns with the others
   --model DIR        checkpoint folder (models/all-MiniLM-L6-v2)
   --random DIR       where random_checkpoint.py put its checkpoints (target/bench/models)
+  --pages DIR        where random_page_checkpoint.py put its own (target/bench/page-models)
   --onnx DIR         where export_onnx.py put the models' folders (target/bench/onnx)
   --python FILE      with numpy, for MaxSim beside it (target/bench/python/bin/python)
   --bundles DIR      where MODEL/q8/ and MODEL/q4/ of tabrank convert are (target/bench/bundles)
@@ -39,6 +40,7 @@ const FLAGS = {
   baseline: { type: "string" },
   model: { type: "string", default: join(ROOT, "models/all-MiniLM-L6-v2") },
   random: { type: "string", default: join(ROOT, "target/bench/models") },
+  pages: { type: "string", default: join(ROOT, "target/bench/page-models") },
   onnx: { type: "string", default: join(ROOT, "target/bench/onnx") },
   python: { type: "string", default: join(ROOT, "target/bench/python/bin/python") },
   bundles: { type: "string", default: join(ROOT, "target/bench/bundles") },
@@ -103,6 +105,7 @@ function shared(values) {
       here: HERE,
       model,
       random: resolve(values.random),
+      pages: resolve(values.pages),
       onnx: resolve(values.onnx),
       python: resolve(values.python),
       bundles: resolve(values.bundles),

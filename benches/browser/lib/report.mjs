@@ -4,6 +4,7 @@ import { factor, median, size, table, time } from "./format.mjs";
 import { machineLines } from "./machine.mjs";
 import { SHAPES } from "./maxsim.mjs";
 import { partialLines } from "./partial.mjs";
+import { middlePart, PAGE } from "./pages.mjs";
 import { maxsimPeer, speedUp, targets } from "./targets.mjs";
 import { gain, middle, WAYS } from "./vectors.mjs";
 
@@ -74,7 +75,7 @@ function everything(report) {
   const style = { markdown: false };
   const groups = groupsOf(report).map((group) => groupLines(group, style));
   const verdicts = table([["target", "", "figure"], ...targets(report)], style);
-  return [headLines(report), formLines(report, style), ...groups, maxsimLines(report, style), vectorLines(report, style), verdicts, failures(report.contestants)]
+  return [headLines(report), formLines(report, style), ...groups, maxsimLines(report, style), vectorLines(report, style), pageLines(report, style), verdicts, failures(report)]
     .filter((lines) => lines.length)
     .flatMap((lines) => [...lines, ""])
     .slice(0, -1);
@@ -100,8 +101,8 @@ function groupsOf({ samples, contestants }) {
 }
 
 /** One line for everyone that did not run, or computed something else. */
-export function failures(contestants) {
-  const reasons = contestants.map(({ id, error, agreement }) => ({ id, reason: error ?? agreement?.problem }));
+export function failures({ contestants, pages = [] }) {
+  const reasons = [...contestants, ...pages].map(({ id, error, agreement }) => ({ id, reason: error ?? agreement?.problem }));
   return reasons.filter(({ reason }) => reason).map(({ id, reason }) => `FAILED: ${id}: ${reason}`);
 }
 
@@ -171,6 +172,17 @@ function vectorLines({ vectors }, style) {
   const columns = vectors.flatMap(({ dtype, facts }) => [`${dtype}${facts.simd === "relaxed" ? " (relaxed SIMD)" : ""}`, "times as fast"]);
   const body = Object.entries(WAYS).map(([way, { title }]) => [title, ...vectors.flatMap((each) => [time(middle(each, way)), factor(gain(each, way))])]);
   return [`A whole rerank of the documents of cpu, query included; their int8 embeddings take ${size(vectors[0].facts.bytes)}`, "", ...table([["documents", ...columns], ...body], style)];
+}
+
+/** What is left of a page's time is the text tower and, of ours, the resizing. */
+function pageLines({ pages }, style) {
+  if (!pages) return [];
+  const row = (each) => {
+    const peer = each.kind === "tabrank" && pages.find(({ kind, numbers }) => kind === "ort" && numbers === each.numbers);
+    const part = (name) => time(middlePart(each, name));
+    return [label({ kind: each.id, cold: each }), time(warm(each)), part("vision"), part("query"), peer ? factor(speedUp(each, peer)) : "-", each.agreement.mean?.toFixed(6) ?? "-"];
+  };
+  return [PAGE, "", ...table([["", "median", "vision tower", "a query", "times as fast as ort of its numbers", "cosine mean"], ...pages.map(row)], style)];
 }
 
 function rows([[corner], ...columns], ran, sample) {

@@ -30,6 +30,7 @@ export async function serve({ paths, modelName }) {
     "/wasm/": join(paths.package, "wasm"),
     [`/models/${modelName}/`]: paths.model,
     "/models/": paths.random,
+    "/page-models/": paths.pages,
     "/onnx/": paths.onnx,
     "/bundles/": paths.bundles,
     "/onnxruntime/": join(ort, "dist"),

@@ -1,6 +1,7 @@
 // What Tabrank is to reach beside its peers, and whether it does.
 import { median } from "./format.mjs";
 import { hasByteProduct } from "./machine.mjs";
+import { middlePart } from "./pages.mjs";
 import { gain } from "./vectors.mjs";
 
 const SHARED_TOP = 9;
@@ -23,11 +24,13 @@ export function speedUp(each, other) {
 /** What another shape may lack of BERT's lead in the same run. */
 const AS_BERT = 0.9;
 const LONG_LEAD = 2;
+/** Milliseconds. */
+const PAGE_QUERY = 200;
 const TYPES = [["tabrank-f32", "ort-fp32"], ["tabrank-q8", "ort-q8"]];
 
 /** Rows of [target, verdict, figure]. */
-export function targets({ machine, contestants, maxsim = [], vectors = [] }) {
-  const find = (id) => contestants.find((each) => each.id === id && !each.error);
+export function targets({ machine, contestants, maxsim = [], vectors = [], pages = [] }) {
+  const find = (id) => [...contestants, ...pages].find((each) => each.id === id && !each.error);
   return [
     atLeast("q8 with relaxed SIMD, times as fast as ort-q8", q8Lead(machine), speedUp(relaxed(find("tabrank-q8")), find("ort-q8"))),
     atLeast("q8 without relaxed SIMD, times as fast as ort-q8", 1.25, speedUp(find("tabrank-q8-simd128"), find("ort-q8"))),
@@ -43,6 +46,8 @@ export function targets({ machine, contestants, maxsim = [], vectors = [] }) {
     }),
     ...["edge-17m", "modernbert-base"].flatMap((group) => TYPES.map(([own, peer]) => leadTarget(find, group, own, peer))),
     ...TYPES.map(([own, peer]) => longTarget(find, own, peer)),
+    ...TYPES.map(([own, peer]) => leadTarget(find, "page", own, peer)),
+    pageQueryTarget(find("page:tabrank-q8")),
     ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((id) => GPU_PEERS.flatMap((peer) => gpuTargets(find(id), id, find(peer), peer))),
     ...["tabrank-webgpu", "tabrank-webgpu-f32"].flatMap((kind) => {
       const [own, peer] = [kind, "ort-webgpu"].map((each) => `modernbert-webgpu:${each}`);
@@ -95,6 +100,12 @@ function leadTarget(find, group, own, peer) {
 function longTarget(find, own, peer) {
   const [each, other] = [own, peer].map((kind) => find(`edge-17m-long:${kind}`));
   return atLeast(`a document of 2,048 tokens: ${own}, times as fast as ${peer}`, LONG_LEAD, speedUp(each, other));
+}
+
+/** Of the model that reads pages. */
+function pageQueryTarget(q8) {
+  const found = q8 && middlePart(q8, "query");
+  return row(`page: a query in q8, at most ${PAGE_QUERY} ms`, found && found <= PAGE_QUERY, found && `${found.toFixed(0)} ms`);
 }
 
 function topTarget(q8) {

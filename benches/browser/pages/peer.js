@@ -12,7 +12,7 @@ export async function create(load) {
 }
 
 /** One call at a time: the bench never overlaps them. */
-function caller(worker) {
+export function caller(worker) {
   return (name, ...values) => new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
     worker.onerror = (event) => reject(new Error(event.message || "the worker did not start"));
