@@ -29,7 +29,8 @@ describe("passagesOf", () => {
 
 describe("kindOf", () => {
   it("goes by the name, and of pasted text by its first line", () => {
-    expect(["a.jsonl", "a.NDJSON", "a.csv", "a.tsv", "a.txt", "a.md"].map((name) => kindOf(name, "{}"))).toEqual(["jsonl", "jsonl", "csv", "csv", "plain", "plain"]);
+    expect(["a.json", "a.jsonl", "a.NDJSON", "a.csv", "a.tsv", "a.txt", "a.md"].map((name) => kindOf(name, "{}"))).toEqual(["json", "jsonl", "jsonl", "csv", "csv", "plain", "plain"]);
+    expect(['[{"text":"x"},\n "y"]', "[1] A note, and text"].map((text) => kindOf("", text))).toEqual(["json", "plain"]);
     expect(['{"text":"x"}', "title,text\na,b", "id;Body\n", "One, two.\n\nThree.", ""].map((text) => kindOf("", text))).toEqual(["jsonl", "csv", "csv", "plain", "plain"]);
   });
 });
@@ -43,6 +44,15 @@ describe("readTexts", () => {
       { title: "a.jsonl, line 3", text: "two" },
       { title: "a.jsonl, line 4", text: "three" },
     ]);
+  });
+
+  it("reads a JSON list, one object by itself, and JSON lines under the same name", async () => {
+    expect((await readTexts("a.json", '[\n  { "title": "T", "text": "one" },\n  "two"\n]')).texts).toEqual([{ title: "T", text: "one" }, { title: "a.json, entry 2", text: "two" }]);
+    expect((await readTexts("a.json", '{\n "body": "one"\n}')).texts).toEqual([{ title: "a.json, entry 1", text: "one" }]);
+    expect((await readTexts("a.json", '{"text":"one"}\n{"text":"two"}\n')).texts).toHaveLength(2);
+    expect((await readTexts("", '["one"]')).texts).toEqual([{ title: "the pasted text, entry 1", text: "one" }]);
+    expect(await faultsOf("a.json", '[{"text":"fine"}, null, ["secret"]]')).toEqual([expect.stringMatching(/^a\.json, entry 2 has no text/), expect.stringMatching(/^a\.json, entry 3 has no text/)]);
+    expect(await faultsOf("a.json", "[secret")).toEqual(["a.json, line 1 is not JSON by itself"]);
   });
 
   it("reads CSV: quoted cells with commas and line ends, other separators, any case of the header", async () => {
@@ -81,8 +91,9 @@ describe("collect", () => {
   it("reads UTF-16 by its mark, and refuses what is no text, has none, or is too much", async () => {
     const wide = new Uint8Array([0xff, 0xfe, ...[..."zwölf"].flatMap((letter) => [letter.charCodeAt(0), 0])]);
     expect((await collect([file("w.txt", wide)])).paragraphs.map(({ text }) => text)).toEqual(["zwölf"]);
-    const { paragraphs, faults } = await collect([file("a.bin", new Uint8Array([0, 1, 2])), file("b.txt", new Uint8Array([0xff, 0x41])), file("c.txt", "\n"), file("d.jsonl", '"x"\n'.repeat(10_001))]);
+    const { paragraphs, faults } = await collect([file("a.bin", new Uint8Array([0, 1, 2])), file("b.txt", new Uint8Array([0xff, 0x41])), file("c.txt", "\n"), file("d.jsonl", '"x"\n'.repeat(10_001)), file("", "a\0b")]);
     expect(paragraphs).toEqual([]);
-    expect(faults.map(({ place }) => place)).toEqual(["a.bin", "b.txt", "c.txt", "d.jsonl"]);
+    expect(faults.map(({ place }) => place)).toEqual(["a.bin", "b.txt", "c.txt", "d.jsonl", "the pasted text"]);
+    expect(faults[3]!.message).toBe("has 10,001 texts, and there is room for 10,000 more");
   });
 });

@@ -1,7 +1,8 @@
 // A collection of the user's own: of files, or of a text that was pasted. It is held by the page alone, kept nowhere and sent nowhere.
+import { count } from "../format.ts";
 import { MOST_DOCUMENTS } from "../model.ts";
 import type { Paragraph } from "../state.ts";
-import { type Fault, type OwnText, type ReadTexts, readTexts } from "./read-texts.ts";
+import { calledOf, type Fault, type OwnText, type ReadTexts, readTexts } from "./read-texts.ts";
 
 export interface Collection {
   paragraphs: Paragraph[];
@@ -29,8 +30,8 @@ export async function collect(files: readonly OwnFile[]): Promise<Collection> {
     if (pages > 0) collection.pdfs.push({ file, pages });
     const room = MOST_DOCUMENTS - collection.paragraphs.length;
     if (faults.length > 0) collection.faults.push(...faults);
-    else if (texts.length > room) collection.faults.push({ place: file.name || "the pasted text", message: `has ${texts.length} texts, and there is room for ${room} more` });
-    else if (texts.length === 0) collection.faults.push({ place: file.name || "the pasted text", message: "holds no text" });
+    else if (texts.length > room) collection.faults.push({ place: calledOf(file.name), message: `has ${count(texts.length, "text")}, and there is room for ${count(room, "more", "more")}` });
+    else if (texts.length === 0) collection.faults.push({ place: calledOf(file.name), message: "holds no text" });
     else {
       collection.parts.push({ name: file.name, count: texts.length });
       collection.paragraphs.push(...texts.map((text, number) => withId(text, at, number)));
@@ -55,8 +56,8 @@ async function readFile(file: OwnFile): Promise<ReadTexts> {
   return text === undefined ? refused(file.name, "is neither a PDF nor text in UTF-8 or UTF-16") : readTexts(file.name, text);
 }
 
-function refused(place: string, message: string): ReadTexts {
-  return { texts: [], faults: [{ place, message }] };
+function refused(name: string, message: string): ReadTexts {
+  return { texts: [], faults: [{ place: calledOf(name), message }] };
 }
 
 function isPdf(bytes: ArrayBuffer): boolean {

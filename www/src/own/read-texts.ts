@@ -1,8 +1,8 @@
-// Which texts does a file or a pasted text hold? JSON lines, CSV with a header, or plain text. What is wrong is told with its line, and no word of the text.
+// Which texts does a file or a pasted text hold? JSON lines, a JSON list, CSV with a header, or plain text. What is wrong is told with its line, and no word of the text.
 import type { Paragraph } from "../state.ts";
 import { passagesOf } from "./passages.ts";
 
-export type TextKind = "jsonl" | "csv" | "plain";
+export type TextKind = "json" | "jsonl" | "csv" | "plain";
 
 /** What was read of a file, before it has a place in the collection. */
 export type OwnText = Pick<Paragraph, "title" | "text">;
@@ -27,6 +27,7 @@ const TITLE_NAMES = ["title", "name", "heading", "subject"];
 const NO_TEXT = `has no text: it takes a field ${TEXT_NAMES.slice(0, -1).join(", ")} or ${TEXT_NAMES.at(-1)}`;
 
 export function kindOf(name: string, text: string): TextKind {
+  if (/\.json$/i.test(name)) return "json";
   if (/\.(jsonl|ndjson)$/i.test(name)) return "jsonl";
   if (/\.(csv|tsv)$/i.test(name)) return "csv";
   return name === "" ? kindOfPasted(text) : "plain";
@@ -35,6 +36,7 @@ export function kindOf(name: string, text: string): TextKind {
 /** Pasted text has no name: its first line tells. */
 function kindOfPasted(text: string): TextKind {
   const [first = ""] = text.trimStart().split(/\r?\n/, 1);
+  if (Array.isArray(parseJson(text))) return "json";
   if (first.startsWith("{") && first.trimEnd().endsWith("}")) return "jsonl";
   const cells = first.split(/[,;\t]/).map(fieldName);
   return cells.length > 1 && cells.some((cell) => TEXT_NAMES.includes(cell)) ? "csv" : "plain";
@@ -42,10 +44,25 @@ function kindOfPasted(text: string): TextKind {
 
 export async function readTexts(name: string, text: string): Promise<ReadTexts> {
   const kind = kindOf(name, text);
-  const called = name || "the pasted text";
+  const called = calledOf(name);
+  if (kind === "json") return readList(called, text);
   if (kind === "jsonl") return readLines(called, text);
   if (kind === "csv") return readTable(called, text);
   return { texts: passagesOf(text).map((passage) => ({ title: `${called}, line ${passage.line}`, text: passage.text })), faults: [] };
+}
+
+/** As faults and titles have it; pasted text has no name. */
+export function calledOf(name: string): string {
+  return name || "the pasted text";
+}
+
+/** One value by itself is a list of one; what is no JSON as a whole may be JSON lines under another name. */
+function readList(name: string, text: string): ReadTexts {
+  const value = parseJson(text);
+  if (value === undefined) return readLines(name, text);
+  const read: ReadTexts = { texts: [], faults: [] };
+  for (const [at, entry] of (Array.isArray(value) ? value : [value]).entries()) addJson(read, `${name}, entry ${at + 1}`, entry);
+  return read;
 }
 
 function readLines(name: string, text: string): ReadTexts {
@@ -53,20 +70,24 @@ function readLines(name: string, text: string): ReadTexts {
   for (const [at, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === "") continue;
     const place = `${name}, line ${at + 1}`;
-    const record = parseJson(line);
-    if (record === undefined) read.faults.push({ place, message: "is not JSON by itself" });
-    else add(read, place, typeof record === "string" ? { text: record } : record);
+    const value = parseJson(line);
+    if (value === undefined) read.faults.push({ place, message: "is not JSON by itself" });
+    else addJson(read, place, value);
   }
   return read;
 }
 
-function parseJson(line: string): Record<string, unknown> | string | undefined {
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === "string" || (typeof value === "object" && value !== null) ? (value as Record<string, unknown> | string) : {};
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+function addJson(read: ReadTexts, place: string, value: unknown): void {
+  const record = typeof value === "string" ? { text: value } : typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  add(read, place, record);
 }
 
 async function readTable(name: string, text: string): Promise<ReadTexts> {
