@@ -150,6 +150,28 @@ describe("what the server sees", () => {
     await next.close();
   });
 
+  it("that cannot be reached: nothing, and all of an index that was fetched whole is searched, on another page too", LIMIT, async () => {
+    const others = [await browser.newPackagePage({ context: tab.context }), await browser.newPackagePage({ context: tab.context })];
+    await open({ fetch: "all" });
+    for (const page of others) await page.harness("load", "model", page.url(tiny.checkpoint), { device: "cpu" });
+    await tab.context.route("**/data/index/**", (route) => route.abort("internetdisconnected"));
+    asked();
+    const [same, whole] = others;
+    for (const [page, fetch] of [[same, "probed"], [whole, "all"]]) {
+      await open({ fetch }, undefined, page);
+      for (const query of QUERIES) {
+        const { results, fetched } = await search(native.queryRows(model, query), {}, page);
+        assert.deepEqual(results, native.searchIndex(model, FOLDER, query, 10));
+        assert.equal(fetched.parts, 0);
+      }
+    }
+    assert.deepEqual(asked(), []);
+    await tab.harness("clearIndex", tab.url("data/index/"));
+    const { error } = await whole.harness("openIndex", "other", whole.url("data/index/"), { reranker: "model" });
+    assert.equal(error.code, "NETWORK");
+    for (const page of others) await page.close();
+  });
+
   it("of a page that keeps nothing: each part once a visit", LIMIT, async () => {
     await open({ cache: "off" });
     await search(QUERIES[0]);
