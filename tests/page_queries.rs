@@ -527,3 +527,32 @@ fn other_weights_of_tokens_are_refused_by_name() {
         assert!(found.contains(culprit), "{found}, not {culprit}");
     }
 }
+
+/// Convert, inspect, verify and encode, as on the command line.
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_line_takes_models_of_pages() {
+    use common::command::{checkpoint, tabrank, text};
+    let folder = tempfile::tempdir().unwrap();
+    for (case, says) in [
+        ("visual/colmodernvbert", "documents are pages"),
+        ("visual/colnanovdr", "a score is the mean over the query's tokens, meanmaxsim"),
+    ] {
+        let bundle = folder.path().join(case.replace('/', "-")).display().to_string();
+        let convert = ["convert", &checkpoint(case), "--dtype", "q8", "-o", &bundle];
+        let assert = tabrank(&convert).assert().success();
+        let all = [&assert.get_output().stdout[..], &assert.get_output().stderr].concat();
+        assert!(text(&all).contains("mean cosine 0.99"), "{}", text(&all));
+        tabrank(&["verify", &bundle]).assert().success();
+        let told = tabrank(&["inspect", &bundle]).assert().success();
+        let told = text(&told.get_output().stdout);
+        assert!(told.contains(says) && told.contains("documents are pages"), "{told}");
+        let query = ["encode", "--model", &bundle, "--kind", "query"];
+        let encoded = tabrank(&query).write_stdin("{\"text\":\"oil\"}\n").assert().success();
+        assert!(!encoded.get_output().stdout.is_empty());
+        let encode = ["encode", "--model", &bundle];
+        let refused = tabrank(&encode).write_stdin("{\"text\":\"oil\"}\n").assert().failure();
+        let said = text(&refused.get_output().stderr);
+        assert!(said.contains("its documents are pages"), "{said}");
+    }
+}
