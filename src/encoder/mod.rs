@@ -205,8 +205,8 @@ impl Layer {
 
 /// What a backbone does behind its last layer.
 pub(crate) enum LastNorm {
-    Mean(LayerNorm),
-    Squares(RmsNorm),
+    Mean(Box<LayerNorm>),
+    Squares(Box<RmsNorm>),
 }
 
 impl LastNorm {
@@ -230,13 +230,11 @@ pub(crate) fn last_norm(
 ) -> Result<Option<LastNorm>> {
     match config {
         EncoderConfig::Bert(_) => Ok(None),
-        EncoderConfig::ModernBert(config) => {
-            modernbert::final_norm(config, weights, device).map(|norm| Some(LastNorm::Mean(norm)))
-        }
+        EncoderConfig::ModernBert(config) => modernbert::final_norm(config, weights, device)
+            .map(|norm| Some(LastNorm::Mean(Box::new(norm)))),
         EncoderConfig::Decoder(_) if cfg!(target_arch = "wasm32") => unreachable!("{NO_TAB}"),
-        EncoderConfig::Decoder(config) => {
-            decoder::last_norm(config, weights, device).map(|norm| Some(LastNorm::Squares(norm)))
-        }
+        EncoderConfig::Decoder(config) => decoder::last_norm(config, weights, device)
+            .map(|norm| Some(LastNorm::Squares(Box::new(norm)))),
     }
 }
 

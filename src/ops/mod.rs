@@ -9,8 +9,8 @@
 //! | [`maxsim()`] | products of 8-bit codes say which rows may be nearest, f32 which is | a tile of products at a time, then its maximum |
 //! | [`maxsim_coded`] | the same, codes as they are | the same kernel, codes widened in registers |
 //!
-//! What only models take that run on the CPU alone is made of Burn's own operations, which every device has: [`rms_norm`], [`turn`],
-//! [`shared`].
+//! What only models take that run on the CPU alone is made of Burn's own operations, which every device has: [`rms_norm()`], [`turn()`],
+//! [`shared()`].
 //!
 //! Texts lie under each other without padding, `[tokens, width]`, so that no operation needs to know of a batch but
 //! [`attention()`] and [`maxsim()`], which are told where each text begins. [`plain`] holds the definitions as loops; [`check`] holds the

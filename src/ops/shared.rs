@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// Queries, keys and values side by side as [`super::attention`] takes them, from queries `[tokens, heads · width]` and from keys and
+/// Queries, keys and values side by side as [`super::attention()`] takes them, from queries `[tokens, heads · width]` and from keys and
 /// values of fewer heads: each of those stands for as many neighbours among the queries'.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 use super::within_f32;
 use crate::ops::{Axis, Place};
 
-/// See [`crate::ops::rms_norm`].
+/// See [`crate::ops::rms_norm()`].
 pub fn rms_norm(x: &[f32], gamma: &[f32], epsilon: f64) -> Vec<f64> {
     let width = gamma.len();
     let mut out = Vec::with_capacity(x.len());
@@ -15,7 +15,7 @@ pub fn rms_norm(x: &[f32], gamma: &[f32], epsilon: f64) -> Vec<f64> {
     out
 }
 
-/// See [`crate::ops::turn`].
+/// See [`crate::ops::turn()`].
 pub fn turned_by(x: &[f32], places: &[Place], axes: &[Axis]) -> Vec<f64> {
     let mut values: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
     for (row, place) in values.chunks_exact_mut(x.len() / places.len()).zip(places) {
@@ -30,7 +30,7 @@ pub fn turned_by(x: &[f32], places: &[Place], axes: &[Axis]) -> Vec<f64> {
     values
 }
 
-/// See [`crate::ops::shared`]: `[tokens, 3 · heads · width]`.
+/// See [`crate::ops::shared()`]: `[tokens, 3 · heads · width]`.
 pub fn shared([query, key, value]: [&[f32]; 3], heads: usize, width: usize) -> Vec<f32> {
     let hidden = heads * width;
     let tokens = query.len() / hidden;

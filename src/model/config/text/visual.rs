@@ -7,7 +7,7 @@
 //! | `ColPaliForRetrieval` | `<bos>`, `query_prefix`, or `Question: ` | 10 × the padding token, a line's end |
 //! | `ColPali` | `<bos>` | 10 × the padding token |
 //! | `ColQwen2ForRetrieval` | `query_prefix`, or `Query: ` | 10 × the padding token, a line's end |
-//! | `ColQwen2` | | 10 × `<|endoftext|>` |
+//! | `ColQwen2` | | 10 × the token of a text's end |
 //!
 //! The padding tokens are attended to. ColPali's processors have the tokenizer put nothing round a text.
 //!
