@@ -205,7 +205,7 @@ impl Manifest {
                 if !seen.insert(&entry.name) {
                     return Err(invalid(&field, &format!("{:?} is there twice", entry.name)));
                 }
-                if entry.name.ends_with(".safetensors") != !std::ptr::eq(entries, &self.files) {
+                if entry.name.ends_with(".safetensors") == std::ptr::eq(entries, &self.files) {
                     return Err(invalid(&field, &format!("{:?} is in the wrong list", entry.name)));
                 }
             }
