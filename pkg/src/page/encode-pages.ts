@@ -101,7 +101,7 @@ export async function decodedPage(own: Own, page: ReadPage, place: string, signa
     return await own.client.call("pixels", { picture: page.picture, most: own.limits.pagePixels, wasm: own.imagesWasm }, { signal });
   } catch (error) {
     if (error instanceof Error && error.cause instanceof DOMException && error.cause.name === "DataCloneError") throw invalid(`${place} cannot be read: it was closed, or holds what another site does not let this one see`, undefined, error.cause);
-    throw reworded(error, (message) => message.replace(/^the page\b/, place));
+    throw reworded(error, (message) => (message.startsWith("the page ") ? message.replace("the page", place) : `${place}: ${message}`));
   }
 }
 
