@@ -83,7 +83,7 @@ class PagesView {
   }
 
   async #close(): Promise<void> {
-    await this.search.close();
+    const closed = this.search.close();
     this.#step = this.#answered = undefined;
     fill(this.#status);
     fill(this.#answer);
@@ -91,6 +91,7 @@ class PagesView {
     this.#form.hidden = true;
     byId("pages").hidden = true;
     byId("own").querySelector("summary")?.focus();
+    await closed;
   }
 
   async #forget(): Promise<void> {
