@@ -479,6 +479,9 @@ fn a_page_side_that_is_not_computed_is_said_where_pages_are_read() {
     }
 }
 
+/// Another shape and other bytes of a tensor; `None` leaves it out.
+type Change<'a> = dyn Fn(&str, TensorView<'_>) -> Option<(Vec<usize>, Vec<u8>)> + 'a;
+
 #[test]
 fn a_call_tells_of_each_tile_and_stops_between_layers() {
     let (case, options) = (Case::read(), PageOptions::default());
@@ -505,7 +508,7 @@ fn tensors_that_are_not_what_is_called_for_are_named() {
     let file = fs::read(folder().join("checkpoint/model.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&file).unwrap();
     let tower = "vlm.vision_model.";
-    let saved = |change: &dyn Fn(&str, TensorView<'_>) -> Option<(Vec<usize>, Vec<u8>)>| {
+    let saved = |change: &Change<'_>| {
         let mut all = Vec::new();
         for (name, view) in tensors.tensors() {
             let dtype = view.dtype();

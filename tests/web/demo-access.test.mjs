@@ -232,12 +232,16 @@ function measureWidth() {
   return { wide: document.scrollingElement.scrollWidth, beyond: outside.map(({ localName, className }) => `${localName}.${className}`) };
 }
 
-/** Gives a function that tells all lines that were announced. */
+/** Gives a function that tells all lines that were announced, one that is told again once. */
 async function listenToAnnouncer(page) {
   await page.evaluate(() => {
     globalThis.announced = [];
     const line = document.querySelector("#announcer");
-    new MutationObserver(() => globalThis.announced.push(line.textContent)).observe(line, { childList: true });
+    let last = line.textContent;
+    new MutationObserver(() => {
+      if (line.textContent !== last) globalThis.announced.push(line.textContent);
+      last = line.textContent;
+    }).observe(line, { childList: true });
   });
   return () => page.evaluate(() => globalThis.announced);
 }
