@@ -8,13 +8,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::Watch;
 use super::layers::{LayerNorm, product, with_tokens};
-use super::steps::{attention_by_heads, by_rows};
+use super::steps::{FeedForward, attention_by_heads};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{Activation, BertConfig, POSITIONS, Positions, TYPES, WORDS};
+use crate::model::config::{BertConfig, POSITIONS, Positions, TYPES, WORDS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, Rope, feed_forward};
+use crate::ops::{Attention, Bounds, Linear, Rope};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Bert {
@@ -198,9 +198,7 @@ struct BertLayer {
     qkv: Linear,
     attention_output: Linear,
     attention_norm: LayerNorm,
-    intermediate: Linear,
-    activation: Activation,
-    output: Linear,
+    feed_forward: FeedForward,
     output_norm: LayerNorm,
     /// Names of its products, of several with one input the first.
     names: [String; 4],
@@ -222,9 +220,11 @@ impl BertLayer {
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,
             attention_norm: norm(&attention_norm)?,
-            intermediate: product(weights, intermediate, device)?,
-            activation: config.hidden_act,
-            output: product(weights, output, device)?,
+            feed_forward: FeedForward {
+                up: product(weights, intermediate, device)?,
+                gate: config.hidden_act.into(),
+                down: product(weights, output, device)?,
+            },
             output_norm: norm(&output_norm)?,
             names: products.map(|product| product.names[0].clone()),
         })
@@ -248,17 +248,7 @@ impl BertLayer {
         let x = self.attention_norm.add_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
         watch.input(intermediate, &x);
-        let narrow = match watch.wants_inputs() {
-            true => {
-                let wide = self.intermediate.forward_then(x.clone(), self.activation);
-                watch.input(output, &wide);
-                self.output.forward(wide)
-            }
-            false => {
-                let both = |x| feed_forward(x, &self.intermediate, self.activation, &self.output);
-                by_rows(x.clone(), observer, both).await?
-            }
-        };
+        let narrow = self.feed_forward.forward(x.clone(), output, watch, observer).await?;
         Ok(self.output_norm.add_forward(narrow, x))
     }
 }

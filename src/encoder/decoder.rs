@@ -16,15 +16,13 @@ use burn::tensor::{Device, Tensor, s};
 
 use super::Watch;
 use super::layers::{RmsNorm, product, with_tokens};
-use super::steps::{attention_by_heads, by_rows};
+use super::steps::{FeedForward, attention_by_heads};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{DecoderConfig, EMBEDDINGS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{
-    Angles, Attention, Axis, Bounds, Gate, Linear, Place, feed_forward, shared, tensor, turn,
-};
+use crate::ops::{Angles, Attention, Axis, Bounds, Gate, Linear, Place, shared, tensor, turn};
 use crate::text::token_batch::TokenBatch;
 
 pub struct Decoder {
@@ -210,10 +208,8 @@ struct DecoderLayer {
     key_value: Linear,
     attention_output: Linear,
     mlp_norm: RmsNorm,
-    /// The half that goes through the function, then the one that it is multiplied with.
-    up: Linear,
-    gate: Gate,
-    down: Linear,
+    /// Its first product gives the half that goes through the function, then the one that it is multiplied with.
+    feed_forward: FeedForward,
     /// Names of its products, of several with one input the first.
     names: [String; 5],
 }
@@ -234,9 +230,11 @@ impl DecoderLayer {
             key_value: product(weights, key_value, device)?,
             attention_output: product(weights, attention_output, device)?,
             mlp_norm: norm(config, weights, &mlp_norm, device)?,
-            up: product(weights, up, device)?,
-            gate: Gate { function: config.hidden_act, gated: true },
-            down: product(weights, down, device)?,
+            feed_forward: FeedForward {
+                up: product(weights, up, device)?,
+                gate: Gate { function: config.hidden_act, gated: true },
+                down: product(weights, down, device)?,
+            },
             names: products.map(|product| product.names[0].clone()),
         })
     }
@@ -260,17 +258,7 @@ impl DecoderLayer {
         pause(observer).await?;
         let normed = self.mlp_norm.forward(x.clone());
         watch.input(up, &normed);
-        let narrow = match watch.wants_inputs() {
-            true => {
-                let wide = self.up.forward_then(normed, self.gate);
-                watch.input(down, &wide);
-                self.down.forward(wide)
-            }
-            false => {
-                let both = |x| feed_forward(x, &self.up, self.gate, &self.down);
-                by_rows(normed, observer, both).await?
-            }
-        };
+        let narrow = self.feed_forward.forward(normed, down, watch, observer).await?;
         Ok(x + narrow)
     }
 

@@ -18,13 +18,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::Watch;
 use super::layers::{LayerNorm, product, with_tokens};
-use super::steps::{attention_by_heads, by_rows};
+use super::steps::{FeedForward, attention_by_heads};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{ModernBertConfig, TOKENS};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Gate, Linear, Rope, feed_forward};
+use crate::ops::{Attention, Bounds, Gate, Linear, Rope};
 use crate::text::token_batch::TokenBatch;
 
 pub struct ModernBert {
@@ -205,10 +205,8 @@ struct ModernBertLayer {
     qkv: Linear,
     attention_output: Linear,
     mlp_norm: LayerNorm,
-    /// The half that goes through the function, then the one that it is multiplied with.
-    up: Linear,
-    gate: Gate,
-    down: Linear,
+    /// Its first product gives the half that goes through the function, then the one that it is multiplied with.
+    feed_forward: FeedForward,
     /// The next layer's `attn_norm`; of the last layer, `final_norm`.
     following_norm: LayerNorm,
     /// The products' names.
@@ -233,9 +231,11 @@ impl ModernBertLayer {
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,
             mlp_norm: loading.norm(&mlp_norm)?,
-            up: product(weights, up, device)?,
-            gate: Gate { function: config.hidden_activation, gated: true },
-            down: product(weights, down, device)?,
+            feed_forward: FeedForward {
+                up: product(weights, up, device)?,
+                gate: Gate { function: config.hidden_activation, gated: true },
+                down: product(weights, down, device)?,
+            },
             following_norm: loading.norm(following_norm)?,
             names: products.map(|product| product.names[0].clone()),
         })
@@ -262,17 +262,7 @@ impl ModernBertLayer {
         let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
         watch.input(up, &normed);
-        let narrow = match watch.wants_inputs() {
-            true => {
-                let wide = self.up.forward_then(normed, self.gate);
-                watch.input(down, &wide);
-                self.down.forward(wide)
-            }
-            false => {
-                let both = |x| feed_forward(x, &self.up, self.gate, &self.down);
-                by_rows(normed, observer, both).await?
-            }
-        };
+        let narrow = self.feed_forward.forward(normed, down, watch, observer).await?;
         let (x, normed) = self.following_norm.sum_forward(narrow, x);
         Ok(Stream { x, normed })
     }

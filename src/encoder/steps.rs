@@ -5,9 +5,10 @@
 
 use burn::tensor::{Tensor, s};
 
+use crate::encoder::Watch;
 use crate::error::Result;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, attention};
+use crate::ops::{Attention, Bounds, Gate, Linear, attention, feed_forward};
 
 /// Rows of a step: as many as a batch of several texts has at most.
 const STEP_ROWS: usize = 1_024;
@@ -35,6 +36,36 @@ pub(crate) async fn by_rows(
         parts.push(each(x.clone().narrow(0, first, STEP_ROWS.min(rows - first))));
     }
     Ok(Tensor::cat(parts, 0))
+}
+
+/// A feed-forward layer's two products.
+pub(crate) struct FeedForward {
+    pub(crate) up: Linear,
+    /// What goes through between the two.
+    pub(crate) gate: Gate,
+    pub(crate) down: Linear,
+}
+
+impl FeedForward {
+    /// [`feed_forward`] of rows, step by step as [`by_rows`] goes, unless the input of the second product, which has a name, is to be
+    /// seen: then it is computed whole.
+    ///
+    /// # Errors
+    /// [`crate::Error::Aborted`].
+    pub(crate) async fn forward(
+        &self,
+        x: Tensor<2>,
+        down: &str,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        if watch.wants_inputs() {
+            let wide = self.up.forward_then(x, self.gate);
+            watch.input(down, &wide);
+            return Ok(self.down.forward(wide));
+        }
+        by_rows(x, observer, |x| feed_forward(x, &self.up, self.gate, &self.down)).await
+    }
 }
 
 /// [`attention`], over long texts some heads at a time: the observer can stop the call between two steps, and no driver

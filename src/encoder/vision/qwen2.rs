@@ -16,13 +16,13 @@ use burn::tensor::{Device, Tensor, s};
 use super::whole;
 use crate::encoder::Watch;
 use crate::encoder::layers::{LayerNorm, product};
-use crate::encoder::steps::{attention_by_heads, by_rows};
+use crate::encoder::steps::{FeedForward, attention_by_heads};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
 use crate::model::config::{Activation, QWEN2_PATCHES, Qwen2VisionConfig};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Angles, Attention, Axis, Bounds, Linear, Place, feed_forward, turn};
+use crate::ops::{Angles, Attention, Axis, Bounds, Linear, Place, turn};
 
 pub(super) struct Qwen2Vision {
     patches: Linear,
@@ -124,9 +124,7 @@ struct Qwen2VisionLayer {
     qkv: Linear,
     attention_output: Linear,
     mlp_norm: LayerNorm,
-    up: Linear,
-    activation: Activation,
-    down: Linear,
+    feed_forward: FeedForward,
     /// Names of its products.
     names: [String; 4],
 }
@@ -147,9 +145,11 @@ impl Qwen2VisionLayer {
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,
             mlp_norm: norm(config, weights, &mlp_norm, device)?,
-            up: product(weights, up, device)?,
-            activation: config.hidden_act,
-            down: product(weights, down, device)?,
+            feed_forward: FeedForward {
+                up: product(weights, up, device)?,
+                gate: config.hidden_act.into(),
+                down: product(weights, down, device)?,
+            },
             names: products.map(|product| product.names[0].clone()),
         })
     }
@@ -174,17 +174,7 @@ impl Qwen2VisionLayer {
         pause(observer).await?;
         let normed = self.mlp_norm.forward(x.clone());
         watch.input(up, &normed);
-        let narrow = match watch.wants_inputs() {
-            true => {
-                let wide = self.up.forward_then(normed, self.activation);
-                watch.input(down, &wide);
-                self.down.forward(wide)
-            }
-            false => {
-                let both = |x| feed_forward(x, &self.up, self.activation, &self.down);
-                by_rows(normed, observer, both).await?
-            }
-        };
+        let narrow = self.feed_forward.forward(normed, down, watch, observer).await?;
         Ok(x + narrow)
     }
 }

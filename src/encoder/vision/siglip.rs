@@ -14,13 +14,13 @@ use burn::tensor::{Device, Tensor};
 use super::whole;
 use crate::encoder::Watch;
 use crate::encoder::layers::{LayerNorm, product};
-use crate::encoder::steps::{attention_by_heads, by_rows};
+use crate::encoder::steps::{FeedForward, attention_by_heads};
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{Activation, PATCHES, PLACES, SiglipConfig};
+use crate::model::config::{PATCHES, PLACES, SiglipConfig};
 use crate::model::quantize::Matrix;
 use crate::observer::{Observer, pause};
-use crate::ops::{Attention, Bounds, Linear, feed_forward, tensor};
+use crate::ops::{Attention, Bounds, Linear, tensor};
 
 pub(super) struct Siglip {
     embeddings: SiglipEmbeddings,
@@ -110,9 +110,7 @@ pub(super) struct SiglipLayer {
     qkv: Linear,
     attention_output: Linear,
     mlp_norm: LayerNorm,
-    up: Linear,
-    activation: Activation,
-    down: Linear,
+    feed_forward: FeedForward,
     /// The next layer's first norm; of the last layer the tower's last. Of a layer alone, its own first.
     neighbour_norm: LayerNorm,
     /// Names of its products, of several with one input the first.
@@ -135,9 +133,11 @@ impl SiglipLayer {
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,
             mlp_norm: norm(config, weights, &mlp_norm, device)?,
-            up: product(weights, up, device)?,
-            activation: config.hidden_act,
-            down: product(weights, down, device)?,
+            feed_forward: FeedForward {
+                up: product(weights, up, device)?,
+                gate: config.hidden_act.into(),
+                down: product(weights, down, device)?,
+            },
             neighbour_norm: norm(config, weights, neighbour_norm, device)?,
             names: products.map(|product| product.names[0].clone()),
         })
@@ -185,17 +185,7 @@ impl SiglipLayer {
         let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);
         pause(observer).await?;
         watch.input(up, &normed);
-        let narrow = match watch.wants_inputs() {
-            true => {
-                let wide = self.up.forward_then(normed, self.activation);
-                watch.input(down, &wide);
-                self.down.forward(wide)
-            }
-            false => {
-                let both = |x| feed_forward(x, &self.up, self.activation, &self.down);
-                by_rows(normed, observer, both).await?
-            }
-        };
+        let narrow = self.feed_forward.forward(normed, down, watch, observer).await?;
         let (x, normed) = self.neighbour_norm.sum_forward(narrow, x);
         Ok(Stream { x, normed })
     }
