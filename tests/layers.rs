@@ -27,7 +27,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model::checkpoint", &["error", "model::bundle", "model::contents", "model::quantize"]),
     (
         "model::config",
-        &["error", "model::activation", "model::bundle", "model::checkpoint", "model::overrides"],
+        &[
+            "error",
+            "image",
+            "model::activation",
+            "model::bundle",
+            "model::checkpoint",
+            "model::overrides",
+        ],
     ),
     (
         "model::embedding_id",
@@ -155,6 +162,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "image",
             "late_interaction::colbert",
             "late_interaction::embeddings",
+            "late_interaction::encode",
             "model",
             "observer",
             "ops",
@@ -169,7 +177,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "image",
             "late_interaction::colbert",
-            "late_interaction::embeddings",
+            "late_interaction::encode",
             "late_interaction::page",
             "model",
             "observer",

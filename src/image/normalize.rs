@@ -1,9 +1,11 @@
 //! Which numbers stand for pixels? `(value · rescale − mean) / std`, of each colour.
 
+use serde::Serialize;
+
 use super::picture::{CHANNELS, Picture};
 
 /// Of a processor's configuration, red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Normalization {
     /// `rescale_factor`.
     pub rescale: f64,
@@ -25,7 +27,7 @@ impl Normalization {
     }
 
     /// The numbers of the 256 values of each colour, rounded where transformers rounds: the product in f64, the rest in f32.
-    pub(super) fn tables(&self) -> [[f32; 256]; CHANNELS] {
+    pub(crate) fn tables(&self) -> [[f32; 256]; CHANNELS] {
         std::array::from_fn(|channel| {
             let number = |value: usize| (value as f64 * self.rescale) as f32;
             std::array::from_fn(|value| (number(value) - self.mean[channel]) / self.std[channel])

@@ -10,6 +10,8 @@
 //! stays one, without an overview: rows and columns are 0 then. This is transformers 5's `Idefics3ImageProcessorPil`; A4 at 2,048
 //! and tiles of 512 gives 4 × 3 + 1, US letter 4 × 4 + 1.
 
+use serde::Serialize;
+
 use super::picture::Picture;
 use super::resize::{Filter, resize};
 
@@ -17,7 +19,7 @@ use super::resize::{Filter, resize};
 const MOST: usize = 4_096;
 
 /// How pages are cut, of a processor's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Splitting {
     /// `size.longest_edge`.
     pub longest_edge: usize,

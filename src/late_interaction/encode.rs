@@ -137,10 +137,7 @@ pub(crate) async fn inspect(model: &ColBert, kind: TextKind, text: &str) -> Resu
     let tokens = model.tokenizer().tokenize(kind, 0, text)?;
     let mut states = States::default();
     model.hidden_states(&TokenBatch::new([&tokens]), &mut states, &mut Unobserved).await?;
-    let mut hidden_states = Vec::new();
-    for state in states.0 {
-        hidden_states.push(read(state).await?);
-    }
+    let hidden_states = states.read().await?;
     let texts = vec![PlacedText::whole(kind, 0, tokens.clone())];
     let batch = EncodedBatch::compute(model, texts, Held::Embeddings, &mut Unobserved).await?;
     Ok(Inspection { tokens, hidden_states, embeddings: batch.token_embeddings().await? })
@@ -148,7 +145,17 @@ pub(crate) async fn inspect(model: &ColBert, kind: TextKind, text: &str) -> Resu
 
 /// Keeps the hidden states.
 #[derive(Default)]
-struct States(Vec<Tensor<2>>);
+pub(crate) struct States(Vec<Tensor<2>>);
+
+impl States {
+    pub(crate) async fn read(self) -> Result<Vec<Vec<f32>>> {
+        let mut states = Vec::new();
+        for state in self.0 {
+            states.push(read(state).await?);
+        }
+        Ok(states)
+    }
+}
 
 impl Watch for States {
     fn hidden_state(&mut self, state: &Tensor<2>) {

@@ -16,12 +16,13 @@ use crate::device::read;
 use crate::encoder::vision::PageTower;
 use crate::encoder::{Unwatched, Watch};
 use crate::error::{Error, Result};
+use crate::image::Picture;
 use crate::image::tiles::{Splitting, split};
-use crate::image::{Filter, Picture};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::encode::States;
 use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{PageConfig, ResizeFilter};
+use crate::model::config::PageConfig;
 use crate::observer::{Observer, Stage, Unobserved, batch_done, pause};
 use crate::ops::tensor;
 use crate::text::token_batch::{Features, TokenBatch, TokenSequence};
@@ -156,12 +157,7 @@ impl PageSide {
                 format!("is {longest_edge}; 1 to {} pixels can be asked for", own.longest_edge);
             return Err(Error::argument("longestEdge", reason));
         }
-        let filter = match own.filter {
-            ResizeFilter::Bilinear => Filter::Bilinear,
-            ResizeFilter::Bicubic => Filter::Bicubic,
-            ResizeFilter::Lanczos => Filter::Lanczos,
-        };
-        Ok(Splitting { longest_edge, tile: own.tile, filter, split: own.split })
+        Ok(Splitting { longest_edge, ..*own })
     }
 
     /// Vectors of some of a picture's tiles, `[tiles · tokens of a tile, hidden]`. The observer is told of each tile and can stop the
@@ -248,17 +244,7 @@ impl PageSide {
         self.check(layout)?;
         let tokens = layout.tiles() * self.config.image_seq_len;
         let expected = tokens * self.config.text_hidden_size;
-        if features.len() != expected {
-            let reason = format!(
-                "have {} numbers; {} tiles make {expected}",
-                features.len(),
-                layout.tiles()
-            );
-            return Err(Error::argument("features", reason));
-        }
-        if !features.iter().all(|value| value.is_finite()) {
-            return Err(Error::argument("features", "hold a value that is not finite"));
-        }
+        check_features(&features, expected, &format!("{} tiles make", layout.tiles()))?;
         observer.stage(Stage::Encode);
         let prompt = prompt(model)?;
         let sequence = prompt.tokens(layout.rows, layout.columns, options.only_patches);
@@ -267,29 +253,40 @@ impl PageSide {
         let hidden = model.hidden_states(&batch, watch, observer).await?;
         let rows = read(model.project(hidden, [&sequence].into_iter())).await?;
         check_finite(&rows)?;
-        Ok(self.encoded(&sequence, prompt.image(), &rows, layout, model.dimension()))
-    }
-
-    fn encoded(
-        &self,
-        sequence: &TokenSequence,
-        image: u32,
-        rows: &[f32],
-        layout: &PageLayout,
-        dimension: usize,
-    ) -> EncodedPage {
-        let mut embeddings = TokenEmbeddings::new(dimension);
-        let row = |position: usize| &rows[position * dimension..(position + 1) * dimension];
-        let kept: Vec<f32> = sequence.embedded().flat_map(row).copied().collect();
-        embeddings.push(&kept);
+        let (embeddings, patches) = kept(&sequence, prompt.image(), &rows, model.dimension());
         let side = self.config.tokens_per_side();
-        EncodedPage {
-            embeddings,
-            grid: [layout.rows.max(1) * side, layout.columns.max(1) * side],
-            page: layout.page,
-            tile: Some(side),
-            patches: sequence.embedded().map(|position| sequence.ids[position] == image).collect(),
-        }
+        let grid = [layout.rows.max(1) * side, layout.columns.max(1) * side];
+        Ok(EncodedPage { embeddings, grid, page: layout.page, tile: Some(side), patches })
+    }
+}
+
+/// What is kept of the rows `[tokens, dimension]` of a page's tokens, and which of it is patches', whose token is `image`.
+pub(crate) fn kept(
+    sequence: &TokenSequence,
+    image: u32,
+    rows: &[f32],
+    dimension: usize,
+) -> (TokenEmbeddings, Vec<bool>) {
+    let mut embeddings = TokenEmbeddings::new(dimension);
+    let row = |position: usize| &rows[position * dimension..(position + 1) * dimension];
+    let kept: Vec<f32> = sequence.embedded().flat_map(row).copied().collect();
+    embeddings.push(&kept);
+    let is_patch = |position: usize| sequence.ids[position] == image;
+    (embeddings, sequence.embedded().map(is_patch).collect())
+}
+
+/// Holds a tower's numbers that came from outside against how many `makers`, as the error says, "this page makes".
+///
+/// # Errors
+/// [`Error::Argument`].
+pub(crate) fn check_features(features: &[f32], expected: usize, makers: &str) -> Result<()> {
+    if features.len() != expected {
+        let reason = format!("have {} numbers; {makers} {expected}", features.len());
+        return Err(Error::argument("features", reason));
+    }
+    match features.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::argument("features", "hold a value that is not finite")),
     }
 }
 
@@ -342,26 +339,6 @@ pub(crate) async fn inspect(
 pub(crate) fn prompt(model: &ColBert) -> Result<&PagePrompt> {
     let prompt = model.tokenizer().page_prompt();
     prompt.expect("a model with a page side has one").as_ref().map_err(Error::clone)
-}
-
-/// Keeps the hidden states.
-#[derive(Default)]
-pub(crate) struct States(Vec<Tensor<2>>);
-
-impl States {
-    pub(crate) async fn read(self) -> Result<Vec<Vec<f32>>> {
-        let mut states = Vec::new();
-        for state in self.0 {
-            states.push(read(state).await?);
-        }
-        Ok(states)
-    }
-}
-
-impl Watch for States {
-    fn hidden_state(&mut self, state: &Tensor<2>) {
-        self.0.push(state.clone());
-    }
 }
 
 pub(crate) fn check_finite(values: &[f32]) -> Result<()> {

@@ -11,14 +11,14 @@ use crate::encoder::Watch;
 use crate::encoder::vision::WholeTower;
 use crate::error::{Error, Result};
 use crate::image::smart::{Patching, SmartSize, patches};
-use crate::image::{Filter, Normalization, Picture, resize};
+use crate::image::{Picture, resize};
 use crate::late_interaction::colbert::ColBert;
-use crate::late_interaction::embeddings::TokenEmbeddings;
+use crate::late_interaction::encode::States;
 use crate::late_interaction::page::{
-    EncodedPage, PageInspection, PageLayout, PageOptions, States, check_finite,
+    EncodedPage, PageInspection, PageLayout, PageOptions, check_features, check_finite, kept,
 };
 use crate::model::checkpoint::CheckpointFiles;
-use crate::model::config::{PixelConfig, ResizeFilter, WholePageConfig, WholeTowerConfig};
+use crate::model::config::{WholePageConfig, WholeTowerConfig};
 use crate::observer::{Observer, Stage, Unobserved, batch_done, pause};
 use crate::ops::tensor;
 use crate::text::token_batch::{Features, TokenBatch, TokenSequence};
@@ -104,7 +104,7 @@ impl WholePage {
     /// The resized page's patches, and how many rows and columns of them there are.
     fn patches(&self, picture: &Picture) -> Result<(Tensor<2>, [usize; 2])> {
         let [width, height] = self.size([picture.width(), picture.height()])?;
-        let resized = resize(picture, width, height, filter(self.config.filter));
+        let resized = resize(picture, width, height, self.config.filter);
         let (numbers, grid) = match &self.config.tower {
             WholeTowerConfig::Siglip(vision) => {
                 let numbers = vision.patches_of(&self.config.pixels, resized.pixels());
@@ -116,7 +116,7 @@ impl WholePage {
                     merge: vision.spatial_merge_size,
                     copies: vision.temporal_patch_size,
                 };
-                let found = patches(&resized, patching, &normalization(&self.config.pixels));
+                let found = patches(&resized, patching, &self.config.pixels);
                 (found.values, [found.rows, found.columns])
             }
         };
@@ -141,13 +141,7 @@ impl WholePage {
     ) -> Result<EncodedPage> {
         let grid = self.grid(layout.page)?;
         let expected = grid[0] * grid[1] * self.config.text_hidden_size;
-        if features.len() != expected {
-            let reason = format!("have {} numbers; this page makes {expected}", features.len());
-            return Err(Error::argument("features", reason));
-        }
-        if !features.iter().all(|value| value.is_finite()) {
-            return Err(Error::argument("features", "hold a value that is not finite"));
-        }
+        check_features(&features, expected, "this page makes")?;
         observer.stage(Stage::Encode);
         let prompt = prompt(model)?;
         let sequence = prompt.tokens(grid[0] * grid[1], options.only_patches);
@@ -162,7 +156,8 @@ impl WholePage {
         let hidden = model.hidden_states(&batch, watch, observer).await?;
         let rows = read(model.project(hidden, [&sequence].into_iter())).await?;
         check_finite(&rows)?;
-        Ok(encoded(&sequence, prompt.image(), &rows, (grid, layout.page), model.dimension()))
+        let (embeddings, patches) = kept(&sequence, prompt.image(), &rows, model.dimension());
+        Ok(EncodedPage { embeddings, grid, page: layout.page, tile: None, patches })
     }
 
     /// Of a model whose tokens have three: a text's are counted, an image's begin where it does, and the text goes on behind the larger
@@ -192,21 +187,6 @@ impl WholePage {
         };
         Some(sequence.ids.iter().map(place).collect())
     }
-}
-
-fn encoded(
-    sequence: &TokenSequence,
-    image: u32,
-    rows: &[f32],
-    (grid, page): ([usize; 2], [usize; 2]),
-    dimension: usize,
-) -> EncodedPage {
-    let mut embeddings = TokenEmbeddings::new(dimension);
-    let row = |position: usize| &rows[position * dimension..(position + 1) * dimension];
-    let kept: Vec<f32> = sequence.embedded().flat_map(row).copied().collect();
-    embeddings.push(&kept);
-    let patches = sequence.embedded().map(|position| sequence.ids[position] == image).collect();
-    EncodedPage { embeddings, grid, page, tile: None, patches }
 }
 
 /// Every stage of one page.
@@ -240,17 +220,4 @@ pub(crate) async fn inspect(
 pub(crate) fn prompt(model: &ColBert) -> Result<&WholePrompt> {
     let prompt = model.tokenizer().whole_prompt();
     prompt.expect("a model with a page side has one").as_ref().map_err(Error::clone)
-}
-
-fn filter(filter: ResizeFilter) -> Filter {
-    match filter {
-        ResizeFilter::Bilinear => Filter::Bilinear,
-        ResizeFilter::Bicubic => Filter::Bicubic,
-        ResizeFilter::Lanczos => Filter::Lanczos,
-    }
-}
-
-fn normalization(pixels: &PixelConfig) -> Normalization {
-    let narrow = |numbers: [f64; 3]| numbers.map(|number| number as f32);
-    Normalization { rescale: pixels.scale, mean: narrow(pixels.mean), std: narrow(pixels.std) }
 }

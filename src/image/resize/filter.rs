@@ -2,8 +2,10 @@
 
 use std::f64::consts::PI;
 
+use serde::Serialize;
+
 /// A curve, named as in Pillow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Filter {
     Bilinear,
     Bicubic,

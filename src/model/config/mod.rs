@@ -43,8 +43,7 @@ pub(crate) use modernbert::TOKENS;
 pub use modernbert::{LayerType, ModernBertConfig};
 pub use overridden::Overridden;
 pub use page::{
-    MAX_TILES, PageConfig, PixelConfig, Qwen2VisionConfig, ResizeFilter, SiglipConfig, Splitting,
-    WholePageConfig, WholeTowerConfig,
+    MAX_TILES, PageConfig, Qwen2VisionConfig, SiglipConfig, WholePageConfig, WholeTowerConfig,
 };
 pub(crate) use page::{PATCHES, PLACES, QWEN2_PATCHES};
 pub(crate) use products::layer_of;

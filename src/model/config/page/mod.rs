@@ -4,7 +4,7 @@
 //! | question | file | where |
 //! | --- | --- | --- |
 //! | What does the tower compute? | `vision_config` of `config.json` | [`SiglipConfig`] |
-//! | How does a picture become squares of numbers? | `preprocessor_config.json` | [`Splitting`], [`PixelConfig`] |
+//! | How does a picture become squares of numbers? | `preprocessor_config.json` | [`Splitting`], [`Normalization`] |
 //! | What is said beside the image? | `processor_config.json` | [`PageConfig::prompt`] |
 //!
 //! Where transformers 5 has saved the processor, all that it says is in `processor_config.json`.
@@ -20,12 +20,13 @@ use super::{
     EncoderConfig, Layout, MAX_HIDDEN, MAX_VOCABULARY, ModelConfig, Product, Reading, Role,
 };
 use crate::error::{Error, Result, Warning};
+use crate::image::Normalization;
+use crate::image::tiles::Splitting;
 use crate::model::bundle::{TensorKind, TensorSpec};
 use crate::model::checkpoint::{
     CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, VisualModel, Weights,
 };
 use crate::model::config::products::spec;
-pub use processor::{PixelConfig, ResizeFilter, Splitting};
 pub(crate) use qwen2::QWEN2_PATCHES;
 pub use qwen2::Qwen2VisionConfig;
 pub use siglip::SiglipConfig;
@@ -54,7 +55,7 @@ pub struct PageConfig {
     /// Width of the text tower's hidden states.
     pub text_hidden_size: usize,
     pub splitting: Splitting,
-    pub pixels: PixelConfig,
+    pub pixels: Normalization,
     /// The text round the image, which stands in it as `<image>`.
     pub prompt: String,
     /// How many tokens a square takes.

@@ -1,49 +1,13 @@
 //! How does a picture become squares of numbers? The fields of transformers' `Idefics3ImageProcessor`.
 
-use serde::Serialize;
-
 use super::MAX_TILES;
 use crate::error::{Result, Warning};
+use crate::image::tiles::Splitting;
+use crate::image::{Filter, Normalization};
 use crate::model::checkpoint::Fields;
 
 /// Largest side that a page is enlarged to; the processor ends there too.
 const MAX_EDGE: usize = 4_096;
-
-/// How a picture is cut into squares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Splitting {
-    /// The longer side of the page is made as long as this, in pixels.
-    pub longest_edge: usize,
-    /// Side of a square in pixels.
-    pub tile: usize,
-    pub filter: ResizeFilter,
-    /// Whether a page is cut at all, or seen in one square.
-    pub split: bool,
-}
-
-/// What a pixel is made of when a picture is resized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum ResizeFilter {
-    Bilinear,
-    Bicubic,
-    Lanczos,
-}
-
-/// How bytes become numbers: `(byte · scale - mean) / std` of each colour.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PixelConfig {
-    pub scale: f64,
-    pub mean: [f64; 3],
-    pub std: [f64; 3],
-}
-
-impl PixelConfig {
-    /// The number that each byte stands for, of a colour; in f32, as the processor computes it.
-    pub(crate) fn table(&self, colour: usize) -> [f32; 256] {
-        let (scale, mean, std) = (self.scale, self.mean[colour] as f32, self.std[colour] as f32);
-        std::array::from_fn(|byte| ((byte as f64 * scale) as f32 - mean) / std)
-    }
-}
 
 /// Reads `preprocessor_config.json`.
 ///
@@ -52,7 +16,7 @@ impl PixelConfig {
 pub(super) fn read(
     image: &Fields<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<(Splitting, PixelConfig)> {
+) -> Result<(Splitting, Normalization)> {
     refuse_kind(image, &["Idefics3ImageProcessor", "ModernVBertImageProcessor"])?;
     let edge = |field| -> Result<Option<usize>> {
         image.object(field)?.map_or(Ok(None), |size| size.count("longest_edge", MAX_EDGE))
@@ -80,27 +44,26 @@ pub(super) fn read(
 pub(super) fn read_pixels(
     image: &Fields<'_>,
     warnings: &mut Vec<Warning>,
-) -> Result<(ResizeFilter, PixelConfig)> {
+) -> Result<(Filter, Normalization)> {
     Ok((filter(image, 3, warnings)?, read_numbers(image, warnings)?))
 }
 
-fn read_numbers(image: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<PixelConfig> {
+fn read_numbers(image: &Fields<'_>, warnings: &mut Vec<Warning>) -> Result<Normalization> {
     // Without one of these steps the numbers are others; a picture of one page is never padded.
     for field in ["do_convert_rgb", "do_resize", "do_rescale", "do_normalize"] {
         if image.bool(field)? == Some(false) {
             return Err(image.unsupported(field, "false", "true is"));
         }
     }
-    let scale = image.float("rescale_factor")?;
-    let pixels = PixelConfig {
-        scale: positive(image, "rescale_factor", scale.unwrap_or(1.0 / 255.0))?,
-        mean: colours(image, "image_mean", warnings)?,
-        std: colours(image, "image_std", warnings)?,
-    };
-    for std in pixels.std {
+    let rescale = image.float("rescale_factor")?.unwrap_or(1.0 / 255.0);
+    let rescale = positive(image, "rescale_factor", rescale)?;
+    let mean = colours(image, "image_mean", warnings)?;
+    let std = colours(image, "image_std", warnings)?;
+    for std in std {
         positive(image, "image_std", std)?;
     }
-    Ok(pixels)
+    let narrow = |numbers: [f64; 3]| numbers.map(|number| number as f32);
+    Ok(Normalization { rescale, mean: narrow(mean), std: narrow(std) })
 }
 
 /// Another processor than the first of `kinds`, under any of its names.
@@ -115,14 +78,11 @@ pub(super) fn refuse_kind(image: &Fields<'_>, kinds: &[&str]) -> Result<()> {
 }
 
 /// By Pillow's numbers.
-fn filter(image: &Fields<'_>, default: u64, warnings: &mut Vec<Warning>) -> Result<ResizeFilter> {
+fn filter(image: &Fields<'_>, default: u64, warnings: &mut Vec<Warning>) -> Result<Filter> {
     let number = image.value("resample").map(|value| value.as_u64().unwrap_or(u64::MAX));
-    match image.or_default("resample", number, default, warnings)? {
-        1 => Ok(ResizeFilter::Lanczos),
-        2 => Ok(ResizeFilter::Bilinear),
-        3 => Ok(ResizeFilter::Bicubic),
-        other => Err(image.unsupported("resample", &other.to_string(), "1, 2 and 3 are")),
-    }
+    let number = image.or_default("resample", number, default, warnings)?;
+    Filter::from_resample(number)
+        .ok_or_else(|| image.unsupported("resample", &number.to_string(), "1, 2 and 3 are"))
 }
 
 fn colours(image: &Fields<'_>, field: &str, warnings: &mut Vec<Warning>) -> Result<[f64; 3]> {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::backbone::{check_heads, epsilon, refuse_variants};
 use super::super::products::{layer_tensors, norm_tensors, spec};
 use super::super::{Activation, MAX_HIDDEN, MAX_LAYERS, Product, Role};
-use super::PixelConfig;
 use crate::error::{Result, Warning};
+use crate::image::Normalization;
 use crate::model::bundle::{TensorKind, TensorSpec};
 use crate::model::checkpoint::Fields;
 
@@ -92,8 +92,8 @@ impl SiglipConfig {
 
     /// The numbers of a square's patches, row by row, of its pixels `[side, side, 3]`: of each patch the reds row by row, the
     /// greens, the blues.
-    pub(crate) fn patches_of(&self, pixels: &PixelConfig, bytes: &[u8]) -> Vec<f32> {
-        let tables: Vec<[f32; 256]> = (0..CHANNELS).map(|colour| pixels.table(colour)).collect();
+    pub(crate) fn patches_of(&self, pixels: &Normalization, bytes: &[u8]) -> Vec<f32> {
+        let tables = pixels.tables();
         let (side, patch, width) = (self.side(), self.patch_size, self.image_size);
         let mut numbers = Vec::with_capacity(bytes.len());
         for place in 0..side * side {

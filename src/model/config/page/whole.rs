@@ -15,10 +15,11 @@
 
 use serde::Serialize;
 
-use super::processor::{self, PixelConfig, ResizeFilter};
+use super::processor;
 use super::qwen2::Qwen2VisionConfig;
 use super::siglip::SiglipConfig;
 use crate::error::{Error, Result, Warning};
+use crate::image::{Filter, Normalization};
 use crate::model::checkpoint::{
     CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, VisualClass, VisualModel,
 };
@@ -43,8 +44,8 @@ pub struct WholePageConfig {
     pub image_token: &'static str,
     /// Width of the text tower's hidden states.
     pub text_hidden_size: usize,
-    pub filter: ResizeFilter,
-    pub pixels: PixelConfig,
+    pub filter: Filter,
+    pub pixels: Normalization,
     /// The text round the image, in which the image token stands once.
     pub prompt: String,
 }
