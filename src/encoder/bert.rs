@@ -53,8 +53,7 @@ impl Bert {
     ) -> Result<Tensor<2>> {
         let device = &self.embeddings.device;
         let bounds = Bounds::new(&batch.lengths, &batch.attention_mask, device);
-        let how =
-            Attention { heads: self.heads, rope: self.rope.as_ref(), window: None, causal: false };
+        let how = Attention { rope: self.rope.as_ref(), ..Attention::whole(self.heads) };
         let mut hidden = self.embeddings.forward(batch);
         watch.hidden_state(&hidden);
         for layer in &self.layers {
@@ -144,8 +143,7 @@ impl LoneLayer {
         watch: &mut impl Watch,
         observer: &mut impl Observer,
     ) -> Result<Tensor<2>> {
-        let how =
-            Attention { heads: self.heads, rope: self.rope.as_ref(), window: None, causal: false };
+        let how = Attention { rope: self.rope.as_ref(), ..Attention::whole(self.heads) };
         self.layer.forward(x, bounds, how, watch, observer).await
     }
 }

@@ -273,7 +273,7 @@ impl DecoderLayer {
         let key_value = self.key_value.forward(x);
         let key = turn(key_value.clone().slice(s![.., ..key_width]), &batch.angles);
         let value = key_value.slice(s![.., key_width..]);
-        let how = Attention { heads, rope: None, window: None, causal };
+        let how = Attention { causal, ..Attention::whole(heads) };
         let qkv = shared(query, key, value, heads);
         attention_by_heads(qkv, &batch.bounds, how, observer).await
     }

@@ -252,10 +252,9 @@ impl ModernBertLayer {
         let [qkv, attention_output, up, down] = &self.names;
         watch.input(qkv, &normed);
         let how = Attention {
-            heads: self.heads,
             rope: Some(&self.rope),
             window: self.window,
-            causal: false,
+            ..Attention::whole(self.heads)
         };
         let context = attention_by_heads(self.qkv.forward(normed), bounds, how, observer).await?;
         watch.input(attention_output, &context);

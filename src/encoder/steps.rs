@@ -149,7 +149,7 @@ mod tests {
         let bounds = Bounds::new(&lengths, &attended, &Device::flex());
         let rope = Rope::new(1e4, width, 37, &Device::flex());
         for (window, causal) in [(None, false), (None, true), (Some(4), false)] {
-            let how = Attention { heads, rope: Some(&rope), window, causal };
+            let how = Attention { rope: Some(&rope), window, causal, ..Attention::whole(heads) };
             let whole = bits(attention(qkv.clone(), &bounds, how));
             for most in [1, 2, 4] {
                 let mut observer = Unobserved;

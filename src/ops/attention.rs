@@ -16,6 +16,15 @@ pub struct Attention<'a> {
     pub window: Option<usize>,
     /// Whether tokens behind a token are not attended to.
     pub causal: bool,
+    /// Whether the CPU may multiply codes of 7 bits here too, as it does where weights are codes; WebGPU multiplies in f32.
+    pub coded: bool,
+}
+
+impl Attention<'_> {
+    /// Every token attends to all of its text, and places do not count.
+    pub fn whole(heads: usize) -> Self {
+        Self { heads, rope: None, window: None, causal: false, coded: false }
+    }
 }
 
 /// Rotary positions (Su et al., 2021), by halves: at place `p`, value `i` of a head and value `i + width / 2` are the
@@ -92,5 +101,6 @@ pub fn attention(qkv: Tensor<2>, bounds: &Bounds, how: Attention<'_>) -> Tensor<
         how.heads,
         how.window,
         how.causal,
+        how.coded,
     ))
 }

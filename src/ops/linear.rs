@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor};
 
-use super::{EncoderOps as _, Gate, PackedWeight};
+use super::{EncoderOps as _, Gate, PackedMatrix, PackedWeight};
 use crate::model::quantize::Matrix;
 
 /// `x·Wᵀ + b` with a weight `[out, in]` of any stored type.
@@ -20,6 +20,11 @@ impl Linear {
         let bias = bias.unwrap_or_else(|| vec![0.0; matrix.rows]);
         assert_eq!(bias.len(), matrix.rows, "a bias for each output");
         Self { weight: PackedWeight::new(matrix, bias, device) }
+    }
+
+    /// Whether its weight is held in codes.
+    pub fn is_coded(&self) -> bool {
+        !matches!(self.weight.matrix, PackedMatrix::F32(_))
     }
 
     /// `[tokens, in]` → `[tokens, out]`.

@@ -81,6 +81,7 @@ pub(crate) trait EncoderOps: Backend {
         heads: usize,
         window: Option<usize>,
         causal: bool,
+        coded: bool,
     ) -> FloatTensor<Self>;
 
     fn add_layer_norm(

@@ -167,7 +167,7 @@ impl Qwen2VisionLayer {
         let normed = self.attention_norm.forward(x.clone());
         watch.input(qkv, &normed);
         let turned = turned(self.qkv.forward(normed), angles);
-        let how = Attention { heads: self.heads, rope: None, window: None, causal: false };
+        let how = Attention::whole(self.heads);
         let context = attention_by_heads(turned, bounds, how, observer).await?;
         watch.input(attention_output, &context);
         let x = x + self.attention_output.forward(context);

@@ -179,7 +179,8 @@ impl SiglipLayer {
         pause(observer).await?;
         let [qkv, attention_output, up, down] = &self.names;
         watch.input(qkv, &normed);
-        let how = Attention { heads: self.heads, rope: None, window: None, causal: false };
+        let coded = self.qkv.is_coded();
+        let how = Attention { coded, ..Attention::whole(self.heads) };
         let context = attention_by_heads(self.qkv.forward(normed), bounds, how, observer).await?;
         watch.input(attention_output, &context);
         let (x, normed) = self.mlp_norm.sum_forward(self.attention_output.forward(context), x);

@@ -54,6 +54,8 @@ const HEADS: [(usize, usize); 8] =
     [(1, 16), (2, 32), (3, 20), (1, 128), (12, 32), (4, 7), (5, 48), (2, 64)];
 /// Widths of embeddings.
 const WIDTHS: [usize; 6] = [1, 7, 48, 96, 128, 384];
+/// What codes of 7 bits may lose in attention.
+const CODED: f64 = 0.06;
 /// What f32 may lose over some thousand terms.
 const ROUNDING: f64 = 2e-5;
 
@@ -99,6 +101,9 @@ pub async fn check(device: &Device, seed: u64) -> Result<Vec<Difference>, String
             let heads = plain::Heads { count, base: Some(1e4), window, causal };
             found.push(check_attention(device, lengths, heads, width, &mut random).await?);
         }
+    }
+    for (count, width, lengths) in [(2, 64, &[1, 65, 300][..]), (1, 128, &[70]), (3, 40, &[90])] {
+        found.push(check_coded_attention(device, lengths, count, width, &mut random).await?);
     }
     for width in WIDTHS {
         let mut documents = Texts::documents(width, &mut random);
@@ -246,10 +251,10 @@ async fn check_attention(
     let longest = lengths.iter().copied().fold(0, usize::max);
     let rope = heads.base.map(|base| Rope::new(base, width, longest, device));
     let how = Attention {
-        heads: heads.count,
         rope: rope.as_ref(),
         window: heads.window,
         causal: heads.causal,
+        ..Attention::whole(heads.count)
     };
     let qkv = tensor(qkv, [rows, 3 * hidden], device);
     // An input that is held elsewhere stays as it is.
@@ -260,6 +265,32 @@ async fn check_attention(
         shape: format!("{lengths:?}, {heads:?} of {width}"),
         relative: relative(&first, &expected).max(relative(&second, &expected)),
         allowed: ROUNDING,
+    })
+}
+
+/// Of texts of which all attend to all.
+async fn check_coded_attention(
+    device: &Device,
+    lengths: &[usize],
+    count: usize,
+    width: usize,
+    random: &mut Random,
+) -> Result<Difference, String> {
+    let (rows, hidden) = (lengths.iter().sum(), count * width);
+    let qkv = random.values(rows * 3 * hidden);
+    let mut starts = vec![0];
+    lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
+    let heads = plain::Heads { count, base: None, window: None, causal: false };
+    let expected = plain::attention(&qkv, &starts, &vec![0; rows], heads);
+    let bounds = Bounds::new(lengths, &vec![true; rows], device);
+    let how = Attention { coded: true, ..Attention::whole(count) };
+    let qkv = tensor(qkv, [rows, 3 * hidden], device);
+    let found = read(super::attention(qkv, &bounds, how)).await?;
+    Ok(Difference {
+        operation: "attention by codes",
+        shape: format!("{lengths:?}, {count} of {width}"),
+        relative: relative(&found, &expected),
+        allowed: CODED,
     })
 }
 

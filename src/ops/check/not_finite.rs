@@ -95,10 +95,10 @@ async fn check_attention(
     let bounds = Bounds::new(&lengths, &attended, device);
     let rope = heads.base.map(|base| Rope::new(base, hidden / heads.count, 37, device));
     let how = Attention {
-        heads: heads.count,
         rope: rope.as_ref(),
         window: heads.window,
         causal: heads.causal,
+        ..Attention::whole(heads.count)
     };
     let output = ops::attention(tensor(qkv, [rows, 3 * hidden], device), &bounds, how);
     let mut found = read(output).await?;

@@ -6,6 +6,8 @@
 //! A score that is infinite or no number makes the sum of weights NaN, and the query's row with it: by its own weight, or, since
 //! the weight of -∞ is zero, by the least score.
 
+mod coded;
+
 use std::ops::Range;
 
 use super::PANEL;
@@ -38,6 +40,8 @@ pub(crate) struct Heads<'a> {
     pub(crate) window: Option<usize>,
     /// Whether a query sees no key behind it.
     pub(crate) causal: bool,
+    /// Whether products may be of codes: see [`coded`].
+    pub(crate) coded: bool,
 }
 
 impl Heads<'_> {
@@ -60,7 +64,11 @@ pub(crate) fn attention(qkv: &[f32], texts: Ragged<'_>, heads: Heads<'_>) -> Vec
             let own = &qkv[piece.text.start * 3 * hidden..piece.text.end * 3 * hidden];
             let masked = &texts.masked[piece.text.clone()];
             for head in 0..heads.count {
-                Head::new(own, masked, piece.queries.clone(), heads, head).attend(piece.out);
+                let head = Head::new(own, masked, piece.queries.clone(), heads, head);
+                match head.is_coded() {
+                    true => head.attend_coded(piece.out),
+                    false => head.attend(piece.out),
+                }
             }
         }
     });
@@ -127,15 +135,13 @@ impl<'a> Head<'a> {
     fn attend(&self, out: &mut [f32]) {
         let (keys, values) = (self.keys(), self.values());
         let padded = self.keys.len().next_multiple_of(PANEL);
-        // Scores are to base 2, which saves each exponential a multiplication.
-        let scale = std::f32::consts::LOG2_E / (self.width as f32).sqrt();
         let mut scores = Vec::new();
         let mut sums = vec![0.0; QUERIES * self.width.next_multiple_of(PANEL)];
         for first in self.queries.clone().step_by(QUERIES) {
             let rows = first..self.queries.end.min(first + QUERIES);
             let columns = self.columns(rows.clone());
             scores.resize(rows.len() * columns.len(), 0.0);
-            let queries = self.queries(rows.clone(), scale);
+            let queries = self.queries(rows.clone(), self.scale());
             let keys = &keys[columns.start * self.width..columns.end * self.width];
             let panels = Panels::of(keys, self.width);
             multiply_into::<false>(&queries, panels, &mut scores, columns.len());
@@ -149,12 +155,22 @@ impl<'a> Head<'a> {
             let panels = Panels { values, inputs: columns.len(), apart: padded * PANEL };
             let stride = self.width.next_multiple_of(PANEL);
             multiply_into::<false>(&scores, panels, &mut sums, stride);
-            let rows = out[(first - self.queries.start) * self.hidden..].chunks_mut(self.hidden);
-            for ((out, sums), total) in rows.zip(sums.chunks_exact(stride)).zip(totals) {
-                let out = &mut out[self.column..][..self.width];
-                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * total);
-            }
+            self.write(first, &sums, stride, &totals, out);
         }
+    }
+
+    /// The output of the queries from `first` on: their sums over what their weights add up to.
+    fn write(&self, first: usize, sums: &[f32], stride: usize, shares: &[f32], out: &mut [f32]) {
+        let rows = out[(first - self.queries.start) * self.hidden..].chunks_mut(self.hidden);
+        for ((out, sums), share) in rows.zip(sums.chunks_exact(stride)).zip(shares) {
+            let out = &mut out[self.column..][..self.width];
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * share);
+        }
+    }
+
+    /// What queries are multiplied by. Scores are to base 2, which saves each exponential a multiplication.
+    fn scale(&self) -> f32 {
+        std::f32::consts::LOG2_E / (self.width as f32).sqrt()
     }
 
     /// The packed keys that one of some queries sees, in whole panels.

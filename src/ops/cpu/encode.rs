@@ -15,6 +15,15 @@ pub(super) fn encode(values: &[f32], codes: &mut [Activation]) -> (f32, i32) {
     (step, rounded.to_bits() as i32 & 127)
 }
 
+/// Writes the codes of values as those of a weight, 64 more than they are; answers their scale.
+#[inline(always)]
+pub(super) fn encode_weight(values: &[f32], codes: &mut [Activation]) -> f32 {
+    let (low, high, nothing) = platform::range(values);
+    let largest = high.max(-low).max(1e-30);
+    platform::write(values, 63.0 / largest, 64.0 + ROUND, codes);
+    largest / 63.0 + nothing
+}
+
 /// What the compiler makes of the loops takes three times as long.
 #[cfg(target_arch = "wasm32")]
 mod platform {

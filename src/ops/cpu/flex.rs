@@ -50,13 +50,14 @@ impl EncoderOps for Flex {
         heads: usize,
         window: Option<usize>,
         causal: bool,
+        coded: bool,
     ) -> FloatTensor<Self> {
         let texts = Ragged { starts: starts.storage(), masked: masked.storage() };
         let rotation = match &rotation {
             Rotation::Absent => None,
             Rotation::Table(table) => Some(floats(table)),
         };
-        let heads = Heads { count: heads, rotation, window, causal };
+        let heads = Heads { count: heads, rotation, window, causal, coded };
         let out = profile::time(Part::Attention, || cpu::attention(floats(&qkv), texts, heads));
         rows(out, width(&qkv) / 3)
     }

@@ -138,7 +138,7 @@ pub(super) fn feed_forward<'p, P: Panels<'p>>(
 }
 
 /// What computes a product's outputs, some columns at a time.
-struct Columns<'p, P> {
+pub(super) struct Columns<'p, P> {
     panels: P,
     factors: Factors<'p>,
     tile: BlockTile,
@@ -148,7 +148,7 @@ struct Columns<'p, P> {
 }
 
 impl<'p, P: Panels<'p>> Columns<'p, P> {
-    fn new(product: Product<'p>) -> Self {
+    pub(super) fn new(product: Product<'p>) -> Self {
         let size = product.equalizer.len().next_multiple_of(P::BLOCK) * OUTPUTS;
         Self {
             panels: P::of(product.packed),
@@ -160,7 +160,13 @@ impl<'p, P: Panels<'p>> Columns<'p, P> {
     }
 
     /// Some of each row's outputs, the first of them that of a panel, into rows of `out` that are `stride` apart.
-    fn write(&mut self, rows: &Quantized, outputs: Range<usize>, out: &mut [f32], stride: usize) {
+    pub(super) fn write(
+        &mut self,
+        rows: &Quantized,
+        outputs: Range<usize>,
+        out: &mut [f32],
+        stride: usize,
+    ) {
         let Self { panels, factors, tile, scratch, values } = self;
         let (first, own) = (outputs.start / OUTPUTS, rows.blocks * OUTPUTS);
         for (place, bias) in factors.bias[outputs].chunks(OUTPUTS).enumerate() {

@@ -34,7 +34,8 @@ pub(crate) fn feed_forward_q8(
     panels::feed_forward::<Codes<'_>>(x, up, gate, down)
 }
 
-struct Codes<'a>(&'a [Code]);
+/// Panels of q8 codes.
+pub(super) struct Codes<'a>(&'a [Code]);
 
 impl<'p> Panels<'p> for Codes<'p> {
     const BLOCK: usize = Q8_BLOCK;

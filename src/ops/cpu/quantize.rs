@@ -48,6 +48,14 @@ impl Quantized {
         }
     }
 
+    /// Writes a row, which is whole blocks, as it is.
+    pub(super) fn write_plain(&mut self, row: usize, values: &[f32]) {
+        let own = row * self.blocks..(row + 1) * self.blocks;
+        let codes = &mut self.codes[own.start * self.block..own.end * self.block];
+        let said = (&mut self.steps[own.clone()], &mut self.zeros[own]);
+        encode_plain_row(values, codes, self.block, said);
+    }
+
     /// Writes each row's blocks from `first` on: what `gate` makes of a row of `x`, which is as long as `equalizer`.
     pub(super) fn write(&mut self, first: usize, x: &[f32], equalizer: &[f32], gate: Gate) {
         let (inputs, block) = (equalizer.len(), self.block);
@@ -74,9 +82,31 @@ widest! {
         said: (&mut [f32], &mut [i32]),
     ) {
         row.iter_mut().zip(equalizer).for_each(|(u, factor)| *u *= factor);
-        let blocks = row.chunks_exact(block).zip(codes.chunks_exact_mut(block));
-        for ((values, codes), (step, zero)) in blocks.zip(said.0.iter_mut().zip(said.1)) {
-            (*step, *zero) = encode(values, codes);
-        }
+        encode_blocks(row, codes, block, said);
+    }
+}
+
+widest! {
+    /// As [`encode_row`], of what needs no equalizer.
+    fn encode_plain_row(
+        row: &[f32],
+        codes: &mut [Activation],
+        block: usize,
+        said: (&mut [f32], &mut [i32]),
+    ) {
+        encode_blocks(row, codes, block, said);
+    }
+}
+
+#[inline(always)]
+fn encode_blocks(
+    row: &[f32],
+    codes: &mut [Activation],
+    block: usize,
+    said: (&mut [f32], &mut [i32]),
+) {
+    let blocks = row.chunks_exact(block).zip(codes.chunks_exact_mut(block));
+    for ((values, codes), (step, zero)) in blocks.zip(said.0.iter_mut().zip(said.1)) {
+        (*step, *zero) = encode(values, codes);
     }
 }

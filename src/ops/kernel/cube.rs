@@ -29,6 +29,7 @@ impl EncoderOps for CubeBackend {
         heads: usize,
         window: Option<usize>,
         causal: bool,
+        _coded: bool,
     ) -> FloatTensor<Self> {
         let qkv = match rotation {
             Rotation::Absent => qkv,
