@@ -13,4 +13,8 @@ for argument in "$@"; do
   # Of several prefixes that fit, the compiler takes the last.
   [[ $argument =~ ^(/.*/registry/src/[^/]+/).*\.rs$ ]] && remaps+=("--remap-path-prefix=${BASH_REMATCH[1]}=")
 done
-exec "$@" "${remaps[@]}"
+
+# Each test compiles anew what it takes of our crate for types of its own, and runs it for a moment. Cargo has one level for all of a package.
+level=()
+[[ " $* " == *" tests/"*.rs" "*" --test "* ]] && level=(-C opt-level=0 -C codegen-units=16)
+exec "$@" "${remaps[@]}" "${level[@]}"
