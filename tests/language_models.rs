@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tabrank::image::Picture;
 use tabrank::{
-    CheckpointFiles, ConvertOptions, Dtype, Error, Inspection, Overrides, PageOptions, Reranker,
-    Similarity, Source, TextKind, Unobserved, convert, score,
+    BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Error, Inspection, Overrides,
+    PageInspection, PageOptions, Reranker, Similarity, Source, TextKind, Unobserved, convert,
+    score,
 };
 
 const TOLERANCE: f32 = 1e-4;
@@ -140,6 +141,10 @@ fn named(states: &[Vec<f32>]) -> impl Iterator<Item = (String, &Vec<f32>)> {
     let last = states.len() - 1;
     let name = move |place| if place == last { "norm".to_owned() } else { format!("{place}") };
     (0..).map(name).zip(states)
+}
+
+fn inspect_page(reranker: &Reranker, picture: &Picture) -> PageInspection {
+    block_on(reranker.inspect_page(picture, PageOptions::default())).unwrap()
 }
 
 fn inspect(reranker: &Reranker, query: &str) -> Inspection {
@@ -300,32 +305,76 @@ fn options_and_parts_of_pages_are_held_against_the_model() {
     assert!(page.patches.len() == 15 && page.patches.iter().all(|&is| is));
 }
 
-/// The parts that see pages stay behind, an adapter is merged, and what the bundle computes is what its checkpoint does, as far as
-/// its type goes.
+fn converted(files: &CheckpointFiles, dtype: Dtype) -> BundleFiles {
+    let (source, overrides) = (Source::default(), Overrides::default());
+    let options = ConvertOptions { dtype, source, overrides };
+    block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap()
+}
+
+/// A bundle's files, with those that only pages need.
+fn with_pages(bundle: &BundleFiles) -> CheckpointFiles {
+    let mut files = CheckpointFiles::new();
+    files.take_pages();
+    for (name, bytes) in &bundle.files {
+        files.insert(name, bytes.clone()).unwrap();
+    }
+    files
+}
+
+/// The mean cosine of vectors.
+fn cosine(found: &[f32], expected: &[f32], width: usize) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let rows = found.chunks_exact(width).zip(expected.chunks_exact(width));
+    let cosine = |(a, b)| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+    let cosines: Vec<f32> = rows.map(cosine).collect();
+    cosines.iter().sum::<f32>() / cosines.len() as f32
+}
+
+fn mean_difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    apart.sum::<f32>() / expected.len() as f32
+}
+
+/// An adapter is merged, and what the bundle computes of queries and pages is what its checkpoint does, as far as its type goes.
 #[test]
 fn a_bundle_computes_what_its_checkpoint_does() {
     for model in MODELS {
         let case = Case::read(model);
         for saves in [&["checkpoint"][..], &["adapter", "engine"]] {
-            let files = case.files(saves);
+            let mut files = case.files(saves);
+            files.take_pages();
             let query = &case.expected.queries[2].text;
-            let own = inspect(&load(&files), query);
-            let types =
-                [(Dtype::F32, 1e-6), (Dtype::F16, 1e-3), (Dtype::Q8, 0.05), (Dtype::Q4, 0.2)];
-            for (dtype, tolerance) in types {
-                let (source, overrides) = (Source::default(), Overrides::default());
-                let options = ConvertOptions { dtype, source, overrides };
-                let bundle = block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap();
-                let bundle = CheckpointFiles::from_bundle(&bundle).unwrap();
+            let checkpoint = load(&files);
+            let own = inspect(&checkpoint, query);
+            let own_page = inspect_page(&checkpoint, &case.picture(0));
+            let types = [
+                (Dtype::F32, 1e-6, [0.999_999; 2]),
+                (Dtype::F16, 1e-3, [0.999_999, 0.9999]),
+                (Dtype::Q8, 0.05, [0.99, 0.9]),
+                (Dtype::Q4, 0.2, [0.9, 0.5]),
+            ];
+            for (dtype, tolerance, [features, vectors]) in types {
+                let bundle = with_pages(&converted(&files, dtype));
                 assert!(bundle.get("adapter_config.json").is_none());
                 let names: Vec<_> = bundle.tensors().unwrap();
                 assert!(names.iter().all(|tensor| !tensor.name.contains("lora_")));
-                let found = inspect(&load(&bundle), query);
+                let bundle = load(&bundle);
+                let found = inspect(&bundle, query);
                 assert_eq!(found.tokens, own.tokens);
-                let (found, own) = (found.embeddings.values(), own.embeddings.values());
-                let apart = found.iter().zip(own).map(|(a, b)| (a - b).abs());
-                let mean = apart.sum::<f32>() / own.len() as f32;
+                let mean = mean_difference(found.embeddings.values(), own.embeddings.values());
                 assert!(mean < tolerance, "{model} {saves:?} {}: {mean}", dtype.name());
+                let page = inspect_page(&bundle, &case.picture(0));
+                assert_eq!(page.tokens, own_page.tokens);
+                let (found, own) = (&page.page.embeddings, &own_page.page.embeddings);
+                let width = own_page.features.len() / own_page.page.places().len();
+                let near = [
+                    cosine(&page.features, &own_page.features, width),
+                    cosine(found.values(), own.values(), own.dimension()),
+                ];
+                println!("{model} {saves:?} {}: {near:?}", dtype.name());
+                let is_near = near[0] > features && near[1] > vectors;
+                assert!(is_near, "page of {model} {saves:?} {}: {near:?}", dtype.name());
             }
         }
     }

@@ -292,6 +292,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "device",
             "encoder",
             "error",
+            "image",
             "late_interaction",
             "model",
             "observer",

@@ -7,7 +7,7 @@ use super::codes::{q4, q8};
 use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, TensorKind, TensorSpec, store};
 use crate::model::checkpoint::{CheckpointFiles, Place, Weights};
-use crate::model::config::{ModelConfig, PageConfig};
+use crate::model::config::{ModelConfig, PageReader};
 use crate::model::quantize::{Dtype, Matrix, PRODUCT_CODE, Q8_BLOCK, TABLE_CODE, Values};
 use crate::observer::{Observer, pause};
 
@@ -67,7 +67,7 @@ pub(super) fn groups<'a>(
         let path = weighting.tensor_path().to_owned();
         add(Group { weights, path, specs: weighting.tensors(), dtype, of_pages: false });
     }
-    if let Some(page) = config.wanted_page(files)? {
+    if let Some(page) = config.wanted_reader(files)? {
         groups.extend(page_groups(files, page, dtype)?);
     }
     Ok(groups)
@@ -76,15 +76,21 @@ pub(super) fn groups<'a>(
 /// The tower, and what stands behind it, which is small as a projection is.
 fn page_groups<'a>(
     files: &'a CheckpointFiles,
-    page: &PageConfig,
+    page: PageReader<'_>,
     dtype: Dtype,
 ) -> Result<[Group<'a>; 2]> {
-    let group = |specs, dtype| {
-        let (weights, path) = (Weights::open_pages(files)?, String::new());
-        Ok(Group { weights, path, specs, dtype, of_pages: true })
+    let group = |weights, specs, dtype| {
+        let path = String::new();
+        Group { weights, path, specs, dtype, of_pages: true }
     };
+    let tower = page.tower_weights(files)?;
+    let (name, shape) = page.tower().kernel();
+    tower.expect_kernel(&name, &shape)?;
     let behind = if dtype == Dtype::Q4 { Dtype::Q8 } else { dtype };
-    Ok([group(page.vision.tensors(), dtype)?, group(page.connector_tensors(), behind)?])
+    Ok([
+        group(tower, page.tower().tensors(), dtype),
+        group(page.weights_behind(files)?, page.tensors_behind(), behind),
+    ])
 }
 
 impl Group<'_> {

@@ -127,7 +127,7 @@ impl<'a> Conversion<'a> {
             config,
             groups,
             calibration,
-            pages: config.wanted_page(files)?.map(PageCalibration::new),
+            pages: config.wanted_reader(files)?.map(PageCalibration::new),
             tokenizer,
             table: None,
             writer,

@@ -9,9 +9,11 @@ use super::calibrate::{Sizes, Sums};
 use crate::device;
 use crate::encoder::vision::{TowerLayer, embed};
 use crate::error::Result;
+use crate::image::Picture;
+use crate::image::smart::patches;
 use crate::model::bundle::Tensors;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{PageConfig, Product};
+use crate::model::config::{PageReader, Product, TowerConfig};
 use crate::observer::{Observer, pause};
 use crate::random::SplitMix64;
 
@@ -19,23 +21,25 @@ const SEED: u64 = 1;
 /// Pixels between two lines of strokes, and their height.
 const LINE: usize = 16;
 const STROKE: usize = 9;
+/// Tokens of its side, of a tower that sees pages of any size: 336 pixels of Qwen2-VL's.
+const SIDE: usize = 12;
 
 /// The made page on its way through the tower in f32, a layer at a time.
 pub(super) struct PageCalibration<'a> {
-    config: &'a PageConfig,
+    page: PageReader<'a>,
     hidden: Option<Numbers<2>>,
     /// Tensors that are in no layer, until they are needed.
     others: Tensors,
 }
 
 impl<'a> PageCalibration<'a> {
-    pub(super) fn new(config: &'a PageConfig) -> Self {
-        Self { config, hidden: None, others: Tensors::default() }
+    pub(super) fn new(page: PageReader<'a>) -> Self {
+        Self { page, hidden: None, others: Tensors::default() }
     }
 
     /// The tower's products, in the order of computation.
     pub(super) fn products(&self) -> Vec<Product> {
-        self.config.products()
+        self.page.tower().products()
     }
 
     /// Keeps tensors that are in no layer.
@@ -58,7 +62,8 @@ impl<'a> PageCalibration<'a> {
             Some(hidden) => hidden,
             None => self.embed()?,
         };
-        let layer = TowerLayer::load(&self.config.vision, weights, index, &device::cpu())?;
+        let patches = hidden.dims()[0];
+        let layer = TowerLayer::load(self.page.tower(), weights, index, &device::cpu())?;
         let mut sums = Sums::default();
         let mut squares = Vec::new();
         let mut each = |name: &str, input: &Numbers<2>| {
@@ -66,21 +71,34 @@ impl<'a> PageCalibration<'a> {
         };
         self.hidden = Some(layer.inputs(hidden, &mut each, observer).await?);
         sums.add(squares).await?;
-        Ok(sums.sizes(self.config.vision.patches()))
+        Ok(sums.sizes(patches))
     }
 
     /// Takes the page to the first layer.
     fn embed(&mut self) -> Result<Numbers<2>> {
         let tensors = RefCell::new(std::mem::take(&mut self.others));
         let weights = Weights::of_tensors(&tensors, "").keeping(false);
-        embed(&self.config.vision, &weights, made_page(self.config), &device::cpu())
+        embed(self.page.tower(), &weights, self.patches(), &device::cpu())
+    }
+
+    /// The made page's, of one as large as the tower sees, or large enough.
+    fn patches(&self) -> Vec<f32> {
+        let pixels = self.page.pixels();
+        match self.page.tower() {
+            TowerConfig::Siglip(vision) => vision.patches_of(pixels, &made_page(vision.image_size)),
+            TowerConfig::Qwen2(vision) => {
+                let side = SIDE * vision.spatial_merge_size * vision.patch_size;
+                let page = Picture::from_rgb(side, side, made_page(side));
+                let page = page.expect("it has as many pixels as it says");
+                patches(&page, vision.patching(), pixels).values
+            }
+        }
     }
 }
 
-/// Patches of a made page, row by row, each colour by colour.
-fn made_page(config: &PageConfig) -> Vec<f32> {
-    let (vision, mut random) = (&config.vision, SplitMix64(SEED));
-    let side = vision.image_size;
+/// Colours of the pixels of a made page, row by row.
+fn made_page(side: usize) -> Vec<u8> {
+    let mut random = SplitMix64(SEED);
     let mut page = vec![[0u8; 3]; side * side];
     let mut ink = 0;
     for (place, pixel) in page.iter_mut().enumerate() {
@@ -100,5 +118,5 @@ fn made_page(config: &PageConfig) -> Vec<f32> {
         };
         *pixel = [grey; 3];
     }
-    vision.patches_of(&config.pixels, page.as_flattened())
+    page.into_flattened()
 }

@@ -21,8 +21,8 @@ use crate::image::tiles::{Splitting, split};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::embeddings::TokenEmbeddings;
 use crate::late_interaction::encode::States;
-use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::PageConfig;
+use crate::model::checkpoint::CheckpointFiles;
+use crate::model::config::{PageConfig, PageReader};
 use crate::observer::{Observer, Stage, Unobserved, batch_done, pause};
 use crate::ops::tensor;
 use crate::text::token_batch::{Features, TokenBatch, TokenSequence};
@@ -107,7 +107,7 @@ impl PageSide {
         keep: bool,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let weights = Weights::open_pages(files)?.keeping(keep);
+        let weights = PageReader::Tiles(config).tower_weights(files)?.keeping(keep);
         let tower = PageTower::load(config, &weights, device, observer).await?;
         Ok(Self { config: config.clone(), tower })
     }

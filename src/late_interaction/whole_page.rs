@@ -10,7 +10,7 @@ use crate::device::read;
 use crate::encoder::Watch;
 use crate::encoder::vision::WholeTower;
 use crate::error::{Error, Result};
-use crate::image::smart::{Patching, SmartSize, patches};
+use crate::image::smart::{SmartSize, patches};
 use crate::image::{Picture, resize};
 use crate::late_interaction::colbert::ColBert;
 use crate::late_interaction::encode::States;
@@ -111,12 +111,7 @@ impl WholePage {
                 (numbers, [vision.side(); 2])
             }
             WholeTowerConfig::Qwen2 { vision, .. } => {
-                let patching = Patching {
-                    patch: vision.patch_size,
-                    merge: vision.spatial_merge_size,
-                    copies: vision.temporal_patch_size,
-                };
-                let found = patches(&resized, patching, &self.config.pixels);
+                let found = patches(&resized, vision.patching(), &self.config.pixels);
                 (found.values, [found.rows, found.columns])
             }
         };

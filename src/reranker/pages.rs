@@ -16,6 +16,7 @@ use crate::late_interaction::page::{
 use crate::late_interaction::whole_page::{self, WholePage};
 use crate::model::bundle::TensorSpec;
 use crate::model::checkpoint::CheckpointFiles;
+use crate::model::config::PageReader;
 use crate::model::room;
 use crate::observer::{Observer, Stage};
 
@@ -63,6 +64,7 @@ impl Reranker {
         if let Some(config) = whole {
             let config = config.as_ref().map_err(Error::clone)?;
             whole_page::prompt(model)?;
+            self.check_page_files(files, &PageReader::Whole(config).tensors())?;
             let device = model.device().clone();
             self.whole_pages = Some(WholePage::load(files, config, &device, observer).await?);
             return Ok(());
@@ -71,17 +73,13 @@ impl Reranker {
             Some(config) => config.as_ref().map_err(Error::clone)?,
             None => return Err(no_pages()),
         };
-        if files.manifest() != self.manifest.as_deref() {
-            return Err(Error::argument("files", "are not those that the model was loaded from"));
-        }
         let longest = page::prompt(model)?.longest();
         if longest > model.max_length() {
             let reason =
                 format!("of {longest} tokens are made, and the model reads {}", model.max_length());
             return Err(Error::argument("pages", reason));
         }
-        files.check_page_tensors(&config.tensors())?;
-        room::check(&config.tensors(), self.info.dtype)?;
+        self.check_page_files(files, &config.tensors())?;
         let gpu = self.kind == DeviceKind::WebGpu;
         let on_cpu = PageSide::load(files, config, &device::cpu(), gpu, observer).await?;
         self.pages = Some(match gpu {
@@ -93,6 +91,15 @@ impl Reranker {
             }
         });
         Ok(())
+    }
+
+    /// Whether the files are those of this model and have what only pages need, in no more memory than there is taken to be.
+    fn check_page_files(&self, files: &CheckpointFiles, tensors: &[TensorSpec]) -> Result<()> {
+        if files.manifest() != self.manifest.as_deref() {
+            return Err(Error::argument("files", "are not those that the model was loaded from"));
+        }
+        files.check_page_tensors(tensors)?;
+        room::check(tensors, self.info.dtype)
     }
 
     /// Whether pages can be encoded.

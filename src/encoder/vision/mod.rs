@@ -16,9 +16,10 @@ use burn::tensor::{Device, Tensor};
 use super::Watch;
 use crate::error::Result;
 use crate::model::checkpoint::Weights;
-use crate::model::config::{PageConfig, SiglipConfig};
+use crate::model::config::{PageConfig, TowerConfig};
 use crate::observer::{Observer, pause};
 use crate::ops::{Bounds, Linear, tensor};
+use qwen2::Qwen2VisionLayer;
 use siglip::{Siglip, SiglipLayer};
 pub(crate) use whole::WholeTower;
 
@@ -93,20 +94,36 @@ fn shuffle(x: Tensor<2>, side: usize, factor: usize) -> Tensor<2> {
     by_block.reshape([down * across, factor * factor * width])
 }
 
-/// What stands in front of a tower's layers, alone, over the numbers of a whole square: for a model of which not all is in memory at a
-/// time.
+/// What stands in front of a tower's layers, alone, over the numbers of a whole picture: for a model of which not all is in memory at
+/// a time.
 pub(crate) fn embed(
-    config: &SiglipConfig,
+    config: TowerConfig<'_>,
     weights: &Weights<'_>,
     numbers: Vec<f32>,
     device: &Device,
 ) -> Result<Tensor<2>> {
-    let patches = tensor(numbers, [config.patches(), config.patch_width()], device);
-    Ok(siglip::SiglipEmbeddings::load(config, weights, device)?.forward(patches))
+    let patches = |width: usize| {
+        let count = numbers.len() / width;
+        tensor(numbers, [count, width], device)
+    };
+    Ok(match config {
+        TowerConfig::Siglip(vision) => {
+            let embeddings = siglip::SiglipEmbeddings::load(vision, weights, device)?;
+            embeddings.forward(patches(vision.patch_width()))
+        }
+        TowerConfig::Qwen2(vision) => {
+            qwen2::patches(vision, weights, device)?.forward(patches(vision.patch_width()))
+        }
+    })
 }
 
 /// A tower's layer by itself, for a model of which not all is in memory at a time.
-pub(crate) struct TowerLayer(SiglipLayer);
+pub(crate) struct TowerLayer(Alone);
+
+enum Alone {
+    Siglip(SiglipLayer),
+    Qwen2(Qwen2VisionLayer),
+}
 
 impl TowerLayer {
     /// Reads the layer's tensors, and the norm in front of it.
@@ -114,15 +131,24 @@ impl TowerLayer {
     /// # Errors
     /// As [`PageTower::load`].
     pub(crate) fn load(
-        config: &SiglipConfig,
+        config: TowerConfig<'_>,
         weights: &Weights<'_>,
         layer: usize,
         device: &Device,
     ) -> Result<Self> {
-        SiglipLayer::load_alone(config, weights, layer, device).map(Self)
+        let layer = match config {
+            TowerConfig::Siglip(vision) => {
+                SiglipLayer::load_alone(vision, weights, layer, device).map(Alone::Siglip)
+            }
+            TowerConfig::Qwen2(vision) => {
+                Qwen2VisionLayer::load(vision, weights, layer, device).map(Alone::Qwen2)
+            }
+        };
+        layer.map(Self)
     }
 
-    /// `[patches, hidden]` → the same shape, no norm behind it; shows the inputs of products as [`Watch::input`] does.
+    /// `[patches, hidden]`, of a square picture, → the same shape, no norm behind it; shows the inputs of products as [`Watch::input`]
+    /// does.
     ///
     /// # Errors
     /// [`crate::Error::Aborted`].
@@ -132,7 +158,14 @@ impl TowerLayer {
         each: &mut impl FnMut(&str, &Tensor<2>),
         observer: &mut impl Observer,
     ) -> Result<Tensor<2>> {
-        self.0.forward_alone(x, &mut super::Inputs(each), observer).await
+        let watch = &mut super::Inputs(each);
+        match &self.0 {
+            Alone::Siglip(layer) => layer.forward_alone(x, watch, observer).await,
+            Alone::Qwen2(_) if cfg!(target_arch = "wasm32") => {
+                unreachable!("a tab refuses the models that have it")
+            }
+            Alone::Qwen2(layer) => layer.forward_alone(x, watch, observer).await,
+        }
     }
 }
 

@@ -44,10 +44,7 @@ impl Qwen2Vision {
         device: &Device,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let name = format!("{QWEN2_PATCHES}.weight");
-        weights.expect_kernel(&name, &config.kernel())?;
-        let [hidden, width] = [config.embed_dim, config.patch_width()];
-        let kernel = Matrix::f32(hidden, width, weights.read(&name, &[hidden, width])?);
+        let patches = patches(config, weights, device)?;
         let mut layers = Vec::with_capacity(config.depth);
         for layer in 0..config.depth {
             pause(observer).await?;
@@ -55,7 +52,7 @@ impl Qwen2Vision {
         }
         let merger = config.merger_products();
         Ok(Self {
-            patches: Linear::new(kernel, None, device),
+            patches,
             layers,
             merger_norm: norm(config, weights, config.merger_norm(), device)?,
             merger: [product(weights, &merger[0], device)?, product(weights, &merger[1], device)?],
@@ -96,6 +93,19 @@ impl Qwen2Vision {
     }
 }
 
+/// The product of the patches.
+pub(super) fn patches(
+    config: &Qwen2VisionConfig,
+    weights: &Weights<'_>,
+    device: &Device,
+) -> Result<Linear> {
+    let name = format!("{QWEN2_PATCHES}.weight");
+    weights.expect_kernel(&name, &config.kernel())?;
+    let [hidden, width] = [config.embed_dim, config.patch_width()];
+    let kernel = Matrix::f32(hidden, width, weights.read(&name, &[hidden, width])?);
+    Ok(Linear::new(kernel, None, device))
+}
+
 /// Of a head's pairs the first half turns by the row, the second by the column, both by the same angles.
 fn axes(config: &Qwen2VisionConfig) -> Vec<Axis> {
     let half = config.embed_dim / config.num_heads / 4;
@@ -117,8 +127,11 @@ fn places([rows, columns]: [usize; 2], side: usize) -> Vec<Place> {
     places
 }
 
-struct Qwen2VisionLayer {
+pub(super) struct Qwen2VisionLayer {
     heads: usize,
+    axes: Vec<Axis>,
+    /// Patches of a side that become one token.
+    side: usize,
     attention_norm: LayerNorm,
     /// Query, key and value, `[3 · hidden, hidden]`.
     qkv: Linear,
@@ -130,7 +143,7 @@ struct Qwen2VisionLayer {
 }
 
 impl Qwen2VisionLayer {
-    fn load(
+    pub(super) fn load(
         config: &Qwen2VisionConfig,
         weights: &Weights<'_>,
         layer: usize,
@@ -141,6 +154,8 @@ impl Qwen2VisionLayer {
         let [attention_norm, mlp_norm] = config.layer_norms(layer);
         Ok(Self {
             heads: config.num_heads,
+            axes: axes(config),
+            side: config.spatial_merge_size,
             attention_norm: norm(config, weights, &attention_norm, device)?,
             qkv: product(weights, qkv, device)?,
             attention_output: product(weights, attention_output, device)?,
@@ -152,6 +167,19 @@ impl Qwen2VisionLayer {
             },
             names: products.map(|product| product.names[0].clone()),
         })
+    }
+
+    /// `[patches, hidden]`, of a square picture, → the same shape, of a layer that was loaded alone.
+    pub(super) async fn forward_alone(
+        &self,
+        x: Tensor<2>,
+        watch: &mut impl Watch,
+        observer: &mut impl Observer,
+    ) -> Result<Tensor<2>> {
+        let (count, device) = (x.dims()[0], x.device());
+        let places = places([count.isqrt(); 2], self.side);
+        let angles = Angles::new(&places, &self.axes, &device);
+        self.forward(x, &whole(count, &device), &angles, watch, observer).await
     }
 
     async fn forward(

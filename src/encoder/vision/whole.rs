@@ -7,13 +7,10 @@ use super::siglip::Siglip;
 use crate::encoder::Watch;
 use crate::encoder::layers::product;
 use crate::error::Result;
-use crate::model::checkpoint::{CheckpointFiles, Weights};
-use crate::model::config::{PATCHES, QWEN2_PATCHES, WholePageConfig, WholeTowerConfig};
+use crate::model::checkpoint::CheckpointFiles;
+use crate::model::config::{PageReader, WholePageConfig, WholeTowerConfig};
 use crate::observer::{Observer, pause};
 use crate::ops::Linear;
-
-/// What saves of transformers 5 put in place of a level of SigLIP's names.
-const NEWER: [&str; 2] = ["vision_model.", "vision_tower."];
 
 /// A tower with what brings its vectors to the width of the text's, on one device.
 pub(crate) struct WholeTower {
@@ -27,7 +24,7 @@ enum Tower {
 }
 
 impl WholeTower {
-    /// Puts the page side's weights on `device`. The observer can stop it before each layer.
+    /// Puts the page side's weights on `device`; a bundle's are gone from it then. The observer can stop it before each layer.
     ///
     /// # Errors
     /// A tensor that is missing, misshapen, of an unknown type or not finite; [`crate::Error::Aborted`].
@@ -37,24 +34,18 @@ impl WholeTower {
         device: &Device,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let open = || Weights::open(files, &files.backbone_files()?);
+        let reader = PageReader::Whole(config);
+        let weights = reader.tower_weights(files)?.keeping(false);
         let tower = match &config.tower {
             WholeTowerConfig::Siglip(vision) => {
-                let [old, new] = NEWER;
-                let probe = format!("{PATCHES}.weight");
-                let weights = match open()?.behind("", &probe) {
-                    Ok(weights) => weights,
-                    Err(_) => open()?.renamed(old, new).behind("", &probe.replace(old, new))?,
-                };
+                let behind = reader.weights_behind(files)?.keeping(false);
                 let tower = Box::new(Siglip::load(vision, &weights, device, observer).await?);
                 pause(observer).await?;
                 let projector = config.projector().expect("this tower has one");
-                let weights = open()?.behind("", &format!("{}.weight", projector.names[0]))?;
-                let projector = Box::new(product(&weights, &projector, device)?);
+                let projector = Box::new(product(&behind, &projector, device)?);
                 Tower::Siglip { tower, projector }
             }
             WholeTowerConfig::Qwen2 { vision, .. } => {
-                let weights = open()?.behind("", &format!("{QWEN2_PATCHES}.weight"))?;
                 Tower::Qwen2(Box::new(Qwen2Vision::load(vision, &weights, device, observer).await?))
             }
         };

@@ -210,8 +210,8 @@ impl CheckpointFiles {
     pub fn tensors(&self) -> Result<Vec<TensorInfo>> {
         let mut tensors = Weights::open(self, &self.backbone_files()?)?.tensors();
         if let Some(bundle) = &self.bundle {
-            if !bundle.manifest.pages.is_empty() && self.takes_pages() {
-                tensors.extend(Weights::open_pages(self)?.tensors());
+            if self.takes_pages() {
+                tensors.extend(Weights::of_tensors(&bundle.pages, "").tensors());
             }
             return Ok(tensors);
         }

@@ -10,8 +10,6 @@ use crate::error::{Error, Result};
 use crate::model::bundle::{Tensor, Tensors};
 use crate::model::quantize::Matrix;
 
-/// A tensor by which the others are found that only pages need.
-const PAGES: &str = "vision_model.embeddings.patch_embedding.weight";
 /// Most files that an index spreads the tensors over.
 const MAX_SHARDS: usize = 256;
 
@@ -64,20 +62,20 @@ impl<'a> Weights<'a> {
         Ok(Self { file, tensors, prefix: String::new(), renamed: None, keep: true })
     }
 
-    /// The tensors that only pages need, behind whatever this save puts before their names; of a bundle those of its own shards.
+    /// Tensors that only pages need, behind whatever this save puts before the name `probe`; of a bundle those of its own shards.
     ///
     /// # Errors
     /// As [`Weights::open`]; [`Error::MissingTensor`] where there are none.
-    pub(crate) fn open_pages(files: &'a CheckpointFiles) -> Result<Self> {
+    pub(crate) fn open_pages(files: &'a CheckpointFiles, probe: &str) -> Result<Self> {
         let names = files.backbone_files()?;
         let Some(bundle) = &files.bundle else {
-            return Self::open(files, &names)?.behind("", PAGES);
+            return Self::open(files, &names)?.behind("", probe);
         };
         let mut weights = Self::of_tensors(&bundle.pages, "");
         weights.file = names.into_iter().next().unwrap_or_default();
-        match weights.contains(PAGES) {
+        match weights.contains(probe) {
             true => Ok(weights),
-            false => Err(weights.missing(PAGES)),
+            false => Err(weights.missing(probe)),
         }
     }
 

@@ -45,7 +45,7 @@ pub use overridden::Overridden;
 pub use page::{
     MAX_TILES, PageConfig, Qwen2VisionConfig, SiglipConfig, WholePageConfig, WholeTowerConfig,
 };
-pub(crate) use page::{PATCHES, PLACES, QWEN2_PATCHES};
+pub(crate) use page::{PATCHES, PLACES, PageReader, QWEN2_PATCHES, TowerConfig};
 pub(crate) use products::layer_of;
 pub use products::{Product, Role};
 use projection::STANFORD_PROJECTION;

@@ -2,7 +2,7 @@
 
 use super::{
     DenseConfig, EMBEDDINGS, EncoderConfig, HeadConfig, HeadStep, Layout, LinearConfig,
-    ModelConfig, PageConfig, ProjectionStep, TOKENS, WORDS, WeightingConfig,
+    ModelConfig, PageReader, ProjectionStep, TOKENS, WORDS, WeightingConfig,
 };
 use crate::error::Result;
 use crate::model::bundle::{TensorKind, TensorSpec};
@@ -109,7 +109,8 @@ pub(super) fn norm_tensors(
 
 /// Which layer a tensor or product belongs to, by its name; `None` for what stands in front of the layers or behind them.
 pub(crate) fn layer_of(name: &str) -> Option<usize> {
-    let mut parts = name.split('.').skip_while(|part| !["layer", "layers"].contains(part));
+    const LISTS: [&str; 3] = ["layer", "layers", "blocks"];
+    let mut parts = name.split('.').skip_while(|part| !LISTS.contains(part));
     parts.nth(1)?.parse().ok()
 }
 
@@ -129,7 +130,7 @@ impl ModelConfig {
     /// Why this folder's pages are not computed here.
     pub(crate) fn wanted_tensors(&self, files: &CheckpointFiles) -> Result<Vec<TensorSpec>> {
         let mut tensors = self.tensors();
-        tensors.extend(self.wanted_page(files)?.into_iter().flat_map(PageConfig::tensors));
+        tensors.extend(self.wanted_reader(files)?.into_iter().flat_map(PageReader::tensors));
         Ok(tensors)
     }
 

@@ -11,6 +11,7 @@
 
 mod processor;
 mod qwen2;
+mod reader;
 mod siglip;
 mod whole;
 
@@ -24,11 +25,12 @@ use crate::image::Normalization;
 use crate::image::tiles::Splitting;
 use crate::model::bundle::{TensorKind, TensorSpec};
 use crate::model::checkpoint::{
-    CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, VisualModel, Weights,
+    CheckpointFiles, Fields, PREPROCESSOR, PROCESSOR, Visual, VisualModel,
 };
 use crate::model::config::products::spec;
 pub(crate) use qwen2::QWEN2_PATCHES;
 pub use qwen2::Qwen2VisionConfig;
+pub(crate) use reader::{PageReader, TowerConfig};
 pub use siglip::SiglipConfig;
 pub(crate) use siglip::{PATCHES, PLACES};
 pub(super) use whole::read as read_whole;
@@ -87,7 +89,7 @@ pub(super) fn read(
     }
     let there = match files.manifest() {
         Some(manifest) => !manifest.pages.is_empty(),
-        None => Weights::open_pages(files).is_ok(),
+        None => reader::siglip_weights(files).is_ok(),
     };
     let name = format!("{}config.json", reading.root);
     let config = files.fields(&name)?.filter(|_| there);

@@ -5,8 +5,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::backbone::{check_heads, refuse_variants};
+use super::super::products::{layer_tensors, norm_tensors, spec};
 use super::super::{Activation, MAX_HIDDEN, MAX_LAYERS, Product, Role};
 use crate::error::{Result, Warning};
+use crate::image::smart::Patching;
+use crate::model::bundle::{TensorKind, TensorSpec};
 use crate::model::checkpoint::Fields;
 
 /// Largest side of a patch in pixels.
@@ -99,6 +102,15 @@ impl Qwen2VisionConfig {
         [self.embed_dim, CHANNELS, self.temporal_patch_size, side, side]
     }
 
+    /// How a page becomes patches.
+    pub(crate) fn patching(&self) -> Patching {
+        Patching {
+            patch: self.patch_size,
+            merge: self.spatial_merge_size,
+            copies: self.temporal_patch_size,
+        }
+    }
+
     /// Patches that become one token.
     pub fn merged(&self) -> usize {
         self.spatial_merge_size.pow(2)
@@ -143,6 +155,26 @@ impl Qwen2VisionConfig {
             role: Role::Projection,
         };
         [product("0", wide), product("2", self.hidden_size)]
+    }
+
+    /// The tensors up to the merger, those that belong together after each other. As of SigLIP, little would be gained by fewer bytes
+    /// of the patches' product.
+    pub(crate) fn tensors(&self) -> Vec<TensorSpec> {
+        let patches = [self.embed_dim, self.patch_width()];
+        let mut tensors =
+            vec![spec(&format!("{QWEN2_PATCHES}.weight"), &patches, TensorKind::Half)];
+        for layer in 0..self.depth {
+            let norms =
+                self.layer_norms(layer).map(|name| norm_tensors(&name, self.embed_dim, true));
+            tensors.extend(layer_tensors(self.layer_products(layer), norms));
+        }
+        tensors
+    }
+
+    /// The merger's.
+    pub(crate) fn merger_tensors(&self) -> Vec<TensorSpec> {
+        let norm = norm_tensors(MERGER_NORM, self.embed_dim, true);
+        norm.chain(self.merger_products().iter().flat_map(Product::tensors)).collect()
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::processor;
 use super::qwen2::Qwen2VisionConfig;
+use super::reader::{qwen2_weights, siglip_weights};
 use super::siglip::SiglipConfig;
 use crate::error::{Error, Result, Warning};
 use crate::image::{Filter, Normalization};
@@ -28,7 +29,7 @@ use crate::model::config::{EncoderConfig, Layout, MAX_VOCABULARY, Product, Readi
 /// Most pixels that a page is enlarged to, and fewest that may be asked for.
 const MAX_PIXELS: usize = 1 << 24;
 /// The layer between SigLIP's tower and the text's, by transformers' name.
-const PROJECTOR: &str = "multi_modal_projector.linear";
+pub(super) const PROJECTOR: &str = "multi_modal_projector.linear";
 const IMAGE: &str = "<image>";
 const IMAGE_PAD: &str = "<|image_pad|>";
 const COLPALI_PROMPT: &str = "Describe the image.";
@@ -59,14 +60,15 @@ pub enum WholeTowerConfig {
     Qwen2 { vision: Qwen2VisionConfig, min_pixels: usize, max_pixels: usize },
 }
 
-/// What reads pages in one piece, if its weights are wanted. A bundle has none.
+/// What reads pages in one piece, if the weights for it are there. Queries do without: so what is wrong with it is said where pages
+/// are read.
 pub(in crate::model::config) fn read(
     reading: &mut Reading<'_>,
     layout: Layout,
     encoder: &EncoderConfig,
 ) -> Result<Option<Result<WholePageConfig>>> {
     let files = reading.files;
-    if layout != Layout::Visual || files.manifest().is_some() {
+    if layout != Layout::Visual {
         return Ok(None);
     }
     let name = format!("{}config.json", reading.root);
@@ -74,7 +76,13 @@ pub(in crate::model::config) fn read(
     let Some(visual) = config.map_or(Ok(None), |config| Visual::of(&config))? else {
         return Ok(None);
     };
-    if visual.class.model() == VisualModel::ColModernVBert {
+    let model = visual.class.model();
+    let there = match files.manifest() {
+        Some(manifest) => !manifest.pages.is_empty(),
+        None if model == VisualModel::ColQwen2 => qwen2_weights(files).is_ok(),
+        None => siglip_weights(files).is_ok(),
+    };
+    if model == VisualModel::ColModernVBert || !there {
         return Ok(None);
     }
     let text = (encoder.vocab_size(), encoder.hidden_size());
