@@ -5,128 +5,38 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 
-use common::{difference, fixtures, gather, load, load_with};
+use common::language::{Case, MODELS, Text, inspect};
+use common::{difference, load, load_with};
 use pollster::block_on;
-use safetensors::SafeTensors;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tabrank::image::Picture;
-use tabrank::{
-    BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Error, Inspection, Overrides,
-    PageInspection, PageOptions, Reranker, Similarity, Source, TextKind, Unobserved, convert,
-    score,
-};
+use tabrank::{Error, Inspection, Overrides, PageOptions, Reranker, Similarity, Unobserved, score};
 
 const TOLERANCE: f32 = 1e-4;
-const MODELS: [&str; 2] = ["colpali", "colqwen2"];
 
-#[derive(Deserialize)]
-struct Expected {
-    queries: Vec<Text>,
-    engine_queries: Vec<Text>,
-    pages: Vec<Page>,
-    #[serde(default)]
-    engine_pages: Vec<Prompt>,
-    scores: Vec<Vec<f32>>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    size: [usize; 2],
-    ids: Vec<u32>,
-    patches: Vec<u8>,
-    /// Rows and columns of patches, before they are merged.
-    grid: Option<[usize; 2]>,
-}
-
-#[derive(Deserialize)]
-struct Prompt {
-    ids: Vec<u32>,
-}
-
-#[derive(Deserialize)]
-struct Text {
-    text: String,
-    ids: Vec<u32>,
-}
-
-struct Case {
-    folder: PathBuf,
-    expected: Expected,
-    tensors: Vec<u8>,
-}
-
-impl Case {
-    fn read(name: &str) -> Self {
-        let folder = fixtures().join("visual").join(name);
-        let json = fs::read(folder.join("expected.json")).unwrap();
-        let expected = serde_json::from_slice(&json).unwrap();
-        let tensors = fs::read(folder.join("expected.safetensors")).unwrap();
-        Self { folder, expected, tensors }
-    }
-
-    fn picture(&self, page: usize) -> Picture {
-        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
-        let pixels = tensors.tensor(&format!("page.{page}.pixels")).unwrap();
-        let [width, height] = self.expected.pages[page].size;
-        Picture::from_rgb(width, height, pixels.data().to_vec()).unwrap()
-    }
-
-    fn load_pages(&self, saves: &[&str]) -> Reranker {
-        let mut files = self.files(saves);
-        files.take_pages();
-        load(&files)
-    }
-
-    /// The files of some saves, of which an earlier one's stand in place of a later one's.
-    fn files(&self, saves: &[&str]) -> CheckpointFiles {
-        let find = |name: &str| {
-            saves.iter().find_map(|save| fs::read(self.folder.join(save).join(name)).ok())
+/// Every stage of a query that the reference has written under `name`.
+fn compare(case: &Case, reranker: &Reranker, name: &str, query: &Text, tolerance: f32) {
+    let Inspection { tokens, hidden_states, embeddings } = inspect(reranker, &query.text);
+    assert_eq!(tokens.ids, query.ids, "ids of {name}");
+    assert!(tokens.attention_mask.iter().all(|&seen| seen), "attention of {name}");
+    assert!(tokens.embedding_mask.iter().all(|&yields| yields), "embeddings of {name}");
+    let last = hidden_states.len() - 1;
+    let mut compared = 0;
+    for (layer, state) in hidden_states.iter().enumerate() {
+        let layer = if layer == last { "norm".to_owned() } else { layer.to_string() };
+        let Some(reference) = case.tensor(&format!("{name}.hidden.{layer}")) else {
+            continue;
         };
-        let mut files = gather(find).unwrap();
-        // Nothing asks for an adapter: who looks into a folder finds it.
-        let adapter = files.adapter_file().unwrap();
-        if let Some(bytes) = find(&adapter) {
-            files.insert(&adapter, bytes).unwrap();
-            for file in files.wanted().unwrap() {
-                files.insert(&file.name, find(&file.name).unwrap()).unwrap();
-            }
-        }
-        files
+        let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
+        let worst = difference(state, &reference) / largest;
+        assert!(worst < tolerance, "hidden {layer} of {name}: {worst}");
+        compared += 1;
     }
-
-    fn tensor(&self, name: &str) -> Option<Vec<f32>> {
-        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
-        let view = tensors.tensor(name).ok()?;
-        let values = view.data().chunks_exact(4);
-        Some(values.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
-    }
-
-    /// Every stage of a query that the reference has written under `name`.
-    fn compare(&self, reranker: &Reranker, name: &str, query: &Text, tolerance: f32) {
-        let Inspection { tokens, hidden_states, embeddings } = inspect(reranker, &query.text);
-        assert_eq!(tokens.ids, query.ids, "ids of {name}");
-        assert!(tokens.attention_mask.iter().all(|&seen| seen), "attention of {name}");
-        assert!(tokens.embedding_mask.iter().all(|&yields| yields), "embeddings of {name}");
-        let last = hidden_states.len() - 1;
-        let mut compared = 0;
-        for (layer, state) in hidden_states.iter().enumerate() {
-            let layer = if layer == last { "norm".to_owned() } else { layer.to_string() };
-            let Some(reference) = self.tensor(&format!("{name}.hidden.{layer}")) else {
-                continue;
-            };
-            let largest = reference.iter().fold(1.0, |most: f32, value| most.max(value.abs()));
-            let worst = difference(state, &reference) / largest;
-            assert!(worst < tolerance, "hidden {layer} of {name}: {worst}");
-            compared += 1;
-        }
-        assert!([0, hidden_states.len()].contains(&compared), "hidden states of {name}");
-        let reference = self.tensor(&format!("{name}.embeddings")).unwrap();
-        let worst = difference(embeddings.values(), &reference);
-        assert!(worst < tolerance, "embeddings of {name}: {worst}");
-    }
+    assert!([0, hidden_states.len()].contains(&compared), "hidden states of {name}");
+    let reference = case.tensor(&format!("{name}.embeddings")).unwrap();
+    let worst = difference(embeddings.values(), &reference);
+    assert!(worst < tolerance, "embeddings of {name}: {worst}");
 }
 
 /// What a page comes to, and how far it may be from what the reference made of it, over the largest value and 1.
@@ -143,14 +53,6 @@ fn named(states: &[Vec<f32>]) -> impl Iterator<Item = (String, &Vec<f32>)> {
     (0..).map(name).zip(states)
 }
 
-fn inspect_page(reranker: &Reranker, picture: &Picture) -> PageInspection {
-    block_on(reranker.inspect_page(picture, PageOptions::default())).unwrap()
-}
-
-fn inspect(reranker: &Reranker, query: &str) -> Inspection {
-    block_on(reranker.inspect(TextKind::Query, query)).unwrap()
-}
-
 #[test]
 fn every_stage_of_a_query_equals_the_reference() {
     for model in MODELS {
@@ -159,7 +61,7 @@ fn every_stage_of_a_query_equals_the_reference() {
             let reranker = load(&case.files(saves));
             assert_eq!(case.expected.queries.len(), 3);
             for (index, query) in case.expected.queries.iter().enumerate() {
-                case.compare(&reranker, &format!("query.{index}"), query, TOLERANCE);
+                compare(&case, &reranker, &format!("query.{index}"), query, TOLERANCE);
             }
         }
     }
@@ -172,7 +74,7 @@ fn queries_of_folders_of_colpali_engine_have_its_prompt() {
         let reranker = load(&case.files(&["engine"]));
         assert_eq!(case.expected.engine_queries.len(), 3);
         for (index, query) in case.expected.engine_queries.iter().enumerate() {
-            case.compare(&reranker, &format!("engine.query.{index}"), query, TOLERANCE);
+            compare(&case, &reranker, &format!("engine.query.{index}"), query, TOLERANCE);
         }
     }
 }
@@ -183,7 +85,7 @@ fn an_adapter_beside_the_weights_is_merged() {
         let case = Case::read(model);
         let reranker = load(&case.files(&["adapter", "engine"]));
         let query = &case.expected.engine_queries[0];
-        case.compare(&reranker, "adapter.query.0", query, TOLERANCE);
+        compare(&case, &reranker, "adapter.query.0", query, TOLERANCE);
         // Without it the vectors are others.
         let plain = inspect(&load(&case.files(&["engine"])), &query.text).embeddings;
         let reference = case.tensor("adapter.query.0.embeddings").unwrap();
@@ -303,81 +205,6 @@ fn options_and_parts_of_pages_are_held_against_the_model() {
     let patches = PageOptions { only_patches: true, ..PageOptions::default() };
     let page = block_on(reranker.encode_page(&picture, patches, &mut Unobserved)).unwrap();
     assert!(page.patches.len() == 15 && page.patches.iter().all(|&is| is));
-}
-
-fn converted(files: &CheckpointFiles, dtype: Dtype) -> BundleFiles {
-    let (source, overrides) = (Source::default(), Overrides::default());
-    let options = ConvertOptions { dtype, source, overrides };
-    block_on(convert(files.clone(), &options, &mut Unobserved)).unwrap()
-}
-
-/// A bundle's files, with those that only pages need.
-fn with_pages(bundle: &BundleFiles) -> CheckpointFiles {
-    let mut files = CheckpointFiles::new();
-    files.take_pages();
-    for (name, bytes) in &bundle.files {
-        files.insert(name, bytes.clone()).unwrap();
-    }
-    files
-}
-
-/// The mean cosine of vectors.
-fn cosine(found: &[f32], expected: &[f32], width: usize) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    let rows = found.chunks_exact(width).zip(expected.chunks_exact(width));
-    let cosine = |(a, b)| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
-    let cosines: Vec<f32> = rows.map(cosine).collect();
-    cosines.iter().sum::<f32>() / cosines.len() as f32
-}
-
-fn mean_difference(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    apart.sum::<f32>() / expected.len() as f32
-}
-
-/// An adapter is merged, and what the bundle computes of queries and pages is what its checkpoint does, as far as its type goes.
-#[test]
-fn a_bundle_computes_what_its_checkpoint_does() {
-    for model in MODELS {
-        let case = Case::read(model);
-        for saves in [&["checkpoint"][..], &["adapter", "engine"]] {
-            let mut files = case.files(saves);
-            files.take_pages();
-            let query = &case.expected.queries[2].text;
-            let checkpoint = load(&files);
-            let own = inspect(&checkpoint, query);
-            let own_page = inspect_page(&checkpoint, &case.picture(0));
-            let types = [
-                (Dtype::F32, 1e-6, [0.999_999; 2]),
-                (Dtype::F16, 1e-3, [0.999_999, 0.9999]),
-                (Dtype::Q8, 0.05, [0.99, 0.9]),
-                (Dtype::Q4, 0.2, [0.9, 0.5]),
-            ];
-            for (dtype, tolerance, [features, vectors]) in types {
-                let bundle = with_pages(&converted(&files, dtype));
-                assert!(bundle.get("adapter_config.json").is_none());
-                let names: Vec<_> = bundle.tensors().unwrap();
-                assert!(names.iter().all(|tensor| !tensor.name.contains("lora_")));
-                let bundle = load(&bundle);
-                let found = inspect(&bundle, query);
-                assert_eq!(found.tokens, own.tokens);
-                let mean = mean_difference(found.embeddings.values(), own.embeddings.values());
-                assert!(mean < tolerance, "{model} {saves:?} {}: {mean}", dtype.name());
-                let page = inspect_page(&bundle, &case.picture(0));
-                assert_eq!(page.tokens, own_page.tokens);
-                let (found, own) = (&page.page.embeddings, &own_page.page.embeddings);
-                let width = own_page.features.len() / own_page.page.places().len();
-                let near = [
-                    cosine(&page.features, &own_page.features, width),
-                    cosine(found.values(), own.values(), own.dimension()),
-                ];
-                println!("{model} {saves:?} {}: {near:?}", dtype.name());
-                let is_near = near[0] > features && near[1] > vectors;
-                assert!(is_near, "page of {model} {saves:?} {}: {near:?}", dtype.name());
-            }
-        }
-    }
 }
 
 /// What an adapter's settings say beside what is computed.

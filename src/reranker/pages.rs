@@ -214,14 +214,18 @@ impl Reranker {
 
     fn page_side(&self) -> Result<(&ColBert, &PageSide)> {
         let model = self.model.late("encoding of pages")?;
-        match (&self.pages, &self.page_config) {
-            (Some(pages), _) => Ok((model, pages)),
-            (None, Some(Err(error))) => Err(error.clone()),
-            (None, Some(Ok(_))) => {
+        if let Some(pages) = &self.pages {
+            return Ok((model, pages));
+        }
+        let config = self.page_config.as_ref().map(|config| config.as_ref().map(drop));
+        let whole = self.whole_page_config.as_ref().map(|config| config.as_ref().map(drop));
+        match config.or(whole) {
+            Some(Err(error)) => Err(error.clone()),
+            Some(Ok(())) => {
                 let reason = "cannot be encoded yet: what the model needs for it was not loaded";
                 Err(Error::argument("pages", reason))
             }
-            (None, None) => Err(no_pages()),
+            None => Err(no_pages()),
         }
     }
 }

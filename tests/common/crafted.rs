@@ -12,10 +12,12 @@ use tabrank::{
     BundleFiles, CheckpointFiles, ConvertOptions, Dtype, Result, Source, Unobserved, convert,
 };
 
-use super::gather;
+use super::{gather, gather_into};
 
 pub const MANIFEST: &str = "tabrank.json";
 pub const SHARD: &str = "weights-00001-of-00001.safetensors";
+/// The only shard that only pages need.
+pub const PAGES: &str = "pages-00001-of-00001.safetensors";
 
 /// A tensor of a shard: type, shape, bytes.
 pub type Raw = (Stored, Vec<usize>, Vec<u8>);
@@ -51,7 +53,11 @@ impl Crafted {
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let entry = json!({"name": name, "bytes": bytes.len(), "sha256": sha256});
         self.files.insert(name.to_owned(), bytes);
-        let list = if name.ends_with(".safetensors") { "weights" } else { "files" };
+        let list = match name {
+            PAGES => "pages",
+            name if name.ends_with(".safetensors") => "weights",
+            _ => "files",
+        };
         self.manifest(|manifest| {
             let list = manifest[list].as_array_mut().unwrap();
             list.retain(|listed| listed["name"] != name);
@@ -64,6 +70,13 @@ impl Crafted {
         let mut tensors = read_tensors(&self.files[SHARD]);
         change(&mut tensors);
         self.file(SHARD, write_tensors(&tensors))
+    }
+
+    /// Changes the tensors of the only shard that only pages need.
+    pub fn page_tensors(self, change: impl FnOnce(&mut BTreeMap<String, Raw>)) -> Self {
+        let mut tensors = read_tensors(&self.files[PAGES]);
+        change(&mut tensors);
+        self.file(PAGES, write_tensors(&tensors))
     }
 
     /// Changes the bytes of the only shard.
@@ -87,6 +100,13 @@ impl Crafted {
 
     pub fn open(&self) -> Result<CheckpointFiles> {
         gather(|name| self.files.get(name).cloned())
+    }
+
+    /// As [`Crafted::open`], of which weights `take` says.
+    pub fn open_taking(&self, take: impl FnOnce(&mut CheckpointFiles)) -> Result<CheckpointFiles> {
+        let mut files = CheckpointFiles::new();
+        take(&mut files);
+        gather_into(files, |name| self.files.get(name).cloned())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod folder;
 pub mod index;
 #[cfg(feature = "cli")]
 pub mod index_command;
+pub mod language;
 pub mod list;
 pub mod pairs;
 #[cfg(feature = "cli")]
@@ -156,8 +157,15 @@ pub fn pooled_checkpoint() -> CheckpointFiles {
 }
 
 /// Hands over what is wanted, as every surface does; `find` gives the bytes of a file, if there is one.
-pub fn gather(mut find: impl FnMut(&str) -> Option<Vec<u8>>) -> tabrank::Result<CheckpointFiles> {
-    let mut files = CheckpointFiles::new();
+pub fn gather(find: impl FnMut(&str) -> Option<Vec<u8>>) -> tabrank::Result<CheckpointFiles> {
+    gather_into(CheckpointFiles::new(), find)
+}
+
+/// As [`gather`], into files that say what is wanted.
+pub fn gather_into(
+    mut files: CheckpointFiles,
+    mut find: impl FnMut(&str) -> Option<Vec<u8>>,
+) -> tabrank::Result<CheckpointFiles> {
     loop {
         let wanted = files.wanted()?;
         if wanted.is_empty() {
