@@ -306,6 +306,15 @@ impl Reranker {
         &self.info
     }
 
+    /// The score that the model has for a MaxSim sum with a query of so many embeddings: the sum, or a mean. A cross-encoder has none
+    /// for it.
+    pub fn score_of(&self, sum: f32, query_length: usize) -> f32 {
+        match &self.model {
+            Model::Late(model) => model.score(sum, query_length),
+            Model::Cross(_) => sum,
+        }
+    }
+
     /// What the user should know about model and device.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

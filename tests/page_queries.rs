@@ -528,6 +528,44 @@ fn other_weights_of_tokens_are_refused_by_name() {
     }
 }
 
+/// With a centroid for nearly every token the codes lose little, and a sum would be some times the mean.
+#[cfg(feature = "cli")]
+#[test]
+fn an_index_is_searched_by_the_models_own_score() {
+    use common::command::{checkpoint, tabrank, text};
+    use tabrank::{EmbeddingsFile, EmbeddingsInfo};
+    let visual = Visual::read("colnanovdr");
+    let mut pages = TokenEmbeddings::new(20);
+    (0..3).for_each(|page| pages.push(&visual.tensor(&format!("page.{page}"))));
+    let compressed = Codec::F32.compress(&pages).unwrap();
+    let model = checkpoint("visual/colnanovdr");
+    let embedding_id = load(&visual.files("checkpoint")).info().embedding_id.clone();
+    let info = EmbeddingsInfo { embedding_id: Some(embedding_id), token_pooling: None };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let assert = tabrank(arguments).current_dir(folder.path()).assert().success();
+        text(&assert.get_output().stdout)
+    };
+    fs::write(folder.path().join("rows"), EmbeddingsFile::new(compressed, info).write()).unwrap();
+    let ids: String = (0..3).map(|page| format!("{{\"id\":\"{page}\"}}\n")).collect();
+    fs::write(folder.path().join("ids.jsonl"), ids).unwrap();
+    run(&["index", "build", "--embeddings", "rows", "ids.jsonl", "-o", "x", "--nbits", "8"]);
+    let all = ["--n-ivf-probe", "999", "--n-full-scores", "999"];
+    for (query, row) in visual.expected.queries.iter().zip(&visual.expected.scores) {
+        let Some(row) = row else { continue };
+        let asked = ["index", "search", "x", "--model", &model, "--query", &query.text];
+        let lines = run(&[&asked[..], &all].concat());
+        assert_eq!(lines.lines().count(), 3);
+        for line in lines.lines() {
+            let found: serde_json::Value = serde_json::from_str(line).unwrap();
+            let page: usize = found["id"].as_str().unwrap().parse().unwrap();
+            let (score, expected) = (found["score"].as_f64().unwrap() as f32, row[page]);
+            let apart = (score - expected).abs() / expected.abs();
+            assert!(apart < 0.1, "{:?}, page {page}: {score}, not {expected}", query.text);
+        }
+    }
+}
+
 /// Convert, inspect, verify and encode, as on the command line.
 #[cfg(feature = "cli")]
 #[test]

@@ -31,7 +31,7 @@ pub fn load_with_pages(folder: &Path, options: &LoadOptions) -> Result<Reranker,
     match reranker.reads_pages() {
         true => Ok(reranker),
         false => {
-            let reason = "is of a model that reads texts alone; pages want one that sees, such as ColModernVBERT".to_owned();
+            let reason = "is of a model that reads texts alone, or was converted with --without-pages; pages want one that sees, such as ColModernVBERT".to_owned();
             Err(CliError::Folder { folder: folder.to_owned(), reason })
         }
     }

@@ -18,8 +18,8 @@ use crate::cli::{CliError, ModelArgs, say};
 
 /// Search an index.
 ///
-/// Writes the best documents as JSONL, best first: "id", "rank" (from 1) and "score" (the MaxSim sum of the embeddings that the codes stand
-/// for). Without --query it reads queries from stdin as JSONL, one object with a "text" a line, or an array of them; "query" is then the
+/// Writes the best documents as JSONL, best first: "id", "rank" (from 1) and "score" (the model's own, MaxSim's sum or its mean over the
+/// query's tokens, of the embeddings that the codes stand for). Without --query it reads queries from stdin as JSONL, one object with a "text" a line, or an array of them; "query" is then the
 /// object's "id", or its line, or its place in the array, from 0.
 ///
 /// Each query token probes the centroids nearest to it; the documents that these list get an approximate score, and the best of them are
@@ -171,9 +171,15 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let rows = embeddings(self.model, text).map_err(located)?;
         let hits = self.search(&rows).map_err(|failed| failed.of(&self.args.index))?;
+        let length = rows.len() / self.model.info().dimension;
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = hits.iter().zip(1..).try_for_each(|(hit, rank)| {
-            let found = Found { query: id, id: &hit.id, rank, score: hit.score };
+            let found = Found {
+                query: id,
+                id: &hit.id,
+                rank,
+                score: self.model.score_of(hit.score, length),
+            };
             let line = serde_json::to_string(&found).expect("strings and numbers serialize");
             writeln!(out, "{line}")
         });
