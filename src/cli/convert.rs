@@ -37,8 +37,8 @@ pub struct ConvertArgs {
     /// correlation of what goes into the score's function [default: 0.02, for q4 0.1].
     #[arg(long, value_name = "LOSS")]
     max_error: Option<f64>,
-    /// Leave out the weights that only pages need. Beside the others they lie in files of their own, which who encodes no pages does
-    /// not fetch.
+    /// Of models that read pages: leave out the weights that only pages need. Beside the others they lie in files of their own, which
+    /// nobody needs who asks questions and encodes no pages.
     #[arg(long)]
     without_pages: bool,
     /// Where the checkpoint came from, for the manifest.

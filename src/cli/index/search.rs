@@ -18,9 +18,9 @@ use crate::cli::{CliError, ModelArgs, say};
 
 /// Search an index.
 ///
-/// Writes the best documents as JSONL, best first: "id", "rank" (from 1) and "score" (the model's own, MaxSim's sum or its mean over the
-/// query's tokens, of the embeddings that the codes stand for). Without --query it reads queries from stdin as JSONL, one object with a "text" a line, or an array of them; "query" is then the
-/// object's "id", or its line, or its place in the array, from 0.
+/// Writes the best documents as JSONL, best first: "id", "rank" (from 1) and "score" (the model's: the MaxSim sum, or its mean, of the
+/// embeddings that the codes stand for). Without --query it reads queries from stdin as JSONL, one object with a "text" a line, or an array
+/// of them; "query" is then the object's "id", or its line, or its place in the array, from 0.
 ///
 /// Each query token probes the centroids nearest to it; the documents that these list get an approximate score, and the best of them are
 /// scored by the embeddings that their codes stand for. How much was read for that is told on stderr. Folders of colbert-ai, PyLate,
