@@ -71,7 +71,7 @@ export interface SearchResult {
   id: string;
   /** From 1. */
   rank: number;
-  /** MaxSim of the query's embeddings and those that the index holds of the document. */
+  /** MaxSim of the query's embeddings and those that the index holds of the document: the sum, or the mean where the reranker's model scores by it. */
   score: number;
 }
 

@@ -62,7 +62,8 @@ export async function search(own: OwnIndex, query: string | QueryEmbeddings, opt
   const { rows, truncated } = typeof query === "object" && query !== null ? given(own, query) : await encoded(own, query, signal);
   const encode = typeof query === "string" ? performance.now() - begin : 0;
   const { ids, scores, timings, fetched, read } = await own.client.call("searchIndex", { query: rows, ...settings }, { signal, onProgress });
-  const results = ids.map((id, place) => ({ id, rank: place + 1, score: scores[place]! }));
+  const length = own.encoder?.model.similarity === "meanmaxsim" ? Math.max(rows.length / own.dimension, 1) : 1;
+  const results = ids.map((id, place) => ({ id, rank: place + 1, score: Math.fround(scores[place]! / length) }));
   return { results, timings: { encode, ...timings, total: performance.now() - begin }, fetched, read, queryTruncated: truncated };
 }
 

@@ -52,6 +52,16 @@ describe("an Index", () => {
     expect((await index.search("longer than it reads".slice(0, 1).repeat(1))).queryTruncated).toBe(false);
   });
 
+  test("scores by a mean where the reranker's model does", async () => {
+    const engine = new FakeEngine();
+    engine.info = { ...INFO, similarity: "meanmaxsim" };
+    module.Engine.load = async () => engine;
+    const query = { embeddings: Float32Array.of(1, 0, 0, 1) };
+    const scores = async (index: Index) => (await index.search(query)).results.map(({ score }) => score);
+    expect(await scores(await open())).toEqual([5, 3]);
+    expect(await scores(await open({ reranker: await reranker() }))).toEqual([2.5, 1.5]);
+  });
+
   test("tells how many of the parts that a search wants it has read, those in memory among them", async () => {
     const index = await open();
     for (const fetched of [3, 0]) {
