@@ -1,6 +1,6 @@
 /**
  * What does a file of an image say of itself before it is decoded? Its size, so that a page that takes no memory to send takes none to refuse, and whether browsers
- * decode it as the reference library does: JPEG in four colours, PNG of 16 bits or with alpha, and TIFF they do not.
+ * decode it as the reference library does: JPEG in four colours, PNG of 16 bits or with alpha, and TIFF they do not, nor do all of them turn a PNG as its EXIF data say.
  */
 
 export interface PictureFacts {
@@ -29,17 +29,20 @@ function begins(bytes: Uint8Array, ...expected: number[]): boolean {
   return expected.every((byte, place) => bytes[place] === byte);
 }
 
-/** The first chunk has all but whether a colour is see-through, which a chunk in front of the pixels says. */
+/** Chunks in front of the pixels: a colour that is see-through, and EXIF data, by which Firefox 140 and WebKit turn no PNG. */
+const TELLING = ["tRNS", "eXIf"];
+
+/** The first chunk has all but what others in front of the pixels say. */
 function png(view: DataView): PictureFacts {
   const [bits, colours] = [view.getUint8(24), view.getUint8(25)];
-  const isPlain = bits <= 8 && OPAQUE.includes(colours) && !hasTransparency(view);
+  const isPlain = bits <= 8 && OPAQUE.includes(colours) && !saysMore(view);
   return { size: [view.getUint32(16), view.getUint32(20)], isPlain };
 }
 
-function hasTransparency(view: DataView): boolean {
+function saysMore(view: DataView): boolean {
   for (let at = 8; at + 8 <= view.byteLength; ) {
     const name = String.fromCharCode(...Array.from({ length: 4 }, (_, place) => view.getUint8(at + 4 + place)));
-    if (name === "tRNS") return true;
+    if (TELLING.includes(name)) return true;
     if (name === "IDAT") return false;
     at += 12 + view.getUint32(at);
   }
