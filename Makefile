@@ -15,7 +15,7 @@
 #             and time beside scoring all documents; INDEX='DIR …' takes other sets, DOCUMENTS=10000,20000 other sizes
 # make spark  an index that PySpark builds in parts, and merged, is the one that is built at once; PySpark and what it needs take 900 MB
 # make soak   thousands of calls with aborts, dead workers and lost GPUs among them: right all the time, and no larger? SOAK='--calls 10000'
-# make memory peak memory in the browser and on the command line by the number of documents and for large checkpoints, and bytes read back from a GPU; half an hour
+# make memory peak memory in the browser and on the command line by the number of documents, for large checkpoints and for pages as images, and bytes read back from a GPU; some fifty minutes
 # make size   what each file of the package weighs beside its budget, and what takes the room in the wasm modules, crate by crate
 # make fuzz   each fuzz target for a minute; FUZZ_SECONDS=3600 for longer, FUZZ_TARGETS='tokenizer' for one
 # make demo-backend  the demo page in front of a store on this machine, filled by tabrank encode: Chroma's server, or with STORE=pgvector PostgreSQL; Chroma takes 520 MB
@@ -145,7 +145,7 @@ load: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
 index-page: $(TARBALL) $(CLI) $(STAMPS)/npm-web $(STAMPS)/chromium
 	node benches/index/page.mjs $(PAGE)
 
-memory: $(TARBALL) $(CLI) $(MINILM) $(STAMPS)/npm-web $(STAMPS)/chromium
+memory: site $(STAMPS)/bench-bundles $(STAMPS)/npm-web
 	node benches/memory/run.mjs $(MEMORY)
 
 size: $(TARBALL)

@@ -1,10 +1,11 @@
 // Peak memory of a large checkpoint's conversion to q8: in the page, of a server with and without ranges, and on the command line. Some minutes, and 3 GB of disk.
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "../../tests/web/lib/package.mjs";
 import { needCli, needPackage, OUTPUT } from "../../tests/web/lib/paths.mjs";
 import { inMB, MB } from "../../tests/web/lib/wasm-memory.mjs";
 import { largeCheckpoint } from "./checkpoint.mjs";
+import { listenForWasm, residentPeak } from "./renderer.mjs";
 import { peakOf } from "./resident.mjs";
 
 /** Which model is converted where. The first part of an address says how the server answers. */
@@ -41,17 +42,11 @@ async function inPage(name, policy) {
   const browser = await openBrowser({ webgpu: false });
   try {
     const tab = await browser.newPackagePage();
-    await tab.page.evaluate(() => {
-      globalThis.peak = 0;
-      new BroadcastChannel("wasm-memory").onmessage = ({ data }) => (globalThis.peak = Math.max(globalThis.peak, data));
-    });
-    const session = await browser.browser.newBrowserCDPSession();
-    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-    const renderers = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => id);
+    const wasmPeak = await listenForWasm(tab.page);
     const address = browser.server.url(`${policy}/checkpoints/${name}/`);
     const outcome = await tab.harness("load", "it", address, { device: "cpu", dtype: "q8", cache: "off", workerUrl: tab.url("pages/memory-worker.js") });
     if (outcome.error) throw new Error(`${outcome.error.code}: ${outcome.error.message}`);
-    return { memory: await tab.page.evaluate(() => globalThis.peak), resident: Math.max(...renderers.map(highWaterMark)) };
+    return { memory: await wasmPeak(), resident: await residentPeak(browser) };
   } finally {
     await browser.close();
   }
@@ -66,8 +61,4 @@ async function onCommandLine(_, checkpoint) {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function highWaterMark(id) {
-  return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0);
 }

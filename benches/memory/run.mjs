@@ -1,13 +1,14 @@
-// How much memory does it take? Tables of the wasm module's, of the command line's, of what is read back from a GPU, of one long document, and of conversions; exits with 1 where a limit is not kept.
+// How much memory does it take? Tables of the wasm module's, of the command line's, of what is read back from a GPU, of one long document, of conversions, and of pages as images; exits with 1 where a limit is not kept.
 import { parseArgs } from "node:util";
 import { table } from "../browser/lib/format.mjs";
 import { conversion } from "./conversion.mjs";
 import { long } from "./long.mjs";
+import { pages, pdf } from "./pages.mjs";
 import { readBack } from "./read-back.mjs";
 import { resident } from "./resident.mjs";
 import { wasm } from "./wasm.mjs";
 
-const PARTS = { wasm, resident, "read-back": readBack, long, conversion };
+const PARTS = { wasm, resident, "read-back": readBack, long, conversion, pages, pdf };
 
 const USAGE = `node run.mjs [options]
 

@@ -58,6 +58,7 @@ export const FOLDERS = {
   soak: join(ROOT, "benches/soak/pages"),
   load: join(ROOT, "benches/load/pages"),
   indexes: join(ROOT, "target/bench/index"),
+  benched: join(ROOT, "target/bench/bundles"),
   fixtures: join(ROOT, "tests/fixtures"),
   models: join(ROOT, "models"),
   demo: join(ROOT, "www/dist"),

@@ -328,6 +328,15 @@ async function encodePages(name, pages, { abortAfter, ...options } = {}) {
   return { told, pages: encoded.map(({ embeddings, scales, patches, ...page }) => ({ ...page, embeddings: [...embeddings], tile: patches.tile, mask: [...patches.mask] })) };
 }
 
+/** Encodes made pages of one size, each of which is let go, and gives the tiles of one. */
+async function tilesOfPages(name, count, size, longestEdge) {
+  let most = 0;
+  const onProgress = ({ tiles }) => (most = Math.max(most, tiles?.total ?? 0));
+  const given = Array.from({ length: count }, (_, place) => () => ({ ...size, rgba: madePixels(size, place + 1) }));
+  await rerankers.get(name).reranker.encodePages(given, { longestEdge, onProgress });
+  return most;
+}
+
 /** What a question makes of the pages that were encoded last: scores in their order, and the explanation of one. */
 async function askPages(name, query, explained) {
   const { reranker } = rerankers.get(name);
@@ -343,6 +352,7 @@ async function askPages(name, query, explained) {
 globalThis.harness = {
   encodePages: (...parameters) => outcome(encodePages(...parameters)),
   pageMemory: (name, pages) => outcome(mostMemory(() => encodePages(name, pages))),
+  tilesOfPages: (...parameters) => outcome(tilesOfPages(...parameters)),
   askPages: (...parameters) => outcome(askPages(...parameters)),
   loadAborted: (source) => outcome(Reranker.load(source, { signal: AbortSignal.abort() })),
   abortLoad,
