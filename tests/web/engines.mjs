@@ -35,6 +35,16 @@ const PATHS = {
   "worker-faults.test.mjs": ["panic-in-rerank: the call is answered by a new worker", "is ended behind the package's back in a call: the call is answered by a new one"],
   "surroundings.test.mjs": ["is not violated, and trusted types are served by workerUrl", "starts the worker through a script of its own, and takes a module that is this version's"],
   "index.test.mjs": ["finds what the command line finds, with the same scores"],
+  "pages.test.mjs": [
+    "have the reference's embeddings, each at its place",
+    "have the reference's scores and heat maps, also from a list of embeddings",
+    "are aborted between two tiles, and leave the worker at once",
+    ...["rgb.png", "palette.png", "orientation-6.png", "dot.png"].map((name) => `of ${name} are those of the pixels that the reference reads`),
+    ...["full-colour.jpg", "cmyk-adobe.jpg", "lossless.webp"].map((name) => `of ${name} are near those`),
+    ...["rgba.png", "rgb-16.png", "orientation-8.tif"].map((name) => `of ${name}, which browsers read otherwise, are those of the pixels that the reference reads`),
+    "take no more memory than one",
+    "are those of one to the bit, and those of a worker that died are read by another",
+  ],
   "stages.test.mjs": ["fusion, a least score and MMR change the end of the list alone"],
   "demo.test.mjs": [
     "a question: the first order at once, then the better one, equal to the native one, with no request after the load",
@@ -43,6 +53,8 @@ const PATHS = {
     "shows a hundred hostile texts as texts",
     "shows the order after each stage, and moves nothing else",
   ],
+  "demo-own.test.mjs": ["a PDF's text, page by page; what reads it is fetched with the first one alone", "a PDF's Chinese, by the tables of characters that lie beside the page"],
+  "demo-pages.test.mjs": ["a PDF that is dropped is read, and a question shows its pages with their heat maps"],
   "demo-access.test.mjs": BY_KEYBOARD,
 };
 

@@ -172,6 +172,17 @@ export class DrivenPage extends EventEmitter {
     return this.#first(selector, (element) => element.click());
   }
 
+  /** By script, as nobody chooses files in a window of the system's. */
+  setInputFiles(selector, files) {
+    const given = [files].flat().map(({ name, buffer }) => ({ name, bytes: [...buffer] }));
+    return this.#first(selector, `(input) => {
+      const chosen = new DataTransfer();
+      for (const { name, bytes } of ${JSON.stringify(given)}) chosen.items.add(new File([Uint8Array.from(bytes)], name));
+      input.files = chosen.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }`);
+  }
+
   /** Of the whole page, once nothing moves. */
   async screenshot({ path }) {
     await this.waitForFunction(() => document.getAnimations().length === 0);
