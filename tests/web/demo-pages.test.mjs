@@ -28,18 +28,28 @@ afterEach(async () => {
 const page = () => demo.page;
 const file = (name, buffer) => ({ name, mimeType: "", buffer });
 const choose = (...files) => page().setInputFiles("#own-files", files);
+
+/** Drops a file on the page's head, as a hand would. */
+const drop = ({ name, buffer }) =>
+  page().evaluate(({ name, bytes }) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([Uint8Array.from(bytes)], name));
+    for (const type of ["dragover", "drop"]) document.querySelector("h1").dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }, { name, bytes: [...buffer] });
 const requested = (part) => browser.server.requests.filter((line) => line.includes(part));
 const focused = () => page().evaluate(() => document.activeElement.id);
 const announced = (text) => page().waitForFunction((text) => document.querySelector("#announcer").textContent.includes(text), text);
 
-async function open(options) {
-  const { pathname } = new URL(browser.server.url("strict/fixtures/visual/colmodernvbert/checkpoint/"));
-  demo = await openDemo(browser, { ...tinySettings(browser.server, "pages"), "page-model": pathname, device: "cpu", candidates: 10 }, options);
+const pathOf = (place) => new URL(browser.server.url(`strict/${place}/`)).pathname;
+
+/** `model`: settings that say which model reads the pages. */
+async function open(options, model = { "page-model": pathOf("fixtures/visual/colmodernvbert/checkpoint") }) {
+  demo = await openDemo(browser, { ...tinySettings(browser.server, "pages"), ...model, device: "cpu", candidates: 10 }, options);
   await page().waitForSelector("#results .row:visible");
 }
 
 async function offered() {
-  await choose(file("report.pdf", makeReport()));
+  await drop(file("report.pdf", makeReport()));
   await page().click("#own-status .look");
   await page().waitForSelector("#pages-load");
 }
@@ -82,6 +92,33 @@ it("nothing of a model is asked for before the user says so, and what pages take
   await announced("a page on this device");
 });
 
+it("a page model of the hub has its size and licence beside it, and is asked for in two steps", LIMIT, async () => {
+  await open({}, { hub: pathOf("hub") });
+  const ofHub = () => requested("/hub/").map((line) => line.replace(/.*\/hub\//, ""));
+  assert.match(await page().textContent("#page-model-note"), /ColModernVBERT \(ModernVBERT\/colmodernvbert-merged, about 1008 MB from 127\.0\.0\.1:\d+, MIT; English/);
+  browser.server.requests.length = 0;
+  await drop(file("report.pdf", makeReport()));
+  await page().click("#own-status .look");
+  await page().waitForSelector("#pages-ask-hub");
+  assert.match(await told(), /ColModernVBERT .*about 1008 MB .*MIT; English.* has not been contacted/);
+  assert.deepEqual(ofHub(), []);
+  await page().click("#pages-ask-hub");
+  await page().waitForSelector("#pages-load");
+  assert.match(await told(), /the model ModernVBERT\/colmodernvbert-merged \(\d+ kB\), .*licence: mit/);
+  assert.deepEqual(ofHub(), ["api/models/ModernVBERT/colmodernvbert-merged?blobs=true"]);
+  await load();
+  assert.ok(ofHub().includes("ModernVBERT/colmodernvbert-merged/resolve/main/model.safetensors"), ofHub().join("\n"));
+});
+
+it("a page model that is chosen for texts is told where it belongs", LIMIT, async () => {
+  await open();
+  await page().click("#model-chooser > summary");
+  await page().fill("#hub-id", "ModernVBERT/colmodernvbert-merged");
+  await page().click("#model-form button");
+  await page().waitForSelector("#hub-note:has-text('reads pages as images, and no texts')");
+  assert.equal(await focused(), "hub-id");
+});
+
 it("a question shows pages with a heat map for each of its words, by keyboard alone", LIMIT, async () => {
   await open();
   await loaded();
@@ -105,6 +142,22 @@ it("a question shows pages with a heat map for each of its words, by keyboard al
   const [width, height] = await page().$eval("#pages-rows .page-picture canvas", ({ width, height }) => [width, height]);
   assert.ok(Math.abs(width / height - 600 / 800) < 0.01, `${width} × ${height}`);
   await demo.screenshot("pages");
+});
+
+it("a PDF that is dropped is read, and a question shows its pages with their heat maps", LIMIT, async () => {
+  await open();
+  await loaded();
+  await read();
+  await ask();
+  const titles = await page().$$eval("#pages-rows .row-title", (items) => items.map(({ textContent }) => textContent));
+  assert.deepEqual(titles.toSorted(), ["report.pdf, page 1", "report.pdf, page 2", "report.pdf, page 3"]);
+  await page().waitForSelector("#pages-rows .chip");
+  assert.deepEqual(await page().$$eval("#pages-rows .page-thumb canvas", (canvases) => canvases.map(({ width, height }) => `${width} × ${height}`)), Array(3).fill("240 × 320"));
+  const colours = await page().$$eval("#pages-rows .page-picture canvas", ([canvas]) => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size);
+  assert.ok(colours > 1, "nothing is drawn on the page");
+  await page().click("#pages-rows .chip");
+  const patches = await page().$$eval("#pages-rows .page-picture rect", ({ length }) => length);
+  assert.ok(patches > 16, `a heat map of ${patches} patches`);
 });
 
 it("pages that were read stay when the rest is given up, and are not read again", LIMIT, async () => {
@@ -133,9 +186,20 @@ it("texts and images rank in three stages once the model for texts is there", LI
   await read();
   assert.equal(await page().isDisabled("#pages-stages [value=both]"), true);
   await demo.loadModel();
+  assert.match(await page().textContent("#pages-stages-note"), /one vector of each page’s text.*the images choose.*by MaxSim over the tokens/);
   await page().check("#pages-stages [value=both]", { force: true });
   await ask();
   assert.match(await page().textContent("#pages-rows .row-figures"), /ranks \d, \d, 1/);
+});
+
+it("a cross-encoder reads the texts last, and the page says so", LIMIT, async () => {
+  await open({}, { model: pathOf("fixtures/cross-encoders/bert/checkpoint"), "page-model": pathOf("fixtures/visual/colmodernvbert/checkpoint") });
+  await loaded();
+  await read();
+  await demo.loadModel();
+  assert.match(await page().textContent("#pages-stages-note"), /\(BM25\) find.*the images choose, and the cross-encoder checkpoint reads the texts/);
+  await page().check("#pages-stages [value=both]", { force: true });
+  await ask();
 });
 
 it("a PDF without text, or one that is broken, says so", LIMIT, async () => {

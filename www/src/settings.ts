@@ -43,14 +43,16 @@ export function readSettings(page: URL, hubs = true): Settings {
   };
   const hub = read("hub", new URL(HUB), (text) => asFolder(text, page));
   const folder = read("model", ownModel(page), (text) => asModel(asFolder(text, page)));
+  const ofHub = (text: string) => (hubs ? asHubModel(text, hub) : undefined);
+  const pageFolder = read("page-model", { kind: "hub", id: PAGE_MODEL.id, hub }, (text) => asModel(asFolder(text, page)));
   return {
     device: read<Device>("device", DEFAULTS.device, asDevice),
     weights: read<Weights>("dtype", DEFAULTS.weights, asWeights),
     firstStage: read<FirstStage>("first", DEFAULTS.firstStage, asFirstStage),
     candidates: read<number>("candidates", DEFAULTS.candidates, asCount),
-    source: read("hub-model", folder, (text) => (hubs ? asHubModel(text, hub) : undefined)),
+    source: read("hub-model", folder, ofHub),
     hub,
-    pageModel: read("page-model", { kind: "hub", id: PAGE_MODEL.id, hub }, (text) => asModel(asFolder(text, page))),
+    pageModel: read("hub-page-model", pageFolder, ofHub),
     data: read("data", new URL("data/", page), (text) => asFolder(text, page)),
     refused,
   };
@@ -80,6 +82,7 @@ export function fragmentOf({ device, weights, firstStage, candidates, source }: 
     model: source.kind === "folder" && !source.hasBundles ? source.folder.pathname : null,
     "hub-model": source.kind === "hub" ? source.id : null,
     "page-model": before.get("page-model"),
+    "hub-page-model": before.get("hub-page-model"),
     hub: before.get("hub"),
     data: before.get("data"),
     q: question ?? null,

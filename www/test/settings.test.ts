@@ -25,6 +25,8 @@ describe("readSettings", () => {
   it("takes a model of a hub by its id, unless no other site is to be asked", () => {
     expect(read("#hub-model=owner/name.v1").source).toEqual({ kind: "hub", id: "owner/name.v1", hub: new URL("https://huggingface.co/") });
     expect(read("#hub-model=owner/name&hub=/mirror").source).toMatchObject({ hub: new URL("https://example.org/mirror/") });
+    expect(read("#hub-page-model=owner/name").pageModel).toMatchObject({ kind: "hub", id: "owner/name" });
+    expect(read("#page-model=models/tiny").pageModel).toEqual(folder("models/tiny/"));
     const { source, refused } = readSettings(at("#hub-model=owner/name"), false);
     expect(source.kind).toBe("folder");
     expect(refused).toEqual(["hub-model=owner/name"]);
@@ -44,7 +46,7 @@ describe("readSettings", () => {
 });
 
 describe("fragmentOf", () => {
-  const FRAGMENTS = ["#", "#device=cpu", "#device=webgpu&dtype=f32&first=words&candidates=7&model=/sub/path/models/tiny/", "#hub-model=owner/name&hub=/mirror&data=other", "#first=chroma"];
+  const FRAGMENTS = ["#", "#device=cpu", "#device=webgpu&dtype=f32&first=words&candidates=7&model=/sub/path/models/tiny/", "#hub-model=owner/name&hub=/mirror&data=other", "#first=chroma", "#hub-page-model=owner/name"];
   it.each(FRAGMENTS)("says %s again, as nothing but what is not the default", (fragment) => {
     expect(fragmentOf(read(fragment), at(fragment))).toBe(fragment);
   });

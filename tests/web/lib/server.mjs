@@ -114,9 +114,12 @@ async function answer(request, response, isHeard) {
 /** What a hub is asked of a model before it is loaded. */
 const HUB_QUESTION = /^(\w[\w-]*)\/hub\/api\/models\/[\w.-]+\/([\w.-]+)$/;
 
+/** A model by its name is the fixture of that name; the demo's model of pages is a tiny one. */
+const fixtureOf = (name) => join(FOLDERS.fixtures, name === "colmodernvbert-merged" ? "visual/colmodernvbert" : normalize(`/${name}`), "checkpoint");
+
 /** Files with their sizes, and a licence, as Hugging Face tells them. */
 async function tellModel(response, policy, name) {
-  const folder = join(FOLDERS.fixtures, name, "checkpoint");
+  const folder = fixtureOf(name);
   const files = await readdir(folder, { recursive: true }).catch(() => undefined);
   if (files === undefined) return response.writeHead(404, policy).end();
   const siblings = await Promise.all(files.map(async (rfilename) => ({ rfilename, size: (await stat(join(folder, rfilename))).size })));
@@ -152,5 +155,5 @@ function locate(path) {
 
 /** As a model hub has it: `hub/{owner}/{name}/resolve/{revision}/…` holds the checkpoint of the fixture of that name. */
 function hubFolder([, name = "", resolve, , ...inside]) {
-  return [resolve === "resolve" ? join(FOLDERS.fixtures, normalize(`/${name}`), "checkpoint") : undefined, inside];
+  return [resolve === "resolve" ? fixtureOf(name) : undefined, inside];
 }

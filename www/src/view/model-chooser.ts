@@ -1,6 +1,6 @@
 // Which model? The page's own, some that are known, or one of a hub by its id. Choosing asks no other site for anything.
 import { megabytes } from "../format.ts";
-import { KNOWN_MODELS, OWN_MODEL } from "../known-models.ts";
+import { aboutPageModel, KNOWN_MODELS, OWN_MODEL, PAGE_MODEL } from "../known-models.ts";
 import { type ModelSource, nameOf, sameSource } from "../model-place.ts";
 import { asHubModel, ownModel, type Settings } from "../settings.ts";
 import { changed, type Store } from "../state.ts";
@@ -21,6 +21,7 @@ export function mountModelChooser(store: Store, { hub, source }: Settings, choos
   const note = byId("hub-note");
   byId("model-choices").prepend(...choices.map(({ source, about }, place) => choiceLine(String(place), nameOf(source), about)));
   byId("hub-name").textContent = hub.host;
+  byId("page-model-note").textContent = `These read texts. A model of pages sees them as images: ${aboutPageModel(hub.host)}. Beside the model for texts it is offered once there is a PDF under “Search texts of your own”, and loaded when you say so.`;
   id.addEventListener("input", () => {
     other.checked = true;
     note.textContent = "";
@@ -29,8 +30,8 @@ export function mountModelChooser(store: Store, { hub, source }: Settings, choos
     event.preventDefault();
     const value = new FormData(form).get("model-choice");
     const chosen = value === "other" ? asHubModel(id.value, hub) : choices[Number(value)]?.source;
-    note.textContent = chosen === undefined ? "An id is an owner and a name, such as answerdotai/answerai-colbert-small-v1." : "";
-    if (chosen === undefined) {
+    note.textContent = refusal(chosen);
+    if (chosen === undefined || note.textContent !== "") {
       announce(note.textContent);
       return id.focus();
     }
@@ -44,6 +45,12 @@ export function mountModelChooser(store: Store, { hub, source }: Settings, choos
     for (const input of form.querySelectorAll<HTMLInputElement>("[name=model-choice]")) input.checked = input.value === (place < 0 ? "other" : String(place));
     if (place < 0) id.value = nameOf(state.source);
   });
+}
+
+/** Nothing of a model that can be chosen. */
+function refusal(chosen: ModelSource | undefined): string {
+  if (chosen === undefined) return "An id is an owner and a name, such as answerdotai/answerai-colbert-small-v1.";
+  return nameOf(chosen) === PAGE_MODEL.id ? `${PAGE_MODEL.name} reads pages as images, and no texts: it is offered once there is a PDF under “Search texts of your own”.` : "";
 }
 
 function choicesFor(hub: URL, source: ModelSource): Choice[] {

@@ -1,7 +1,7 @@
 // A PDF's pages as images: what reading them takes, how far it is, and the pages that a question finds, with their heat maps.
 import type { ScoredExplanation } from "tabrank";
 import { count, duration, megabytes, megabytesOf, milliseconds } from "../format.ts";
-import { PAGE_MODEL } from "../known-models.ts";
+import { aboutPageModel, PAGE_MODEL } from "../known-models.ts";
 import type { OwnFile } from "../own/collect.ts";
 import type { Answer, Detail, PageHit, PageSearch, PageStages, Step } from "../pages/page-search.ts";
 import { type ModelSource, nameOf } from "../model-place.ts";
@@ -103,8 +103,7 @@ class PagesView {
     const { model } = this.store.state;
     const both = byId("pages-stages").querySelector<HTMLInputElement>("[value=both]")!;
     both.disabled = model.kind !== "ready";
-    byId("pages-stages-note").textContent =
-      model.kind === "ready" ? `With texts: one vector of each page’s text, by ${model.name}, finds what may be of interest, the images choose, and the text puts those in order.` : "For the text to take part too, load the model for texts below.";
+    byId("pages-stages-note").textContent = model.kind === "ready" ? stagesTold(model.name, model.info.kind === "crossEncoder") : "For the text to take part too, load the model for texts below.";
   }
 
   /** Built once: a bar that is replaced at each step would lose the focus on “Cancel”. */
@@ -160,9 +159,17 @@ function valueOf(fieldset: HTMLElement): string {
   return fieldset.querySelector<HTMLInputElement>("input:checked")!.value;
 }
 
+/** The stages of `page-search.ts` in words. */
+function stagesTold(model: string, isCrossEncoder: boolean): string {
+  const [first, last] = isCrossEncoder
+    ? ["the words that a page’s text shares with the question (BM25) find", `the cross-encoder ${model} reads the texts of those, which puts them in their last order.`]
+    : [`one vector of each page’s text, by ${model}, finds`, `${model} puts those in their last order, by MaxSim over the tokens of their texts. With a cross-encoder as the model for texts that is what orders them.`];
+  return `With texts: ${first} what may be of interest, the images choose, and ${last}`;
+}
+
 function unasked(host: string, source: ModelSource, ask: () => void): HTMLElement[] {
   return [
-    el("p", {}, `It takes ${PAGE_MODEL.name} (${nameOf(source)}), which is at ${host}. That site has not been contacted; asked for the size, it knows your address and which model you asked for.`),
+    el("p", {}, `It takes a model with a vision tower, ${nameOf(source) === PAGE_MODEL.id ? aboutPageModel(host) : `${nameOf(source)} from ${host}`}. That site has not been contacted; asked for what the model weighs, it knows your address and which model you asked for.`),
     button(`Ask ${host}`, ask, { class: "primary", id: "pages-ask-hub" }),
   ];
 }
