@@ -190,12 +190,12 @@ describe("pages of quantized weights", () => {
   }
 });
 
-describe("pages on WebGPU", () => {
-  before(() => open({ device: "webgpu" }, true));
-  after(() => browser?.close());
-
-  it("have the reference's embeddings", LIMIT, async () => {
+it("pages on WebGPU have the reference's embeddings", LIMIT, async () => {
+  await open({ device: "webgpu" }, true);
+  try {
     const { pages: found } = await value(tab.harness("encodePages", "it", asked.slice(2, 3)));
     close(found[0].embeddings, pages[2].embeddings, "page 2", 1e-3);
-  });
+  } finally {
+    await browser.close();
+  }
 });

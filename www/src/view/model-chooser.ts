@@ -21,7 +21,7 @@ export function mountModelChooser(store: Store, { hub, source }: Settings, choos
   const note = byId("hub-note");
   byId("model-choices").prepend(...choices.map(({ source, about }, place) => choiceLine(String(place), nameOf(source), about)));
   byId("hub-name").textContent = hub.host;
-  byId("page-model-note").textContent = `These read texts. A model of pages sees them as images: ${aboutPageModel(hub.host)}. Beside the model for texts it is offered once there is a PDF under “Search texts of your own”, and loaded when you say so.`;
+  byId("page-model-note").textContent = `These read texts. A model of pages sees those of a PDF as images: ${aboutPageModel(hub.host)}. Beside the model for texts it is offered once there is one under “Search texts of your own”, and loaded when you say so.`;
   id.addEventListener("input", () => {
     other.checked = true;
     note.textContent = "";
