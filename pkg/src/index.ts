@@ -90,4 +90,4 @@ export type {
   VectorCacheSize,
   Warning,
 } from "./types.js";
-export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, PatchOrder, Rows, ShapedEmbeddings, TrainedCodec } from "./vectors.js";
+export type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, PatchOrder, Rows, ShapedEmbeddings, TrainedCodec, WriteListOptions } from "./vectors.js";

@@ -72,8 +72,16 @@ export interface ListedEmbeddings {
   readonly dimension: number;
   readonly embeddingId?: string;
   readonly codecId?: string;
+  /** What the documents are called, where the list says it: pages of `tabrank pages encode` are `{file}:page_{number}`. */
+  readonly ids?: readonly string[];
   /** A document's, without a copy; undefined where it has none. */
   at(index: number): DocumentEmbeddings | undefined;
+}
+
+/** Settings of `EmbeddingList.write`. */
+export interface WriteListOptions {
+  /** What the documents are called, each in its place. */
+  ids?: readonly string[];
 }
 
 /** What `ResidualCodec.from` gives: the centroids of `residual`, and what its bits stand for. */

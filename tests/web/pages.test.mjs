@@ -1,9 +1,12 @@
 // Pages as images in a browser: are their embeddings, scores and heat maps those of the reference, on both devices and by however many workers, and are files read as it reads them?
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { prepareBundle } from "./lib/bundles.mjs";
+import * as native from "./lib/native.mjs";
 import { openBrowser } from "./lib/package.mjs";
-import { needPackage } from "./lib/paths.mjs";
+import { need, needPackage, OUTPUT } from "./lib/paths.mjs";
+import { makeReport } from "./lib/pdf.mjs";
 import { pictureFile, visualCase } from "./lib/visual.mjs";
 
 const LIMIT = { timeout: 240_000 };
@@ -77,6 +80,27 @@ describe("pages on the CPU", () => {
     assert.deepEqual(fewer.grid, [4, 4]);
     const { error } = await tab.harness("encodePages", "it", asked.slice(0, 1), { longestEdge: 4_096 });
     assert.equal(error.code, "INVALID_INPUT");
+  });
+
+  it("that the command line has encoded are found as it finds them, with ids, grids, scores and patches", LIMIT, async () => {
+    const store = join(OUTPUT, "data/pages-store.safetensors");
+    native.encodePages(need(folder, "git checkout tests/fixtures"), makeReport(), store);
+    const query = "the price of oil";
+    const expected = native.searchPages(need(folder, "git checkout tests/fixtures"), store, query);
+    const found = await value(tab.harness("askStore", "it", query, tab.url("data/pages-store.safetensors")));
+    const facts = (pages) => pages.map(({ id, rank, grid, page }) => ({ id, rank, grid, page }));
+    assert.deepEqual(facts(found), facts(expected));
+    assert.deepEqual(found.map(({ id }) => id).toSorted(), [1, 2, 3].map((page) => `${store.replace(/safetensors$/, "pdf")}:page_${page}`));
+    for (const [at, { score, matches }] of found.entries()) {
+      close([score], [expected[at].score], `score ${at}`, 1e-5);
+      assert.equal(matches.length, expected[at].matches.length);
+      for (const [token, { similarity, patch }] of matches.entries()) {
+        const { row, column, rectangle, similarity: told } = expected[at].matches[token];
+        close([similarity], [told], `similarity of token ${token}`, 1e-5);
+        assert.deepEqual(patch && [patch.row, patch.column], row === undefined ? undefined : [row, column]);
+        if (patch) close(Object.values(patch.rectangle), Object.values(rectangle), `rectangle of token ${token}`, 1e-5);
+      }
+    }
   });
 
   it("are aborted between two tiles, and leave the worker at once", LIMIT, async () => {

@@ -1,6 +1,6 @@
 /** The page's door to lists of embeddings that lie in one buffer. */
 
-import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings } from "../vectors.js";
+import type { CodecName, DocumentEmbeddings, GivenEmbeddings, ListedEmbeddings, WriteListOptions } from "../vectors.js";
 import { invalid, read } from "./invalid.js";
 import { fileIn, type ListFile, pageAt, rowsAt, TRANSFERRED_HINT } from "./list-file.js";
 import { rest } from "./rest.js";
@@ -23,11 +23,12 @@ export class EmbeddingList implements ListedEmbeddings {
   readonly dimension: number;
   readonly embeddingId?: string;
   readonly codecId?: string;
+  readonly ids?: readonly string[];
   /** @internal Behind a function, as a Reranker's. */
   readonly own: () => ListFile;
 
   private constructor(file: ListFile) {
-    const { all, lengths, embeddingId } = file;
+    const { all, lengths, embeddingId, ids } = file;
     this.own = () => file;
     doors.add(this.own);
     this.length = lengths.length;
@@ -35,6 +36,7 @@ export class EmbeddingList implements ListedEmbeddings {
     this.dimension = all.dimension;
     if (embeddingId !== undefined) this.embeddingId = embeddingId;
     if (all.codecId !== undefined) this.codecId = all.codecId;
+    if (ids !== undefined) this.ids = ids;
   }
 
   /** Fails with `INVALID_INPUT` where the bytes are no list, or one of a version that is not known. */
@@ -44,14 +46,14 @@ export class EmbeddingList implements ListedEmbeddings {
 
   /**
    * The bytes of a list. All of its documents have one codec, one width and one model; for one without embeddings there is `undefined`. What is given is to stay as it
-   * is until they are there.
+   * is until they are there. `ids`: what the documents are called, by which `tabrank pages search` tells pages.
    *
    * @example
    * const bytes = await EmbeddingList.write([{ codec: "int8", dimension: 2, embeddings: Int8Array.of(127, 64), scales: Float32Array.of(0.007) }, undefined]);
    */
-  static async write(documents: readonly (GivenEmbeddings | null | undefined)[]): Promise<ArrayBuffer> {
+  static async write(documents: readonly (GivenEmbeddings | null | undefined)[], options: WriteListOptions = {}): Promise<ArrayBuffer> {
     const { writeEmbeddings } = await rest();
-    return writeEmbeddings(documents);
+    return writeEmbeddings(documents, options);
   }
 
   at(index: number): DocumentEmbeddings | undefined {

@@ -22,6 +22,7 @@ export interface ListFile {
   starts: Float64Array;
   embeddingId?: string;
   tokenPooling?: string;
+  ids?: readonly string[];
   /** Two numbers a document: rows and columns of patches, width and height of the page. */
   grid?: Uint32Array;
   page?: Float32Array;
@@ -64,7 +65,23 @@ function readList(file: Uint8Array, place: string): ListFile {
   const starts = startsOf(lengths);
   const rows = documents === 0 ? 0 : starts[documents - 1]! + lengths[documents - 1]!;
   const pairs = (name: string, kind: ArrayKind) => name in tensors && { [name]: arrayOf(tensors, name, kind, [documents, 2], place) };
-  return { all: rowsOf(codec, dimension, rows, fields.codecId, tensors, place), lengths, starts, ...(embeddingId !== undefined && { embeddingId }), ...(tokenPooling !== undefined && { tokenPooling }), ...pairs("grid", U32), ...pairs("page", F32) };
+  return { all: rowsOf(codec, dimension, rows, fields.codecId, tensors, place), lengths, starts, ...(embeddingId !== undefined && { embeddingId }), ...(tokenPooling !== undefined && { tokenPooling }), ...idsOf(fields, documents, place), ...pairs("grid", U32), ...pairs("page", F32) };
+}
+
+/** What the documents are called, as a list in JSON. */
+function idsOf({ ids }: Record<string, string>, documents: number, place: string): Pick<ListFile, "ids"> {
+  if (ids === undefined) return {};
+  const list = parseJson(ids);
+  if (!Array.isArray(list) || list.length !== documents || list.some((id) => typeof id !== "string")) throw invalid(`${place}: ids in the metadata is no list of ${documents} strings in JSON`);
+  return { ids: list };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where each document's rows begin. */

@@ -1,9 +1,10 @@
 /** Writes the file of a list of embeddings, as `list-file.ts` reads it. */
 
 import { PREFIX } from "../safetensors.js";
-import type { GivenEmbeddings } from "../vectors.js";
+import type { GivenEmbeddings, WriteListOptions } from "../vectors.js";
+import { checked, type Checks } from "./checks.js";
 import { type GivenRows, rowsGiven } from "./given-embeddings.js";
-import { DEFAULT_LIMITS, itemsOf } from "./input.js";
+import { DEFAULT_LIMITS, itemsOf, requireKind } from "./input.js";
 import { invalid } from "./invalid.js";
 import { bytesIn, FORMAT, type ListFile, VERSION } from "./list-file.js";
 import { areFinite, joinedRows, kindOfRows } from "./row-lists.js";
@@ -12,8 +13,13 @@ import { ARRAYS, type ArrayKind, codeBytes, rowsBetween } from "./rows.js";
 /** No model is asked, nor is anything sent. */
 const READING = { limits: { ...DEFAULT_LIMITS, embeddingBytes: Infinity }, dimensionOf: () => undefined };
 
+const WRITE: Checks<WriteListOptions> = { ids: () => {} };
+
+/** Bytes of all ids in the header, so that all else has room in it. */
+const MOST_IDS = 900_000;
+
 /** The file of these documents' embeddings. */
-export function writeEmbeddings(documents: readonly (GivenEmbeddings | null | undefined)[]): ArrayBuffer {
+export function writeEmbeddings(documents: readonly (GivenEmbeddings | null | undefined)[], options: WriteListOptions): ArrayBuffer {
   const given = itemsOf(documents, "documents", Infinity, (document, place) => patchesFirst(rowsGiven(document, { place, ...READING })));
   const there = given.filter((rows) => rows !== undefined);
   const [first] = there;
@@ -23,8 +29,25 @@ export function writeEmbeddings(documents: readonly (GivenEmbeddings | null | un
   const infinite = given.findIndex((rows) => rows && !areFinite(rows));
   if (infinite >= 0) throw invalid(`documents[${infinite}] holds a number that is not finite`);
   const { embeddingId } = first;
-  return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }) }).buffer;
+  const ids = idsGiven(options, given.length);
+  return writeList({ all: joinedRows(there), lengths: Uint32Array.from(given, (rows) => rows?.rows ?? 0), ...pagesOf(given), ...(embeddingId !== undefined && { embeddingId }), ...(ids && { ids }) }).buffer;
 }
+
+/** What the documents are called. */
+function idsGiven(options: WriteListOptions, documents: number): string[] | undefined {
+  const { ids } = checked(options, WRITE);
+  if (ids === undefined) return undefined;
+  const given = itemsOf(ids, "ids", Infinity, (id, place) => {
+    requireKind("string", id, place);
+    return id;
+  });
+  if (given.length !== documents) throw invalid(`ids has ${given.length} entries, of ${documents} documents`);
+  // They stand in the header, which ends there.
+  if (utf8(JSON.stringify(JSON.stringify(given))) > MOST_IDS) throw invalid("ids take more than 900,000 bytes in JSON, which a list has no room for", "Write several lists.");
+  return given;
+}
+
+const utf8 = (text: string) => new TextEncoder().encode(text).length;
 
 /** In a list a page's patches come first, row by row; then those of the overview, and what is no patch. No score depends on it. */
 function patchesFirst(rows: GivenRows | undefined): GivenRows | undefined {
@@ -44,7 +67,7 @@ function pagesOf(given: readonly (GivenRows | undefined)[]): Pick<ListFile, "gri
 }
 
 /** The file's bytes. */
-function writeList({ all, lengths, embeddingId, tokenPooling, grid, page }: Omit<ListFile, "starts">): Uint8Array<ArrayBuffer> {
+function writeList({ all, lengths, embeddingId, tokenPooling, ids, grid, page }: Omit<ListFile, "starts">): Uint8Array<ArrayBuffer> {
   const { codec, dimension, rows, codes, scales, residuals, codecId } = all;
   const width = codec === "residual" ? [] : [codec === "binary" ? codeBytes(codec, dimension) : dimension];
   const parts: [name: string, dtype: string, shape: number[], array: ArrayBufferView][] = [["lengths", "U32", [lengths.length], lengths]];
@@ -54,7 +77,7 @@ function writeList({ all, lengths, embeddingId, tokenPooling, grid, page }: Omit
   const [[name, { dtype }]] = Object.entries(ARRAYS[codec]) as [[string, ArrayKind]];
   parts.push([name, dtype, [rows, ...width], codes]);
   if (residuals) parts.push(["residuals", "U8", [rows, residuals.length / Math.max(rows, 1)], residuals]);
-  const metadata = { format: FORMAT, version: VERSION, codec, dimension: String(dimension), embeddingId, codecId, tokenPooling, writer: "tabrank" };
+  const metadata = { format: FORMAT, version: VERSION, codec, dimension: String(dimension), embeddingId, codecId, tokenPooling, ids: ids && JSON.stringify(ids), writer: "tabrank" };
   return container(metadata, parts);
 }
 

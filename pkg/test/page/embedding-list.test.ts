@@ -33,6 +33,27 @@ function fileOf({ header, data }: { header: object | string; data: Uint8Array })
   return file;
 }
 
+test("documents of a list have the ids that it was written with", async () => {
+  const document = { embeddings: [[1]] };
+  const ids = ["a.pdf:page_1", 'ümlaut "and"\nmore:page_2', ""];
+  const bytes = await EmbeddingList.write([document, undefined, document], { ids });
+  expect(EmbeddingList.from(bytes).ids).toEqual(ids);
+  expect(EmbeddingList.from(await EmbeddingList.write([document])).ids).toBeUndefined();
+});
+
+test("ids that are not one string a document are refused, written and read", async () => {
+  const document = { embeddings: [[1]] };
+  for (const ids of [["a", "b"], [], [1], "a", null, [undefined]]) {
+    await expect(EmbeddingList.write([document], { ids: ids as string[] })).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringMatching(/^ids/) });
+  }
+  await expect(EmbeddingList.write([document], { ids: ["a".repeat(900_001)] })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  const whole = partsOf(new Uint8Array(await EmbeddingList.write([document], { ids: ["a"] })));
+  for (const ids of ["", "a", "{}", "[]", "[1]", '["a","b"]']) {
+    const header = { ...whole.header, __metadata__: { ...whole.header.__metadata__, ids } };
+    expect(() => EmbeddingList.from(fileOf({ ...whole, header }))).toThrow(/ids in the metadata is no list of 1 strings/);
+  }
+});
+
 test("pages of a list keep their grids; other documents have zeros", async () => {
   const page: DocumentEmbeddings = { embeddings: new Float32Array(6), dimension: 1, grid: [2, 3], page: [612, 792] };
   const list = EmbeddingList.from(await EmbeddingList.write([page, { embeddings: [[1]] }]));

@@ -1,7 +1,7 @@
 // The same work on the command line: what the browser's results are held against.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { needCli } from "./paths.mjs";
@@ -42,6 +42,20 @@ export function buildIndex(model, documents, folder) {
 /** What the command line finds in an index: id, rank and score, a float of 32 bits in as few digits as tell it from others. */
 export function searchIndex(model, folder, query, topK) {
   const lines = tabrank(["index", "search", folder, "--model", model, "--query", query, "--top-k", String(topK)], []).trim().split("\n");
+  return lines.map((line) => JSON.parse(line)).map(({ score, ...found }) => ({ ...found, score: Math.fround(score) }));
+}
+
+/** The pages of a PDF into a file, as `pages encode` makes it. */
+export function encodePages(model, pdf, output) {
+  mkdirSync(dirname(output), { recursive: true });
+  const input = output.replace(/\.safetensors$/, ".pdf");
+  writeFileSync(input, pdf);
+  tabrank(["pages", "encode", "--model", model, "--pixels", "600", input, "-o", output], []);
+}
+
+/** What `pages search` finds in such a file, with the patch that each token matches. */
+export function searchPages(model, store, query) {
+  const lines = tabrank(["pages", "search", "--model", model, "--store", store, "--query", query, "--matches"], []).trim().split("\n");
   return lines.map((line) => JSON.parse(line)).map(({ score, ...found }) => ({ ...found, score: Math.fround(score) }));
 }
 

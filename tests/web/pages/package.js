@@ -349,7 +349,22 @@ async function askPages(name, query, explained) {
   return { scores, matches, maps: maps.map(({ values }) => [...values]), listed: listed.results.toSorted((a, b) => a.index - b.index).map(({ score }) => score) };
 }
 
+/** What a question makes of a file of `pages encode`. */
+async function askStore(name, query, url) {
+  const { reranker } = rerankers.get(name);
+  const list = EmbeddingList.from(await (await fetch(url)).arrayBuffer());
+  const { results } = await reranker.rerank(query, list.ids, { embeddings: list });
+  return Promise.all(
+    results.map(async ({ document: id, index, rank, score }) => {
+      const { grid, page } = list.at(index);
+      const { matches } = await reranker.explain(query, list.at(index));
+      return { id, rank, score, grid, page, matches: matches.map(({ similarity, patch }) => ({ similarity, patch })) };
+    }),
+  );
+}
+
 globalThis.harness = {
+  askStore: (...parameters) => outcome(askStore(...parameters)),
   encodePages: (...parameters) => outcome(encodePages(...parameters)),
   pageMemory: (name, pages) => outcome(mostMemory(() => encodePages(name, pages))),
   tilesOfPages: (...parameters) => outcome(tilesOfPages(...parameters)),
