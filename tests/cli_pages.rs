@@ -261,6 +261,48 @@ fn a_model_of_texts_encodes_no_pages() {
     assert!(said(&failed).contains("reads texts alone"), "{}", said(&failed));
 }
 
+/// What is wrong with every page is told once, before the first one is drawn.
+#[test]
+fn options_that_do_not_go_with_the_model_are_refused_before_any_page() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("endless.pdf"), endless()).unwrap();
+    let colpali = checkpoint("visual/colpali");
+    for (model, more, expected) in [
+        (model(), ["--longest-edge", "97"], "--longest-edge is 97; 1 to 96 pixels"),
+        (colpali.clone(), ["--longest-edge", "64"], "--longest-edge does not go with this model"),
+        (colpali, ["--query-length", "5"], "--query-length is 5, which leaves no room beside"),
+    ] {
+        let asked = ["pages", "encode", "--model", &model, "-o", "x", "endless.pdf"];
+        let asked = [&asked[..], &["--on-error", "skip"], &more].concat();
+        let failed = in_folder(folder.path(), &asked).code(65);
+        assert!(said(&failed).contains(expected), "{}", said(&failed));
+        assert!(!said(&failed).contains("skipped"), "{}", said(&failed));
+        assert_eq!(names(folder.path()), ["endless.pdf"], "nothing is left");
+    }
+    encode(folder.path(), &["endless.pdf", "--page-seconds", "0"]).code(2);
+}
+
+/// Before an hour of work, not behind it; what has no end is not waited for.
+#[test]
+fn files_that_are_none_are_named_before_any_page_is_drawn() {
+    let folder = report();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (file, expected) in [
+        ("none.pdf", "cannot read none.pdf: "),
+        (".", "cannot read .: is a directory"),
+        ("pipe", "cannot read pipe: it is not a regular file"),
+        ("/dev/zero", "cannot read /dev/zero: it is not a regular file"),
+    ] {
+        let failed = encode(folder.path(), &["report.pdf", file]).code(66);
+        assert!(said(&failed).contains(expected), "{}", said(&failed));
+        assert_eq!(names(folder.path()), ["pipe", "report.pdf"], "nothing is left");
+        let failed = in_folder(folder.path(), &["pages", "text", "report.pdf", file]).code(66);
+        assert!(said(&failed).contains(expected), "{}", said(&failed));
+        assert_eq!(lines(&failed), Vec::<Value>::new());
+    }
+}
+
 #[test]
 fn a_page_that_takes_too_long_is_named_and_the_next_ones_are_encoded() {
     let folder = tempfile::tempdir().unwrap();

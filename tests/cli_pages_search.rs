@@ -115,6 +115,20 @@ fn the_best_pages_are_those_of_maxsim_over_all() {
     }
 }
 
+/// As `EmbeddingList.write` of the npm package writes it where no ids are given.
+#[test]
+fn without_ids_pages_are_told_by_their_places() {
+    let store = Store::new();
+    let path = store.folder.path().join("store");
+    let mut file = EmbeddingsFile::read("store", &fs::read(&path).unwrap(), &[]).unwrap();
+    file.ids = None;
+    fs::write(path, file.write()).unwrap();
+    let found = store.search(&["--top-k", "3"]);
+    for (found, (page, _)) in found.iter().zip(store.expected()) {
+        assert_eq!(found["id"], page.to_string());
+    }
+}
+
 #[test]
 fn questions_come_from_stdin_too() {
     let store = Store::new();
@@ -182,16 +196,25 @@ fn matches_tell_the_patch_of_each_token() {
 fn what_is_no_store_of_the_model_is_refused() {
     let store = Store::new();
     let folder = store.folder.path();
-    let failed = |model: &str, file: &str| {
+    let asked_of = |model: &str, file: &str, more: &[&str]| {
         let asked = ["pages", "search", "--model", model, "--store", file, "--query", QUERY];
+        let asked = [&asked[..], more].concat();
         let assert = tabrank(&asked).current_dir(folder).assert().failure();
         text(&assert.get_output().stderr)
     };
+    let failed = |model: &str, file: &str| asked_of(model, file, &[]);
     fs::write(folder.join("other"), b"no store").unwrap();
     assert!(failed(&store.model, "other").contains("is no embeddings file"));
     assert!(failed(&store.model, "none").contains("cannot read none"));
-    let other = failed(&checkpoint("stanford"), "store");
-    assert!(other.contains("embeddings"), "{other}");
+    for more in [&[][..], &["--first-pass", "2"]] {
+        for (model, expected) in [
+            ("stanford", "store: its embeddings are "),
+            ("visual/colnanovdr", "store: its embeddings are 16 wide, and the model's 20"),
+        ] {
+            let other = asked_of(&checkpoint(model), "store", more);
+            assert!(other.contains(expected), "{more:?} {other}");
+        }
+    }
 }
 
 /// Titles rank the pages, their pictures what is left, and a cross-encoder reads the words of the best.

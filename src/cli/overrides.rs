@@ -61,7 +61,27 @@ impl OverrideArgs {
     }
 }
 
-/// The argument that a setting comes from.
+/// The argument that a setting comes from; what is no setting's name stays as it is.
 pub fn argument(option: &str) -> String {
-    format!("--{}", option.replace('_', "-"))
+    if !option.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        return option.to_owned();
+    }
+    option.chars().fold(String::from("--"), |spelled, letter| match letter {
+        '_' => spelled + "-",
+        'A'..='Z' => format!("{spelled}-{}", letter.to_ascii_lowercase()),
+        _ => format!("{spelled}{letter}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::argument;
+
+    #[test]
+    fn arguments_are_spelled_as_they_are_typed() {
+        assert_eq!(argument("query_length"), "--query-length");
+        assert_eq!(argument("longestEdge"), "--longest-edge");
+        assert_eq!(argument("the query's embeddings"), "the query's embeddings");
+        assert_eq!(argument("documents[3]"), "documents[3]");
+    }
 }

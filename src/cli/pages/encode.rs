@@ -10,7 +10,7 @@ use tabrank::{EmbeddingsInfo, EncodedPage, Error, PageOptions, TokenEmbeddings, 
 
 use super::arranged::{Arranged, arranged};
 use super::keys::{Refused, check_distinct, key};
-use super::source::{Source, hash, of_page};
+use super::source::{Source, check_regular, hash, of_page};
 use crate::cli::compress::CodecArg;
 use crate::cli::encode::{Batch, EmbeddingsFile, Item, Mark, Settings, Sink, Text};
 use crate::cli::jsonl::InputArgs;
@@ -66,7 +66,7 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "PIXELS", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(16..=16_384))]
     pixels: u16,
     /// Most seconds that drawing a page may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     page_seconds: u64,
     /// Go on with what an earlier run has left in OUT.partial, if it has. Model, settings and files have to be the same.
     #[arg(long)]
@@ -77,9 +77,12 @@ pub struct EncodeArgs {
 
 pub fn run(args: &EncodeArgs) -> Result<(), CliError> {
     check_distinct(&args.files)?;
+    check_regular(&args.files)?;
     let codec = args.codec.load()?;
     let model = args.model.load_with_pages()?;
     let options = args.options();
+    // What is wrong with the options is wrong with every page.
+    model.page_layout([1, 1], options)?;
     let info = EmbeddingsInfo {
         embedding_id: Some(model.info().embedding_id.clone()),
         token_pooling: args.pool_factor.map(|factor| format!("patches {factor}")),

@@ -1,9 +1,10 @@
 //! `tabrank pages search`: which pages answer a question?
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pollster::block_on;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use tabrank::{
     Unobserved, score_compressed,
 };
 
+use super::source::of_file;
 use crate::cli::codec::read_codec;
 use crate::cli::encode::PageFields;
 use crate::cli::index::RowsFile;
@@ -24,7 +26,7 @@ const BLOCK: usize = 64;
 
 /// Search encoded pages by a question.
 ///
-/// Writes the best pages as JSONL, best first: "id" (FILE:page_N), "rank" (from 1), "score" (the model's: the MaxSim sum, or its mean), "grid"
+/// Writes the best pages as JSONL, best first: "id" (FILE:page_N, or a place from 0 where the file has no ids), "rank" (from 1), "score" (the model's: the MaxSim sum, or its mean), "grid"
 /// (rows and columns of patches) and "page" (width and height in pixels). Without --query it reads questions from stdin as JSONL, one object with a "text" a
 /// line, or an array of them; "query" is then the object's "id", or its line, or its place in the array, from 0.
 ///
@@ -67,7 +69,7 @@ pub struct SearchArgs {
 struct Found<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
-    id: &'a str,
+    id: Cow<'a, str>,
     rank: usize,
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,12 +108,30 @@ pub fn run(args: &SearchArgs) -> Result<(), CliError> {
     let codecs = args.codecs.iter().map(|path| read_codec(path)).collect::<Result<_, _>>()?;
     let store = RowsFile::open(&args.store, codecs)?;
     let model = args.model.load()?;
+    check_of(&model, &store, &args.store)?;
     let signs = args.first_pass.map(|_| signs(&store)).transpose()?;
     let search = Search { args, model: &model, store, signs };
     match &args.query {
         Some(query) => search.query(None, query, CliError::from),
         None => jsonl::read_stdin(&args.input, |record| search.record(&record)),
     }
+}
+
+/// # Errors
+/// A store of another model.
+fn check_of(model: &Reranker, store: &RowsFile, path: &Path) -> Result<(), CliError> {
+    let (model, width) = (model.info(), store.dimension);
+    let own = &model.embedding_id;
+    let foreign = store.info.embedding_id.as_ref().filter(|made_by| *made_by != own);
+    if width != model.dimension {
+        let reason =
+            format!("its embeddings are {width} wide, and the model's {}", model.dimension);
+        return Err(of_file(path, reason));
+    }
+    foreign.map_or(Ok(()), |made_by| {
+        let reason = format!("its embeddings are of {made_by:?}, and this model's of {own:?}");
+        Err(of_file(path, reason))
+    })
 }
 
 /// A bit of each number of all pages.
@@ -223,6 +243,14 @@ impl Search<'_> {
         Ok(all)
     }
 
+    /// What a page is called; where the store does not say it, its place, from 0.
+    fn id(&self, page: usize) -> Cow<'_, str> {
+        match self.store.id(page) {
+            "" => page.to_string().into(),
+            id => id.into(),
+        }
+    }
+
     fn found<'a>(
         &'a self,
         query: Option<&'a str>,
@@ -234,7 +262,7 @@ impl Search<'_> {
             explanation.matches.iter().map(|found| matched(found, fields)).collect()
         });
         let (grid, page_size) = (fields.map(|page| page.grid), fields.map(|page| page.page));
-        Found { query, id: self.store.id(page), rank, score, grid, page: page_size, matches }
+        Found { query, id: self.id(page), rank, score, grid, page: page_size, matches }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where do pages come from? A PDF, whose pages are drawn one by one, or a picture, which is one page.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -91,24 +91,37 @@ impl Source {
 /// A file that cannot be read.
 pub fn hash(path: &Path) -> Result<[u8; 32], CliError> {
     let mut hash = Sha256::new();
-    let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+    let copied = open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
     copied.map_err(|source| CliError::read(path, source))?;
     Ok(hash.finalize().into())
 }
 
-fn start(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+/// # Errors
+/// The first of the files that is not there, or that may have no end.
+pub fn check_regular(files: &[PathBuf]) -> Result<(), CliError> {
+    let opened = |path: &PathBuf| open(path).map_err(|source| CliError::read(path, source));
+    files.iter().try_for_each(|path| opened(path).map(|_| ()))
+}
+
+/// Opens a regular file: a pipe would be waited for, and a device has no end.
+fn open(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?;
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => File::open(path),
+        (_, true) => Err(io::ErrorKind::IsADirectory.into()),
+        _ => Err(io::Error::other("it is not a regular file")),
     }
+}
+
+fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    file.take(1024).read_to_end(&mut start)?;
+    open(path)?.take(1024).read_to_end(&mut start)?;
     Ok(start)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| error.to_string();
-    let file = File::open(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     if size > MAX_PICTURE {
         return Err(format!("has {size} bytes; at most {MAX_PICTURE} are read"));
@@ -127,7 +140,7 @@ fn say_missing(key: &str, drawn: &Drawn) {
 }
 
 /// What is wrong with a file.
-fn of_file(path: &Path, reason: String) -> CliError {
+pub fn of_file(path: &Path, reason: String) -> CliError {
     CliError::Page { key: path.display().to_string(), reason }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::keys::{Refused, check_distinct, key};
-use super::source::Source;
+use super::source::{Source, check_regular};
 use crate::cli::CliError;
 use crate::cli::jsonl::InputArgs;
 use crate::cli::pdf::Limits;
@@ -24,7 +24,7 @@ pub struct TextArgs {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Most seconds that a page may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     page_seconds: u64,
     #[command(flatten)]
     input: InputArgs,
@@ -39,6 +39,7 @@ struct Page<'a> {
 
 pub fn run(args: &TextArgs) -> Result<(), CliError> {
     check_distinct(&args.files)?;
+    check_regular(&args.files)?;
     let mut refused = Refused::new(args.input.on_error);
     let mut taken = 0;
     for path in &args.files {

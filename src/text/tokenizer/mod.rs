@@ -121,7 +121,8 @@ impl Tokenizer {
             Some(pair) => (pair.special(), 2),
             None => (added_tokens(&inner), 1),
         };
-        let side = |prefix: &str, field: &'static str, length: usize, skips: bool| {
+        let behind = tail.as_ref().map_or(0, tokenizers::Encoding::len);
+        let side = |prefix: &str, field: &'static str, (length, special), skips: bool| {
             // A marker that is a token without the space behind it needs none: it is apart from the text as it is.
             let spaced = text.prefixes_are_tokens && inner.token_to_id(prefix).is_none();
             let prefix = if spaced { prefix.trim_end() } else { prefix };
@@ -135,11 +136,10 @@ impl Tokenizer {
                 skiplist: if skips { skiplist.clone() } else { HashSet::new() },
             })
         };
-        let behind = tail.as_ref().map_or(0, tokenizers::Encoding::len);
         let query = side(
             &text.query_prefix,
             "query_length",
-            text.query_length.saturating_sub(behind),
+            (text.query_length, special + behind),
             text.skiplist_queries || pages.is_some(),
         )?;
         let tokenizer = Self {
@@ -147,7 +147,7 @@ impl Tokenizer {
             document: side(
                 &text.document_prefix,
                 "document_length",
-                text.document_length,
+                (text.document_length, special),
                 text.skiplist_documents,
             )?,
             expansion: text
