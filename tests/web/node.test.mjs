@@ -11,6 +11,7 @@ import { needCli, needPackage, OUTPUT, ROOT } from "./lib/paths.mjs";
 import { serve } from "./lib/server.mjs";
 import { longTexts, questions } from "./lib/texts.mjs";
 import { assertRanked, tinyCase } from "./lib/tiny.mjs";
+import { pictureFile, visualCase } from "./lib/visual.mjs";
 
 const LIMIT = { timeout: 120_000 };
 
@@ -46,6 +47,34 @@ it("a checkpoint that was read from a disk ranks as the reference does", LIMIT, 
     assert.equal(reranker.device, "cpu");
     assertRanked({ value: await reranker.rerank(tiny.query, tiny.documents) }, tiny);
     await assert.rejects(reranker.rerank("", ["a"]), { code: "INVALID_INPUT" });
+  } finally {
+    reranker.dispose();
+  }
+});
+
+it("pages are read from files of all kinds, though nothing here draws", LIMIT, async () => {
+  const reranker = await Reranker.load(filesIn(join(ROOT, visualCase().folder)));
+  try {
+    for (const name of ["rgb.png", "grey.png", "palette.png", "orientation-6.png", "rgba.png", "palette.gif", "rgb.bmp", "lossless.webp", "rgb.tif"]) {
+      const { path, width, height, rgba } = pictureFile(name);
+      const file = new Blob([readFileSync(join(ROOT, "tests", path))]);
+      const [read, drawn] = await reranker.encodePages([() => file, { width, height, rgba: Uint8Array.from(rgba) }]);
+      assert.deepEqual(read, drawn, name);
+      assert.equal((await reranker.estimatePages([file])).pages, 1);
+    }
+    const noImage = new Blob(["%PDF-1.7\n"]);
+    await assert.rejects(reranker.encodePages([noImage]), { code: "INVALID_INPUT", message: /^pages\[0\]: the picture is no PNG, JPEG/ });
+  } finally {
+    reranker.dispose();
+  }
+});
+
+it("what is wrong with a page is told with its place", LIMIT, async () => {
+  const reranker = await Reranker.load(filesIn(join(ROOT, visualCase().folder)));
+  try {
+    const [page, strip] = [20, 70_000].map((width) => ({ width, height: 1, rgba: new Uint8Array(4 * width) }));
+    await assert.rejects(reranker.encodePages([page, strip]), { message: /^pages\[1\] has 70000 × 1 pixels/ });
+    await assert.rejects(reranker.explain("oil", { embeddings: new Float32Array(7), dimension: 7 }), { code: "MODEL_MISMATCH", message: "the embeddings of document have 7 values, and the model's 16" });
   } finally {
     reranker.dispose();
   }

@@ -74,7 +74,7 @@ async function begun(given: GivenPage, place: string, shared: Shared): Promise<(
     };
   } catch (error) {
     release();
-    throw reworded(error, (message) => message.replace(/^the page\b/, place));
+    throw reworded(error, (message) => message.replace(/^the (page|picture)\b/, place));
   }
 }
 

@@ -22,7 +22,7 @@ export async function explainPage(own: Own, query: string, document: GivenEmbedd
   const sources = sourcesOf(own, []);
   const rows = rowsGiven(document, { place: "document", limits: own.limits, dimensionOf: sources.dimensionOf });
   if (!rows) throw invalid("document has no embeddings");
-  sources.ownerOf(rows, "document");
+  sources.ownerOf(rows, "the embeddings of document");
   const ranked = await rank(own, text, [{}], { embeddings: () => document, codecs, explain: true, vectorCache: false, ...(signal && { signal }) });
   const explanation = ranked.results[0]!.explanation!;
   if (!rows.patches) return explanation;

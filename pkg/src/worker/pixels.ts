@@ -9,8 +9,11 @@ export async function pixelsOf({ picture, most, wasm }: PixelsRequest, decoder: 
   if (!(picture instanceof Blob)) return drawn(picture, most);
   const { size, isPlain } = factsOf(new Uint8Array(await picture.slice(0, LOOKED_AT).arrayBuffer()));
   if (size) requireFew(...size, most);
-  return isPlain ? drawn(await decoded(picture), most) : within(await decoder.decode(picture, wasm), most);
+  return isPlain && drawsPictures() ? drawn(await decoded(picture), most) : within(await decoder.decode(picture, wasm), most);
 }
+
+/** Node does not, nor do old browsers in their workers: there files are decoded by our own. */
+const drawsPictures = () => typeof createImageBitmap === "function" && typeof OffscreenCanvas === "function";
 
 /** As the reference reads it: no colour profile, and turned as the camera was held. */
 async function decoded(file: Blob): Promise<ImageBitmap> {
