@@ -219,6 +219,8 @@ for (const theme of ["light", "dark"]) {
       assert.deepEqual(violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id} at ${target}`)), []);
       assert.ok((await page().evaluate(() => document.scrollingElement.scrollWidth)) <= 320);
     }
+    const cut = await page().$$eval("#pages-rows .row-title", (titles) => titles.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent));
+    assert.deepEqual(cut, [], "a title without the number of its page");
     await demo.screenshot(`pages-${theme}`);
   });
 }
