@@ -371,7 +371,7 @@ lint: | $(STAMPS)/rust
 	$(LINT) $(LINT_LIB) --features cli
 	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --config scripts/small.toml
 	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features relaxed-simd --config scripts/small.toml
-	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --features gpu
+	$(LINT) $(LINT_LIB) --target wasm32-unknown-unknown --target-dir target/webgpu --features gpu
 	cargo clippy --release --locked --lib -- -D warnings
 
 test-rust: $(MINILM) | $(STAMPS)/rust

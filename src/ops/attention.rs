@@ -54,6 +54,15 @@ impl Rope {
     }
 }
 
+/// What an [`Attention`] says beside its table.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadOptions {
+    pub(crate) count: usize,
+    pub(crate) window: Option<usize>,
+    pub(crate) causal: bool,
+    pub(crate) coded: bool,
+}
+
 /// A table of [`Rope`], or none.
 #[derive(ExtensionType)]
 pub(crate) enum Rotation<B: Backend> {
@@ -89,7 +98,8 @@ impl Bounds {
 /// If a text is longer than [`Attention::rope`] has places.
 pub fn attention(qkv: Tensor<2>, bounds: &Bounds, how: Attention<'_>) -> Tensor<2> {
     let (starts, masked) = (bounds.starts.clone(), bounds.masked.clone());
-    let rotation = how.rope.map_or(Rotation::Absent, |rope| {
+    let Attention { heads: count, rope, window, causal, coded } = how;
+    let rotation = rope.map_or(Rotation::Absent, |rope| {
         assert!(bounds.longest <= rope.positions, "each token of a text has a place");
         Rotation::Table(rope.table.clone().into_dispatch())
     });
@@ -98,9 +108,6 @@ pub fn attention(qkv: Tensor<2>, bounds: &Bounds, how: Attention<'_>) -> Tensor<
         starts.into_dispatch(),
         masked.into_dispatch(),
         rotation,
-        how.heads,
-        how.window,
-        how.causal,
-        how.coded,
+        HeadOptions { count, window, causal, coded },
     ))
 }

@@ -41,8 +41,8 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use attention::Rotation;
 pub use attention::{Attention, Bounds, Rope, attention};
+use attention::{HeadOptions, Rotation};
 pub use coded::{CodedBatch, maxsim_coded};
 pub use coded_rows::{CodedRows, ResidualTables};
 pub(crate) use codes::Coding;
@@ -78,10 +78,7 @@ pub(crate) trait EncoderOps: Backend {
         starts: IntTensor<Self>,
         masked: IntTensor<Self>,
         #[extension_type] rotation: Rotation<Self>,
-        heads: usize,
-        window: Option<usize>,
-        causal: bool,
-        coded: bool,
+        heads: HeadOptions,
     ) -> FloatTensor<Self>;
 
     fn add_layer_norm(

@@ -9,8 +9,8 @@ use burn::tensor::TensorData;
 use crate::ops::cpu::{self, CodedQuery, Factors, Heads, Product, Ragged, apply};
 use crate::ops::profile::{self, Part};
 use crate::ops::{
-    CodedRows, EncoderOps, Gate, PackedMatrix, PackedRows, PackedWeight, Quantized, ResidualTables,
-    Rotation,
+    CodedRows, EncoderOps, Gate, HeadOptions, PackedMatrix, PackedRows, PackedWeight, Quantized,
+    ResidualTables, Rotation,
 };
 
 impl EncoderOps for Flex {
@@ -47,17 +47,15 @@ impl EncoderOps for Flex {
         starts: IntTensor<Self>,
         masked: IntTensor<Self>,
         rotation: Rotation<Self>,
-        heads: usize,
-        window: Option<usize>,
-        causal: bool,
-        coded: bool,
+        heads: HeadOptions,
     ) -> FloatTensor<Self> {
         let texts = Ragged { starts: starts.storage(), masked: masked.storage() };
         let rotation = match &rotation {
             Rotation::Absent => None,
             Rotation::Table(table) => Some(floats(table)),
         };
-        let heads = Heads { count: heads, rotation, window, causal, coded };
+        let HeadOptions { count, window, causal, coded } = heads;
+        let heads = Heads { count, rotation, window, causal, coded };
         let out = profile::time(Part::Attention, || cpu::attention(floats(&qkv), texts, heads));
         rows(out, width(&qkv) / 3)
     }

@@ -5,7 +5,7 @@ use burn_wgpu::CubeBackend;
 
 use super::Documents;
 use crate::ops::Coding;
-use crate::ops::{EncoderOps, Gate, PackedRows, PackedWeight, Rotation};
+use crate::ops::{EncoderOps, Gate, HeadOptions, PackedRows, PackedWeight, Rotation};
 
 impl EncoderOps for CubeBackend {
     fn linear(x: FloatTensor<Self>, weight: PackedWeight<Self>, then: Gate) -> FloatTensor<Self> {
@@ -26,16 +26,13 @@ impl EncoderOps for CubeBackend {
         starts: IntTensor<Self>,
         masked: IntTensor<Self>,
         rotation: Rotation<Self>,
-        heads: usize,
-        window: Option<usize>,
-        causal: bool,
-        _coded: bool,
+        HeadOptions { count, window, causal, .. }: HeadOptions,
     ) -> FloatTensor<Self> {
         let qkv = match rotation {
             Rotation::Absent => qkv,
             Rotation::Table(table) => super::rotate(qkv, table, starts.clone()),
         };
-        super::attention(qkv, starts, masked, heads, window, causal)
+        super::attention(qkv, starts, masked, count, window, causal)
     }
 
     fn add_layer_norm(
