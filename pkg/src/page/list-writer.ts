@@ -39,13 +39,16 @@ function idsGiven(options: WriteListOptions, documents: number): string[] | unde
   if (ids === undefined) return undefined;
   const given = itemsOf(ids, "ids", Infinity, (id, place) => {
     requireKind("string", id, place);
-    return id;
+    return wellFormed(id);
   });
   if (given.length !== documents) throw invalid(`ids has ${given.length} entries, of ${documents} documents`);
   // They stand in the header, which ends there.
   if (utf8(JSON.stringify(JSON.stringify(given))) > MOST_IDS) throw invalid("ids take more than 900,000 bytes in JSON, which a list has no room for", "Write several lists.");
   return given;
 }
+
+/** Half a pair of surrogates is no text, and other readers refuse it: it becomes U+FFFD. */
+const wellFormed = (text: string) => new TextDecoder().decode(new TextEncoder().encode(text));
 
 const utf8 = (text: string) => new TextEncoder().encode(text).length;
 

@@ -39,6 +39,7 @@ test("documents of a list have the ids that it was written with", async () => {
   const bytes = await EmbeddingList.write([document, undefined, document], { ids });
   expect(EmbeddingList.from(bytes).ids).toEqual(ids);
   expect(EmbeddingList.from(await EmbeddingList.write([document])).ids).toBeUndefined();
+  expect(EmbeddingList.from(await EmbeddingList.write([document], { ids: ["half \ud800"] })).ids).toEqual(["half \ufffd"]);
 });
 
 test("ids that are not one string a document are refused, written and read", async () => {

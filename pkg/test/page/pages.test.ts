@@ -110,6 +110,7 @@ describe("a page", () => {
   });
 
   test("that does not decode, or says that it is enormous, is named", async () => {
+    vi.stubGlobal("OffscreenCanvas", class {});
     vi.stubGlobal("createImageBitmap", () => Promise.reject(new DOMException("no", "InvalidStateError")));
     const reranker = await load();
     await expect(reranker.encodePages([page(1, 1), new Blob(["no image"])])).rejects.toThrow("pages[1] is no image that this browser decodes");
