@@ -206,6 +206,11 @@ fn what_is_no_store_of_the_model_is_refused() {
     fs::write(folder.join("other"), b"no store").unwrap();
     assert!(failed(&store.model, "other").contains("is no embeddings file"));
     assert!(failed(&store.model, "none").contains("cannot read none"));
+    let whole = fs::read(folder.join("store")).unwrap();
+    let place = whole.windows(8).position(|bytes| bytes == b"\"ids\":\"[").unwrap();
+    let damaged = [&whole[..place + 7], b"{", &whole[place + 8..]].concat();
+    fs::write(folder.join("nameless"), damaged).unwrap();
+    assert!(failed(&store.model, "nameless").contains("nameless is no embeddings file"));
     for more in [&[][..], &["--first-pass", "2"]] {
         for (model, expected) in [
             ("stanford", "store: its embeddings are "),

@@ -207,7 +207,11 @@ fn described(header: Value, bytes: u64) -> Option<(Value, Vec<Tensor>, Option<Ve
     let Value::Object(mut header) = header else { return None };
     let mut metadata = header.remove("__metadata__")?;
     let ids = metadata.as_object_mut()?.remove("ids");
-    let ids = ids.and_then(|ids| serde_json::from_str(ids.as_str()?).ok());
+    // Without them documents would be told by other names than the file's.
+    let ids = match ids {
+        Some(ids) => Some(serde_json::from_str(ids.as_str()?).ok()?),
+        None => None,
+    };
     let tensors = header.into_iter().map(|(name, tensor)| Tensor::of(name, &tensor));
     let mut tensors: Vec<Tensor> = tensors.collect::<Option<_>>()?;
     let end = tensors.iter().map(|tensor| tensor.begin + tensor.rows * tensor.row_bytes).max();
