@@ -150,7 +150,7 @@ const TARGETS = targets.split(" ");
 
 function checkOptions(ours, block) {
   const [name, below] = ours.split(/\s+/);
-  const command = /^(index|codec)$/.test(name) ? [name, below] : [name];
+  const command = /^(index|codec|pages)$/.test(name) ? [name, below] : [name];
   const help = helpOf(command);
   for (const [option] of ours.matchAll(/(?<=[\s[])--?[a-z][\w-]*/g)) expect(help, `${placeOf(block)}: tabrank ${command.join(" ")} ${option}`).toMatch(new RegExp(`(^|\\s)${option}\\b`));
 }
