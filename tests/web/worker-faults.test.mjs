@@ -34,7 +34,7 @@ async function assertWorks() {
 }
 
 describe("a panic of the engine", () => {
-  for (const [fault, name] of [["panic-in-rerank", "scores"], ["panic-in-explain", "similarity"]]) {
+  for (const [fault, name] of [["panic-in-rerank", "scores"], ["panic-in-explain", "share"]]) {
     it(`${fault}: the call is answered by a new worker`, LIMIT, async () => {
       assert.equal((await load(faulty(fault, 1))).error, undefined);
       await assertWorks();

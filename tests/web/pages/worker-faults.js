@@ -81,7 +81,7 @@ function fullInRerank({ struck }) {
 export const workerFaults = {
   "panic-in-load": panicAt("architecture"),
   "panic-in-rerank": panicAt("scores"),
-  "panic-in-explain": panicAt("similarity"),
+  "panic-in-explain": panicAt("share"),
   "full-in-rerank": fullInRerank,
   "storage-denied": refuseStorage,
   "storage-full": fullStorage,
