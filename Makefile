@@ -24,6 +24,7 @@
 # make test-adapters  the adapters through the frameworks' own code, from the package's tarball
 # make test-bundlers  every app of examples/ built by its tool from the package's tarball, opened and driven; some five minutes, and installs 2 GB
 # make test-engines  the paths that users take in Firefox and WebKit, which make test holds to the same results alone; installs both where it can
+# make test-long  tests in Chromium that take minutes by themselves: a page's memory by the number of documents, and the demo site's bench page
 # make browsers  what three browser engines have of what the package uses, and how fast they are; BROWSERS='5 --markdown' hands the number of runs and options on
 # make test-gpu  every operation of the WebGPU device and a rerank on Mesa's software adapter, natively; the first time compiles Burn's GPU side, ten minutes or more
 # make miri   the raw reads of the operations under Miri, with and without the instructions that it knows; a minute
@@ -74,7 +75,7 @@ BASE := /tabrank/
 FUZZ_TARGETS := checkpoint bundle tokenizer conversion pickle vectors codec index foreign-index
 FUZZ_SECONDS := 60
 
-.PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-engines browsers test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
+.PHONY: help size docs docs-serve docs-rust picture demo demo-backend test test-candidates test-backends test-adapters test-engines test-long browsers test-bundlers test-gpu bench batches load index-page curves native parity eval vectors index spark soak memory fuzz miri audit reproducible site cli lint test-rust test-pkg test-www test-docs test-web clean
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -401,6 +402,9 @@ test-docs: docs
 
 test-web: site docs $(STAMPS)/npm-web $(STAMPS)/chromium $(STAMPS)/firefox $(STAMPS)/webkit
 	cd tests/web && npm test --silent
+
+test-long: site $(STAMPS)/npm-web $(STAMPS)/chromium
+	cd tests/web && npm run --silent test:long
 
 test-engines: site $(STAMPS)/npm-web $(STAMPS)/firefox $(STAMPS)/webkit
 	cd tests/web && npm run --silent test:engines
