@@ -244,8 +244,7 @@ async fn check_attention(
     let qkv = random.values(rows * 3 * hidden);
     let attended: Vec<bool> = (0..rows).map(|row| row < 1 || random.below(5) > 0).collect();
     let masked: Vec<i32> = attended.iter().map(|&a| i32::from(!a)).collect();
-    let mut starts = vec![0];
-    lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
+    let starts = starts_of(lengths);
     let expected = plain::attention(&qkv, &starts, &masked, heads);
     let bounds = Bounds::new(lengths, &attended, device);
     let longest = lengths.iter().copied().fold(0, usize::max);
@@ -268,6 +267,13 @@ async fn check_attention(
     })
 }
 
+/// First row of each text, and behind the last one's end.
+fn starts_of(lengths: &[usize]) -> Vec<i32> {
+    let mut starts = vec![0];
+    lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
+    starts
+}
+
 /// Of texts of which all attend to all.
 async fn check_coded_attention(
     device: &Device,
@@ -278,8 +284,7 @@ async fn check_coded_attention(
 ) -> Result<Difference, String> {
     let (rows, hidden) = (lengths.iter().sum(), count * width);
     let qkv = random.values(rows * 3 * hidden);
-    let mut starts = vec![0];
-    lengths.iter().for_each(|&n| starts.push(starts[starts.len() - 1] + n as i32));
+    let starts = starts_of(lengths);
     let heads = plain::Heads { count, base: None, window: None, causal: false };
     let expected = plain::attention(&qkv, &starts, &vec![0; rows], heads);
     let bounds = Bounds::new(lengths, &vec![true; rows], device);

@@ -87,7 +87,7 @@ pub(super) fn linear<'p, P: Panels<'p>>(x: &[f32], gate: Gate, product: Product<
     for_blocks(&mut out, outputs, ROWS, |first, out| {
         let x = &x[first * width..][..out.len() / outputs * width];
         let activations = time(Part::Quantize, || quantize(x, equalizer, gate, P::BLOCK));
-        let mut columns = Columns::<P>::new(product);
+        let mut columns = Columns::<P>::new(equalizer.len(), product.packed, product.factors);
         time(Part::Products, || columns.write(&activations, 0..outputs, out, outputs));
     });
     out
@@ -114,7 +114,7 @@ pub(super) fn feed_forward<'p, P: Panels<'p>>(
         let x = &x[first * inputs..][..rows * inputs];
         let activations = time(Part::Quantize, || quantize(x, up.equalizer, Gate::NONE, P::BLOCK));
         let mut codes = Quantized::new(rows, hidden, P::BLOCK);
-        let mut columns = Columns::<P>::new(up);
+        let mut columns = Columns::<P>::new(inputs, up.packed, up.factors);
         let mut values = vec![0.0; rows * strip * gate.halves()];
         for start in (0..hidden).step_by(strip) {
             let own = start..hidden.min(start + strip);
@@ -131,7 +131,7 @@ pub(super) fn feed_forward<'p, P: Panels<'p>>(
                 codes.write(start / P::BLOCK, values, &down.equalizer[own], gate)
             });
         }
-        let mut columns = Columns::<P>::new(down);
+        let mut columns = Columns::<P>::new(hidden, down.packed, down.factors);
         time(Part::Products, || columns.write(&codes, 0..outputs, out, outputs));
     });
     out
@@ -148,11 +148,12 @@ pub(super) struct Columns<'p, P> {
 }
 
 impl<'p, P: Panels<'p>> Columns<'p, P> {
-    pub(super) fn new(product: Product<'p>) -> Self {
-        let size = product.equalizer.len().next_multiple_of(P::BLOCK) * OUTPUTS;
+    /// Of a weight of so many inputs, as it is packed.
+    pub(super) fn new(inputs: usize, packed: &'p [u8], factors: Factors<'p>) -> Self {
+        let size = inputs.next_multiple_of(P::BLOCK) * OUTPUTS;
         Self {
-            panels: P::of(product.packed),
-            factors: product.factors,
+            panels: P::of(packed),
+            factors,
             tile: forms::tile(P::RANGE),
             scratch: Lines::zeros(size),
             values: Values::new(),

@@ -7,7 +7,7 @@
 use super::super::dot::{Activation, Code, OUTPUTS, STEP};
 use super::super::encode::encode_weight;
 use super::super::lines::Lines;
-use super::super::panels::{Columns, Factors, Product};
+use super::super::panels::{Columns, Factors};
 use super::super::q8::Codes;
 use super::super::quantize::Quantized;
 use super::super::vectors::widest;
@@ -83,8 +83,6 @@ struct Coded {
     codes: Lines<Code>,
     scales: Vec<f32>,
     sums: Vec<i32>,
-    /// Ones.
-    equalizer: Vec<f32>,
     /// Zeros.
     bias: Vec<f32>,
     blocks: usize,
@@ -98,7 +96,6 @@ impl Coded {
             codes: Lines::zeros(padded * inputs),
             scales: vec![0.0; padded * blocks],
             sums: vec![0; padded * blocks],
-            equalizer: vec![1.0; inputs],
             bias: vec![0.0; outputs],
             blocks,
         };
@@ -124,11 +121,8 @@ impl Coded {
     }
 
     fn columns(&self) -> Columns<'_, Codes<'_>> {
-        Columns::new(Product {
-            equalizer: &self.equalizer,
-            packed: bytemuck::cast_slice(&self.codes),
-            factors: Factors { scales: &self.scales, sums: &self.sums, bias: &self.bias },
-        })
+        let factors = Factors { scales: &self.scales, sums: &self.sums, bias: &self.bias };
+        Columns::new(self.blocks * Q8_BLOCK, bytemuck::cast_slice(&self.codes), factors)
     }
 }
 
